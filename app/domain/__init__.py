@@ -1,0 +1,1 @@
+"""Rules of the domain as plain Python: transition tables, budget arithmetic, consensus, errors."""

@@ -1,0 +1,129 @@
+"""Errors of the domain: each has a stable `code` and a sentence that says what to do.
+
+app.api.errors maps codes to HTTP in one table; nothing here knows of HTTP.
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """Base of every error that a caller can mend; `detail` is the sentence shown."""
+
+    code: ClassVar[str] = "domain_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFound(DomainError):
+    """The thing named does not exist or is not visible with this token."""
+
+    code = "not_found"
+
+    def __init__(self, noun: str, key: object) -> None:
+        super().__init__(f"There is no {noun} {key!s}. List the {noun}s to see what exists.")
+
+
+class TransitionNotAllowed(DomainError):
+    """A state was asked for that may not follow the present one."""
+
+    code = "transition_not_allowed"
+
+    def __init__(self, subject: str, old: str, new: str, allowed: list[str]) -> None:
+        choices = ", ".join(allowed) if allowed else "nothing: it has ended"
+        super().__init__(
+            f"{subject} is {old} and cannot become {new}; what may follow is {choices}."
+        )
+
+
+class NotAuthenticated(DomainError):
+    """No token, an unknown one, or one that is revoked or expired."""
+
+    code = "not_authenticated"
+
+
+class NotAllowed(DomainError):
+    """The token is valid but lacks the right."""
+
+    code = "not_allowed"
+
+
+class InvalidProject(DomainError):
+    """A project's settings contradict each other."""
+
+    code = "invalid_project"
+
+
+class NameTaken(DomainError):
+    """A name that must be unique is in use."""
+
+    code = "name_taken"
+
+
+class ProjectNotStartable(DomainError):
+    """The project's items do not allow a start."""
+
+    code = "project_not_startable"
+
+
+class ProjectNotAccepting(DomainError):
+    """The project's state does not allow what was asked."""
+
+    code = "project_not_accepting"
+
+
+class ModelNotReady(DomainError):
+    """No trained model exists yet where one is wanted."""
+
+    code = "model_not_ready"
+
+
+class ItemInvalid(DomainError):
+    """One item of an import cannot be taken; the rest of the import goes on.
+
+    `code` differs per fault and is stable: text_empty, text_too_large, image_not_decodable, ...
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.item_code = code
+
+
+class BodyTooLarge(DomainError):
+    """A request body is over the limit."""
+
+    code = "body_too_large"
+
+
+class BodyInvalid(DomainError):
+    """A request body is not what its content type says."""
+
+    code = "body_invalid"
+
+
+class StorageFull(DomainError):
+    """The artifact store has no room left."""
+
+    code = "storage_full"
+
+
+class ArtifactMissing(DomainError):
+    """An artifact that the database names is not in the store, or its bytes changed."""
+
+    code = "artifact_missing"
+
+
+class JobFenced(DomainError):
+    """The job was taken from this worker: its lease ran out, or it was cancelled. Stop at once."""
+
+    code = "job_fenced"
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"Job {job_id} no longer belongs to this worker; its result is dropped.")
+
+
+class DatabaseNotUsable(DomainError):
+    """The database is newer than the program, cannot be reached, or a migration failed."""
+
+    code = "database_not_usable"

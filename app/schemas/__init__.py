@@ -1,0 +1,1 @@
+"""Requests and responses by noun, as pydantic models with examples."""

@@ -1,0 +1,1 @@
+"""The artifact store: files addressed by their SHA-256."""

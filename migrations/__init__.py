@@ -1,0 +1,1 @@
+"""Alembic migrations, one per change of the tables; run by app.db.migrate."""
