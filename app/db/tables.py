@@ -1,6 +1,6 @@
 """The tables and the constraints that carry the service's promises, each with its sentence.
 
-States are text with a check constraint from app.domain.states; instants are UTC by the database's clock.
+States are text, checked against app.domain.states; instants are UTC by the database's clock.
 """
 
 from datetime import datetime
@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Text,
+    TextClause,
     UniqueConstraint,
     func,
     text,
@@ -108,7 +109,7 @@ def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({allowed})", name=f"{column}_known")
 
 
-def in_states(column: str, states: frozenset[Any]) -> Any:  # noqa: ANN401 - SQL text
+def in_states(column: str, states: frozenset[Any]) -> TextClause:
     """Return the SQL condition that `column` is one of `states`."""
     allowed = ", ".join(sorted(f"'{state}'" for state in states))
     return text(f"{column} IN ({allowed})")
@@ -185,6 +186,11 @@ class Project(Base):
     # The next dense index of each split: assigned under the project's lock, so without gaps.
     n_pool: Mapped[int] = mapped_column(server_default=text("0"))
     n_evaluation: Mapped[int] = mapped_column(server_default=text("0"))
+    # Kept under the same lock, so that polls need not count rows: pool items whose label came from
+    # annotators, from the import, and items that were skipped.
+    n_labeled: Mapped[int] = mapped_column(server_default=text("0"))
+    n_imported: Mapped[int] = mapped_column(server_default=text("0"))
+    n_skipped: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = created_now()
     finished_at: Mapped[datetime | None]
 
@@ -425,6 +431,7 @@ class Job(Base):
     progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     error: Mapped[str | None]
     request_id: Mapped[str | None]
+    woken_at: Mapped[datetime] = created_now()  # when the last wake-up was sent
     created_at: Mapped[datetime] = created_now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -22,7 +22,7 @@ class ProjectState(StrEnum):
 
 
 class RoundState(StrEnum):
-    """TRAINING the proxy, SELECTING with it, LABELING its batch; FAILED goes back to where it failed."""
+    """TRAINING the proxy, SELECTING with it, LABELING its batch; FAILED goes back to its stage."""
 
     TRAINING = "training"
     SELECTING = "selecting"
@@ -44,7 +44,7 @@ class JobState(StrEnum):
 
 
 class BatchItemState(StrEnum):
-    """OPEN wants labels; LABELED reached consensus; SKIPPED left the batch; WITHDRAWN may be selected again."""
+    """OPEN wants labels, LABELED has them, SKIPPED left, WITHDRAWN is back in the pool."""
 
     OPEN = "open"
     LABELED = "labeled"

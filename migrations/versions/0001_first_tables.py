@@ -44,6 +44,9 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), server_default="draft", nullable=False),
         sa.Column("n_pool", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("n_evaluation", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("n_labeled", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("n_imported", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("n_skipped", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -363,6 +366,9 @@ def upgrade() -> None:
         ),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column(
+            "woken_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),

@@ -1,0 +1,391 @@
+"""Statements on batch_items and their slots: leasing, publishing, what is open and committed.
+
+All of them expect that the caller holds the project's row lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from app.db.tables import (
+    BatchItem,
+    BatchItemSlot,
+    BatchSource,
+    Item,
+    Model,
+    ResolvedLabel,
+    Round,
+    Split,
+)
+from app.domain.states import BatchItemState
+
+Slot = tuple[int, int]  # (batch item, slot)
+
+IS_OPEN = BatchItem.state == BatchItemState.OPEN
+
+
+def _has_slot(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(BatchItemSlot.batch_item_id == BatchItem.id, *conditions)
+
+
+# Committed: an annotator holds it or has answered. Expired leases are freed before this is asked.
+IS_COMMITTED = _has_slot(BatchItemSlot.leased_by.is_not(None))
+
+
+@dataclass(frozen=True)
+class LeasedItem:
+    """One item as it is handed to an annotator."""
+
+    item: Item
+    source: BatchSource
+    rank: int
+    suggestion_class: int | None
+    suggestion_confidence: float | None
+    model_round: int | None
+    n_labeled_at_ranking: int
+    leased_until: datetime | None
+
+
+@dataclass(frozen=True)
+class OpenCounts:
+    """Counts of a project's open batch items: committed ones, and uncommitted ones by source."""
+
+    committed: int
+    batch: int
+    reserve: int
+
+
+@dataclass(frozen=True)
+class RankedItem:
+    """One entry of a selection: pool index, score, and the proxy's suggestion if it has one."""
+
+    index: int
+    score: float
+    suggestion_class: int | None = None
+    suggestion_confidence: float | None = None
+
+
+def free_expired_leases(session: Session, project_id: int) -> int:
+    """Free the slots whose lease has ended; return how many."""
+    result = session.execute(
+        update(BatchItemSlot)
+        .where(
+            BatchItemSlot.project_id == project_id,
+            BatchItemSlot.leased_until <= func.now(),
+            ~BatchItemSlot.filled,
+        )
+        .values(leased_by=None, leased_until=None)
+        .returning(BatchItemSlot.batch_item_id)
+    )
+    return len(result.all())
+
+
+def renew_leases(
+    session: Session, project_id: int, annotator_id: int, size: int, lease_seconds: float
+) -> list[Slot]:
+    """Renew the annotator's live leases, best rank first, at most `size`; return their slots."""
+    held = session.execute(
+        select(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
+        .join(BatchItem, BatchItem.id == BatchItemSlot.batch_item_id)
+        .where(
+            BatchItemSlot.project_id == project_id,
+            BatchItemSlot.leased_by == annotator_id,
+            ~BatchItemSlot.filled,
+            IS_OPEN,
+        )
+        .order_by(BatchItem.source, BatchItem.round_id, BatchItem.rank)
+        .limit(size)
+    ).all()
+    slots = [(row.batch_item_id, row.slot) for row in held]
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def lease_free_slots(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    limit: int,
+    lease_seconds: float,
+    *,
+    uncommitted_reserve: bool = False,
+) -> list[Slot]:
+    """Lease up to `limit` free slots, one per item, and return them.
+
+    Either of what the budget already counts (items of the batch, and reserve items that another
+    annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
+    first, best rank first. Leaves out items that this annotator holds or has answered.
+    """
+    if limit <= 0:
+        return []
+    first_free = (
+        select(func.min(BatchItemSlot.slot))
+        .where(BatchItemSlot.batch_item_id == BatchItem.id, BatchItemSlot.leased_by.is_(None))
+        .scalar_subquery()
+    )
+    is_new_reserve = and_(BatchItem.source == BatchSource.RESERVE, ~IS_COMMITTED)
+    rows = session.execute(
+        select(BatchItem.id, first_free)
+        .where(
+            BatchItem.project_id == project_id,
+            IS_OPEN,
+            is_new_reserve if uncommitted_reserve else ~is_new_reserve,
+            _has_slot(BatchItemSlot.leased_by.is_(None)),
+            ~_has_slot(BatchItemSlot.leased_by == annotator_id),
+        )
+        .order_by(BatchItem.source, BatchItem.round_id.desc(), BatchItem.rank)
+        .limit(limit)
+    )
+    slots = [(batch_item_id, slot) for batch_item_id, slot in rows]
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def lease_slots(
+    session: Session, slots: Sequence[Slot], annotator_id: int, lease_seconds: float
+) -> None:
+    """Give the slots to the annotator until `lease_seconds` from now, by the database's clock."""
+    if slots:
+        session.execute(
+            update(BatchItemSlot)
+            .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
+            .values(
+                leased_by=annotator_id,
+                leased_until=func.now() + timedelta(seconds=lease_seconds),
+            )
+        )
+
+
+def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
+    """Return the items of these slots: batch before reserve, best rank first."""
+    if not slots:
+        return []
+    rows = session.execute(
+        select(Item, BatchItem, Round.n_labeled, Model.round_number, BatchItemSlot.leased_until)
+        .join(BatchItem, BatchItem.item_id == Item.id)
+        .join(Round, Round.id == BatchItem.round_id)
+        .join(BatchItemSlot, BatchItemSlot.batch_item_id == BatchItem.id)
+        .outerjoin(Model, Model.id == Round.model_id)
+        .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
+        .order_by(BatchItem.source, BatchItem.round_id, BatchItem.rank)
+    )
+    return [
+        LeasedItem(
+            item=item,
+            source=BatchSource(batch_item.source),
+            rank=batch_item.rank,
+            suggestion_class=batch_item.suggestion_class,
+            suggestion_confidence=batch_item.suggestion_confidence,
+            model_round=model_round,
+            n_labeled_at_ranking=n_labeled or 0,
+            leased_until=leased_until,
+        )
+        for item, batch_item, n_labeled, model_round, leased_until in rows
+    ]
+
+
+def open_counts(session: Session, project_id: int) -> OpenCounts:
+    """Count the project's open batch items; expired leases count as live until they are freed."""
+    is_batch = BatchItem.source == BatchSource.BATCH
+    row = session.execute(
+        select(
+            func.count().filter(IS_COMMITTED).label("committed"),
+            func.count().filter(and_(~IS_COMMITTED, is_batch)).label("batch"),
+            func.count().filter(and_(~IS_COMMITTED, ~is_batch)).label("reserve"),
+        ).where(BatchItem.project_id == project_id, IS_OPEN)
+    ).one()
+    return OpenCounts(committed=row.committed, batch=row.batch, reserve=row.reserve)
+
+
+def has_open_batch(session: Session, project_id: int) -> bool:
+    """Return whether an item of a batch (not of the reserve) still wants labels."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    BatchItem.project_id == project_id,
+                    IS_OPEN,
+                    BatchItem.source == BatchSource.BATCH,
+                )
+            )
+        )
+    )
+
+
+def withdraw_uncommitted(
+    session: Session, project_id: int, *, keep_round_id: int | None = None
+) -> int:
+    """Withdraw the open reserve that nobody holds, but for one round's; return how many."""
+    conditions = [
+        BatchItem.project_id == project_id,
+        IS_OPEN,
+        BatchItem.source == BatchSource.RESERVE,
+        ~IS_COMMITTED,
+    ]
+    if keep_round_id is not None:
+        conditions.append(BatchItem.round_id != keep_round_id)
+    return _withdraw(session, conditions)
+
+
+def withdraw_all_open(session: Session, project_id: int) -> int:
+    """Withdraw every open item, whoever holds it; return how many."""
+    return _withdraw(session, [BatchItem.project_id == project_id, IS_OPEN])
+
+
+def _withdraw(session: Session, conditions: list[ColumnElement[bool]]) -> int:
+    rows = session.execute(
+        update(BatchItem)
+        .where(*conditions)
+        .values(state=BatchItemState.WITHDRAWN)
+        .returning(BatchItem.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(rows.all())
+
+
+def excluded_pool_indices(session: Session, project_id: int) -> list[int]:
+    """Return the pool indices that a selection may not rank, ascending.
+
+    They are the items that are resolved, skipped, or open and committed.
+    """
+    committed_or_skipped = and_(
+        BatchItem.project_id == project_id,
+        or_(
+            BatchItem.state == BatchItemState.SKIPPED,
+            and_(IS_OPEN, IS_COMMITTED),
+        ),
+    )
+    resolved: Select[Any] = (
+        select(Item.index)
+        .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
+        .where(Item.project_id == project_id, Item.split == Split.POOL)
+    )
+    held: Select[Any] = (
+        select(Item.index)
+        .join(BatchItem, BatchItem.item_id == Item.id)
+        .where(committed_or_skipped, Item.split == Split.POOL)
+    )
+    return sorted(session.scalars(resolved.union(held)))
+
+
+def selectable_items(session: Session, project_id: int, indices: Sequence[int]) -> dict[int, int]:
+    """Return pool index -> item id of those that may enter a batch now."""
+    rows = session.execute(
+        select(Item.index, Item.id).where(
+            Item.project_id == project_id,
+            Item.split == Split.POOL,
+            Item.index == func.any(list(indices)),
+            ~exists().where(
+                BatchItem.item_id == Item.id, BatchItem.state != BatchItemState.WITHDRAWN
+            ),
+            ~exists().where(ResolvedLabel.item_id == Item.id),
+        )
+    )
+    return {index: item_id for index, item_id in rows}
+
+
+def insert_batch(
+    session: Session,
+    round_: Round,
+    ranked: Sequence[tuple[int, RankedItem]],
+    n_batch: int,
+    labels_per_item: int,
+) -> None:
+    """Insert a round's batch and reserve with their slots.
+
+    Args:
+        session: in a transaction that holds the project's lock.
+        round_: the round that selected them.
+        ranked: (item id, entry), best first; the first `n_batch` are the batch, the rest reserve.
+        n_batch: size of the batch.
+        labels_per_item: slots per item.
+    """
+    if not ranked:
+        return
+    ids = session.scalars(
+        insert(BatchItem).returning(BatchItem.id, sort_by_parameter_order=True),
+        [
+            {
+                "project_id": round_.project_id,
+                "round_id": round_.id,
+                "item_id": item_id,
+                "source": BatchSource.BATCH if rank < n_batch else BatchSource.RESERVE,
+                "rank": rank,
+                "score": entry.score,
+                "suggestion_class": entry.suggestion_class,
+                "suggestion_confidence": entry.suggestion_confidence,
+            }
+            for rank, (item_id, entry) in enumerate(ranked)
+        ],
+    ).all()
+    session.execute(
+        insert(BatchItemSlot),
+        [
+            {"batch_item_id": id_, "slot": slot, "project_id": round_.project_id}
+            for id_ in ids
+            for slot in range(1, labels_per_item + 1)
+        ],
+    )
+
+
+def promote_reserve(session: Session, round_id: int, n: int) -> int:
+    """Move the round's `n` best open reserve items into its batch; return how many there were."""
+    best = (
+        select(BatchItem.id)
+        .where(BatchItem.round_id == round_id, IS_OPEN, BatchItem.source == BatchSource.RESERVE)
+        .order_by(BatchItem.rank)
+        .limit(n)
+    )
+    rows = session.execute(
+        update(BatchItem)
+        .where(BatchItem.id.in_(best))
+        .values(source=BatchSource.BATCH)
+        .returning(BatchItem.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(rows.all())
+
+
+def live_by_item(
+    session: Session, project_id: int, item_ids: Sequence[int]
+) -> dict[int, tuple[BatchItem, Round]]:
+    """Return item id -> (its batch item that is not withdrawn, the round that ranked it)."""
+    rows = session.execute(
+        select(BatchItem, Round)
+        .join(Round, Round.id == BatchItem.round_id)
+        .where(
+            BatchItem.project_id == project_id,
+            BatchItem.item_id.in_(item_ids),
+            BatchItem.state != BatchItemState.WITHDRAWN,
+        )
+    )
+    return {batch_item.item_id: (batch_item, round_) for batch_item, round_ in rows}
+
+
+def slots_by_batch_item(
+    session: Session, batch_item_ids: Sequence[int]
+) -> dict[int, list[BatchItemSlot]]:
+    """Return batch item id -> its slots, ascending."""
+    slots: dict[int, list[BatchItemSlot]] = {}
+    for slot in session.scalars(
+        select(BatchItemSlot)
+        .where(BatchItemSlot.batch_item_id.in_(batch_item_ids))
+        .order_by(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
+    ):
+        slots.setdefault(slot.batch_item_id, []).append(slot)
+    return slots

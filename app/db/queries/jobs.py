@@ -1,0 +1,145 @@
+"""Statements on jobs: claim, heartbeat, fence, and what the sweeper looks for.
+
+Leases run by the database's clock, never by a worker's.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.db.tables import BatchItemSlot, Job
+from app.domain.states import LIVE_JOB_STATES, JobState
+
+IS_STALE = and_(Job.state == JobState.RUNNING, Job.lease_until < func.now())
+HAS_ATTEMPTS = Job.attempts < Job.max_attempts
+
+
+def claim(session: Session, job_id: int, token: UUID, lease_seconds: float) -> Job | None:
+    """Give the job to the holder of `token` if it waits or its holder is gone, else return None.
+
+    One UPDATE: of any number of claims at once exactly one wins.
+    """
+    return session.scalar(
+        update(Job)
+        .where(Job.id == job_id, HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))
+        .values(
+            state=JobState.RUNNING,
+            token=token,
+            lease_until=func.now() + timedelta(seconds=lease_seconds),
+            attempts=Job.attempts + 1,
+            started_at=func.coalesce(Job.started_at, func.now()),
+        )
+        .returning(Job)
+        .execution_options(populate_existing=True)
+    )
+
+
+def extend_lease(session: Session, job_id: int, token: UUID, lease_seconds: float) -> bool:
+    """Extend the lease; False means that the job belongs to another or has ended."""
+    row = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING)
+        .values(lease_until=func.now() + timedelta(seconds=lease_seconds))
+        .returning(Job.id)
+    ).one_or_none()
+    return row is not None
+
+
+def set_progress(session: Session, job_id: int, token: UUID, progress: dict[str, Any]) -> bool:
+    """Store the progress; False means that the job belongs to another or has ended."""
+    row = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING)
+        .values(progress=progress)
+        .returning(Job.id)
+    ).one_or_none()
+    return row is not None
+
+
+def get(session: Session, job_id: int) -> Job | None:
+    """Return the job."""
+    return session.get(Job, job_id)
+
+
+def owned(session: Session, job_id: int, token: UUID) -> Job | None:
+    """Return the job, locked, if the holder of `token` still owns it."""
+    return session.scalar(
+        select(Job)
+        .where(Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def live_of_project(session: Session, project_id: int) -> Sequence[Job]:
+    """Return the project's queued and running jobs, locked."""
+    return session.scalars(
+        select(Job)
+        .where(Job.project_id == project_id, Job.state.in_(LIVE_JOB_STATES))
+        .order_by(Job.id)
+        .with_for_update()
+    ).all()
+
+
+def list_page(session: Session, project_id: int, before_id: int | None, limit: int) -> list[Job]:
+    """Return up to `limit` jobs of the project, newest first, below `before_id`."""
+    statement = select(Job).where(Job.project_id == project_id)
+    if before_id is not None:
+        statement = statement.where(Job.id < before_id)
+    return list(session.scalars(statement.order_by(Job.id.desc()).limit(limit)))
+
+
+def claimable_ids(session: Session, queues: Sequence[str]) -> list[int]:
+    """Return the jobs of these queues that a claim would win, oldest first."""
+    return list(
+        session.scalars(
+            select(Job.id)
+            .where(Job.queue.in_(queues), HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))
+            .order_by(Job.id)
+        )
+    )
+
+
+def stale(session: Session) -> list[tuple[int, int]]:
+    """Return (project, job) of every running job whose lease has ended."""
+    rows = session.execute(select(Job.project_id, Job.id).where(IS_STALE).order_by(Job.id))
+    return [(project_id, job_id) for project_id, job_id in rows]
+
+
+def lock_stale(session: Session, job_id: int) -> Job | None:
+    """Return the job, locked, if its lease has ended and nobody has claimed it since."""
+    return session.scalar(
+        select(Job)
+        .where(Job.id == job_id, IS_STALE)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def mark_unheard(session: Session, after_seconds: float) -> list[tuple[int, str]]:
+    """Return (job, queue) of queued jobs whose last wake-up is older; note that one is sent now."""
+    rows = session.execute(
+        update(Job)
+        .where(
+            Job.state == JobState.QUEUED,
+            Job.woken_at < func.now() - timedelta(seconds=after_seconds),
+        )
+        .values(woken_at=func.now())
+        .returning(Job.id, Job.queue)
+    )
+    return [(job_id, queue) for job_id, queue in rows]
+
+
+def projects_with_expired_leases(session: Session) -> list[int]:
+    """Return the projects that hold annotation leases which have ended."""
+    return list(
+        session.scalars(
+            select(BatchItemSlot.project_id)
+            .where(BatchItemSlot.leased_until <= func.now(), ~BatchItemSlot.filled)
+            .distinct()
+        )
+    )

@@ -1,0 +1,123 @@
+"""Statements on labels, their revisions and the resolved labels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import (
+    Annotator,
+    Item,
+    Label,
+    LabelRevision,
+    LabelSource,
+    ResolvedLabel,
+    Split,
+)
+
+
+@dataclass(frozen=True)
+class ExportedLabel:
+    """One resolved label as it is exported."""
+
+    item_id: int
+    external_id: str
+    index: int
+    class_index: int
+    source: LabelSource
+    round_number: int | None
+    resolved_at: datetime
+
+
+def items_of_project(session: Session, project_id: int, item_ids: Sequence[int]) -> dict[int, Item]:
+    """Return item id -> pool item, of those that belong to the project."""
+    rows = session.scalars(
+        select(Item).where(
+            Item.project_id == project_id, Item.id.in_(item_ids), Item.split == Split.POOL
+        )
+    )
+    return {item.id: item for item in rows}
+
+
+def labels_of_items(session: Session, item_ids: Sequence[int]) -> dict[int, list[Label]]:
+    """Return item id -> its labels in the order in which they were given."""
+    labels: dict[int, list[Label]] = {}
+    for label in session.scalars(
+        select(Label).where(Label.item_id.in_(item_ids)).order_by(Label.id)
+    ):
+        labels.setdefault(label.item_id, []).append(label)
+    return labels
+
+
+def resolved_of_items(session: Session, item_ids: Sequence[int]) -> dict[int, ResolvedLabel]:
+    """Return item id -> its resolved label."""
+    rows = session.scalars(select(ResolvedLabel).where(ResolvedLabel.item_id.in_(item_ids)))
+    return {row.item_id: row for row in rows}
+
+
+def keep_revision(session: Session, label: Label) -> None:
+    """Write the label's present answer into its history."""
+    session.execute(insert(LabelRevision).values(label_id=label.id, class_index=label.class_index))
+
+
+def n_classes_resolved(session: Session, project_id: int) -> int:
+    """Return how many distinct classes the resolved labels hold."""
+    return (
+        session.scalar(
+            select(func.count(ResolvedLabel.class_index.distinct())).where(
+                ResolvedLabel.project_id == project_id
+            )
+        )
+        or 0
+    )
+
+
+def resolved_arrays(session: Session, project_id: int) -> tuple[list[int], list[int]]:
+    """Return (pool indices, class indices) of all resolved labels, ascending by index."""
+    rows = session.execute(
+        select(Item.index, ResolvedLabel.class_index)
+        .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
+        .where(Item.project_id == project_id, Item.split == Split.POOL)
+        .order_by(Item.index)
+    ).all()
+    return [index for index, _ in rows], [class_index for _, class_index in rows]
+
+
+def export_page(
+    session: Session, project_id: int, after_index: int, limit: int
+) -> list[ExportedLabel]:
+    """Return up to `limit` resolved labels with a pool index above `after_index`, ascending."""
+    rows = session.execute(
+        select(Item, ResolvedLabel)
+        .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
+        .where(Item.project_id == project_id, Item.split == Split.POOL, Item.index > after_index)
+        .order_by(Item.index)
+        .limit(limit)
+    )
+    return [
+        ExportedLabel(
+            item_id=item.id,
+            external_id=item.external_id,
+            index=item.index,
+            class_index=label.class_index,
+            source=LabelSource(label.source),
+            round_number=label.round_number,
+            resolved_at=label.resolved_at,
+        )
+        for item, label in rows
+    ]
+
+
+def answers(session: Session, item_ids: Sequence[int]) -> Iterator[tuple[Label, str]]:
+    """Yield every label of these items with its annotator's name, in order of giving."""
+    yield from (
+        (label, name)
+        for label, name in session.execute(
+            select(Label, Annotator.name)
+            .join(Annotator, Annotator.id == Label.annotator_id)
+            .where(Label.item_id.in_(item_ids))
+            .order_by(Label.id)
+        )
+    )

@@ -1,0 +1,74 @@
+"""Statements on rounds and models."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.db.tables import Model, ResolvedLabel, Round
+from app.domain.states import LIVE_ROUND_STATES
+
+
+def live(session: Session, project_id: int) -> Round | None:
+    """Return the project's live round; the database allows only one."""
+    return session.scalar(
+        select(Round).where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
+    )
+
+
+def latest(session: Session, project_id: int) -> Round | None:
+    """Return the project's round of the highest number."""
+    return session.scalar(
+        select(Round).where(Round.project_id == project_id).order_by(Round.number.desc()).limit(1)
+    )
+
+
+def newest_published_id(session: Session, project_id: int) -> int | None:
+    """Return the id of the newest round whose batch and reserve were handed out."""
+    return session.scalar(
+        select(Round.id)
+        .where(Round.project_id == project_id, Round.labeling_at.is_not(None))
+        .order_by(Round.number.desc())
+        .limit(1)
+    )
+
+
+def get(session: Session, project_id: int, number: int) -> Round | None:
+    """Return one round by its number."""
+    return session.scalar(
+        select(Round).where(Round.project_id == project_id, Round.number == number)
+    )
+
+
+def list_all(session: Session, project_id: int) -> Sequence[Round]:
+    """Return every round of the project in order."""
+    return session.scalars(
+        select(Round).where(Round.project_id == project_id).order_by(Round.number)
+    ).all()
+
+
+def models_of(session: Session, project_id: int) -> Sequence[Model]:
+    """Return every model of the project, oldest first."""
+    return session.scalars(
+        select(Model).where(Model.project_id == project_id).order_by(Model.id)
+    ).all()
+
+
+def get_model(session: Session, project_id: int, model_id: int) -> Model | None:
+    """Return one model of the project."""
+    return session.scalar(select(Model).where(Model.project_id == project_id, Model.id == model_id))
+
+
+def mark_models_stale(session: Session, project_id: int, item_ids: Sequence[int]) -> None:
+    """Mark the models stale that were trained after one of these items was resolved."""
+    oldest = (
+        select(func.min(ResolvedLabel.resolved_at))
+        .where(ResolvedLabel.item_id.in_(item_ids))
+        .scalar_subquery()
+    )
+    session.execute(
+        update(Model)
+        .where(Model.project_id == project_id, Model.created_at > oldest)
+        .values(stale=True)
+        .execution_options(synchronize_session=False)
+    )

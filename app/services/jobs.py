@@ -1,0 +1,312 @@
+"""The life of a job: claim, heartbeat, publishing its result under the fence, failure, sweeping.
+
+The row is the job; whoever holds its token may write. Locks go project first, then job.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import batches, events, projects, rounds
+from app.db.queries import jobs as queries
+from app.db.queries.batches import RankedItem
+from app.db.session import transaction, wake_after_commit
+from app.db.tables import Job, JobKind, Model, ModelRole, Project, Round
+from app.domain.budget import next_batch_budget
+from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
+from app.domain.states import JobState, ProjectState, RoundState
+from app.services.leasing import release_expired
+from app.services.rounds import advance, budget_state, create_job, n_selectable
+from app.services.transitions import set_job_state, set_project_state, set_round_state
+
+WAKE_AGAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """A job that this worker owns until its lease ends; `token` is the fence."""
+
+    id: int
+    token: UUID
+    kind: JobKind
+    project_id: int
+    round_id: int | None
+    attempts: int
+    request_id: str | None
+
+
+@dataclass(frozen=True)
+class TrainedFacts:
+    """What a job reports of the model that it trained; the weights are an artifact."""
+
+    name: str
+    recipe: dict[str, Any]
+    recipe_hash: str
+    weights_hash: str
+    n_labeled: int
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a selecting job reports: the ranking, best first, and how it came about."""
+
+    ranked: Sequence[RankedItem]
+    n_labeled: int
+    seconds: dict[str, float]
+    ranking_hash: str
+    model: TrainedFacts | None = None
+
+
+@dataclass
+class SweepResult:
+    """What one sweep mended."""
+
+    requeued: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    woken: list[int] = field(default_factory=list)
+    freed_leases: int = 0
+
+
+def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | None:
+    """Claim the job; None if it has ended, belongs to another or has used its attempts up."""
+    job = queries.claim(session, job_id, uuid4(), settings.job_lease_seconds)
+    if job is None or job.token is None:
+        return None
+    events.append(
+        session,
+        job.project_id,
+        "job.claimed",
+        {"job": job.id, "kind": job.kind, "attempt": job.attempts},
+    )
+    return ClaimedJob(
+        id=job.id,
+        token=job.token,
+        kind=JobKind(job.kind),
+        project_id=job.project_id,
+        round_id=job.round_id,
+        attempts=job.attempts,
+        request_id=job.request_id,
+    )
+
+
+def claimable(session: Session, queues: Sequence[str]) -> list[int]:
+    """Return the ids of the jobs of these queues that a claim would win, oldest first."""
+    return queries.claimable_ids(session, queues)
+
+
+def heartbeat(session: Session, job_id: int, token: UUID, lease_seconds: float) -> bool:
+    """Extend the job's lease; False means fenced: stop at once."""
+    return queries.extend_lease(session, job_id, token, lease_seconds)
+
+
+def report_progress(session: Session, job_id: int, token: UUID, progress: dict[str, Any]) -> None:
+    """Store the job's progress.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    if not queries.set_progress(session, job_id, token, progress):
+        raise JobFenced(job_id)
+
+
+def begin_selecting(session: Session, claimed: ClaimedJob) -> None:
+    """Move the job's round from training to selecting, if it is not there yet.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    _, _, round_ = _lock_round(session, claimed)
+    if round_.state == RoundState.TRAINING:
+        set_round_state(session, round_, RoundState.SELECTING)
+
+
+def publish_selection(
+    session: Session, claimed: ClaimedJob, selection: Selection, settings: Settings
+) -> None:
+    """End a selecting job: store its model, hand its batch out, go on to labeling.
+
+    Withdraws the reserve of earlier rounds that nobody holds; leaves out items that were labeled
+    or leased since the snapshot; the next ranked ones take their places.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended; nothing is published.
+    """
+    project, job, round_ = _lock_round(session, claimed)
+    release_expired(session, project, settings)
+    if selection.model is not None:
+        model = _insert_model(session, project, round_, ModelRole.PROXY, selection.model)
+        round_.model_id = model.id
+    batches.withdraw_uncommitted(session, project.id)
+    indices = [entry.index for entry in selection.ranked]
+    selectable = batches.selectable_items(session, project.id, indices)
+    ranked = [(selectable[e.index], e) for e in selection.ranked if e.index in selectable]
+    budget = budget_state(session, project)
+    n_batch = next_batch_budget(round_.budget, budget, n_selectable(project, budget))
+    batches.insert_batch(
+        session,
+        round_,
+        ranked[: n_batch + project.reserve],
+        n_batch,
+        project.labels_per_item,
+    )
+    round_.n_labeled = selection.n_labeled
+    round_.seconds = selection.seconds
+    round_.ranking_hash = selection.ranking_hash
+    round_.labeling_at = func.now()
+    set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
+    set_job_state(session, job, JobState.SUCCEEDED)
+    advance(session, project, settings.job_max_attempts)
+
+
+def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -> None:
+    """End the target's job: store its model and finish the project.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended; nothing is published.
+    """
+    project = projects.lock(session, claimed.project_id)
+    job = _owned(session, claimed)
+    _insert_model(session, project, None, ModelRole.TARGET, model)
+    set_job_state(session, job, JobState.SUCCEEDED)
+    set_project_state(session, project, ProjectState.FINISHED)
+    project.finished_at = func.now()
+
+
+def give_back(session: Session, job_id: int, token: UUID) -> None:
+    """Put a running job back to queued without using an attempt, and wake a worker.
+
+    Does nothing if the job belongs to another or has ended.
+    """
+    job = queries.owned(session, job_id, token)
+    if job is not None:
+        job.attempts -= 1
+        _requeue(session, job, reason="given back")
+
+
+def fail_attempt(session: Session, job_id: int, token: UUID, reason: str) -> None:
+    """End an attempt: back to queued while attempts are left, else failed with the reason.
+
+    Does nothing if the job belongs to another or has ended.
+    """
+    job = queries.get(session, job_id)
+    if job is None:
+        return
+    projects.lock(session, job.project_id)
+    job = queries.owned(session, job_id, token)
+    if job is not None:
+        _end_attempt(session, job, reason)
+
+
+def retry(session: Session, project_id: int, job_id: int, settings: Settings) -> Job:
+    """Create a new job in place of a failed one; its round goes back to where it failed.
+
+    Raises:
+        NotFound: the project has no such job.
+        TransitionNotAllowed: the job has not failed, or its round or project has gone on.
+    """
+    project = projects.lock(session, project_id)
+    job = queries.get(session, job_id)
+    if job is None or job.project_id != project_id:
+        raise NotFound("job", job_id)
+    if job.state != JobState.FAILED:
+        raise TransitionNotAllowed(f"Job {job_id}", job.state, "queued", ["failed -> retried"])
+    round_ = rounds.live(session, project_id) if job.round_id else None
+    if round_ is not None and round_.id == job.round_id and round_.failed_in:
+        set_round_state(session, round_, RoundState(round_.failed_in), reason="retry")
+    elif job.round_id is not None or project.state != ProjectState.TRAINING_TARGET:
+        raise TransitionNotAllowed(f"Project {project_id}", project.state, "retried", [])
+    return create_job(session, project, JobKind(job.kind), round_, settings.job_max_attempts)
+
+
+def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
+    """Mend what crashes left: stale jobs, lost wake-ups, expired leases; idempotent.
+
+    Any number of sweepers may run at once. Each mending is a transaction of its own.
+    """
+    result = SweepResult()
+    with transaction(factory) as session:
+        stale = queries.stale(session)
+        expired = queries.projects_with_expired_leases(session)
+    for project_id, job_id in stale:
+        with transaction(factory) as session:
+            _sweep_job(session, project_id, job_id, result)
+    for project_id in expired:
+        with transaction(factory) as session:
+            project = projects.lock(session, project_id)
+            result.freed_leases += release_expired(session, project, settings)
+    with transaction(factory) as session:
+        for job_id, queue in queries.mark_unheard(session, WAKE_AGAIN_SECONDS):
+            wake_after_commit(session, job_id, queue)
+            result.woken.append(job_id)
+    return result
+
+
+def _sweep_job(session: Session, project_id: int, job_id: int, result: SweepResult) -> None:
+    projects.lock(session, project_id)
+    job = queries.lock_stale(session, job_id)
+    if job is None:
+        return
+    _end_attempt(session, job, "its worker stopped answering")
+    (result.failed if job.state == JobState.FAILED else result.requeued).append(job_id)
+
+
+def _end_attempt(session: Session, job: Job, reason: str) -> None:
+    job.error = reason
+    if job.attempts < job.max_attempts:
+        _requeue(session, job, reason=reason)
+        return
+    set_job_state(session, job, JobState.FAILED, reason=reason, attempts=job.attempts)
+    round_ = session.get(Round, job.round_id) if job.round_id else None
+    if round_ is not None:
+        set_round_state(session, round_, RoundState.FAILED, reason=reason)
+
+
+def _requeue(session: Session, job: Job, *, reason: str) -> None:
+    set_job_state(session, job, JobState.QUEUED, reason=reason)
+    job.woken_at = func.now()
+    wake_after_commit(session, job.id, job.queue)
+
+
+def _owned(session: Session, claimed: ClaimedJob) -> Job:
+    job = queries.owned(session, claimed.id, claimed.token)
+    if job is None:
+        raise JobFenced(claimed.id)
+    return job
+
+
+def _lock_round(session: Session, claimed: ClaimedJob) -> tuple[Project, Job, Round]:
+    project = projects.lock(session, claimed.project_id)
+    job = _owned(session, claimed)
+    round_ = session.get(Round, claimed.round_id)
+    if round_ is None:
+        raise NotFound("round", claimed.round_id)
+    return project, job, round_
+
+
+def _insert_model(
+    session: Session, project: Project, round_: Round | None, role: ModelRole, facts: TrainedFacts
+) -> Model:
+    model = Model(
+        project_id=project.id,
+        round_number=round_.number if round_ else None,
+        role=role,
+        name=facts.name,
+        recipe=facts.recipe,
+        recipe_hash=facts.recipe_hash,
+        weights_hash=facts.weights_hash,
+        n_labeled=facts.n_labeled,
+        metrics=facts.metrics,
+        seconds=facts.seconds,
+        provenance=facts.provenance,
+    )
+    session.add(model)
+    session.flush()
+    return model

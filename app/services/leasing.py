@@ -1,0 +1,78 @@
+"""Handing items to annotators: what they hold first, then the batch, then the reserve."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import batches, projects, rounds
+from app.db.queries.batches import LeasedItem
+from app.db.tables import Project
+from app.domain.states import ProjectState
+from app.services.rounds import advance, budget_state
+
+
+@dataclass(frozen=True)
+class NextBatch:
+    """What a poll answers; `items` may be empty, then `state` says what the project does."""
+
+    project: Project
+    round_number: int | None
+    items: list[LeasedItem]
+
+    def labels_behind(self, item: LeasedItem) -> int:
+        """Return how many labels were resolved since the ranking that brought this item."""
+        known = self.project.n_labeled + self.project.n_imported
+        return known - item.n_labeled_at_ranking
+
+
+def next_batch(
+    session: Session, project_id: int, annotator_id: int, size: int, settings: Settings
+) -> NextBatch:
+    """Lease up to `size` items to the annotator and return them.
+
+    Polling again returns what is still leased first, with its lease renewed, so a lost answer
+    loses nothing and two tabs of one annotator show the same items. Then come items of the batch
+    by rank, then of the reserve while the total budget allows. Polls of a project follow one
+    another under its row lock (docs/decisions/0004).
+    """
+    project = projects.lock(session, project_id)
+    if project.state != ProjectState.RUNNING:
+        return NextBatch(project, _round_number(session, project_id), [])
+    release_expired(session, project, settings)
+    lease_seconds = settings.annotation_lease_seconds
+    slots = batches.renew_leases(session, project_id, annotator_id, size, lease_seconds)
+    slots += batches.lease_free_slots(
+        session, project_id, annotator_id, size - len(slots), lease_seconds
+    )
+    if len(slots) < size:
+        left = budget_state(session, project).left_for_reserve
+        slots += batches.lease_free_slots(
+            session,
+            project_id,
+            annotator_id,
+            min(size - len(slots), left),
+            lease_seconds,
+            uncommitted_reserve=True,
+        )
+    items = batches.leased_items(session, slots)
+    return NextBatch(project, _round_number(session, project_id), items)
+
+
+def release_expired(session: Session, project: Project, settings: Settings) -> int:
+    """Free the project's expired leases and draw the consequences; return how many.
+
+    Reserve of earlier rounds goes back to the pool; a project that only waited for these leases
+    goes on.
+    """
+    n_freed = batches.free_expired_leases(session, project.id)
+    if n_freed:
+        newest = rounds.newest_published_id(session, project.id)
+        batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
+        advance(session, project, settings.job_max_attempts)
+    return n_freed
+
+
+def _round_number(session: Session, project_id: int) -> int | None:
+    round_ = rounds.latest(session, project_id)
+    return round_.number if round_ else None
