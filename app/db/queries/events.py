@@ -1,0 +1,25 @@
+"""Statements on events; append-only."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import Event
+
+
+def append(session: Session, project_id: int, name: str, facts: Mapping[str, object]) -> None:
+    """Append one event; `name` is noun.verb_past, `facts` are JSON values."""
+    session.execute(insert(Event).values(project_id=project_id, name=name, facts=dict(facts)))
+
+
+def list_page(session: Session, project_id: int, after_id: int, limit: int) -> list[Event]:
+    """Return up to `limit` events of the project above `after_id`, oldest first."""
+    return list(
+        session.scalars(
+            select(Event)
+            .where(Event.project_id == project_id, Event.id > after_id)
+            .order_by(Event.id)
+            .limit(limit)
+        )
+    )

@@ -1,0 +1,46 @@
+"""Statements on projects, and the row lock that every writing use case takes first."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.tables import Project
+from app.domain.errors import NotFound
+
+
+def lock(session: Session, project_id: int) -> Project:
+    """Return the project with its row locked until the transaction ends.
+
+    FOR NO KEY UPDATE: other writers of the project wait, rows that refer to it can be inserted.
+
+    Raises:
+        NotFound: no such project.
+    """
+    project = session.scalar(
+        select(Project)
+        .where(Project.id == project_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if project is None:
+        raise NotFound("project", project_id)
+    return project
+
+
+def get(session: Session, project_id: int) -> Project:
+    """Return the project.
+
+    Raises:
+        NotFound: no such project.
+    """
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound("project", project_id)
+    return project
+
+
+def list_page(session: Session, after_id: int, limit: int, only: int | None) -> list[Project]:
+    """Return up to `limit` projects above `after_id`; `only` narrows to one."""
+    statement = select(Project).where(Project.id > after_id).order_by(Project.id).limit(limit)
+    if only is not None:
+        statement = statement.where(Project.id == only)
+    return list(session.scalars(statement))

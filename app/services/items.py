@@ -1,0 +1,247 @@
+"""Importing items: each line checked, known ones left alone, dense indices under the lock."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import items as queries
+from app.db.queries import projects
+from app.db.tables import Item, Project, Split
+from app.domain.errors import ArtifactMissing, ItemInvalid, ProjectNotAccepting
+from app.domain.states import ProjectState
+from app.services.image_uris import read_image_uri
+from app.services.images import ImageFacts, inspect_image
+from app.storage.artifacts import ArtifactStore
+
+IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
+MAX_EXTERNAL_ID = 512
+
+
+@dataclass(frozen=True)
+class ItemIn:
+    """One item as it is handed in; exactly one of text, image_uri and image is set."""
+
+    external_id: str
+    split: Split = Split.POOL
+    class_name: str | None = None
+    text: str | None = None
+    image_uri: str | None = None
+    image: bytes | None = None
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    """Why one line or file was not taken."""
+
+    line: int
+    external_id: str | None
+    code: str
+    detail: str
+
+
+@dataclass
+class ImportCounts:
+    """What an import did so far."""
+
+    n_created: int = 0
+    n_known: int = 0
+    n_failed: int = 0
+    errors: list[RefusedLine] = field(default_factory=list)
+
+    def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
+        """Count a refused line; the first 1,000 are kept with their reasons."""
+        self.n_failed += 1
+        if len(self.errors) < 1000:
+            self.errors.append(RefusedLine(line, external_id, code, detail))
+
+
+def import_items(
+    session: Session,
+    store: ArtifactStore,
+    settings: Settings,
+    project_id: int,
+    lines: Sequence[tuple[int, ItemIn]],
+    counts: ImportCounts,
+) -> None:
+    """Import one chunk of (line number, item) in one transaction, adding to `counts`.
+
+    Importing again changes nothing. Images are inspected before the project is locked.
+
+    Raises:
+        ProjectNotAccepting: the project has ended.
+        StorageFull: no room for an image; nothing of this chunk is kept.
+    """
+    project = projects.get(session, project_id)
+    prepared: list[tuple[int, dict[str, Any]]] = []
+    for line, item in lines:
+        try:
+            prepared.append((line, _prepare(project, item, store, settings)))
+        except ItemInvalid as error:
+            counts.refuse(line, item.external_id, error.item_code, error.detail)
+    project = projects.lock(session, project_id)
+    if project.state not in IMPORTABLE_STATES:
+        raise ProjectNotAccepting(f"Project {project_id} is {project.state} and takes no items.")
+    rows = _new_rows(session, project, prepared, counts)
+    first_pool_index = project.n_pool - sum(row["split"] == Split.POOL for row in rows)
+    session.flush()
+    queries.copy_in(session, rows)
+    n_labeled = sum(row["split"] == Split.POOL and row["class_index"] is not None for row in rows)
+    if n_labeled:
+        queries.resolve_imported(session, project_id, first_pool_index)
+        project.n_imported += n_labeled
+
+
+def read_image(store: ArtifactStore, settings: Settings, item: Item) -> bytes:
+    """Return the bytes of an image item, from the store or its URI.
+
+    Raises:
+        ArtifactMissing: they are gone, or not what was imported.
+    """
+    if item.content_hash is None:
+        raise ArtifactMissing(f"Item {item.id} is a text and has no image.")
+    if item.image_uri is None:
+        return store.get(item.content_hash)
+    try:
+        data = read_image_uri(item.image_uri, settings)
+    except ItemInvalid as error:
+        raise ArtifactMissing(f"The image of item {item.id} is gone: {error.detail}") from None
+    if hashlib.sha256(data).hexdigest() != item.content_hash:
+        raise ArtifactMissing(
+            f"The file behind {item.image_uri} has changed since item {item.id} was imported; "
+            "put the old file back or import the new one under another external_id."
+        )
+    return data
+
+
+def _prepare(
+    project: Project, item: ItemIn, store: ArtifactStore, settings: Settings
+) -> dict[str, Any]:
+    _check_external_id(item.external_id)
+    content = _check_content(project, item, store, settings)
+    class_index = None
+    if item.class_name is not None:
+        if item.class_name not in project.classes:
+            raise ItemInvalid(
+                "unknown_class",
+                f"There is no class {item.class_name!r}; use one of {', '.join(project.classes)}.",
+            )
+        class_index = project.classes.index(item.class_name)
+    elif item.split is Split.EVALUATION:
+        raise ItemInvalid(
+            "evaluation_without_class",
+            "Items of the evaluation split measure the models and must carry their class.",
+        )
+    return {
+        "project_id": project.id,
+        "split": item.split,
+        "external_id": item.external_id,
+        "class_index": class_index,
+        **content,
+    }
+
+
+def _check_external_id(external_id: str) -> None:
+    if not external_id.strip() or "\x00" in external_id:
+        raise ItemInvalid("external_id_missing", "Give each item an external_id of your own.")
+    if len(external_id) > MAX_EXTERNAL_ID:
+        raise ItemInvalid(
+            "external_id_too_long", f"An external_id has at most {MAX_EXTERNAL_ID} characters."
+        )
+
+
+def _check_content(
+    project: Project, item: ItemIn, store: ArtifactStore, settings: Settings
+) -> dict[str, Any]:
+    if (item.text is not None) != (project.modality == "text"):
+        raise ItemInvalid(
+            "modality_mismatch",
+            f"Project {project.id} takes {project.modality} items; this one is not.",
+        )
+    if item.text is not None:
+        _check_text(item.text, settings)
+        return _content(text=item.text)
+    data = item.image if item.image is not None else read_image_uri(item.image_uri or "", settings)
+    facts = inspect_image(data, settings)
+    if item.image is None:
+        digest = hashlib.sha256(data).hexdigest()
+        return _content(digest=digest, uri=item.image_uri, facts=facts)
+    return _content(digest=store.put(data), facts=facts)
+
+
+def _content(
+    *,
+    text: str | None = None,
+    digest: str | None = None,
+    uri: str | None = None,
+    facts: ImageFacts | None = None,
+) -> dict[str, Any]:
+    return {
+        "text": text,
+        "content_hash": digest,
+        "image_uri": uri,
+        "width": facts.width if facts else None,
+        "height": facts.height if facts else None,
+        "channels": facts.channels if facts else None,
+    }
+
+
+def _check_text(text: str, settings: Settings) -> None:
+    if not text.strip():
+        raise ItemInvalid("text_empty", "The text is empty; leave such items out.")
+    if "\x00" in text:
+        raise ItemInvalid("text_invalid", "The text holds a NUL character; remove it.")
+    size_bytes = len(text.encode())
+    if size_bytes > settings.max_text_bytes:
+        raise ItemInvalid(
+            "text_too_large",
+            f"The text has {size_bytes} bytes; at most {settings.max_text_bytes} are taken. "
+            "Cut it or split it into several items.",
+        )
+
+
+def _new_rows(
+    session: Session,
+    project: Project,
+    prepared: Iterable[tuple[int, dict[str, Any]]],
+    counts: ImportCounts,
+) -> list[dict[str, Any]]:
+    """Return the rows that are new, with their indices; count the known and the conflicting."""
+    prepared = list(prepared)
+    stored = queries.known_by_external_id(
+        session, project.id, [row["external_id"] for _, row in prepared]
+    )
+    known = {key: _fingerprint(vars(item)) for key, item in stored.items()}
+    rows = []
+    for line, row in prepared:
+        external_id = row["external_id"]
+        if external_id not in known:
+            known[external_id] = _fingerprint(row)
+            rows.append({**row, "index": _next_index(project, row["split"])})
+            counts.n_created += 1
+        elif known[external_id] == _fingerprint(row):
+            counts.n_known += 1
+        else:
+            counts.refuse(
+                line,
+                external_id,
+                "external_id_conflict",
+                "This external_id is taken by an item with other content, split or class; "
+                "give the new item another one.",
+            )
+    return rows
+
+
+def _fingerprint(row: dict[str, Any]) -> tuple[object, ...]:
+    return row["text"], row["content_hash"], str(row["split"]), row["class_index"]
+
+
+def _next_index(project: Project, split: Split) -> int:
+    if split is Split.POOL:
+        project.n_pool += 1
+        return project.n_pool - 1
+    project.n_evaluation += 1
+    return project.n_evaluation - 1

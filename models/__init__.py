@@ -1,0 +1,1 @@
+"""Networks and their training; knows nothing of web, database, queue or selection."""

@@ -1,0 +1,38 @@
+"""Checkpoints of a training: written whole or not at all, ignored when they are another's."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class CheckpointFile:
+    """The newest epoch end of one training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def save(self, identity: str, state: dict[str, Any]) -> None:
+        """Write the state to a temporary file, force it to the disk, rename it into place."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            torch.save({"identity": identity, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+
+    def load(self, identity: str) -> dict[str, Any] | None:
+        """Return the state of the same training, or None: none yet, unreadable, or another's."""
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except Exception:  # noqa: BLE001 - a damaged file raises almost anything
+            return None
+        return state if state.get("identity") == identity else None
+
+    def remove(self) -> None:
+        """Delete the file, if there is one."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Inputs of networks: arrays, images, texts and readers of data sets."""

@@ -1,0 +1,64 @@
+"""Inputs as plain arrays over an index: images as uint8, texts as flat token ids."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Shape of one image input; texts have height = width = channels = 0."""
+
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images as uint8 [n, H, W, C], C 1 or 3; may be a memory map."""
+
+    pixels: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def spec(self) -> InputSpec:
+        """Shape of one image."""
+        _, height, width, channels = self.pixels.shape
+        return InputSpec(height, width, channels)
+
+    def take(self, rows: Rows) -> "Images":
+        """Return these rows, in their order."""
+        return Images(self.pixels[rows])
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as token ids: text r is token_ids[offsets[r]:offsets[r + 1]]; offsets [n + 1]."""
+
+    token_ids: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def spec(self) -> InputSpec:
+        """The spec of texts."""
+        return InputSpec()
+
+    def take(self, rows: Rows) -> "Texts":
+        """Return these rows, in their order."""
+        starts, ends = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
+        lengths = ends - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return Texts(self.token_ids[np.repeat(starts, lengths) + within], offsets)
+
+
+Inputs = Images | Texts

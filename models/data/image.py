@@ -1,0 +1,25 @@
+"""Decoding of image files to the fixed size that a network takes."""
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+
+def decode_image(data: bytes, size: int, channels: int) -> npt.NDArray[np.uint8]:
+    """Return the image as uint8 [size, size, channels].
+
+    An image of another size is scaled (bilinear) to cover the square and cropped at its centre.
+    EXIF rotation is ignored. `channels` is 1 (grey) or 3 (RGB). Nothing is checked here: images
+    were inspected when they were imported.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        picture = image.convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        scale = size / min(picture.size)
+        width, height = (max(size, round(side * scale)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        left, top = (width - size) // 2, (height - size) // 2
+        picture = picture.crop((left, top, left + size, top + size))
+    return np.asarray(picture, np.uint8).reshape(size, size, channels)

@@ -1,0 +1,41 @@
+"""What every network offers: features, a head, and how it takes a minibatch of inputs."""
+
+import torch
+from torch import Tensor, nn
+
+from models.data.arrays import Images, Inputs, Texts
+
+
+class Network(nn.Module):
+    """A classifier that says where its features are: forward(x) == head(features(x))."""
+
+    n_features: int
+
+    def features(self, *inputs: Tensor) -> Tensor:
+        """Return the input of the last linear layer, [n, d]."""
+        raise NotImplementedError
+
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits of features, [n, C]."""
+        raise NotImplementedError
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the logits, [n, C]."""
+        return self.head(self.features(*inputs))
+
+    def fit_normalisation(self, inputs: Inputs) -> None:
+        """Set what the network learns of its inputs before training; by default nothing."""
+
+
+def to_tensors(inputs: Inputs, device: str) -> tuple[Tensor, ...]:
+    """Return a minibatch on the device: (uint8 NCHW,) or (ids, offsets)."""
+    if isinstance(inputs, Images):
+        pixels = torch.from_numpy(inputs.pixels.copy()).to(device, non_blocking=True)
+        return (pixels.permute(0, 3, 1, 2),)
+    return texts_to_tensors(inputs, device)
+
+
+def texts_to_tensors(texts: Texts, device: str) -> tuple[Tensor, Tensor]:
+    """Return (ids int64, offsets int64 [n]) on the device."""
+    ids = torch.from_numpy(texts.token_ids.astype("int64")).to(device)
+    return ids, torch.from_numpy(texts.offsets[:-1].copy()).to(device)

@@ -1,0 +1,1 @@
+"""Strategies as pure functions of arrays; knows nothing of web, database, queue or networks."""

@@ -1,0 +1,147 @@
+"""The worker's packed copy of a project's inputs: decoded once, memory-mapped, extended.
+
+Images lie as uint8 [n, H, W, C] in one file; texts as token ids and offsets. Two workers on one
+machine may build at the same time: a lock file lets one of them do it.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import items as item_queries
+from app.db.session import transaction
+from app.db.tables import Item, Project, Split
+from app.services.items import read_image
+from app.storage.artifacts import ArtifactStore
+from models.catalog import MODELS, Modality
+from models.data.arrays import Images, Inputs, Texts
+from models.data.image import decode_image
+from models.data.text import encode
+from models.recipe import Recipe
+
+PAGE = 2000
+LARGEST_DEFAULT_SIDE = 64
+
+
+@dataclass(frozen=True)
+class PoolReader:
+    """Reads a project's splits as arrays, through the packed copy on this machine."""
+
+    factory: sessionmaker[Session]
+    store: ArtifactStore
+    settings: Settings
+
+    def read(self, project: Project, split: Split, model: str, recipe: Recipe, n: int) -> Inputs:
+        """Return the first `n` items of the split, in index order, as the model takes them."""
+        key = f"{split}-text-{recipe.word_ngrams}-{recipe.buckets}"
+        size, channels = 0, 0
+        if MODELS[model].modality is Modality.IMAGE:
+            size, channels = self._image_shape(project, recipe)
+            key = f"{split}-image-{size}-{channels}"
+        folder = self.settings.cache_folder / f"project-{project.id}" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / "lock"):
+            if MODELS[model].modality is Modality.IMAGE:
+                return self._read_images(project, split, folder, size, channels, n)
+            return self._read_texts(project, split, folder, recipe, n)
+
+    def _image_shape(self, project: Project, recipe: Recipe) -> tuple[int, int]:
+        """Return (side, channels): the recipe's side, else that of the pool's first image."""
+        with transaction(self.factory) as session:
+            first = item_queries.page_by_index(session, project.id, Split.POOL, -1, 1)[0]
+        side = max(first.width or 8, first.height or 8)
+        size = recipe.image_size or min(max(side, 8), LARGEST_DEFAULT_SIDE)
+        return size, first.channels or 3
+
+    def _read_images(
+        self, project: Project, split: Split, folder: Path, size: int, channels: int, n: int
+    ) -> Images:
+        data = folder / "pixels.u8"
+        known = _read_count(folder)
+        item_bytes = size * size * channels
+        with data.open("r+b" if data.exists() else "w+b") as file:
+            file.truncate(known * item_bytes)  # a build that was cut off left half an item
+            file.seek(0, 2)
+            for item in self._items(project, split, known, n):
+                content = read_image(self.store, self.settings, item)
+                file.write(decode_image(content, size, channels).tobytes())
+        _write_count(folder, max(known, n))
+        if n == 0:
+            return Images(np.zeros((0, size, size, channels), np.uint8))
+        shape = (n, size, size, channels)
+        return Images(np.memmap(data, np.uint8, mode="r", shape=shape))
+
+    def _read_texts(
+        self, project: Project, split: Split, folder: Path, recipe: Recipe, n: int
+    ) -> Texts:
+        ids_path, offsets_path = folder / "ids.i32", folder / "offsets.i64"
+        known = _read_count(folder)
+        end = 0
+        if known:
+            end = int(np.fromfile(offsets_path, np.int64, count=known)[-1])
+        with (
+            ids_path.open("r+b" if ids_path.exists() else "w+b") as ids,
+            offsets_path.open("r+b" if offsets_path.exists() else "w+b") as offsets,
+        ):
+            ids.truncate(end * 4)
+            offsets.truncate(known * 8)
+            ids.seek(0, 2)
+            offsets.seek(0, 2)
+            for page in _pages(self._items(project, split, known, n)):
+                texts = encode([i.text or "" for i in page], recipe.word_ngrams, recipe.buckets)
+                ids.write(texts.token_ids.tobytes())
+                offsets.write((texts.offsets[1:] + end).tobytes())
+                end += len(texts.token_ids)
+        _write_count(folder, max(known, n))
+        ends = np.fromfile(offsets_path, np.int64, count=n)
+        starts = np.concatenate([np.zeros(1, np.int64), ends])
+        token_ids = np.fromfile(ids_path, np.int32, count=int(starts[-1]))
+        return Texts(token_ids, starts)
+
+    def _items(self, project: Project, split: Split, known: int, n: int) -> Iterator[Item]:
+        """Yield the items of index known..n - 1, in pages of short transactions."""
+        after = known - 1
+        while after < n - 1:
+            with transaction(self.factory) as session:
+                limit = min(PAGE, n - 1 - after)
+                page = item_queries.page_by_index(session, project.id, split, after, limit)
+            yield from page
+            after = page[-1].index
+
+
+def _pages(items: Iterator[Item]) -> Iterator[list[Item]]:
+    page: list[Item] = []
+    for item in items:
+        page.append(item)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _read_count(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / "meta.json").read_text())["n"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return 0
+
+
+def _write_count(folder: Path, n: int) -> None:
+    temporary = folder / "meta.tmp"
+    temporary.write_text(json.dumps({"n": n}))
+    temporary.replace(folder / "meta.json")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
