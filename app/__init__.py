@@ -1,1 +1,4 @@
-"""The labeling service: HTTP API, use cases, domain rules, database and artifact store. Never reaches torch."""
+"""The labeling service: HTTP API, use cases, domain rules, database and artifact store.
+
+Never reaches torch.
+"""

@@ -1,7 +1,8 @@
 """Pre-activation ResNets for small images.
 
-Source: He et al. 2016 (v2); widths and depths of Selection via Proxy. Difference: images are normalised by the training set's own mean and deviation, kept in the network, where the
-paper used constants of the whole data set.
+Source: He et al. 2016 (v2); widths and depths of Selection via Proxy. Difference: images are
+normalised by the training set's own mean and deviation, kept in the network, where the paper used
+constants of the whole data set.
 """
 
 import torch

@@ -1,1 +1,1 @@
-"""The place where database and torch meet: jobs, round steps, simulation, reports and the `svp` command."""
+"""Where database and torch meet: jobs, round steps, simulation, reports and the `svp` command."""

@@ -47,6 +47,25 @@ def migrate(engine: Engine) -> str:
         ) from error
 
 
+def check_current(engine: Engine) -> None:
+    """Return if the database is at this program's revision.
+
+    Raises:
+        DatabaseNotUsable: it is not, or cannot be reached.
+    """
+    try:
+        with engine.connect() as connection:
+            scripts = ScriptDirectory.from_config(alembic_config(connection))
+            heads = MigrationContext.configure(connection).get_current_heads()
+    except OperationalError as error:
+        raise DatabaseNotUsable(f"The database cannot be reached: {error.orig}.") from error
+    if set(heads) != set(scripts.get_heads()):
+        raise DatabaseNotUsable(
+            f"The database is at revision {', '.join(heads) or 'none'}, this program needs "
+            f"{', '.join(scripts.get_heads())}; run `svp migrate` with this version of svp."
+        )
+
+
 def _upgrade(connection: Connection) -> str:
     version = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
     if version < OLDEST_POSTGRES:

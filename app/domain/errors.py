@@ -52,7 +52,7 @@ class NotAllowed(DomainError):
 class InvalidProject(DomainError):
     """A project's settings contradict each other."""
 
-    code = "invalid_project"
+    code = "project_invalid"
 
 
 class NameTaken(DomainError):

@@ -75,7 +75,7 @@ def _check_header(image: Image.Image, settings: Settings) -> ImageFacts:
         raise ItemInvalid(
             "image_too_small", f"The image is {width} x {height}; at least 2 x 2 is needed."
         )
-    if image.mode in DEEP_MODES or getattr(image, "png", None) is not None and _is_deep(image):
+    if image.mode in DEEP_MODES or _is_deep(image):
         raise ItemInvalid(
             "image_depth_unsupported",
             "The image has more than 8 bits a channel; convert it to 8-bit RGB or grey.",
@@ -90,7 +90,7 @@ def _check_header(image: Image.Image, settings: Settings) -> ImageFacts:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Return whether a PNG stores 16 bits: Pillow reads 16-bit RGB as 8-bit without a word."""
+    """Return whether 16 bits are stored: Pillow reads 16-bit RGB as 8-bit without a word."""
     return any("16" in str(tile[3]) for tile in image.tile)
 
 

@@ -1,0 +1,58 @@
+"""Route of next-batch: what annotation tools poll."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.items import content_of
+from app.domain.states import ProjectState
+from app.schemas.common import problems
+from app.schemas.labeling import BatchItemOut, NextBatchOut, Suggestion
+from app.services.leasing import LeasedItem, NextBatch, next_batch
+
+router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
+
+
+def _render(batch: NextBatch, leased: LeasedItem) -> BatchItemOut:
+    suggestion = None
+    if leased.suggestion_class is not None and leased.suggestion_confidence is not None:
+        suggestion = Suggestion(
+            class_=batch.project.classes[leased.suggestion_class],
+            confidence=leased.suggestion_confidence,
+        )
+    return BatchItemOut(
+        item_id=leased.item.id,
+        external_id=leased.item.external_id,
+        content=content_of(leased.item),
+        suggestion=suggestion,
+        rank=leased.rank,
+        source=leased.source,
+        model_version=None if leased.model_round is None else f"round-{leased.model_round}",
+        labels_behind=batch.labels_behind(leased),
+        leased_until=leased.leased_until,
+    )
+
+
+@router.get("/next-batch", summary="Lease the next items", responses=problems(403, 404))
+def read_next_batch(
+    session: SessionDep,
+    project: ProjectIdDep,
+    annotator_id: AnnotatorIdDep,
+    settings: SettingsDep,
+    response: Response,
+    size: Annotated[int, Query(ge=1, le=1000, description="Items wanted.")] = 10,
+) -> NextBatchOut:
+    """Return items leased to the annotator: safe to retry, what is still leased comes first.
+
+    Nothing to hand out: an empty list, the project's state and `Retry-After` in seconds.
+    """
+    batch = next_batch(session, project, annotator_id, size, settings)
+    response.headers["Cache-Control"] = "no-store"
+    if not batch.items:
+        response.headers["Retry-After"] = str(settings.poll_after_seconds)
+    return NextBatchOut(
+        state=ProjectState(batch.project.state),
+        round=batch.round_number,
+        items=[_render(batch, leased) for leased in batch.items],
+    )

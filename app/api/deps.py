@@ -1,0 +1,98 @@
+"""What routes depend on: a transaction, settings, the store, and who calls."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import projects
+from app.db.session import transaction
+from app.db.tables import Project, Role
+from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
+from app.services.tokens import Caller, acting_annotator, authenticate
+from app.storage.artifacts import ArtifactStore
+
+bearer = HTTPBearer(auto_error=False, description="A token from `svp token create`.")
+
+
+def get_settings(request: Request) -> Settings:
+    """Return the application's settings."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def get_session(request: Request) -> Iterator[Session]:
+    """Yield the request's one transaction; it commits before the answer is sent."""
+    with transaction(request.app.state.session_factory) as session:
+        yield session
+
+
+def get_store(request: Request) -> ArtifactStore:
+    """Return the artifact store."""
+    store: ArtifactStore = request.app.state.store
+    return store
+
+
+# scope="function": with the default scope the commit would come after the answer, and a failing
+# commit would still have answered 201.
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+StoreDep = Annotated[ArtifactStore, Depends(get_store)]
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+
+
+def get_caller(request: Request, credentials: Credentials) -> Caller:
+    """Return who calls, in a transaction of its own."""
+    if credentials is None:
+        raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
+    with transaction(request.app.state.session_factory) as session:
+        return authenticate(session, credentials.credentials)
+
+
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def get_admin(caller: CallerDep) -> Caller:
+    """Return the caller if it is an admin."""
+    if caller.role is not Role.ADMIN:
+        raise NotAllowed("This needs the token of an admin; yours is an annotator's.")
+    return caller
+
+
+AdminDep = Annotated[Caller, Depends(get_admin)]
+
+
+def get_project_id(project: int, caller: CallerDep) -> int:
+    """Return the path's project id if the caller's token reaches that project."""
+    if caller.project_id not in (None, project):
+        raise NotFound("project", project)
+    return project
+
+
+ProjectIdDep = Annotated[int, Depends(get_project_id)]
+
+
+def get_project(project_id: ProjectIdDep, session: SessionDep) -> Project:
+    """Return the path's project."""
+    return projects.get(session, project_id)
+
+
+ProjectDep = Annotated[Project, Depends(get_project)]
+
+AnnotatorQuery = Annotated[
+    str | None,
+    Query(description="For tokens with act_as: the annotator acted for.", max_length=200),
+]
+
+
+def get_annotator_id(
+    session: SessionDep, caller: CallerDep, annotator: AnnotatorQuery = None
+) -> int:
+    """Return the id of the annotator that the request acts for."""
+    return acting_annotator(session, caller, annotator)
+
+
+AnnotatorIdDep = Annotated[int, Depends(get_annotator_id)]

@@ -1,0 +1,105 @@
+"""The one table from error codes to HTTP, and every error as application/problem+json."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from structlog.contextvars import get_contextvars
+
+from app.domain import errors
+from app.domain.errors import DomainError
+
+HTTP_STATUS: dict[type[DomainError], int] = {
+    errors.NotFound: 404,
+    errors.TransitionNotAllowed: 409,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.InvalidProject: 422,
+    errors.NameTaken: 409,
+    errors.ProjectNotStartable: 409,
+    errors.ProjectNotAccepting: 409,
+    errors.ModelNotReady: 404,
+    errors.ItemInvalid: 422,
+    errors.BodyTooLarge: 413,
+    errors.BodyInvalid: 400,
+    errors.StorageFull: 507,
+    errors.ArtifactMissing: 410,
+    errors.JobFenced: 409,
+    errors.DatabaseNotUsable: 503,
+}
+TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "Content too large",
+    415: "Unsupported media type",
+    422: "Invalid request",
+    500: "Internal error",
+    503: "Not ready",
+    507: "Storage full",
+}
+CODES = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+def problem(
+    status: int, code: str, detail: str, headers: dict[str, str] | None = None, **extra: Any
+) -> JSONResponse:
+    """Return an application/problem+json response (RFC 9457) with a stable `code`."""
+    body = {
+        "type": f"urn:svp:error:{code}",
+        "title": TITLES.get(status, "Error"),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": get_contextvars().get("request_id"),
+        **extra,
+    }
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Let the application answer every error as a problem."""
+    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected_error)
+
+
+def _domain_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DomainError)  # noqa: S101 - registered for it
+    code = error.item_code if isinstance(error, errors.ItemInvalid) else error.code
+    status = HTTP_STATUS[type(error)]
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return problem(status, code, error.detail, headers)
+
+
+def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    faults = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
+        for fault in error.errors()
+    ]
+    first = faults[0] if faults else {"field": "body", "message": "unreadable"}
+    detail = f"{first['field']}: {first['message']}. Correct it and send the request again."
+    return problem(422, "request_invalid", detail, errors=faults)
+
+
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    code = CODES.get(error.status_code, "request_invalid")
+    headers = dict(error.headers) if error.headers else None
+    return problem(error.status_code, code, str(error.detail), headers)
+
+
+def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    structlog.get_logger().error("request.failed", path=request.url.path, exc_info=error)
+    return problem(
+        500, "internal_error", "The service failed; report this with the request_id shown."
+    )

@@ -1,0 +1,48 @@
+"""Routes of jobs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import jobs as queries
+from app.domain.errors import NotFound
+from app.schemas.common import problems
+from app.schemas.progress import JobOut, JobPage
+from app.services.jobs import retry
+
+router = APIRouter(prefix="/projects/{project}/jobs", tags=["progress"])
+
+
+@router.get("", summary="List jobs", responses=problems(404))
+def list_jobs(
+    session: SessionDep,
+    project: ProjectDep,
+    cursor: int | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> JobPage:
+    """Return the jobs, newest first, with their progress."""
+    page = queries.list_page(session, project.id, cursor, limit)
+    return JobPage(
+        jobs=[JobOut.model_validate(job) for job in page],
+        next_cursor=page[-1].id if len(page) == limit else None,
+    )
+
+
+@router.get("/{job}", summary="Read a job", responses=problems(404))
+def read_job(session: SessionDep, project: ProjectDep, job: int) -> JobOut:
+    """Return one job."""
+    found = queries.get(session, job)
+    if found is None or found.project_id != project.id:
+        raise NotFound("job", job)
+    return JobOut.model_validate(found)
+
+
+@router.post("/{job}/retry", status_code=201, summary="Retry", responses=problems(403, 404, 409))
+def retry_job(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep, job: int
+) -> JobOut:
+    """Create a new job in place of a failed one; its round goes back to where it failed."""
+    new = retry(session, project, job, settings)
+    session.refresh(new)
+    return JobOut.model_validate(new)

@@ -1,0 +1,126 @@
+"""Routes of labels: submit, skip, export."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import labels as queries
+from app.db.session import transaction
+from app.schemas.common import problems
+from app.schemas.labeling import (
+    ExportedLabelOut,
+    LabelOutcome,
+    LabelsIn,
+    LabelsOut,
+    SkipOutcome,
+    SkipsIn,
+    SkipsOut,
+)
+from app.services.labeling import LabelEntry, submit_labels, submit_skips
+
+router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
+PAGE = 2000
+EXPORT_TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+
+
+@router.post("/labels", summary="Submit labels", responses=problems(403, 404, 409))
+def submit(
+    body: LabelsIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    annotator_id: AnnotatorIdDep,
+    settings: SettingsDep,
+) -> LabelsOut:
+    """Take 1 to 1,000 labels; the valid ones are kept, the refused are listed with a code.
+
+    Sending again is safe: the same class is `unchanged`, another one `revised`.
+    """
+    entries = [LabelEntry(e.item_id, e.class_, e.seconds) for e in body.labels]
+    outcomes = submit_labels(session, project, annotator_id, entries, settings)
+    return LabelsOut(results=[LabelOutcome.model_validate(outcome) for outcome in outcomes])
+
+
+@router.post("/skips", summary="Skip items", responses=problems(403, 404, 409))
+def skip(
+    body: SkipsIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    annotator_id: AnnotatorIdDep,
+    settings: SettingsDep,
+) -> SkipsOut:
+    """Take items out of their batch; the next reserve item takes the place of each."""
+    outcomes = submit_skips(session, project, annotator_id, body.item_ids, body.reason, settings)
+    return SkipsOut(results=[SkipOutcome.model_validate(outcome) for outcome in outcomes])
+
+
+@router.get(
+    "/labels",
+    summary="Export labels",
+    response_class=StreamingResponse,
+    responses={
+        **problems(403, 404),
+        200: {
+            "content": {
+                "application/x-ndjson": {"schema": ExportedLabelOut.model_json_schema()},
+                "text/csv": {"schema": {"type": "string"}},
+            }
+        },
+    },
+)
+def export(
+    request: Request,
+    project: ProjectDep,
+    _admin: AdminDep,
+    format_: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl",
+) -> StreamingResponse:
+    """Stream the resolved labels in order of import, as JSON lines or CSV."""
+    rows = _pages(request.app.state.session_factory, project.id, project.classes)
+    body = _as_csv(rows) if format_ == "csv" else _as_jsonl(rows)
+    return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
+
+
+def _pages(
+    factory: sessionmaker[Session], project_id: int, classes: list[str]
+) -> Iterator[ExportedLabelOut]:
+    """Yield the labels in pages of short transactions, so that an export holds none open."""
+    after = -1
+    while True:
+        with transaction(factory) as session:
+            page = queries.export_page(session, project_id, after, PAGE)
+        for label in page:
+            yield ExportedLabelOut(
+                item_id=label.item_id,
+                external_id=label.external_id,
+                index=label.index,
+                class_=classes[label.class_index],
+                source=label.source,
+                round=label.round_number,
+                resolved_at=label.resolved_at,
+            )
+        if len(page) < PAGE:
+            return
+        after = page[-1].index
+
+
+def _as_jsonl(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
+    for row in rows:
+        yield row.model_dump_json(by_alias=True) + "\n"
+
+
+def _as_csv(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
+    buffer = io.StringIO()
+    names = ["item_id", "external_id", "index", "class", "source", "round", "resolved_at"]
+    writer = csv.DictWriter(buffer, names)
+    writer.writeheader()
+    for row in rows:
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow(row.model_dump(by_alias=True, mode="json"))
+    yield buffer.getvalue()

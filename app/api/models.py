@@ -1,0 +1,58 @@
+"""Routes of trained models."""
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from app.api.deps import ProjectDep, SessionDep, StoreDep
+from app.db.queries import rounds
+from app.db.tables import Model
+from app.domain.errors import NotFound
+from app.schemas.common import problems
+from app.schemas.progress import ModelOut
+
+router = APIRouter(prefix="/projects/{project}/models", tags=["progress"])
+
+
+def _get(session: SessionDep, project: ProjectDep, model: int) -> Model:
+    found = rounds.get_model(session, project.id, model)
+    if found is None:
+        raise NotFound("model", model)
+    return found
+
+
+@router.get("", summary="List models", responses=problems(404))
+def list_models(session: SessionDep, project: ProjectDep) -> list[ModelOut]:
+    """Return every trained model, oldest first."""
+    return [ModelOut.model_validate(m) for m in rounds.models_of(session, project.id)]
+
+
+@router.get("/{model}", summary="Read a model", responses=problems(404))
+def read_model(session: SessionDep, project: ProjectDep, model: int) -> ModelOut:
+    """Return one model with its metrics, recipe and provenance."""
+    return ModelOut.model_validate(_get(session, project, model))
+
+
+@router.get(
+    "/{model}/weights",
+    summary="Download weights",
+    response_class=StreamingResponse,
+    responses={
+        **problems(404, 410),
+        200: {
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            }
+        },
+    },
+)
+def download(
+    session: SessionDep, project: ProjectDep, store: StoreDep, model: int
+) -> StreamingResponse:
+    """Return the weights as a safetensors file; its metadata rebuilds the network."""
+    found = _get(session, project, model)
+    name = f"project-{project.id}-{found.role}-{found.id}.safetensors"
+    return StreamingResponse(
+        store.stream(found.weights_hash),
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,123 @@
+"""Routes of projects: create, list, read, and the ways through their states."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
+
+from app.api.deps import AdminDep, CallerDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import events, projects, rounds
+from app.db.tables import Project
+from app.schemas.common import problems
+from app.schemas.projects import (
+    DEFAULT_PROXY,
+    DEFAULT_TARGET,
+    EventOut,
+    EventPage,
+    ModelSpec,
+    ProjectCreate,
+    ProjectOut,
+    ProjectPage,
+    RoundRef,
+)
+from app.services import rounds as course
+from app.services.projects import ModelChoice, ProjectIn, create_project
+
+router = APIRouter(prefix="/projects", tags=["projects"])
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def render(session: Session, project: Project) -> ProjectOut:
+    """Return the project with its newest round."""
+    session.flush()
+    latest = rounds.latest(session, project.id)
+    out = ProjectOut.model_validate(project)
+    out.round = RoundRef.model_validate(latest) if latest else None
+    return out
+
+
+@router.post("", status_code=201, summary="Create a project", responses=problems(403, 409))
+def create(body: ProjectCreate, session: SessionDep, _admin: AdminDep) -> ProjectOut:
+    """Create a draft; then import items and start it. The whole recipes are stored with it."""
+    proxy = body.proxy or ModelSpec(model=DEFAULT_PROXY[body.modality])
+    target = body.target or ModelSpec(model=DEFAULT_TARGET[body.modality])
+    settings = ProjectIn(
+        **body.model_dump(exclude={"proxy", "target", "reserve"}),
+        proxy=ModelChoice(proxy.model, proxy.recipe),
+        target=ModelChoice(target.model, target.recipe),
+        reserve=body.round_budget if body.reserve is None else body.reserve,
+    )
+    return render(session, create_project(session, settings))
+
+
+@router.get("", summary="List projects", responses=problems())
+def list_projects(
+    session: SessionDep,
+    caller: CallerDep,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 100,
+) -> ProjectPage:
+    """Return the projects that the token reaches, by id."""
+    page = projects.list_page(session, cursor, limit, caller.project_id)
+    return ProjectPage(
+        projects=[render(session, project) for project in page],
+        next_cursor=page[-1].id if len(page) == limit else None,
+    )
+
+
+@router.get("/{project}", summary="Read a project", responses=problems(404))
+def read(session: SessionDep, project: ProjectDep) -> ProjectOut:
+    """Return the project with its counts and newest round."""
+    return render(session, project)
+
+
+@router.post("/{project}/start", summary="Start", responses=problems(403, 404, 409))
+def start(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> ProjectOut:
+    """Start a draft: round 0 is selected."""
+    return render(session, course.start_project(session, project, settings.job_max_attempts))
+
+
+@router.post("/{project}/pause", summary="Pause", responses=problems(403, 404, 409))
+def pause(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
+    """Pause: nothing is leased, late labels are taken, running jobs end."""
+    return render(session, course.pause_project(session, project))
+
+
+@router.post("/{project}/resume", summary="Resume", responses=problems(403, 404, 409))
+def resume(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> ProjectOut:
+    """Go on where the project was paused."""
+    return render(session, course.resume_project(session, project, settings.job_max_attempts))
+
+
+@router.post("/{project}/finish", summary="Finish now", responses=problems(403, 404, 409))
+def finish(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> ProjectOut:
+    """End labeling and train the target on the labels at hand."""
+    return render(session, course.finish_project(session, project, settings.job_max_attempts))
+
+
+@router.post("/{project}/cancel", summary="Cancel", responses=problems(403, 404, 409))
+def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
+    """Cancel for good; the labels stay and can be exported."""
+    return render(session, course.cancel_project(session, project))
+
+
+@router.get("/{project}/events", summary="List events", responses=problems(403, 404))
+def list_events(
+    session: SessionDep,
+    project: ProjectDep,
+    _admin: AdminDep,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 100,
+) -> EventPage:
+    """Return what happened in the project, oldest first."""
+    page = events.list_page(session, project.id, cursor, limit)
+    return EventPage(
+        events=[EventOut.model_validate(event) for event in page],
+        next_cursor=page[-1].id if len(page) == limit else None,
+    )

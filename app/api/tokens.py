@@ -1,0 +1,42 @@
+"""Routes of tokens, for admins."""
+
+from fastapi import APIRouter
+
+from app.api.deps import AdminDep, SessionDep
+from app.db.queries import tokens as queries
+from app.db.tables import Token
+from app.schemas.common import problems
+from app.schemas.tokens import TokenCreate, TokenCreated, TokenOut
+from app.services.tokens import create_token, revoke_token
+
+router = APIRouter(prefix="/tokens", tags=["tokens"])
+
+
+def _render(token: Token, name: str) -> dict[str, object]:
+    return {"name": name, **{c: getattr(token, c) for c in TokenOut.model_fields if c != "name"}}
+
+
+@router.post("", status_code=201, summary="Create a token", responses=problems(403))
+def create(body: TokenCreate, session: SessionDep, _admin: AdminDep) -> TokenCreated:
+    """Create a token; it is shown once, only its hash is stored."""
+    clear, token = create_token(
+        session,
+        body.name,
+        body.role,
+        act_as=body.act_as,
+        project_id=body.project_id,
+        expires_at=body.expires_at,
+    )
+    return TokenCreated.model_validate({**_render(token, body.name), "token": clear})
+
+
+@router.get("", summary="List tokens", responses=problems(403))
+def list_tokens(session: SessionDep, _admin: AdminDep) -> list[TokenOut]:
+    """Return every token without its secret."""
+    return [TokenOut.model_validate(_render(t, name)) for t, name in queries.list_all(session)]
+
+
+@router.delete("/{token}", status_code=204, summary="Revoke a token", responses=problems(403, 404))
+def revoke(token: int, session: SessionDep, _admin: AdminDep) -> None:
+    """Revoke a token; its holder is refused from now on."""
+    revoke_token(session, token)

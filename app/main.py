@@ -1,0 +1,106 @@
+"""The application: created from settings, never at import."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.api import batches, health, items, jobs, labels, models, projects, rounds, tokens
+from app.api.deps import get_caller
+from app.api.errors import add_error_handlers
+from app.api.middleware import BodyLimit, RequestId
+from app.config import Settings, read_settings
+from app.db.migrate import check_current
+from app.db.session import make_engine, make_session_factory
+from app.logging import configure_logging
+from app.queue import make_publisher
+from app.services.jobs import sweep
+from app.storage.artifacts import ArtifactStore
+
+PREFIX = "/api/v1"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; it connects when it starts, not now.
+
+    Raises:
+        ValueError: no database URL is set.
+    """
+    if settings.database_url is None:
+        raise ValueError(
+            "SVP_DATABASE_URL is not set; `svp up` starts a private Postgres and sets it."
+        )
+    app = FastAPI(
+        title="svp",
+        summary="A labeling service that selects by proxy",
+        version="1",
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestId)
+    with_token = APIRouter(prefix=PREFIX, dependencies=[Depends(get_caller)])
+    for module in (projects, items, batches, labels, rounds, jobs, models, tokens):
+        with_token.include_router(module.router)
+    _add_docs(app, with_token)
+    app.include_router(with_token)
+    app.include_router(health.router, prefix=PREFIX)
+    return app
+
+
+def create_app_from_environment() -> FastAPI:
+    """Return the application from SVP_* variables; what uvicorn runs."""
+    settings = read_settings()
+    configure_logging(settings)
+    return create_app(settings)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    assert settings.database_url is not None  # noqa: S101 - create_app refuses it
+    engine = make_engine(settings.database_url.get_secret_value())
+    check_current(engine)
+    app.state.session_factory = make_session_factory(engine, make_publisher(settings))
+    app.state.store = ArtifactStore(settings.artifact_store_url)
+    stop = threading.Event()
+    sweeper = threading.Thread(
+        target=_sweep_until, args=(stop, app.state.session_factory, settings), name="sweeper"
+    )
+    sweeper.start()
+    yield
+    stop.set()
+    sweeper.join()
+    engine.dispose()
+
+
+def _sweep_until(stop: threading.Event, factory: sessionmaker[Session], settings: Settings) -> None:
+    """Sweep every `sweep_seconds`; any number of API processes may do so at once."""
+    log = structlog.get_logger()
+    while not stop.wait(settings.sweep_seconds):
+        try:
+            result = sweep(factory, settings)
+        except Exception as error:  # noqa: BLE001 - the next sweep tries again
+            log.warning("sweep.failed", reason=str(error))
+        else:
+            if result.requeued or result.failed:
+                log.info("jobs.swept", requeued=result.requeued, failed=result.failed)
+
+
+def _add_docs(app: FastAPI, router: APIRouter) -> None:
+    @router.get("/openapi.json", include_in_schema=False)
+    def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @router.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return get_swagger_ui_html(openapi_url=f"{PREFIX}/openapi.json", title="svp")

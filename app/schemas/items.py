@@ -1,0 +1,96 @@
+"""Requests and responses of items."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from app.db.tables import Split
+from app.schemas.common import Request, Response
+
+
+class ItemLine(Request):
+    """One line of an NDJSON import: exactly one of text and image_uri."""
+
+    external_id: Annotated[str, StringConstraints(min_length=1)]
+    text: str | None = None
+    image_uri: str | None = None
+    split: Split = Split.POOL
+    class_: str | None = Field(None, alias="class")
+
+    @model_validator(mode="after")
+    def _one_content(self) -> "ItemLine":
+        if (self.text is None) == (self.image_uri is None):
+            raise ValueError("give exactly one of text and image_uri")
+        return self
+
+
+class UploadMetadata(Request):
+    """What one uploaded file changes of the form's defaults."""
+
+    external_id: str | None = None
+    split: Split | None = None
+    class_: str | None = Field(None, alias="class")
+
+
+class LineError(Response):
+    """Why one line (counted from 1) or file was not taken."""
+
+    line: int
+    external_id: str | None
+    code: str
+    detail: str
+
+
+class ImportResult(Response):
+    """What an import did; the good lines are kept whatever became of the others."""
+
+    n_created: int
+    n_known: int
+    n_failed: int
+    errors: list[LineError] = Field(description="The first 1,000.")
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "example": {
+                "n_created": 998,
+                "n_known": 1,
+                "n_failed": 1,
+                "errors": [
+                    {
+                        "line": 7,
+                        "external_id": "r-7",
+                        "code": "text_empty",
+                        "detail": "The text is empty; leave such items out.",
+                    }
+                ],
+            }
+        },
+    )
+
+
+class Content(Response):
+    """What the annotator sees: a text, or where the image is."""
+
+    text: str | None = None
+    image_url: str | None = None
+
+
+class ItemOut(Response):
+    """An item; `class` is what it was imported with and shown to admins only."""
+
+    item_id: int
+    external_id: str
+    split: Split
+    index: int
+    content: Content
+    class_: str | None = Field(None, alias="class", serialization_alias="class")
+
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+
+class ItemPage(Response):
+    """Items in order of import; `next_cursor` asks for the following page."""
+
+    items: list[ItemOut]
+    next_cursor: int | None

@@ -1,0 +1,73 @@
+"""Responses of rounds, jobs, models and the learning curve."""
+
+from datetime import datetime
+from typing import Any
+
+from app.db.tables import JobKind, ModelRole
+from app.domain.states import JobState, RoundState
+from app.schemas.common import Response
+
+
+class RoundOut(Response):
+    """One train-select-label cycle; `seconds` by part, device-synchronised."""
+
+    number: int
+    state: RoundState
+    strategy: str
+    budget: int
+    n_labeled: int | None
+    model_id: int | None
+    seconds: dict[str, float]
+    created_at: datetime
+    labeling_at: datetime | None
+    completed_at: datetime | None
+
+
+class JobOut(Response):
+    """Work for a worker; `error` is why its last attempt ended."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    attempts: int
+    max_attempts: int
+    progress: dict[str, Any]
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobPage(Response):
+    """Jobs, newest first; `next_cursor` asks for the following page."""
+
+    jobs: list[JobOut]
+    next_cursor: int | None
+
+
+class ModelOut(Response):
+    """A trained model; `stale` says that a label it learned from was revised since."""
+
+    id: int
+    role: ModelRole
+    name: str
+    round_number: int | None
+    n_labeled: int
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+    recipe: dict[str, Any]
+    recipe_hash: str
+    provenance: dict[str, Any]
+    stale: bool
+    created_at: datetime
+
+
+class CurvePoint(Response):
+    """One model on the evaluation split."""
+
+    model_id: int
+    role: ModelRole
+    round: int | None
+    n_labeled: int
+    accuracy: float | None
+    seconds: dict[str, float]

@@ -1,0 +1,117 @@
+"""Requests and responses of projects and events."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from app.domain.states import ProjectState, RoundState
+from app.schemas.common import Request, Response
+from models.catalog import Modality
+
+Budget = Annotated[int, Field(ge=1, le=2**40)]
+ClassName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+DEFAULT_PROXY = {Modality.IMAGE: "preact8", Modality.TEXT: "fasttext"}
+DEFAULT_TARGET = {Modality.IMAGE: "preact56", Modality.TEXT: "fasttext"}
+
+
+class ModelSpec(Request):
+    """A model by name and what its recipe changes."""
+
+    model: str = Field(description="Name of a model, e.g. preact20.")
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, description="Overrides of the model's recipe, e.g. {epochs: 20}."
+    )
+
+
+class ProjectCreate(Request):
+    """A new project."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    modality: Modality
+    classes: list[ClassName] = Field(max_length=10_000)
+    proxy: ModelSpec | None = Field(None, description="Selects; preact8 or fasttext by default.")
+    target: ModelSpec | None = Field(None, description="Is delivered; preact56 or fasttext.")
+    strategy: str = "least_confidence"
+    initial_budget: Budget = Field(description="Items of round 0.")
+    round_budget: Budget = Field(description="Items of each later round.")
+    total_budget: Budget = Field(description="Items that annotators label in all.")
+    reserve: int | None = Field(
+        None, ge=0, description="Items ranked after a batch; round_budget by default."
+    )
+    labels_per_item: int = Field(1, ge=1, le=25)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "digits",
+                "modality": "image",
+                "classes": ["zero", "one"],
+                "proxy": {"model": "preact8", "recipe": {"epochs": 20}},
+                "target": {"model": "preact20", "recipe": {"epochs": 60}},
+                "strategy": "least_confidence",
+                "initial_budget": 100,
+                "round_budget": 100,
+                "total_budget": 500,
+            }
+        },
+    )
+
+
+class RoundRef(Response):
+    """The newest round of a project."""
+
+    number: int
+    state: RoundState
+
+
+class ProjectOut(Response):
+    """A project and how far it is; counts are of items."""
+
+    id: int
+    name: str
+    state: ProjectState
+    modality: Modality
+    classes: list[str]
+    proxy: dict[str, Any]
+    target: dict[str, Any]
+    strategy: str
+    initial_budget: int
+    round_budget: int
+    total_budget: int
+    reserve: int
+    labels_per_item: int
+    seed: int
+    n_pool: int
+    n_evaluation: int
+    n_labeled: int
+    n_imported: int
+    n_skipped: int
+    round: RoundRef | None = None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ProjectPage(Response):
+    """Projects by id; `next_cursor` asks for the following page."""
+
+    projects: list[ProjectOut]
+    next_cursor: int | None
+
+
+class EventOut(Response):
+    """Something that happened."""
+
+    id: int
+    name: str
+    facts: dict[str, Any]
+    created_at: datetime
+
+
+class EventPage(Response):
+    """Events, oldest first; `next_cursor` asks for the following page."""
+
+    events: list[EventOut]
+    next_cursor: int | None

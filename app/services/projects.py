@@ -1,0 +1,104 @@
+"""Creating projects: their settings are checked as a whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.db.tables import Project
+from app.domain.errors import InvalidProject, NameTaken
+from app.domain.states import ProjectState
+from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
+from selection.catalog import STRATEGIES
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model by name and what its recipe changes."""
+
+    model: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProjectIn:
+    """A project's settings as they are handed in."""
+
+    name: str
+    modality: str
+    classes: Sequence[str]
+    proxy: ModelChoice
+    target: ModelChoice
+    strategy: str
+    initial_budget: int
+    round_budget: int
+    total_budget: int
+    reserve: int
+    labels_per_item: int
+    seed: int
+
+
+def create_project(session: Session, settings: ProjectIn) -> Project:
+    """Create a draft project.
+
+    Raises:
+        InvalidProject: a setting is unknown or contradicts another.
+        NameTaken: another project has this name.
+    """
+    classes = [name.strip() for name in settings.classes]
+    if len(classes) < 2 or not all(classes):
+        raise InvalidProject("Give at least two classes, each with a name.")
+    doubled = sorted({name for name in classes if classes.count(name) > 1})
+    if doubled:
+        raise InvalidProject(
+            f"Two classes have the same name: {', '.join(doubled)}. Give each its own."
+        )
+    if settings.strategy not in STRATEGIES:
+        known = ", ".join(STRATEGIES)
+        raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
+    if settings.initial_budget > settings.total_budget:
+        raise InvalidProject(
+            f"initial_budget {settings.initial_budget} is larger than total_budget "
+            f"{settings.total_budget}; make it at most that."
+        )
+    project = Project(
+        name=settings.name,
+        modality=settings.modality,
+        classes=classes,
+        proxy=_resolve_model("proxy", settings.proxy, settings.modality),
+        target=_resolve_model("target", settings.target, settings.modality),
+        strategy=settings.strategy,
+        initial_budget=settings.initial_budget,
+        round_budget=settings.round_budget,
+        total_budget=settings.total_budget,
+        reserve=settings.reserve,
+        labels_per_item=settings.labels_per_item,
+        seed=settings.seed,
+        state=ProjectState.DRAFT,
+    )
+    try:
+        with session.begin_nested():
+            session.add(project)
+    except IntegrityError as error:
+        if "uq_projects_name" not in str(error.orig):
+            raise
+        raise NameTaken(f"A project is already called {settings.name!r}.") from None
+    session.refresh(project)
+    return project
+
+
+def _resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, Any]:
+    """Return {model, recipe} with the whole recipe, so that later defaults change nothing."""
+    try:
+        recipe = resolve_recipe(choice.model, choice.recipe)
+    except (UnknownModelError, RecipeError) as error:
+        raise InvalidProject(f"{part}: {error}") from None
+    if MODELS[choice.model].modality != modality:
+        fitting = ", ".join(m.name for m in MODELS.values() if m.modality == modality)
+        raise InvalidProject(
+            f"{part}: {choice.model} takes {MODELS[choice.model].modality} items, the project "
+            f"holds {modality} items; use {fitting}."
+        )
+    return {"model": choice.model, "recipe": recipe.to_json()}
