@@ -6,8 +6,9 @@ import numpy as np
 
 from selection.catalog import STRATEGIES
 from selection.k_centers import greedy_k_centers
-from selection.types import FloatArray, Ranking, SelectionError, Signals
-from selection.uncertainty import Scores, entropy, least_confidence, margin
+from selection.types import FloatArray, Ranking, Scores, SelectionError, Signals
+from selection.uncertainty import entropy, least_confidence, margin
+from selection.uniform import uniform
 
 Ranker = Callable[[Signals, int, np.random.Generator], Ranking]
 RANKERS: dict[str, Ranker] = {}
@@ -37,7 +38,7 @@ def rank(strategy: str, signals: Signals, budget: int, rng: np.random.Generator)
     if strategy not in RANKERS:
         known = ", ".join(sorted(RANKERS))
         raise SelectionError(f"There is no strategy {strategy!r}; known are {known}.")
-    for signal in STRATEGIES[strategy].needs:
+    for signal in sorted(STRATEGIES[strategy].needs):
         if getattr(signals, signal) is None:
             raise SelectionError(f"Strategy {strategy} needs {signal}; the proxy gave none.")
     if not 0 <= budget <= signals.n:
@@ -45,19 +46,22 @@ def rank(strategy: str, signals: Signals, budget: int, rng: np.random.Generator)
     return RANKERS[strategy](signals, budget, rng)
 
 
-def _by_score(score: Callable[[FloatArray], Scores]) -> Ranker:
+def _ranked(scores: Scores, budget: int) -> Ranking:
+    # Stable: ties go to the lowest row.
+    rows = np.argsort(-scores, kind="stable")[:budget].astype(np.int64)
+    return Ranking(rows, scores[rows])
+
+
+def _by_probs(score: Callable[[FloatArray], Scores]) -> Ranker:
     def ranker(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
         assert signals.probs is not None  # noqa: S101 - checked by rank
-        scores = score(signals.probs)
-        rows = np.argsort(-scores, kind="stable")[:budget].astype(np.int64)
-        return Ranking(rows, scores[rows])
+        return _ranked(score(signals.probs), budget)
 
     return ranker
 
 
 def _uniform(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
-    rows = rng.permutation(signals.n)[:budget].astype(np.int64)
-    return Ranking(rows, np.zeros(budget))
+    return _ranked(uniform(signals.n, rng), budget)
 
 
 def _k_centers(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
@@ -66,7 +70,7 @@ def _k_centers(signals: Signals, budget: int, rng: np.random.Generator) -> Ranki
 
 
 register("uniform", _uniform)
-register("least_confidence", _by_score(least_confidence))
-register("entropy", _by_score(entropy))
-register("margin", _by_score(margin))
+register("least_confidence", _by_probs(least_confidence))
+register("entropy", _by_probs(entropy))
+register("margin", _by_probs(margin))
 register("k_centers", _k_centers)

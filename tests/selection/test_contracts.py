@@ -1,110 +1,125 @@
-"""Every strategy keeps the same contract; the slow definitions check the fast code."""
+"""Every strategy in the registry keeps the same contract."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from selection import uncertainty
-from selection.catalog import STRATEGIES
-from selection.k_centers import greedy_k_centers
+from selection.catalog import STRATEGIES, Signal
 from selection.registry import RANKERS, rank, register
-from selection.types import SelectionError, Signals
+from selection.types import Ranking, SelectionError, Signals
+
+N = 40
+every_strategy = pytest.mark.parametrize("strategy", sorted(RANKERS))
 
 
-def make_signals(seed: int, n: int = 40) -> Signals:
-    rng = np.random.default_rng(seed)
-    return Signals(
-        n=n,
-        probs=rng.dirichlet(np.ones(4), n),
-        features=rng.normal(size=(n, 5)),
-        labeled_features=rng.normal(size=(3, 5)),
-    )
+def make_signals(permutation: np.ndarray | None = None) -> Signals:
+    rng = np.random.default_rng(1)
+    order = np.arange(N) if permutation is None else permutation
+    probs, features = rng.dirichlet(np.ones(4), N), rng.normal(size=(N, 5))
+    return Signals(N, probs[order], features[order], labeled_features=rng.normal(size=(3, 5)))
 
 
-def naive_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> list[int]:
-    picks: list[int] = []
-    for _ in range(budget):
-        best, best_distance = -1, -1.0
-        for row in range(len(features)):
-            if row in picks:
-                continue
-            centres = [*labeled, *features[picks]]
-            distance = min(float(np.square(features[row] - c).sum()) for c in centres)
-            if distance > best_distance:
-                best, best_distance = row, distance
-        picks.append(best)
-    return picks
+def ranked(strategy: str, budget: int, signals: Signals | None = None, seed: int = 7) -> Ranking:
+    return rank(strategy, signals or make_signals(), budget, np.random.default_rng(seed))
 
 
-class TestRank:
+class TestEveryStrategy:
     def test_catalog_and_registry_list_the_same_names(self) -> None:
         assert set(STRATEGIES) == set(RANKERS)
+        assert all(info.name == name for name, info in STRATEGIES.items())
 
-    @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-    def test_smaller_budget_gives_a_prefix_of_distinct_rows(self, strategy: str) -> None:
-        signals = make_signals(1)
-        longer = rank(strategy, signals, 25, np.random.default_rng(7))
-        shorter = rank(strategy, signals, 10, np.random.default_rng(7))
-        assert len(set(longer.rows.tolist())) == 25
-        np.testing.assert_array_equal(longer.rows[:10], shorter.rows)
+    @every_strategy
+    def test_gives_distinct_rows_with_falling_finite_scores(self, strategy: str) -> None:
+        ranking = ranked(strategy, N)
+        assert sorted(ranking.rows.tolist()) == list(range(N))
+        assert ranking.rows.dtype == np.dtype(np.int64)
+        assert ranking.scores.dtype == np.dtype(np.float64)
+        assert (np.diff(ranking.scores) <= 0).all()
 
-    @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-    def test_budget_outside_the_pool_is_refused(self, strategy: str) -> None:
+    @every_strategy
+    @pytest.mark.parametrize("budget", [0, 1, 10, 25])
+    @pytest.mark.parametrize("has_labeled", [True, False])
+    def test_smaller_budget_gives_a_prefix(
+        self, strategy: str, budget: int, has_labeled: bool
+    ) -> None:
+        full = make_signals()
+        signals = full if has_labeled else Signals(N, full.probs, full.features)
+        longer, shorter = ranked(strategy, 25, signals), ranked(strategy, budget, signals)
+        np.testing.assert_array_equal(longer.rows[:budget], shorter.rows)
+        np.testing.assert_array_equal(longer.scores[:budget], shorter.scores)
+
+    @every_strategy
+    def test_same_seed_gives_the_same_ranking(self, strategy: str) -> None:
+        np.testing.assert_array_equal(ranked(strategy, N).rows, ranked(strategy, N).rows)
+
+    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].needs))
+    def test_permuted_pool_gives_the_same_items(self, strategy: str) -> None:
+        order = np.random.default_rng(2).permutation(N)
+        permuted = ranked(strategy, 15, make_signals(order))
+        np.testing.assert_array_equal(order[permuted.rows], ranked(strategy, 15).rows)
+
+    @every_strategy
+    @pytest.mark.parametrize("budget", [-1, N + 1])
+    def test_budget_outside_the_pool_is_refused(self, strategy: str, budget: int) -> None:
         with pytest.raises(SelectionError, match=r"0\.\.40"):
-            rank(strategy, make_signals(1), 41, np.random.default_rng(0))
+            ranked(strategy, budget)
 
-    @pytest.mark.parametrize("strategy", sorted(s for s in STRATEGIES if STRATEGIES[s].needs))
+    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].needs))
     def test_missing_signal_is_named(self, strategy: str) -> None:
-        with pytest.raises(SelectionError, match="needs"):
-            rank(strategy, Signals(n=4), 2, np.random.default_rng(0))
+        (needed,) = STRATEGIES[strategy].needs
+        with pytest.raises(SelectionError, match=f"needs {needed}"):
+            ranked(strategy, 2, Signals(N))
+
+
+class TestRegistry:
+    def test_uniform_needs_no_model_and_another_seed_gives_another_order(self) -> None:
+        first, second = (ranked("uniform", N, Signals(N), seed).rows for seed in (1, 2))
+        assert first.tolist() != second.tolist()
 
     def test_unknown_strategy_lists_the_known(self) -> None:
-        with pytest.raises(SelectionError, match="least_confidence"):
-            rank("best", make_signals(1), 1, np.random.default_rng(0))
+        with pytest.raises(SelectionError, match=r"'best'.*least_confidence"):
+            ranked("best", 1)
 
     def test_double_registration_is_refused(self) -> None:
         with pytest.raises(SelectionError, match="twice"):
             register("uniform", RANKERS["uniform"])
 
-    def test_non_finite_probs_are_an_error(self) -> None:
-        with pytest.raises(SelectionError, match="not finite"):
-            Signals(n=1, probs=np.array([[np.nan, 1.0]]))
-
-    def test_ties_go_to_the_lowest_row(self) -> None:
-        signals = Signals(n=5, probs=np.full((5, 2), 0.5))
-        rows = rank("entropy", signals, 5, np.random.default_rng(0)).rows
-        assert rows.tolist() == [0, 1, 2, 3, 4]
+    def test_registration_outside_the_catalog_is_refused(self) -> None:
+        with pytest.raises(SelectionError, match="catalog"):
+            register("best", RANKERS["uniform"])
 
 
-class TestUncertainty:
-    def test_exact_zero_gives_zero_entropy_not_nan(self) -> None:
-        assert uncertainty.entropy(np.array([[1.0, 0.0]])).tolist() == [0.0]
+class TestSignals:
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    @pytest.mark.parametrize("name", list(Signal))
+    def test_non_finite_value_is_an_error(self, name: str, value: float) -> None:
+        with pytest.raises(SelectionError, match=f"{name} holds"):
+            Signals(1, **{name: np.array([[value, 1.0]])})
 
-    @given(seed=st.integers(0, 1000))
-    def test_scores_equal_their_definitions(self, seed: int) -> None:
-        probs = np.random.default_rng(seed).dirichlet(np.ones(5), 8)
-        for row, p in enumerate(probs):
-            first, second = sorted(p)[-1], sorted(p)[-2]
-            assert uncertainty.least_confidence(probs)[row] == pytest.approx(1 - first)
-            assert uncertainty.margin(probs)[row] == pytest.approx(1 - (first - second))
-            assert uncertainty.entropy(probs)[row] == pytest.approx(-(p * np.log(p)).sum())
+    @pytest.mark.parametrize("row", [[0.5, 0.49], [1.5, -0.5]])
+    def test_probs_that_are_no_probabilities_are_an_error(self, row: list[float]) -> None:
+        with pytest.raises(SelectionError, match="sum to 1"):
+            Signals(1, probs=np.array([row]))
+
+    @pytest.mark.parametrize(
+        "array", [np.ones((2, 1)), np.ones((1, 1, 1)), np.ones((1, 1), np.float16)]
+    )
+    def test_wrong_shape_or_dtype_is_an_error(self, array: np.ndarray) -> None:
+        with pytest.raises(SelectionError, match="features must"):
+            Signals(1, features=array)
+
+    def test_one_class_is_an_error(self) -> None:
+        with pytest.raises(SelectionError, match="two classes"):
+            Signals(1, probs=np.ones((1, 1)))
+
+    def test_labeled_features_of_another_width_are_an_error(self) -> None:
+        with pytest.raises(SelectionError, match="same width"):
+            Signals(1, features=np.ones((1, 2)), labeled_features=np.ones((1, 3)))
 
 
-class TestGreedyKCenters:
-    @settings(max_examples=40, deadline=None)
-    @given(seed=st.integers(0, 10_000), n_distinct=st.integers(1, 12))
-    def test_picks_equal_the_slow_definition(self, seed: int, n_distinct: int) -> None:
-        rng = np.random.default_rng(seed)
-        base = rng.integers(-3, 4, size=(n_distinct, 3)) + rng.choice([0.0, 1000.0])
-        features = base[rng.integers(n_distinct, size=14)] + rng.choice([0.0, 1e-6], (14, 1))
-        labeled = base[:1] + 0.5
-        rows, radii = greedy_k_centers(features, labeled, 14, rng)
-        assert rows.tolist() == naive_k_centers(features, labeled, 14)
-        assert (np.diff(radii[: len(np.unique(features, axis=0))]) <= 1e-9).all()
-
-    def test_without_centres_starts_from_a_drawn_row(self) -> None:
-        features = np.arange(6.0)[:, None]
-        rows, radii = greedy_k_centers(features, None, 2, np.random.default_rng(3))
-        assert np.isinf(radii[0])
-        assert rows[1] in (0, 5)
+class TestRanking:
+    @pytest.mark.parametrize(("rows", "scores"), [([1, 1], [1.0, 0.5]), ([1], []), ([1], [np.inf])])
+    def test_doubled_row_or_bad_score_is_an_error(
+        self, rows: list[int], scores: list[float]
+    ) -> None:
+        with pytest.raises(SelectionError, match="ranking"):
+            Ranking(np.array(rows, np.int64), np.array(scores, np.float64))

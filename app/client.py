@@ -1,0 +1,142 @@
+"""The Python client of the HTTP API: what users and the oracle use."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import httpx
+import orjson
+
+UPLOAD_FILES = 500
+
+
+class ClientError(Exception):
+    """The service refused a request; `code` is stable, the message says what to do."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{detail} ({status} {code})")
+        self.status = status
+        self.code = code
+
+
+class Client:
+    """Talks to one service with one token.
+
+    Args:
+        url: base URL, e.g. http://127.0.0.1:8000.
+        token: bearer token.
+        http: an httpx client to use instead of an own one.
+    """
+
+    def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
+        self._http = http or httpx.Client(base_url=url, timeout=60.0)
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def __enter__(self) -> "Client":
+        """Return the client; leaving closes its connections."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """Return the answer of one request below /api/v1.
+
+        Raises:
+            ClientError: the service refused it.
+        """
+        headers = {**self._headers, **kwargs.pop("headers", {})}
+        response = self._http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
+        if response.is_error:
+            problem = orjson.loads(response.content)
+            raise ClientError(response.status_code, problem["code"], problem["detail"])
+        return response
+
+    def create_project(self, **settings: Any) -> dict[str, Any]:
+        """Create a draft project and return it."""
+        return self._json("POST", "/projects", json=settings)
+
+    def project(self, project: int) -> dict[str, Any]:
+        """Return the project with its counts and newest round."""
+        return self._json("GET", f"/projects/{project}")
+
+    def start(self, project: int) -> dict[str, Any]:
+        """Start the project."""
+        return self._json("POST", f"/projects/{project}/start")
+
+    def upload_images(
+        self,
+        project: int,
+        files: Sequence[tuple[str, bytes]],
+        metadata: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> dict[str, int]:
+        """Upload (name, bytes) image files in requests of 500; return the summed counts.
+
+        Args:
+            project: its id.
+            files: name and bytes of each; the name is the external id.
+            metadata: by name: external_id, split, class.
+        """
+        counts = {"n_created": 0, "n_known": 0, "n_failed": 0}
+        for start in range(0, len(files), UPLOAD_FILES):
+            part = files[start : start + UPLOAD_FILES]
+            about = {name: (metadata or {}).get(name, {}) for name, _ in part}
+            result = self._json(
+                "POST",
+                f"/projects/{project}/items/upload",
+                files=[("files", (name, data)) for name, data in part],
+                data={"metadata": orjson.dumps(about).decode()},
+            )
+            counts = {key: n + result[key] for key, n in counts.items()}
+        return counts
+
+    def import_texts(self, project: int, lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """Stream items as NDJSON and return what became of them."""
+        return self._json(
+            "POST",
+            f"/projects/{project}/items",
+            content=(orjson.dumps(line) + b"\n" for line in lines),
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+
+    def next_batch(self, project: int, size: int, annotator: str | None = None) -> dict[str, Any]:
+        """Lease up to `size` items."""
+        params = {"size": size, **({"annotator": annotator} if annotator else {})}
+        return self._json("GET", f"/projects/{project}/next-batch", params=params)
+
+    def submit_labels(
+        self, project: int, labels: Sequence[Mapping[str, Any]], annotator: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Submit labels {item_id, class, seconds?}; return one outcome per label."""
+        params = {"annotator": annotator} if annotator else {}
+        answer = self._json(
+            "POST", f"/projects/{project}/labels", params=params, json={"labels": list(labels)}
+        )
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+    def rounds(self, project: int) -> list[dict[str, Any]]:
+        """Return every round."""
+        return list(self._json("GET", f"/projects/{project}/rounds"))
+
+    def jobs(self, project: int) -> list[dict[str, Any]]:
+        """Return the newest jobs first."""
+        return list(self._json("GET", f"/projects/{project}/jobs")["jobs"])
+
+    def models(self, project: int) -> list[dict[str, Any]]:
+        """Return every trained model, oldest first."""
+        return list(self._json("GET", f"/projects/{project}/models"))
+
+    def export_labels(self, project: int) -> Iterator[dict[str, Any]]:
+        """Yield the resolved labels in order of import."""
+        text = self.request("GET", f"/projects/{project}/labels").text
+        return (orjson.loads(line) for line in text.splitlines())
+
+    def _json(self, method: str, path: str, **kwargs: Any) -> Any:
+        return orjson.loads(self.request(method, path, **kwargs).content)

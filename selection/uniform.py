@@ -1,0 +1,10 @@
+"""The strategy that needs no model: the cold start, and the baseline of every comparison."""
+
+import numpy as np
+
+from selection.types import Scores
+
+
+def uniform(n: int, rng: np.random.Generator) -> Scores:
+    """Return a random score in [0, 1) for each of n rows, so that ranking by it permutes them."""
+    return rng.random(n)

@@ -1,0 +1,1 @@
+"""The `svp` command; heavy imports stand inside the commands."""

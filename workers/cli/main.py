@@ -1,0 +1,170 @@
+"""The `svp` command and its sub-commands."""
+
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.config import Settings, read_settings
+from app.domain.errors import DomainError
+from workers.cli import demo
+
+app = typer.Typer(
+    name="svp",
+    help="A labeling service that selects by proxy.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+token_app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
+app.add_typer(token_app, name="token")
+app.command("demo")(demo.demo)
+
+
+def run() -> None:
+    """Run the command line; our own errors are one sentence and exit code 1."""
+    try:
+        app()
+    except (DomainError, ValueError, TimeoutError) as error:
+        typer.echo(f"svp: {error}", err=True)
+        sys.exit(1)
+
+
+def _settings(**changes: object) -> Settings:
+    given = {name: value for name, value in changes.items() if value is not None}
+    return Settings.model_validate({**read_settings().model_dump(), **given})
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    data_folder: Annotated[Path | None, typer.Option(help="Where all data lie.")] = None,
+) -> None:
+    """Start the service: Postgres, API and a worker; Ctrl-C stops them in order."""
+    from workers.stack import Stack  # noqa: PLC0415
+
+    settings = _settings(host=host, port=port, data_folder=data_folder)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with Stack(settings, say=lambda words: typer.echo(f"svp: {words}", err=True)) as stack:
+            typer.echo(f"\nsvp serves {stack.url}  (API at {stack.url}/api/v1)")
+            typer.echo(f"Data and logs lie in {settings.data_folder}")
+            if stack.admin_token:
+                typer.echo(f"\nAdmin token, shown only this once:\n\n    {stack.admin_token}\n")
+            typer.echo("Press Ctrl-C to stop.")
+            sys.stdout.flush()
+            stack.wait()
+    except KeyboardInterrupt:
+        typer.echo("svp: stopped; start again with `svp up` to find all data again.", err=True)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command()
+def api() -> None:
+    """Serve the API in the foreground; needs SVP_DATABASE_URL and a migrated database."""
+    import uvicorn  # noqa: PLC0415
+
+    settings = read_settings()
+    uvicorn.run(
+        "app.main:create_app_from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=5,
+        log_level="warning",
+    )
+
+
+@app.command()
+def worker(
+    queues: Annotated[str | None, typer.Option(help="Comma-separated: gpu, cpu.")] = None,
+) -> None:
+    """Serve jobs in the foreground; needs SVP_DATABASE_URL."""
+    from workers.celery_app import run_worker  # noqa: PLC0415
+
+    run_worker(_settings(queues=queues))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of SVP_DATABASE_URL to this version's schema."""
+    from app.db.migrate import migrate as migrate_database  # noqa: PLC0415
+    from app.db.session import make_engine  # noqa: PLC0415
+
+    revision = migrate_database(make_engine(_database_url(read_settings())))
+    typer.echo(f"The database is at revision {revision}.")
+
+
+def _database_url(settings: Settings) -> str:
+    """Return the database's URL: the one that is set, or that of a running `svp up`."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    if not (settings.postgres_folder / "postmaster.pid").exists():
+        raise ValueError("No database: set SVP_DATABASE_URL, or start the service with `svp up`.")
+    from app.db.embedded import EmbeddedPostgres  # noqa: PLC0415
+
+    return EmbeddedPostgres(settings.postgres_folder).start()
+
+
+@token_app.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="Name of the annotator or tool.")],
+    role: Annotated[str, typer.Option(help="admin or annotator.")] = "annotator",
+    *,
+    act_as: Annotated[bool, typer.Option(help="May label for other annotators.")] = False,
+    project: Annotated[int | None, typer.Option(help="Reaches only this project.")] = None,
+    expires_days: Annotated[float | None, typer.Option(help="Ends after so many days.")] = None,
+) -> None:
+    """Create a token and print it; it is shown only this once."""
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.db.tables import Role  # noqa: PLC0415
+    from app.services import tokens  # noqa: PLC0415
+
+    expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
+    with transaction(_session_factory()) as session:
+        clear, _ = tokens.create_token(
+            session, name, Role(role), act_as=act_as, project_id=project, expires_at=expires_at
+        )
+    typer.echo(clear)
+
+
+@token_app.command("list")
+def list_tokens() -> None:
+    """List all tokens without their secrets."""
+    from app.db.queries import tokens  # noqa: PLC0415
+    from app.db.session import transaction  # noqa: PLC0415
+
+    with transaction(_session_factory()) as session:
+        for token, name in tokens.list_all(session):
+            state = "revoked" if token.revoked_at else "live"
+            typer.echo(f"{token.id}\t{name}\t{token.role}\t{state}")
+
+
+@token_app.command("revoke")
+def revoke_token(token_id: int) -> None:
+    """Revoke a token."""
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.services import tokens  # noqa: PLC0415
+
+    with transaction(_session_factory()) as session:
+        tokens.revoke_token(session, token_id)
+    typer.echo(f"Token {token_id} is revoked.")
+
+
+def _session_factory():  # type: ignore[no-untyped-def]
+    from sqlalchemy.orm import sessionmaker  # noqa: PLC0415
+
+    from app.db.session import make_engine  # noqa: PLC0415
+
+    return sessionmaker(make_engine(_database_url(read_settings())), expire_on_commit=False)
+
+
+if __name__ == "__main__":
+    run()

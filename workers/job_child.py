@@ -1,0 +1,79 @@
+"""The process of one job: waits with torch imported, gets a job on stdin, does it, exits.
+
+Stdin ties its life to the supervisor's: its end ends this process at once, wherever it is.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+import structlog
+import torch
+from structlog.contextvars import bind_contextvars
+
+from app.config import Settings, read_settings
+from app.db.session import make_engine, make_session_factory
+from app.domain.errors import JobFenced
+from app.logging import configure_logging
+from app.queue import make_publisher
+from app.services.jobs import ClaimedJob
+from app.storage.artifacts import ArtifactStore
+from models.train import TrainingStopped
+from workers.jobs import JobContext, run_job
+from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
+
+
+def main() -> int:
+    """Wait for a job, do it, return the exit code that tells the supervisor what became of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's affair
+    settings = read_settings()
+    configure_logging(settings)
+    torch.set_num_threads(settings.worker_threads or os.cpu_count() or 1)
+    line = sys.stdin.readline()
+    if not line:
+        return DONE
+    claimed = claimed_from_line(line)
+    stop = threading.Event()
+    threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
+    return _run(claimed, settings, stop)
+
+
+def _watch_stdin(stop: threading.Event) -> None:
+    for line in sys.stdin:
+        if line == STOP_LINE:
+            stop.set()
+    os._exit(FAILED)
+
+
+def _run(claimed: ClaimedJob, settings: Settings, stop: threading.Event) -> int:
+    if settings.database_url is None:
+        raise ValueError("SVP_DATABASE_URL is not set.")
+    bind_contextvars(job_id=claimed.id, request_id=claimed.request_id)
+    log = structlog.get_logger()
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=2)
+    context = JobContext(
+        claimed=claimed,
+        settings=settings,
+        factory=make_session_factory(engine, make_publisher(settings)),
+        store=ArtifactStore(settings.artifact_store_url),
+        should_stop=stop.is_set,
+    )
+    try:
+        log.info("job.started", kind=claimed.kind, attempt=claimed.attempts)
+        run_job(context)
+    except TrainingStopped:
+        log.info("job.stopped")
+        return STOPPED
+    except JobFenced:
+        log.warning("job.fenced")
+        return FENCED
+    log.info("job.finished")
+    return DONE
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    # Threads that wait on stdin or on torch's pool must not hold the exit up.
+    os._exit(code)

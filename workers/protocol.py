@@ -1,0 +1,24 @@
+"""What supervisor and child say to each other: one line with the job, `stop`, and exit codes."""
+
+import json
+from uuid import UUID
+
+from app.db.tables import JobKind
+from app.services.jobs import ClaimedJob
+
+DONE, STOPPED, FENCED, FAILED = 0, 75, 76, 1
+STOP_LINE = "stop\n"
+
+
+def claimed_to_line(claimed: ClaimedJob) -> str:
+    """Return the line that hands a claimed job to a child."""
+    values = {**vars(claimed), "token": str(claimed.token)}
+    return json.dumps(values) + "\n"
+
+
+def claimed_from_line(line: str) -> ClaimedJob:
+    """Return the job that `claimed_to_line` wrote."""
+    values = json.loads(line)
+    values["token"] = UUID(values["token"])
+    values["kind"] = JobKind(values["kind"])
+    return ClaimedJob(**values)

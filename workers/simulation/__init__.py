@@ -1,0 +1,1 @@
+"""The oracle in the annotators' place: experiments through the service or in process."""
