@@ -60,15 +60,15 @@ class Client:
 
     def create_project(self, **settings: Any) -> dict[str, Any]:
         """Create a draft project and return it."""
-        return self._json("POST", "/projects", json=settings)
+        return self._object("POST", "/projects", json=settings)
 
     def project(self, project: int) -> dict[str, Any]:
         """Return the project with its counts and newest round."""
-        return self._json("GET", f"/projects/{project}")
+        return self._object("GET", f"/projects/{project}")
 
     def start(self, project: int) -> dict[str, Any]:
         """Start the project."""
-        return self._json("POST", f"/projects/{project}/start")
+        return self._object("POST", f"/projects/{project}/start")
 
     def upload_images(
         self,
@@ -98,7 +98,7 @@ class Client:
 
     def import_texts(self, project: int, lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Stream items as NDJSON and return what became of them."""
-        return self._json(
+        return self._object(
             "POST",
             f"/projects/{project}/items",
             content=(orjson.dumps(line) + b"\n" for line in lines),
@@ -108,7 +108,7 @@ class Client:
     def next_batch(self, project: int, size: int, annotator: str | None = None) -> dict[str, Any]:
         """Lease up to `size` items."""
         params = {"size": size, **({"annotator": annotator} if annotator else {})}
-        return self._json("GET", f"/projects/{project}/next-batch", params=params)
+        return self._object("GET", f"/projects/{project}/next-batch", params=params)
 
     def submit_labels(
         self, project: int, labels: Sequence[Mapping[str, Any]], annotator: str | None = None
@@ -137,6 +137,10 @@ class Client:
         """Yield the resolved labels in order of import."""
         text = self.request("GET", f"/projects/{project}/labels").text
         return (orjson.loads(line) for line in text.splitlines())
+
+    def _object(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self._json(method, path, **kwargs)
+        return answer
 
     def _json(self, method: str, path: str, **kwargs: Any) -> Any:
         return orjson.loads(self.request(method, path, **kwargs).content)

@@ -122,7 +122,7 @@ def _number(name: str, value: object, low: float, high: float, *, whole: bool = 
     return value
 
 
-def _checked(name: str, value: object) -> object:
+def _checked(name: str, value: object) -> Any:
     if name == "image_size" and value is None:
         return None
     if name == "horizontal_flip":

@@ -49,9 +49,10 @@ def _with_runner(celery: Celery, runner: JobRunner, queues: list[str]) -> Celery
     """Let the application run jobs by message and by looking for waiting rows."""
     stopped = threading.Event()
 
-    @celery.task(name=TASK_NAME, ignore_result=True)
     def run_job(job_id: int) -> None:
         runner.run(job_id)
+
+    celery.task(name=TASK_NAME, ignore_result=True)(run_job)
 
     def poll() -> None:
         log = structlog.get_logger()

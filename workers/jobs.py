@@ -250,7 +250,7 @@ def _ranked_items(result: RoundResult) -> list[RankedItem]:
 
 def _store_arrays(context: JobContext, **arrays: np.ndarray) -> str:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     return context.store.put(buffer.getvalue())
 
 

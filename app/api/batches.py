@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query, Response
 
 from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.items import content_of
+from app.db.queries.batches import LeasedItem
 from app.domain.states import ProjectState
 from app.schemas.common import problems
 from app.schemas.labeling import BatchItemOut, NextBatchOut, Suggestion
-from app.services.leasing import LeasedItem, NextBatch, next_batch
+from app.services.leasing import NextBatch, next_batch
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
 

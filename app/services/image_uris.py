@@ -78,16 +78,13 @@ def _read_http(uri: str, settings: Settings) -> bytes:
     # lead elsewhere.
     netloc = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     url = parts._replace(netloc=netloc, fragment="").geturl()
+    headers = {"Host": parts.netloc.rpartition("@")[2]}
     extensions = {"sni_hostname": host} if parts.scheme == "https" else {}
     try:
-        with httpx.stream(
-            "GET",
-            url,
-            headers={"Host": parts.netloc.rpartition("@")[2]},
-            timeout=TIMEOUT_SECONDS,
-            follow_redirects=False,
-            extensions=extensions,
-        ) as response:
+        with (
+            httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as http,
+            http.stream("GET", url, headers=headers, extensions=extensions) as response,
+        ):
             if response.status_code != httpx.codes.OK:
                 raise ItemInvalid(
                     "image_not_found", f"{uri} answered {response.status_code}; 200 is needed."

@@ -91,7 +91,7 @@ def _check_header(image: Image.Image, settings: Settings) -> ImageFacts:
 
 def _is_deep(image: Image.Image) -> bool:
     """Return whether 16 bits are stored: Pillow reads 16-bit RGB as 8-bit without a word."""
-    return any("16" in str(tile[3]) for tile in image.tile)
+    return any("16" in str(tile[3]) for tile in getattr(image, "tile", []))
 
 
 def _too_many_pixels(size: str, settings: Settings) -> ItemInvalid:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 N_EVALUATION = 497
 COMMON = {"minibatch": 32, "learning_rate": 0.05, "crop_padding": 1, "horizontal_flip": False}
 PROXY = {"model": "preact8", "recipe": {"epochs": 15, **COMMON}}
-TARGET = {"model": "preact20", "recipe": {"epochs": 60, **COMMON}}
+TARGET = {"model": "preact20", "recipe": {"epochs": 40, **COMMON}}
 BUDGETS = {"initial_budget": 100, "round_budget": 100, "total_budget": 500, "reserve": 0}
 ARMS: dict[str, dict[str, Any]] = {
     "proxy": {"proxy": PROXY, "strategy": "least_confidence"},
@@ -82,7 +82,8 @@ def _run_arms(client: "Client", seed: int) -> "list[ArmResult]":
 
     torch.set_num_threads(os.cpu_count() or 1)
     data = read_demo_set(seed)
-    results, known_errors = [], {}
+    results: list[ArmResult] = []
+    known_errors: dict[bytes, float] = {}
     with _progress_bars() as bar_of:
         for name, arm in ARMS.items():
             settings = {**BUDGETS, **arm, "target": TARGET, "seed": seed}

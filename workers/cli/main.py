@@ -4,13 +4,16 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.config import Settings, read_settings
 from app.domain.errors import DomainError
 from workers.cli import demo
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
 
 app = typer.Typer(
     name="svp",
@@ -19,7 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-token_app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
+token_if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+
+app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.command("demo")(demo.demo)
 
@@ -158,7 +164,7 @@ def revoke_token(token_id: int) -> None:
     typer.echo(f"Token {token_id} is revoked.")
 
 
-def _session_factory():  # type: ignore[no-untyped-def]
+def _session_factory() -> "sessionmaker[Session]":
     from sqlalchemy.orm import sessionmaker  # noqa: PLC0415
 
     from app.db.session import make_engine  # noqa: PLC0415

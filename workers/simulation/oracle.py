@@ -9,7 +9,7 @@ from app.client import Client
 from app.domain.states import JobState, ProjectState
 
 ENDED = frozenset({ProjectState.FINISHED, ProjectState.CANCELLED})
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.3
 
 
 class OracleError(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, literal, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Item, LabelSource, ResolvedLabel, Split
@@ -48,7 +48,7 @@ def resolve_imported(session: Session, project_id: int, first_index: int) -> Non
     session.execute(
         insert(ResolvedLabel).from_select(
             ["item_id", "project_id", "class_index", "source"],
-            select(Item.id, Item.project_id, Item.class_index, LabelSource.IMPORT.value).where(
+            select(Item.id, Item.project_id, Item.class_index, literal(LabelSource.IMPORT)).where(
                 Item.project_id == project_id,
                 Item.split == Split.POOL,
                 Item.index >= first_index,

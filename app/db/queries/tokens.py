@@ -1,8 +1,6 @@
 """Statements on tokens and annotators."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,13 +32,14 @@ def any_token(session: Session) -> bool:
     return session.scalar(select(Token.id).limit(1)) is not None
 
 
-def list_all(session: Session) -> Sequence[Row[tuple[Token, str]]]:
+def list_all(session: Session) -> list[tuple[Token, str]]:
     """Return every token with its annotator's name, oldest first."""
-    return session.execute(
+    rows = session.execute(
         select(Token, Annotator.name)
         .join(Annotator, Annotator.id == Token.annotator_id)
         .order_by(Token.id)
-    ).all()
+    )
+    return [(token, name) for token, name in rows]
 
 
 def revoke(session: Session, token_id: int) -> bool:
