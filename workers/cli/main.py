@@ -22,10 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-token_if TYPE_CHECKING:
-    from sqlalchemy.orm import Session, sessionmaker
-
-app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
+token_app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.command("demo")(demo.demo)
 

@@ -296,7 +296,7 @@ def selectable_items(session: Session, project_id: int, indices: Sequence[int]) 
             ~exists().where(ResolvedLabel.item_id == Item.id),
         )
     )
-    return dict(rows.tuples().all())
+    return {index: item_id for index, item_id in rows}  # noqa: C416 - dict(rows) loses the types
 
 
 def insert_batch(

@@ -1,0 +1,70 @@
+"""The real application on the test's own database, and projects to try it on."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from pydantic import SecretStr
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.client import Client
+from app.config import Settings
+from app.db.session import transaction
+from app.db.tables import Role
+from app.main import create_app
+from app.services.tokens import create_token
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def http(settings: Settings, database_url: str) -> Iterator[TestClient]:
+    """The application behind an in-process HTTP client."""
+    configured = settings.model_copy(update={"database_url": SecretStr(database_url)})
+    with TestClient(create_app(configured), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def make_client(http: TestClient, session_factory: sessionmaker[Session]) -> MakeClient:
+    """Clients with a token of their own: make_client(name, role=..., act_as=...)."""
+
+    def make(name: str, role: Role = Role.ANNOTATOR, **rights: Any) -> Client:
+        with transaction(session_factory) as session:
+            token, _ = create_token(session, name, role, **rights)
+        return Client("http://testserver", token, http)
+
+    return make
+
+
+@pytest.fixture
+def admin(make_client: MakeClient) -> Client:
+    """A client with an admin's token."""
+    return make_client("root", Role.ADMIN)
+
+
+@pytest.fixture
+def text_project(admin: Client) -> int:
+    """A draft of 40 texts in the pool, with a strategy that needs no model."""
+    project = admin.create_project(
+        name="texts",
+        modality="text",
+        classes=["neg", "pos"],
+        strategy="uniform",
+        initial_budget=4,
+        round_budget=4,
+        total_budget=12,
+        reserve=4,
+    )["id"]
+    admin.import_texts(project, ({"external_id": f"t-{i}", "text": f"text {i}"} for i in range(40)))
+    return int(project)
+
+
+def png(width: int = 8, height: int = 8, mode: str = "L") -> bytes:
+    """Return a small PNG."""
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
