@@ -1,0 +1,158 @@
+"""Tokens, problems, OpenAPI, health, and that the application loads no torch."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+
+from app.client import Client, ClientError
+from app.db.migrate import alembic_config, migrate
+from app.domain.errors import DatabaseNotUsable
+
+MakeClient = Callable[..., Client]
+
+
+class TestTokens:
+    def test_nothing_but_health_answers_without_a_token(self, http: TestClient) -> None:
+        for path in http.app.openapi()["paths"]:  # type: ignore[attr-defined]
+            answer = http.get(path.replace("{project}", "1").replace("{item}", "1"))
+            if "/health/" not in path and answer.status_code != 405:
+                assert answer.status_code in (401, 422), path
+        assert http.get("/api/v1/openapi.json").status_code == 401
+        assert http.get("/api/v1/docs").status_code == 401
+        assert http.get("/api/v1/health/ready").json() == {"status": "ok"}
+
+    def test_revoked_expired_and_unknown_tokens_are_refused(
+        self, http: TestClient, admin: Client
+    ) -> None:
+        past = (datetime.now(UTC) - timedelta(1)).isoformat()
+        expired = admin.request("POST", "/tokens", json={"name": "old", "expires_at": past}).json()
+        revoked = admin.request("POST", "/tokens", json={"name": "gone"}).json()
+        admin.request("DELETE", f"/tokens/{revoked['id']}")
+        for token in (expired["token"], revoked["token"], "svp_guess"):
+            with pytest.raises(ClientError) as refusal:
+                Client("", token, http).project(1)
+            assert (refusal.value.status, refusal.value.code) == (401, "not_authenticated")
+
+    def test_annotators_may_not_do_an_admins_work(
+        self, make_client: MakeClient, text_project: int
+    ) -> None:
+        ada = make_client("ada")
+        for method, path in [
+            ("POST", f"/projects/{text_project}/start"),
+            ("GET", f"/projects/{text_project}/labels"),
+            ("GET", "/tokens"),
+        ]:
+            with pytest.raises(ClientError) as refusal:
+                ada.request(method, path)
+            assert (refusal.value.status, refusal.value.code) == (403, "not_allowed")
+
+    def test_token_of_one_project_reaches_no_other(
+        self, admin: Client, make_client: MakeClient, text_project: int
+    ) -> None:
+        other = admin.create_project(
+            name="other",
+            modality="text",
+            classes=["a", "b"],
+            initial_budget=1,
+            round_budget=1,
+            total_budget=1,
+        )["id"]
+        scoped = make_client("ada", project_id=text_project)
+        assert scoped.project(text_project)["id"] == text_project
+        with pytest.raises(ClientError) as refusal:
+            scoped.project(other)
+        assert refusal.value.status == 404
+
+
+class TestProblems:
+    def test_errors_are_problems_with_code_and_request_id(self, admin: Client) -> None:
+        with pytest.raises(ClientError) as refusal:
+            admin.project(99)
+        assert (refusal.value.status, refusal.value.code) == (404, "not_found")
+
+    def test_unknown_path_is_a_problem(self, http: TestClient) -> None:
+        answer = http.get("/nowhere", headers={"X-Request-ID": "r-1"})
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["X-Request-ID"] == "r-1"
+        assert answer.json()["request_id"] == "r-1"
+
+    def test_failing_commit_does_not_answer_201(self, admin: Client, engine: Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+                    "$$ BEGIN RAISE EXCEPTION 'at commit'; END $$"
+                )
+            )
+            connection.execute(
+                text(
+                    "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON projects "
+                    "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"
+                )
+            )
+        with pytest.raises(ClientError) as refusal:
+            admin.create_project(
+                name="p",
+                modality="text",
+                classes=["a", "b"],
+                initial_budget=1,
+                round_budget=1,
+                total_budget=1,
+            )
+        assert (refusal.value.status, refusal.value.code) == (500, "internal_error")
+
+
+class TestOpenApi:
+    def test_every_route_is_described_with_its_errors(self, admin: Client) -> None:
+        schema = admin.request("GET", "/openapi.json").json()
+        for path, methods in schema["paths"].items():
+            for method, route in methods.items():
+                where = f"{method} {path}"
+                assert route["summary"], where
+                assert route["description"], where
+                if "/health/" in path:
+                    continue
+                for status in ("401", "422"):
+                    content = route["responses"][status]["content"]
+                    assert list(content) == ["application/problem+json"], where
+        for name in ("ProjectCreate", "LabelsIn", "SkipsIn", "NextBatchOut", "ImportResult"):
+            assert schema["components"]["schemas"][name]["example"], name
+
+
+class TestMigrations:
+    def test_up_down_up_leaves_no_difference(self, engine: Engine) -> None:
+        from alembic import command  # noqa: PLC0415
+
+        with engine.begin() as connection:
+            config = alembic_config(connection)
+            command.downgrade(config, "base")
+            command.upgrade(config, "head")
+            command.check(config)
+
+    def test_database_of_a_newer_version_stops_the_start(self, engine: Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(DatabaseNotUsable, match="newer version has used it"):
+            migrate(engine)
+
+    def test_failed_migration_changes_nothing_and_says_so(self, engine: Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text("DELETE FROM alembic_version"))
+        with pytest.raises(DatabaseNotUsable, match="rolled back"):
+            migrate(engine)
+
+    def test_events_are_append_only(self, engine: Engine, admin: Client, text_project: int) -> None:
+        admin.start(text_project)
+        with engine.begin() as connection, pytest.raises(Exception, match="append-only"):
+            connection.execute(text("UPDATE events SET name = 'x'"))
+
+
+def test_importing_the_application_loads_no_torch() -> None:
+    code = "import app.main, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,315 @@
+"""Bad input: a code, a sentence that says what to do, never a 500, and nothing lost."""
+
+import gzip
+import io
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from app.client import Client, ClientError
+from app.config import Settings
+from app.domain.errors import ItemInvalid
+from app.services.image_uris import read_image_uri
+from tests.app.conftest import png
+
+PROJECT: dict[str, Any] = {
+    "modality": "image",
+    "classes": ["a", "b"],
+    "initial_budget": 2,
+    "round_budget": 2,
+    "total_budget": 4,
+}
+
+
+@pytest.fixture
+def images(admin: Client) -> int:
+    return int(admin.create_project(name="images", **PROJECT)["id"])
+
+
+def upload(client: Client, project: int, **files: bytes) -> dict[str, str]:
+    """Upload files and return name -> code of those refused."""
+    answer = client.request(
+        "POST",
+        f"/projects/{project}/items/upload",
+        files=[("files", (name, data)) for name, data in files.items()],
+    ).json()
+    assert answer["n_created"] + answer["n_failed"] == len(files)
+    assert all(len(e["detail"]) > 20 for e in answer["errors"])
+    return {error["external_id"]: error["code"] for error in answer["errors"]}
+
+
+def post_lines(client: Client, project: int, body: bytes, **headers: str) -> dict[str, Any]:
+    return dict(
+        client.request(
+            "POST",
+            f"/projects/{project}/items",
+            content=body,
+            headers={"Content-Type": "application/x-ndjson", **headers},
+        ).json()
+    )
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"\0"))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + pixels + chunk(b"IEND", b"")
+
+
+class TestImages:
+    def test_each_fault_has_its_code_and_the_good_one_is_kept(
+        self, admin: Client, images: int
+    ) -> None:
+        codes = upload(
+            admin,
+            images,
+            good=png(),
+            empty=b"",
+            text=b"hello",
+            cut_off=png(64, 64, "RGB")[:60],
+            dot=png(1, 1),
+            alpha=png(8, 8, "RGBA"),
+            deep=png(8, 8, "I;16"),
+            huge=png_header(30_000, 30_000),
+        )
+        assert codes == {
+            "empty": "image_not_decodable",
+            "text": "image_not_decodable",
+            "cut_off": "image_not_decodable",
+            "dot": "image_too_small",
+            "alpha": "image_channels_unsupported",
+            "deep": "image_depth_unsupported",
+            "huge": "image_too_large",
+        }
+        assert admin.project(images)["n_pool"] == 1
+
+    def test_image_comes_back_with_its_bytes_and_type(self, admin: Client, images: int) -> None:
+        buffer = io.BytesIO()
+        Image.new("RGB", (9, 9), "red").save(buffer, "JPEG")
+        upload(admin, images, photo=buffer.getvalue())
+        (item,) = admin.request("GET", f"/projects/{images}/items").json()["items"]
+        path = item["content"]["image_url"].removeprefix("/api/v1")
+        answer = admin.request("GET", path)
+        assert answer.content == buffer.getvalue()
+        assert answer.headers["content-type"] == "image/jpeg"
+        again = admin.request("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+
+    def test_no_room_for_an_artifact_loses_nothing(
+        self, admin: Client, images: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_room(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("fsspec.implementations.local.LocalFileSystem.mv", no_room)
+            with pytest.raises(ClientError) as refusal:
+                upload(admin, images, a=png())
+        assert (refusal.value.status, refusal.value.code) == (507, "storage_full")
+        assert admin.project(images)["n_pool"] == 0
+        assert upload(admin, images, a=png()) == {}
+
+
+class TestTexts:
+    def test_faulty_lines_have_numbers_and_do_not_stop_the_rest(
+        self, admin: Client, text_project: int
+    ) -> None:
+        lines = [
+            b'{"external_id": "n-1", "text": "good"}',
+            b'{"external_id": "n-2", "text": " "}',
+            b'{"external_id": "n-3", "text": "broken',
+            b'{"external_id": "n-4", "text": "\xff\xfe"}',
+            b'{"external_id": "n-5", "text": "x", "class": "nope"}',
+            b'{"external_id": "n-6", "text": "x", "split": "evaluation"}',
+            b'{"external_id": "n-1", "text": "other"}',
+            b'{"external_id": "n-1", "text": "good"}',
+            b'{"external_id": "n-9", "text": "' + b"x" * 10_000_000 + b'"}',
+            b'{"external_id": "n-10", "text": "' + b"x" * 2_000_000 + b'"}',
+            b'{"external_id": "n-11", "image_uri": "a.png"}',
+            b'{"text": "nameless"}',
+            b'{"external_id": "n-13", "text": "last"}',
+        ]
+        result = post_lines(admin, text_project, b"\n".join(lines))
+        assert (result["n_created"], result["n_known"]) == (2, 1)
+        assert {e["line"]: e["code"] for e in result["errors"]} == {
+            2: "text_empty",
+            3: "line_invalid",
+            4: "line_not_utf8",
+            5: "unknown_class",
+            6: "evaluation_without_class",
+            7: "external_id_conflict",
+            9: "line_too_large",
+            10: "text_too_large",
+            11: "modality_mismatch",
+            12: "line_invalid",
+        }
+        assert admin.project(text_project)["n_pool"] == 42
+
+    def test_importing_again_changes_nothing_and_counts_the_known(
+        self, admin: Client, text_project: int
+    ) -> None:
+        line = b'{"external_id": "t-0", "text": "text 0"}\n'
+        result = post_lines(admin, text_project, line)
+        assert result == {"n_created": 0, "n_known": 1, "n_failed": 0, "errors": []}
+
+    def test_gzip_is_taken_and_a_cut_off_stream_says_so(
+        self, admin: Client, text_project: int
+    ) -> None:
+        body = gzip.compress(b'{"external_id": "z", "text": "packed"}\n')
+        sent = {"Content-Encoding": "gzip"}
+        assert post_lines(admin, text_project, body, **sent)["n_created"] == 1
+        for damaged in (body[:-5], b"no gzip"):
+            with pytest.raises(ClientError) as refusal:
+                post_lines(admin, text_project, damaged, **sent)
+            assert (refusal.value.status, refusal.value.code) == (400, "body_invalid")
+
+    def test_imported_classes_count_as_labeled_outside_the_budget(
+        self, admin: Client, text_project: int
+    ) -> None:
+        post_lines(admin, text_project, b'{"external_id": "l", "text": "x", "class": "pos"}')
+        project = admin.project(text_project)
+        assert (project["n_imported"], project["n_labeled"]) == (1, 0)
+        (label,) = admin.export_labels(text_project)
+        assert (label["source"], label["class"]) == ("import", "pos")
+
+
+class TestProjects:
+    @pytest.mark.parametrize(
+        ("change", "word"),
+        [
+            ({"classes": ["a", " a "]}, "same name"),
+            ({"classes": ["a"]}, "two classes"),
+            ({"strategy": "best"}, "least_confidence"),
+            ({"initial_budget": 5}, "total_budget"),
+            ({"proxy": {"model": "fasttext"}}, "preact8"),
+            ({"proxy": {"model": "resnet"}}, "known are"),
+            ({"target": {"model": "preact8", "recipe": {"epochs": 0}}}, "epochs"),
+        ],
+    )
+    def test_contradicting_settings_are_explained(
+        self, admin: Client, change: dict[str, Any], word: str
+    ) -> None:
+        with pytest.raises(ClientError, match=word) as refusal:
+            admin.create_project(name="p", **{**PROJECT, **change})
+        assert (refusal.value.status, refusal.value.code) == (422, "project_invalid")
+
+    def test_unknown_setting_is_refused(self, admin: Client) -> None:
+        with pytest.raises(ClientError) as refusal:
+            admin.create_project(name="p", **PROJECT, budget=3)
+        assert refusal.value.code == "request_invalid"
+
+    def test_name_in_use_is_refused(self, admin: Client, images: int) -> None:
+        with pytest.raises(ClientError) as refusal:
+            admin.create_project(name="images", **PROJECT)
+        assert (refusal.value.status, refusal.value.code) == (409, "name_taken")
+
+    def test_budget_larger_than_the_pool_is_refused_at_the_start(
+        self, admin: Client, images: int
+    ) -> None:
+        upload(admin, images, a=png())
+        with pytest.raises(ClientError, match="only 1 items") as refusal:
+            admin.start(images)
+        assert refusal.value.code == "project_not_startable"
+        assert admin.project(images)["state"] == "draft"
+
+
+class TestBodies:
+    def test_body_over_the_limit_is_refused(
+        self, http: TestClient, admin: Client, text_project: int, settings: Settings
+    ) -> None:
+        small: Callable[[], Iterator[bytes]] = lambda: iter([b"x" * 2000] * 3)  # noqa: E731
+        limited = settings.model_copy(update={"max_body_bytes": 4096})
+        from app.api.middleware import BodyLimit  # noqa: PLC0415
+
+        inner = http.app
+        http.app = BodyLimit(inner, limited.max_body_bytes)  # type: ignore[assignment,arg-type]
+        http._transport.app = http.app  # type: ignore[attr-defined]  # noqa: SLF001
+        for content in (b"x" * 5000, small()):
+            with pytest.raises(ClientError) as refusal:
+                post_lines(admin, text_project, content)  # type: ignore[arg-type]
+            assert (refusal.value.status, refusal.value.code) == (413, "body_too_large")
+
+    def test_other_content_type_is_refused(self, admin: Client, text_project: int) -> None:
+        with pytest.raises(ClientError) as refusal:
+            admin.request("POST", f"/projects/{text_project}/items", json={})
+        assert refusal.value.status == 415
+
+
+class TestImageUris:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        root = tmp_path / "images"
+        root.mkdir()
+        (root / "a.png").write_bytes(png())
+        (tmp_path / "secret.png").write_bytes(png())
+        (root / "link.png").symlink_to(tmp_path / "secret.png")
+        return root
+
+    @pytest.fixture
+    def server(self) -> Iterator[int]:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(302 if self.path == "/away" else 200)
+                self.send_header("Location", "/a.png")
+                self.end_headers()
+                self.wfile.write(png())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield server.server_port
+            server.shutdown()
+            thread.join()
+
+    def test_files_inside_a_root_are_read(self, folder: Path, settings: Settings) -> None:
+        allowed = settings.model_copy(update={"image_roots": (str(folder),)})
+        assert read_image_uri("a.png", allowed) == png()
+        assert read_image_uri(str(folder / "a.png"), allowed) == png()
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "../secret.png",
+            "/etc/passwd",
+            "link.png",
+            "file:///etc/passwd",
+            "ftp://host/a.png",
+            "http://unlisted.example/a.png",
+            "http://localhost:{port}/a.png",
+            "http://169.254.169.254/latest",
+            "s3://bucket/a.png",
+        ],
+    )
+    def test_everything_else_is_refused(
+        self, folder: Path, settings: Settings, server: int, uri: str
+    ) -> None:
+        allowed = settings.model_copy(
+            update={"image_roots": (str(folder),), "image_hosts": ("localhost",)}
+        )
+        with pytest.raises(ItemInvalid) as refusal:
+            read_image_uri(uri.format(port=server), allowed)
+        assert refusal.value.item_code == "image_uri_not_allowed"
+        assert "SVP_IMAGE_ROOTS" in refusal.value.detail
+
+    def test_listed_address_is_read_and_redirects_are_not_followed(
+        self, settings: Settings, server: int
+    ) -> None:
+        allowed = settings.model_copy(update={"image_hosts": (f"127.0.0.1:{server}",)})
+        assert read_image_uri(f"http://127.0.0.1:{server}/a.png", allowed) == png()
+        with pytest.raises(ItemInvalid) as refusal:
+            read_image_uri(f"http://127.0.0.1:{server}/away", allowed)
+        assert refusal.value.item_code == "image_not_found"
