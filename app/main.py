@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
@@ -19,6 +20,7 @@ from app.db.migrate import check_current
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
+from app.schemas.common import Problem
 from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
 
@@ -96,10 +98,17 @@ def _sweep_until(stop: threading.Event, factory: sessionmaker[Session], settings
                 log.info("jobs.swept", requeued=result.requeued, failed=result.failed)
 
 
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI schema, with the problem that all error responses refer to."""
+    schema = app.openapi()
+    schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    return schema
+
+
 def _add_docs(app: FastAPI, router: APIRouter) -> None:
     @router.get("/openapi.json", include_in_schema=False)
     def openapi() -> JSONResponse:
-        return JSONResponse(app.openapi())
+        return JSONResponse(describe(app))
 
     @router.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:

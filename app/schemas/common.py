@@ -46,7 +46,6 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return OpenAPI's description of these error statuses (401 and 422 always included)."""
     return {
         status: {
-            "model": Problem,
             "description": "The error, as application/problem+json",
             "content": {"application/problem+json": {"schema": {"$ref": PROBLEM_REF}}},
         }

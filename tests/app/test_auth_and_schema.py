@@ -120,6 +120,7 @@ class TestOpenApi:
                 for status in ("401", "422"):
                     content = route["responses"][status]["content"]
                     assert list(content) == ["application/problem+json"], where
+        assert "code" in schema["components"]["schemas"]["Problem"]["properties"]
         for name in ("ProjectCreate", "LabelsIn", "SkipsIn", "NextBatchOut", "ImportResult"):
             assert schema["components"]["schemas"][name]["example"], name
 

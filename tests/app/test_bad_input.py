@@ -209,7 +209,8 @@ class TestProjects:
             admin.create_project(name="p", **PROJECT, budget=3)
         assert refusal.value.code == "request_invalid"
 
-    def test_name_in_use_is_refused(self, admin: Client, images: int) -> None:
+    @pytest.mark.usefixtures("images")
+    def test_name_in_use_is_refused(self, admin: Client) -> None:
         with pytest.raises(ClientError) as refusal:
             admin.create_project(name="images", **PROJECT)
         assert (refusal.value.status, refusal.value.code) == (409, "name_taken")
