@@ -1,6 +1,7 @@
 """Checkpoints of a training: written whole or not at all, ignored when they are another's."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,17 @@ import torch
 
 
 class CheckpointFile:
-    """The newest epoch end of one training."""
+    """The newest epoch end of one training, written at most every `every_seconds`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, every_seconds: float = 0.0) -> None:
         self.path = path
+        self.every_seconds = every_seconds
+        self._saved_at = float("-inf")
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the newest save is old enough for another."""
+        return time.monotonic() - self._saved_at >= self.every_seconds
 
     def save(self, identity: str, state: dict[str, Any]) -> None:
         """Write the state to a temporary file, force it to the disk, rename it into place."""
@@ -22,6 +30,7 @@ class CheckpointFile:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path)
+        self._saved_at = time.monotonic()
 
     def load(self, identity: str) -> dict[str, Any] | None:
         """Return the state of the same training, or None: none yet, unreadable, or another's."""

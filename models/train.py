@@ -40,12 +40,13 @@ class TrainingDivergedError(Exception):
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """How far a training is, at an epoch's end."""
+    """How far a training is, at an epoch's end; `resumed_from` is 0 unless it was resumed."""
 
     epoch: int
     epochs: int
     loss: float
     seconds: float
+    resumed_from: int = 0
 
 
 @dataclass
@@ -119,7 +120,7 @@ def train(
         seed: every random stream derives from (seed, epoch, purpose), so a resumed training ends
             with the same bits as an uninterrupted one on the same device.
         device: "cpu" or "cuda[:i]".
-        checkpoint: where epoch ends are kept and found again.
+        checkpoint: where epoch ends are kept, as often as it is due, and found again.
         on_progress: called at each epoch's end.
         should_stop: asked before each minibatch.
 
@@ -133,15 +134,18 @@ def train(
     run = _Run(model, recipe, inputs, labels, n_classes, seed, device)
     identity = run.identity()
     run.restore(checkpoint.load(identity) if checkpoint else None)
+    resumed_from = run.epoch
     with deterministic():
-        for epoch in range(run.epoch, recipe.epochs):
+        for epoch in range(resumed_from, recipe.epochs):
             with run.watch.part("training"):
                 run.train_epoch(epoch, should_stop)
-            if checkpoint:
+            if checkpoint and checkpoint.is_due:
                 checkpoint.save(identity, run.state())
             if on_progress:
                 seconds = run.watch.seconds["training"]
-                on_progress(TrainProgress(epoch + 1, recipe.epochs, run.loss, seconds))
+                on_progress(
+                    TrainProgress(epoch + 1, recipe.epochs, run.loss, seconds, resumed_from)
+                )
     return TrainedModel(
         network=run.network.eval(),
         model=model,

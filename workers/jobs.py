@@ -5,8 +5,10 @@ Runs in the job's own process (workers.job_child). No transaction is open while 
 
 import io
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,12 @@ from workers.round_step import (
     training_seed,
 )
 
+# A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
+CHECKPOINT_SECONDS = 1.0
+PROGRESS_SECONDS = 0.25
 
-@dataclass(frozen=True)
+
+@dataclass
 class JobContext:
     """What a job's process works with."""
 
@@ -59,11 +65,11 @@ class JobContext:
             return self.settings.device
         return "cuda" if torch.cuda.is_available() else "cpu"
 
-    @property
+    @cached_property
     def checkpoint(self) -> CheckpointFile:
         """The job's checkpoint, found again by its next attempt on this machine."""
         folder = self.settings.cache_folder / "checkpoints"
-        return CheckpointFile(folder / f"job-{self.claimed.id}.pt")
+        return CheckpointFile(folder / f"job-{self.claimed.id}.pt", CHECKPOINT_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -224,12 +230,20 @@ def _begin_selecting(context: JobContext) -> None:
 
 
 def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
+    reported_at = float("-inf")
+
     def report(progress: TrainProgress) -> None:
+        nonlocal reported_at
+        is_last = progress.epoch == progress.epochs
+        if not is_last and time.monotonic() - reported_at < PROGRESS_SECONDS:
+            return
+        reported_at = time.monotonic()
         values = {
             "epoch": progress.epoch,
             "epochs": progress.epochs,
             "loss": progress.loss,
             "seconds": round(progress.seconds, 3),
+            "resumed_from": progress.resumed_from,
         }
         with transaction(context.factory) as session:
             jobs.report_progress(session, context.claimed.id, context.claimed.token, values)

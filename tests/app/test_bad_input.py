@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from app.api.middleware import BodyLimit
 from app.client import Client, ClientError
 from app.config import Settings
 from app.domain.errors import ItemInvalid
@@ -227,15 +228,10 @@ class TestProjects:
 
 class TestBodies:
     def test_body_over_the_limit_is_refused(
-        self, http: TestClient, admin: Client, text_project: int, settings: Settings
+        self, http: TestClient, admin: Client, text_project: int
     ) -> None:
         small: Callable[[], Iterator[bytes]] = lambda: iter([b"x" * 2000] * 3)  # noqa: E731
-        limited = settings.model_copy(update={"max_body_bytes": 4096})
-        from app.api.middleware import BodyLimit  # noqa: PLC0415
-
-        inner = http.app
-        http.app = BodyLimit(inner, limited.max_body_bytes)  # type: ignore[assignment,arg-type]
-        http._transport.app = http.app  # type: ignore[attr-defined]  # noqa: SLF001
+        http._transport.app = BodyLimit(http.app, 4096)  # noqa: SLF001
         for content in (b"x" * 5000, small()):
             with pytest.raises(ClientError) as refusal:
                 post_lines(admin, text_project, content)  # type: ignore[arg-type]

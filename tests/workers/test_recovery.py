@@ -1,0 +1,262 @@
+"""Crashes: a killed worker, a doubled message, a fenced child, a poison job, SIGTERM."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.session import transaction
+from app.db.tables import Job, JobKind, Project, Split
+from app.domain.errors import JobFenced
+from app.domain.states import JobState
+from app.services import jobs
+from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.rounds import cancel_project, finish_project, start_project
+from app.storage.artifacts import ArtifactStore
+from workers.job_runner import JobRunner
+
+FINISH_ALONE = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(0)"]
+CRASH = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit('it broke')"]
+HANG = [sys.executable, "-c", "import sys; [None for _ in sys.stdin]"]
+
+
+@pytest.fixture
+def settings(settings: Settings, database_url: str) -> Settings:
+    return settings.model_copy(
+        update={
+            "database_url": SecretStr(database_url),
+            "job_lease_seconds": 10.0,
+            "heartbeat_seconds": 2.0,
+        }
+    )
+
+
+@pytest.fixture
+def project_id(session_factory: sessionmaker[Session], settings: Settings) -> int:
+    """A running text project with imported labels, so that round 0 trains a proxy for a while."""
+    store = ArtifactStore(settings.artifact_store_url)
+    slow = ModelChoice("fasttext", {"epochs": 300, "buckets": 2000})
+    with transaction(session_factory) as session:
+        project = create_project(
+            session,
+            ProjectIn("p", "text", ["a", "b"], slow, slow, "entropy", 5, 5, 10, 0, 1, 3),
+        )
+        rng = np.random.default_rng(0)
+        lines = [
+            (
+                i,
+                ItemIn(
+                    external_id=f"t{i}",
+                    split=Split.POOL,
+                    class_name="ab"[i % 2] if i < 300 else None,
+                    text=" ".join(f"w{w}" for w in rng.integers(0, 50, 20)),
+                ),
+            )
+            for i in range(400)
+        ]
+        import_items(session, store, settings, project.id, lines, ImportCounts())
+        start_project(session, project.id)
+        return project.id
+
+
+@pytest.fixture
+def job_id(session_factory: sessionmaker[Session], project_id: int) -> int:
+    assert project_id
+    with transaction(session_factory) as session:
+        return jobs.claimable(session, ["gpu", "cpu"])[0]
+
+
+@pytest.fixture
+def start_worker(
+    settings: Settings, database_url: str, tmp_path: Path
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts real workers; kills what is left of them at the end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        with (tmp_path / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers.cli.main", "worker"],
+                env={
+                    **{k: v for k, v in os.environ.items() if not k.startswith("SVP_")},
+                    "SVP_DATABASE_URL": database_url,
+                    "SVP_DATA_FOLDER": str(settings.data_folder),
+                    "SVP_JOB_LEASE_SECONDS": "10",
+                    "SVP_HEARTBEAT_SECONDS": "2",
+                },
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def read_job(factory: sessionmaker[Session], job_id: int) -> Job:
+    with transaction(factory) as session:
+        return session.get_one(Job, job_id)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> float:
+    """Return after how many seconds the condition held."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it did not come true in time"
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+def child_of(log: Path) -> int:
+    """Return the process id of the newest job's child, from the worker's log."""
+    lines = [line for line in log.read_text().splitlines() if "job.claimed" in line]
+    return int(lines[-1].partition("pid=")[2].split()[0])
+
+
+class TestJobRunner:
+    def test_doubled_message_is_a_no_op(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        runner = JobRunner(settings, session_factory, FINISH_ALONE)
+        assert [runner.run(job_id), runner.run(job_id)] == [True, False]
+        runner.close()
+
+    def test_poison_job_fails_with_its_reason_after_all_attempts(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        runner = JobRunner(settings, session_factory, CRASH)
+        assert [runner.run(job_id) for _ in range(4)] == [True, True, True, False]
+        runner.close()
+        job = read_job(session_factory, job_id)
+        assert (job.state, job.attempts) == (JobState.FAILED, 3)
+        assert job.error is not None
+        assert "it broke" in job.error
+        with transaction(session_factory) as session:
+            again = jobs.retry(session, job.project_id, job_id, settings)
+            assert (again.state, again.kind) == (JobState.QUEUED, JobKind.TRAIN_AND_SELECT)
+
+    def test_cancelled_job_is_taken_from_its_child(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        quick = settings.model_copy(update={"heartbeat_seconds": 0.2})
+        runner = JobRunner(quick, session_factory, HANG)
+        thread = threading.Thread(target=runner.run, args=(job_id,))
+        thread.start()
+        wait_for(lambda: read_job(session_factory, job_id).state == JobState.RUNNING, 10)
+        with transaction(session_factory) as session:
+            cancel_project(session, read_job(session_factory, job_id).project_id)
+        thread.join(10)  # the hanging child ends by nothing but being killed
+        assert not thread.is_alive()
+        runner.close()
+        assert read_job(session_factory, job_id).state == JobState.CANCELLED
+
+
+class TestSweep:
+    def test_stale_job_is_queued_again_and_woken(
+        self,
+        settings: Settings,
+        session_factory: sessionmaker[Session],
+        job_id: int,
+        wakeups: list[tuple[int, str]],
+    ) -> None:
+        with transaction(session_factory) as session:
+            jobs.claim(session, job_id, settings)
+            session.execute(text("UPDATE jobs SET lease_until = now() - interval '1 s'"))
+        wakeups.clear()
+        assert jobs.sweep(session_factory, settings).requeued == [job_id]
+        assert wakeups == [(job_id, "gpu")]
+        assert jobs.sweep(session_factory, settings).requeued == []
+
+    def test_queued_job_whose_message_was_lost_is_woken_again(
+        self,
+        settings: Settings,
+        session_factory: sessionmaker[Session],
+        job_id: int,
+        wakeups: list[tuple[int, str]],
+    ) -> None:
+        with transaction(session_factory) as session:
+            session.execute(text("UPDATE jobs SET woken_at = now() - interval '1 min'"))
+        wakeups.clear()
+        assert jobs.sweep(session_factory, settings).woken == [job_id]
+        assert wakeups == [(job_id, "gpu")]
+
+    def test_fenced_result_is_dropped(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        with transaction(session_factory) as session:
+            first = jobs.claim(session, job_id, settings)
+            session.execute(text("UPDATE jobs SET lease_until = now() - interval '1 s'"))
+        with transaction(session_factory) as session:
+            assert jobs.claim(session, job_id, settings) is not None
+        assert first is not None
+        selection = jobs.Selection([], 0, {}, "")
+        with pytest.raises(JobFenced), transaction(session_factory) as session:
+            jobs.publish_selection(session, first, selection, settings)
+
+
+@pytest.mark.slow
+class TestRealWorker:
+    def test_killed_worker_and_child_are_followed_by_a_resume_from_the_checkpoint(
+        self,
+        session_factory: sessionmaker[Session],
+        job_id: int,
+        start_worker: Callable[[], subprocess.Popen[bytes]],
+        tmp_path: Path,
+    ) -> None:
+        worker = start_worker()
+        wait_for(lambda: read_job(session_factory, job_id).progress.get("epoch", 0) >= 5, 60)
+        os.killpg(child_of(tmp_path / "worker.log"), signal.SIGKILL)
+        worker.kill()
+        worker.wait()
+        assert read_job(session_factory, job_id).state == JobState.RUNNING
+        start_worker()
+        seconds = wait_for(lambda: read_job(session_factory, job_id).attempts == 2, 15)
+        wait_for(lambda: read_job(session_factory, job_id).state == JobState.SUCCEEDED, 60)
+        assert read_job(session_factory, job_id).progress["resumed_from"] >= 1
+        print(f"claimed again {seconds:.1f} s after the new worker's start")  # noqa: T201
+
+    def test_sigterm_gives_the_job_back_without_using_an_attempt(
+        self,
+        session_factory: sessionmaker[Session],
+        job_id: int,
+        start_worker: Callable[[], subprocess.Popen[bytes]],
+    ) -> None:
+        worker = start_worker()
+        wait_for(lambda: read_job(session_factory, job_id).progress.get("epoch", 0) >= 2, 60)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(20)
+        job = read_job(session_factory, job_id)
+        assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+
+    def test_finish_trains_stores_and_evaluates_the_target(
+        self,
+        session_factory: sessionmaker[Session],
+        project_id: int,
+        start_worker: Callable[[], subprocess.Popen[bytes]],
+    ) -> None:
+        with transaction(session_factory) as session:
+            finish_project(session, project_id)
+
+        def state() -> str:
+            with transaction(session_factory) as session:
+                return session.get_one(Project, project_id).state
+
+        start_worker()
+        wait_for(lambda: state() == "finished", 60)
