@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.services.rounds import cancel_project, finish_project, start_project
 from app.storage.artifacts import ArtifactStore
+from tests.support import wait_for
 from workers.job_runner import JobRunner
 
 FINISH_ALONE = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(0)"]
@@ -113,15 +113,6 @@ def start_worker(
 def read_job(factory: sessionmaker[Session], job_id: int) -> Job:
     with transaction(factory) as session:
         return session.get_one(Job, job_id)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> float:
-    """Return after how many seconds the condition held."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "it did not come true in time"
-        time.sleep(0.05)
-    return time.monotonic() - start
 
 
 def child_of(log: Path) -> int:

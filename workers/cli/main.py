@@ -24,7 +24,8 @@ app = typer.Typer(
 )
 token_app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
-app.command("demo")(demo.demo)
+app.command()(demo.demo)
+app.command()(demo.simulate)
 
 
 def run() -> None:
@@ -93,6 +94,23 @@ def worker(
     from workers.celery_app import run_worker  # noqa: PLC0415
 
     run_worker(_settings(queues=queues))
+
+
+@app.command()
+def health(
+    url: Annotated[str | None, typer.Option(help="Base URL; by default SVP_PORT here.")] = None,
+) -> None:
+    """Exit with 0 if the service is ready, else with 1 and the reason."""
+    import httpx  # noqa: PLC0415
+
+    base = url or f"http://127.0.0.1:{read_settings().port}"
+    try:
+        answer = httpx.get(f"{base}/api/v1/health/ready", timeout=4.0)
+    except httpx.TransportError as error:
+        raise ValueError(f"{base} does not answer: {error}.") from None
+    if answer.is_error:
+        raise ValueError(answer.json()["detail"])
+    typer.echo("ready")
 
 
 @app.command()

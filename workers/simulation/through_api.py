@@ -68,6 +68,7 @@ def run_arm(
     client: Client,
     data: ImageSet,
     name: str,
+    project_name: str,
     settings: dict[str, Any],
     on_change: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> tuple[ArmResult, int]:
@@ -75,7 +76,9 @@ def run_arm(
 
     The result holds the point of the delivered target; `measure_targets` adds the earlier ones.
     """
-    project = client.create_project(name=name, modality="image", classes=data.classes, **settings)
+    project = client.create_project(
+        name=project_name, modality="image", classes=data.classes, **settings
+    )
     project_id: int = project["id"]
     import_images(client, project_id, data)
     start = time.perf_counter()
