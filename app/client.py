@@ -133,6 +133,10 @@ class Client:
         """Return every trained model, oldest first."""
         return list(self._json("GET", f"/projects/{project}/models"))
 
+    def model_weights(self, project: int, model: int) -> bytes:
+        """Return the weights of a trained model as safetensors."""
+        return self.request("GET", f"/projects/{project}/models/{model}/weights").content
+
     def export_labels(self, project: int) -> Iterator[dict[str, Any]]:
         """Yield the resolved labels in order of import."""
         text = self.request("GET", f"/projects/{project}/labels").text

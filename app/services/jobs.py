@@ -185,7 +185,7 @@ def give_back(session: Session, job_id: int, token: UUID) -> None:
 
     Does nothing if the job belongs to another or has ended.
     """
-    job = queries.owned(session, job_id, token)
+    job = _lock_owned(session, job_id, token)
     if job is not None:
         job.attempts -= 1
         _requeue(session, job, reason="given back")
@@ -196,11 +196,7 @@ def fail_attempt(session: Session, job_id: int, token: UUID, reason: str) -> Non
 
     Does nothing if the job belongs to another or has ended.
     """
-    job = queries.get(session, job_id)
-    if job is None:
-        return
-    projects.lock(session, job.project_id)
-    job = queries.owned(session, job_id, token)
+    job = _lock_owned(session, job_id, token)
     if job is not None:
         _end_attempt(session, job, reason)
 
@@ -273,6 +269,15 @@ def _requeue(session: Session, job: Job, *, reason: str) -> None:
     set_job_state(session, job, JobState.QUEUED, reason=reason)
     job.woken_at = func.now()
     wake_after_commit(session, job.id, job.queue)
+
+
+def _lock_owned(session: Session, job_id: int, token: UUID) -> Job | None:
+    """Return the job with its project locked, or None if it belongs to another or has ended."""
+    job = queries.get(session, job_id)
+    if job is None:
+        return None
+    projects.lock(session, job.project_id)
+    return queries.owned(session, job_id, token)
 
 
 def _owned(session: Session, claimed: ClaimedJob) -> Job:

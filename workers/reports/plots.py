@@ -15,6 +15,7 @@ def plot_arms(arms: Sequence[ArmResult], path: Path, title: str) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the backend is chosen
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415 - heavy
 
     figure, (errors, seconds) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     figure.suptitle(title)
@@ -28,9 +29,10 @@ def plot_arms(arms: Sequence[ArmResult], path: Path, title: str) -> None:
         )
     errors.set(xlabel="labels", ylabel="target error [%]", title="Target error by labels")
     errors.set_yscale("log")
+    errors.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     errors.yaxis.set_major_formatter("{x:g}")
-    errors.yaxis.set_minor_formatter("{x:g}")
-    errors.grid(visible=True, which="both", alpha=0.25)
+    errors.yaxis.set_minor_formatter(NullFormatter())
+    errors.grid(visible=True, alpha=0.25)
     errors.legend()
     left = [0.0] * len(arms)
     names = [arm.name for arm in arms]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from workers.simulation.results import PARTS, ArmResult
+from workers.simulation.results import ArmResult
 
 
 def speedup_rows(arms: Sequence[ArmResult]) -> list[list[str]]:
-    """Return one row per arm: selector, labels, target error, seconds by part, speed-up.
+    """Return one row per arm: selector, labels, the target's error, seconds by part, speed-up.
 
     The speed-up is the target arm's data selection seconds over this arm's.
     """
@@ -24,7 +24,7 @@ def speedup_rows(arms: Sequence[ArmResult]) -> list[list[str]]:
                 arm.selector,
                 str(arm.n_labels[-1]),
                 f"{100 * arm.target_errors[-1]:.1f}%",
-                *(f"{arm.seconds.get(part, 0.0):.2f}" for part in PARTS),
+                *(f"{arm.seconds.get(part, 0.0):.2f}" for part in PART_HEADERS),
                 f"{arm.selection_seconds:.2f}",
                 ratio,
             ]
@@ -32,20 +32,13 @@ def speedup_rows(arms: Sequence[ArmResult]) -> list[list[str]]:
     return rows
 
 
-HEADER = (
-    "arm",
-    "selector",
-    "labels",
-    "target error",
-    *(f"{p} s" for p in PARTS),
-    "sum s",
-    "speed-up",
-)
+PART_HEADERS = {"training": "train s", "inference": "infer s", "selection": "select s"}
+HEADER = ("arm", "selector", "labels", "error", *PART_HEADERS.values(), "sum s", "speed-up")
 
 
 def speedup_table(arms: Sequence[ArmResult]) -> Table:
     """Return the rows as a table for the terminal."""
-    table = Table(title="Data selection by arm")
+    table = Table(title="Target error, and data selection seconds by part")
     for column in HEADER:
         table.add_column(column, justify="left" if column in ("arm", "selector") else "right")
     for row in speedup_rows(arms):

@@ -27,7 +27,7 @@ from workers.simulation.through_api import ImageSet, measure_targets, run_arm
 N_EVALUATION = 497
 COMMON = {"minibatch": 32, "learning_rate": 0.05, "crop_padding": 1, "horizontal_flip": False}
 PROXY = {"model": "preact8", "recipe": {"epochs": 15, **COMMON}}
-TARGET = {"model": "preact20", "recipe": {"epochs": 40, **COMMON}}
+TARGET = {"model": "preact20", "recipe": {"epochs": 30, **COMMON}}
 BUDGETS = {"initial_budget": 100, "round_budget": 100, "total_budget": 500, "reserve": 0}
 ARMS: dict[str, dict[str, Any]] = {
     "proxy": {"proxy": PROXY, "strategy": "least_confidence"},
