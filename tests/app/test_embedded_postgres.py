@@ -1,0 +1,74 @@
+"""The embedded Postgres as an ordinary user, beside one that root started before."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+USE_TWICE = """
+import sys
+from pathlib import Path
+import psycopg
+from app.db.embedded import EmbeddedPostgres
+server = EmbeddedPostgres(Path(sys.argv[1]))
+with psycopg.connect(server.start()) as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
+    connection.execute("INSERT INTO kept VALUES (1)")
+    print(connection.execute("SELECT count(*) FROM kept").fetchone()[0])
+server.stop()
+"""
+
+
+def python_of_everybody() -> str | None:
+    """Return an interpreter of this version that an ordinary user may run."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/bin/{name}", f"/usr/local/bin/{name}"):
+        probe = [python, "-c", f"open({str(ROOT / 'pyproject.toml')!r})"]
+        try:
+            if subprocess.run(probe, user="nobody", check=False, capture_output=True).returncode:
+                continue
+        except OSError:
+            continue
+        return python
+    return None
+
+
+@pytest.fixture
+def folder_of_nobody() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="svp-nobody-"))
+    os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_ordinary_user_starts_stops_and_finds_the_data_again(
+    postgres_url: str, folder_of_nobody: Path
+) -> None:
+    python = python_of_everybody()
+    if python is None:
+        pytest.skip("no interpreter here that an ordinary user may run")
+    assert postgres_url  # root's own server runs beside it
+    environment = {
+        "HOME": str(folder_of_nobody),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")]),
+    }
+    for expected in ("1", "2"):
+        run = subprocess.run(
+            [python, "-c", USE_TWICE, str(folder_of_nobody / "postgres")],
+            user="nobody",
+            env=environment,
+            cwd=folder_of_nobody,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert run.stdout.strip() == expected, run.stderr
