@@ -114,10 +114,40 @@ class Client:
         self, project: int, labels: Sequence[Mapping[str, Any]], annotator: str | None = None
     ) -> list[dict[str, Any]]:
         """Submit labels {item_id, class, seconds?}; return one outcome per label."""
+        return self._answer(project, "labels", {"labels": list(labels)}, annotator)
+
+    def withdraw_labels(
+        self, project: int, item_ids: Sequence[int], annotator: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Undo own labels; return one outcome per item."""
+        return self._answer(project, "labels/withdraw", {"item_ids": list(item_ids)}, annotator)
+
+    def skip(
+        self, project: int, item_ids: Sequence[int], reason: str, annotator: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Skip items that cannot be labeled; return one outcome per item."""
+        body = {"item_ids": list(item_ids), "reason": reason}
+        return self._answer(project, "skips", body, annotator)
+
+    def renew_leases(
+        self, project: int, item_ids: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Extend own leases (of these items, or all); return those that live."""
+        body = {} if item_ids is None else {"item_ids": list(item_ids)}
+        return list(self._json("POST", f"/projects/{project}/leases/renew", json=body)["leases"])
+
+    def release_leases(
+        self, project: int, item_ids: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Give items back unlabeled (these, or all); return the leases that are left."""
+        body = {} if item_ids is None else {"item_ids": list(item_ids)}
+        return list(self._json("POST", f"/projects/{project}/leases/release", json=body)["leases"])
+
+    def _answer(
+        self, project: int, path: str, body: Mapping[str, Any], annotator: str | None
+    ) -> list[dict[str, Any]]:
         params = {"annotator": annotator} if annotator else {}
-        answer = self._json(
-            "POST", f"/projects/{project}/labels", params=params, json={"labels": list(labels)}
-        )
+        answer = self._json("POST", f"/projects/{project}/{path}", params=params, json=body)
         results: list[dict[str, Any]] = answer["results"]
         return results
 

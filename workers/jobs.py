@@ -167,6 +167,7 @@ def _open(context: JobContext) -> tuple[Project, Round | None, Snapshot]:
         round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
         if job.snapshot_hash is None:
             job.snapshot_hash = _take_snapshot(context, session, project, round_)
+            job.snapshot_version = project.label_version
         snapshot_hash = job.snapshot_hash
     arrays = np.load(io.BytesIO(context.store.get(snapshot_hash)))
     n_pool, n_evaluation, n_ranked = (int(v) for v in arrays["counts"])

@@ -1,4 +1,4 @@
-"""Route of next-batch: what annotation tools poll."""
+"""Routes of next-batch, which annotation tools poll, and of leases."""
 
 from typing import Annotated
 
@@ -9,8 +9,15 @@ from app.api.items import content_of
 from app.db.queries.batches import LeasedItem
 from app.domain.states import ProjectState
 from app.schemas.common import problems
-from app.schemas.labeling import BatchItemOut, NextBatchOut, Suggestion
-from app.services.leasing import NextBatch, next_batch
+from app.schemas.labeling import (
+    BatchItemOut,
+    LeaseOut,
+    LeasesIn,
+    LeasesOut,
+    NextBatchOut,
+    Suggestion,
+)
+from app.services.leasing import NextBatch, next_batch, release_leases, renew_leases
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
 
@@ -56,4 +63,34 @@ def read_next_batch(
         state=ProjectState(batch.project.state),
         round=batch.round_number,
         items=[_render(batch, leased) for leased in batch.items],
+    )
+
+
+@router.post("/leases/renew", summary="Renew leases", responses=problems(403, 404, 409))
+def renew(
+    body: LeasesIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    annotator_id: AnnotatorIdDep,
+    settings: SettingsDep,
+) -> LeasesOut:
+    """Extend the annotator's live leases; one that has ended is missing from the answer."""
+    return _leases(renew_leases(session, project, annotator_id, body.item_ids, settings))
+
+
+@router.post("/leases/release", summary="Release leases", responses=problems(403, 404))
+def release(
+    body: LeasesIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    annotator_id: AnnotatorIdDep,
+    settings: SettingsDep,
+) -> LeasesOut:
+    """Give items back unlabeled, some or all; others get them at once. Returns what is left."""
+    return _leases(release_leases(session, project, annotator_id, body.item_ids, settings))
+
+
+def _leases(items: list[LeasedItem]) -> LeasesOut:
+    return LeasesOut(
+        leases=[LeaseOut(item_id=i.item.id, leased_until=i.leased_until) for i in items]
     )

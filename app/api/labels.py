@@ -1,4 +1,4 @@
-"""Routes of labels: submit, skip, export."""
+"""Routes of labels: submit, undo, skip, export."""
 
 import csv
 import io
@@ -13,16 +13,9 @@ from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, Ses
 from app.db.queries import labels as queries
 from app.db.session import transaction
 from app.schemas.common import problems
-from app.schemas.labeling import (
-    ExportedLabelOut,
-    LabelOutcome,
-    LabelsIn,
-    LabelsOut,
-    SkipOutcome,
-    SkipsIn,
-    SkipsOut,
-)
-from app.services.labeling import LabelEntry, submit_labels, submit_skips
+from app.schemas.labeling import AnswersOut, ExportedLabelOut, ItemsIn, LabelsIn, SkipsIn
+from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
+from app.services.skipping import submit_skips
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
 PAGE = 2000
@@ -36,14 +29,27 @@ def submit(
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
-) -> LabelsOut:
+) -> AnswersOut:
     """Take 1 to 1,000 labels; the valid ones are kept, the refused are listed with a code.
 
     Sending again is safe: the same class is `unchanged`, another one `revised`.
     """
     entries = [LabelEntry(e.item_id, e.class_, e.seconds) for e in body.labels]
     outcomes = submit_labels(session, project, annotator_id, entries, settings)
-    return LabelsOut(results=[LabelOutcome.model_validate(outcome) for outcome in outcomes])
+    return AnswersOut.model_validate({"results": outcomes})
+
+
+@router.post("/labels/withdraw", summary="Undo labels", responses=problems(403, 404, 409))
+def withdraw(
+    body: ItemsIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    annotator_id: AnnotatorIdDep,
+    settings: SettingsDep,
+) -> AnswersOut:
+    """Take own labels back; the items are leased to the annotator again."""
+    outcomes = withdraw_labels(session, project, annotator_id, body.item_ids, settings)
+    return AnswersOut.model_validate({"results": outcomes})
 
 
 @router.post("/skips", summary="Skip items", responses=problems(403, 404, 409))
@@ -53,10 +59,10 @@ def skip(
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
-) -> SkipsOut:
+) -> AnswersOut:
     """Take items out of their batch; the next reserve item takes the place of each."""
     outcomes = submit_skips(session, project, annotator_id, body.item_ids, body.reason, settings)
-    return SkipsOut(results=[SkipOutcome.model_validate(outcome) for outcome in outcomes])
+    return AnswersOut.model_validate({"results": outcomes})
 
 
 @router.get(

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import ProjectDep, SessionDep, StoreDep
-from app.db.queries import rounds
+from app.db.queries import models
 from app.db.tables import Model
 from app.domain.errors import NotFound
 from app.schemas.common import problems
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/projects/{project}/models", tags=["progress"])
 
 
 def _get(session: SessionDep, project: ProjectDep, model: int) -> Model:
-    found = rounds.get_model(session, project.id, model)
+    found = models.get(session, project.id, model)
     if found is None:
         raise NotFound("model", model)
     return found
@@ -23,7 +23,7 @@ def _get(session: SessionDep, project: ProjectDep, model: int) -> Model:
 @router.get("", summary="List models", responses=problems(404))
 def list_models(session: SessionDep, project: ProjectDep) -> list[ModelOut]:
     """Return every trained model, oldest first."""
-    return [ModelOut.model_validate(m) for m in rounds.models_of(session, project.id)]
+    return [ModelOut.model_validate(m) for m in models.list_all(session, project.id)]
 
 
 @router.get("/{model}", summary="Read a model", responses=problems(404))

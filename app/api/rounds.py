@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter
 
-from app.api.deps import ProjectDep, SessionDep
-from app.db.queries import rounds
+from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import models, rounds
 from app.db.tables import ModelRole
 from app.domain.errors import NotFound
 from app.schemas.common import problems
-from app.schemas.progress import CurvePoint, RoundOut
+from app.schemas.progress import CurvePoint, JobOut, RoundOut
+from app.services.jobs import retry_round
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"])
 
@@ -27,6 +28,18 @@ def read_round(session: SessionDep, project: ProjectDep, number: int) -> RoundOu
     return RoundOut.model_validate(round_)
 
 
+@router.post(
+    "/rounds/{number}/retry", status_code=201, summary="Retry", responses=problems(403, 404, 409)
+)
+def retry(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep, number: int
+) -> JobOut:
+    """Send a failed round back to where it failed, with a new job."""
+    job = retry_round(session, project, number, settings)
+    session.refresh(job)
+    return JobOut.model_validate(job)
+
+
 @router.get("/learning-curve", summary="Accuracy by labels", responses=problems(404))
 def learning_curve(session: SessionDep, project: ProjectDep) -> list[CurvePoint]:
     """Return every model's accuracy on the evaluation split, oldest first."""
@@ -39,5 +52,5 @@ def learning_curve(session: SessionDep, project: ProjectDep) -> list[CurvePoint]
             accuracy=model.metrics.get("accuracy"),
             seconds=model.seconds,
         )
-        for model in rounds.models_of(session, project.id)
+        for model in models.list_all(session, project.id)
     ]

@@ -191,6 +191,8 @@ class Project(Base):
     n_labeled: Mapped[int] = mapped_column(server_default=text("0"))
     n_imported: Mapped[int] = mapped_column(server_default=text("0"))
     n_skipped: Mapped[int] = mapped_column(server_default=text("0"))
+    # Rises with every change of a resolved label: tells what a snapshot has seen.
+    label_version: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = created_now()
     finished_at: Mapped[datetime | None]
 
@@ -238,6 +240,7 @@ class ResolvedLabel(Base):
     class_index: Mapped[int] = mapped_column(SmallInteger)
     source: Mapped[str]
     round_number: Mapped[int | None]
+    label_version: Mapped[int] = mapped_column(server_default=text("0"))  # of its present class
     resolved_at: Mapped[datetime] = created_now()
 
 
@@ -246,8 +249,14 @@ class Label(Base):
 
     __tablename__ = "labels"
     __table_args__ = (
-        # One label per (item, annotator): handing in again is unchanged or a revision.
-        UniqueConstraint("item_id", "annotator_id"),
+        # One standing label per (item, annotator): handing in again is unchanged or a revision.
+        Index(
+            "uq_labels_standing",
+            "item_id",
+            "annotator_id",
+            unique=True,
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
         Index(None, "project_id", "id"),
     )
 
@@ -259,8 +268,12 @@ class Label(Base):
     class_index: Mapped[int] = mapped_column(SmallInteger)
     seconds: Mapped[float | None]
     labels_behind: Mapped[int]  # labels resolved since the ranking that brought the item here
+    on_reserve: Mapped[bool] = mapped_column(
+        server_default=text("false")
+    )  # not on the newest batch
     created_at: Mapped[datetime] = created_now()
     revised_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]  # undone by its annotator; the row is kept as history
 
 
 class LabelRevision(Base):
@@ -394,6 +407,7 @@ class Model(Base):
     metrics: Mapped[dict[str, Any]]
     seconds: Mapped[dict[str, Any]]
     provenance: Mapped[dict[str, Any]]  # device, seed, versions
+    label_version: Mapped[int] = mapped_column(server_default=text("0"))  # that it was trained on
     stale: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = created_now()
 
@@ -428,6 +442,8 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int]
     snapshot_hash: Mapped[str | None]  # artifact: the labeled set that every attempt trains on
+    snapshot_version: Mapped[int | None]  # the project's label_version at the snapshot
+    snapshot_stale: Mapped[bool] = mapped_column(server_default=text("false"))
     progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     error: Mapped[str | None]
     request_id: Mapped[str | None]

@@ -8,7 +8,7 @@ from app.db.tables import BatchSource, LabelSource
 from app.domain.states import ProjectState
 from app.schemas.common import Request, Response
 from app.schemas.items import Content
-from app.services.labeling import LabelStatus, SkipStatus
+from app.services.answers import AnswerStatus
 
 
 class Suggestion(Response):
@@ -81,19 +81,35 @@ class LabelsIn(Request):
     )
 
 
-class LabelOutcome(Response):
-    """What became of one label."""
+class AnswerOutcome(Response):
+    """What became of one entry; `code` and `detail` say why it was refused."""
 
     item_id: int
-    status: LabelStatus
+    status: AnswerStatus
     code: str | None = None
     detail: str | None = None
 
 
-class LabelsOut(Response):
-    """One outcome per label, in the request's order."""
+class AnswersOut(Response):
+    """One outcome per entry, in the request's order."""
 
-    results: list[LabelOutcome]
+    results: list[AnswerOutcome]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "results": [
+                    {"item_id": 41, "status": "created", "code": None, "detail": None},
+                    {
+                        "item_id": 42,
+                        "status": "refused",
+                        "code": "leased_to_another",
+                        "detail": "Item 42 is leased to another annotator.",
+                    },
+                ]
+            }
+        }
+    )
 
 
 class SkipsIn(Request):
@@ -107,19 +123,39 @@ class SkipsIn(Request):
     )
 
 
-class SkipOutcome(Response):
-    """What became of one skip."""
+class ItemsIn(Request):
+    """1 to 1,000 items of the annotator."""
+
+    item_ids: list[int] = Field(min_length=1, max_length=1000)
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"item_ids": [41]}})
+
+
+class LeasesIn(Request):
+    """Which of the annotator's leases; without `item_ids` all of them."""
+
+    item_ids: list[int] | None = Field(None, min_length=1, max_length=1000)
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"item_ids": [41, 42]}})
+
+
+class LeaseOut(Response):
+    """A live lease of the annotator."""
 
     item_id: int
-    status: SkipStatus
-    code: str | None = None
-    detail: str | None = None
+    leased_until: datetime
 
 
-class SkipsOut(Response):
-    """One outcome per item, in the request's order."""
+class LeasesOut(Response):
+    """The annotator's leases that live on, best rank first."""
 
-    results: list[SkipOutcome]
+    leases: list[LeaseOut]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"leases": [{"item_id": 41, "leased_until": "2026-11-24T10:20:00Z"}]}
+        }
+    )
 
 
 class ExportedLabelOut(Response):

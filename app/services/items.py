@@ -15,6 +15,7 @@ from app.domain.errors import ArtifactMissing, ItemInvalid, ProjectNotAccepting
 from app.domain.states import ProjectState
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
+from app.services.rounds import advance
 from app.storage.artifacts import ArtifactStore
 
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
@@ -91,8 +92,11 @@ def import_items(
     queries.copy_in(session, rows)
     n_labeled = sum(row["split"] == Split.POOL and row["class_index"] is not None for row in rows)
     if n_labeled:
-        queries.resolve_imported(session, project_id, first_pool_index)
+        project.label_version += 1
+        queries.resolve_imported(session, project_id, first_pool_index, project.label_version)
         project.n_imported += n_labeled
+    # A project whose pool was used up waits without a round; new items let it go on.
+    advance(session, project, settings.job_max_attempts)
 
 
 def read_image(store: ArtifactStore, settings: Settings, item: Item) -> bytes:

@@ -12,7 +12,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import batches, events, projects, rounds
+from app.db.queries import batches, projects, rounds
 from app.db.queries import jobs as queries
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction, wake_after_commit
@@ -22,9 +22,15 @@ from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
 from app.services.leasing import release_expired
 from app.services.rounds import advance, budget_state, create_job, n_selectable
-from app.services.transitions import set_job_state, set_project_state, set_round_state
+from app.services.transitions import (
+    record_job_state,
+    set_job_state,
+    set_project_state,
+    set_round_state,
+)
 
 WAKE_AGAIN_SECONDS = 30.0
+LOST_WORKER = "its worker stopped answering"
 
 
 @dataclass(frozen=True)
@@ -77,18 +83,17 @@ class SweepResult:
 
 def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | None:
     """Claim the job; None if it has ended, belongs to another or has used its attempts up."""
-    job = queries.claim(session, job_id, uuid4(), settings.job_lease_seconds)
-    if job is None or job.token is None:
+    token = uuid4()
+    claimed = queries.claim(session, job_id, token, settings.job_lease_seconds)
+    if claimed is None:
         return None
-    events.append(
-        session,
-        job.project_id,
-        "job.claimed",
-        {"job": job.id, "kind": job.kind, "attempt": job.attempts},
-    )
+    job, was = claimed
+    if was is JobState.RUNNING:
+        record_job_state(session, job, was, JobState.QUEUED, reason=LOST_WORKER)
+    record_job_state(session, job, JobState.QUEUED, JobState.RUNNING, attempt=job.attempts)
     return ClaimedJob(
         id=job.id,
-        token=job.token,
+        token=token,
         kind=JobKind(job.kind),
         project_id=job.project_id,
         round_id=job.round_id,
@@ -142,7 +147,7 @@ def publish_selection(
     project, job, round_ = _lock_round(session, claimed)
     release_expired(session, project, settings)
     if selection.model is not None:
-        model = _insert_model(session, project, round_, ModelRole.PROXY, selection.model)
+        model = _insert_model(session, job, round_, ModelRole.PROXY, selection.model)
         round_.model_id = model.id
     batches.withdraw_uncommitted(session, project.id)
     indices = [entry.index for entry in selection.ranked]
@@ -174,7 +179,7 @@ def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -
     """
     project = projects.lock(session, claimed.project_id)
     job = _owned(session, claimed)
-    _insert_model(session, project, None, ModelRole.TARGET, model)
+    _insert_model(session, job, None, ModelRole.TARGET, model)
     set_job_state(session, job, JobState.SUCCEEDED)
     set_project_state(session, project, ProjectState.FINISHED)
     project.finished_at = func.now()
@@ -212,13 +217,34 @@ def retry(session: Session, project_id: int, job_id: int, settings: Settings) ->
     job = queries.get(session, job_id)
     if job is None or job.project_id != project_id:
         raise NotFound("job", job_id)
+    return _retry(session, project, job, settings)
+
+
+def retry_round(session: Session, project_id: int, number: int, settings: Settings) -> Job:
+    """Send a failed round back to where it failed, with a new job.
+
+    Raises:
+        NotFound: the project has no such round.
+        TransitionNotAllowed: the round has not failed.
+    """
+    project = projects.lock(session, project_id)
+    round_ = rounds.get(session, project_id, number)
+    if round_ is None:
+        raise NotFound("round", number)
+    job = queries.newest_of_round(session, round_.id)
+    if round_.state != RoundState.FAILED or job is None:
+        raise TransitionNotAllowed(f"Round {number}", round_.state, "retried", ["failed: retry"])
+    return _retry(session, project, job, settings)
+
+
+def _retry(session: Session, project: Project, job: Job, settings: Settings) -> Job:
     if job.state != JobState.FAILED:
-        raise TransitionNotAllowed(f"Job {job_id}", job.state, "queued", ["failed -> retried"])
-    round_ = rounds.live(session, project_id) if job.round_id else None
+        raise TransitionNotAllowed(f"Job {job.id}", job.state, "retried", ["failed: retry"])
+    round_ = rounds.live(session, project.id) if job.round_id else None
     if round_ is not None and round_.id == job.round_id and round_.failed_in:
         set_round_state(session, round_, RoundState(round_.failed_in), reason="retry")
     elif job.round_id is not None or project.state != ProjectState.TRAINING_TARGET:
-        raise TransitionNotAllowed(f"Project {project_id}", project.state, "retried", [])
+        raise TransitionNotAllowed(f"Project {project.id}", project.state, "retried", [])
     return create_job(session, project, JobKind(job.kind), round_, settings.job_max_attempts)
 
 
@@ -250,7 +276,7 @@ def _sweep_job(session: Session, project_id: int, job_id: int, result: SweepResu
     job = queries.lock_stale(session, job_id)
     if job is None:
         return
-    _end_attempt(session, job, "its worker stopped answering")
+    _end_attempt(session, job, LOST_WORKER)
     (result.failed if job.state == JobState.FAILED else result.requeued).append(job_id)
 
 
@@ -297,10 +323,10 @@ def _lock_round(session: Session, claimed: ClaimedJob) -> tuple[Project, Job, Ro
 
 
 def _insert_model(
-    session: Session, project: Project, round_: Round | None, role: ModelRole, facts: TrainedFacts
+    session: Session, job: Job, round_: Round | None, role: ModelRole, facts: TrainedFacts
 ) -> Model:
     model = Model(
-        project_id=project.id,
+        project_id=job.project_id,
         round_number=round_.number if round_ else None,
         role=role,
         name=facts.name,
@@ -311,6 +337,8 @@ def _insert_model(
         metrics=facts.metrics,
         seconds=facts.seconds,
         provenance=facts.provenance,
+        label_version=job.snapshot_version or 0,
+        stale=job.snapshot_stale,
     )
     session.add(model)
     session.flush()

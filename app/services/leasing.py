@@ -1,5 +1,6 @@
 """Handing items to annotators: what they hold first, then the batch, then the reserve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -8,6 +9,7 @@ from app.config import Settings
 from app.db.queries import batches, projects, rounds
 from app.db.queries.batches import LeasedItem
 from app.db.tables import Project
+from app.domain.errors import ProjectNotAccepting
 from app.domain.states import ProjectState
 from app.services.rounds import advance, budget_state
 
@@ -41,7 +43,8 @@ def next_batch(
         return NextBatch(project, _round_number(session, project_id), [])
     release_expired(session, project, settings)
     lease_seconds = settings.annotation_lease_seconds
-    slots = batches.renew_leases(session, project_id, annotator_id, size, lease_seconds)
+    slots = batches.leases_of(session, project_id, annotator_id)[:size]
+    batches.lease_slots(session, slots, annotator_id, lease_seconds)
     slots += batches.lease_free_slots(
         session, project_id, annotator_id, size - len(slots), lease_seconds
     )
@@ -59,18 +62,64 @@ def next_batch(
     return NextBatch(project, _round_number(session, project_id), items)
 
 
-def release_expired(session: Session, project: Project, settings: Settings) -> int:
-    """Free the project's expired leases and draw the consequences; return how many.
+def renew_leases(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int] | None,
+    settings: Settings,
+) -> list[LeasedItem]:
+    """Extend the annotator's live leases (of these items, or all) and return them.
 
-    Reserve of earlier rounds goes back to the pool; a project that only waited for these leases
-    goes on.
+    A lease that has ended is not brought back: the item may be another's by now.
+
+    Raises:
+        ProjectNotAccepting: the project leases nothing in its state.
     """
+    project = projects.lock(session, project_id)
+    if project.state != ProjectState.RUNNING:
+        raise ProjectNotAccepting(
+            f"Project {project_id} is {project.state}: nothing is leased now. Labels of what you "
+            "hold are still taken while it is paused."
+        )
+    release_expired(session, project, settings)
+    slots = batches.leases_of(session, project_id, annotator_id, item_ids)
+    batches.lease_slots(session, slots, annotator_id, settings.annotation_lease_seconds)
+    return batches.leased_items(session, slots)
+
+
+def release_leases(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int] | None,
+    settings: Settings,
+) -> list[LeasedItem]:
+    """Give the annotator's leases (of these items, or all) back; return those that live on.
+
+    The items are free for others at once.
+    """
+    project = projects.lock(session, project_id)
+    release_expired(session, project, settings)
+    slots = batches.leases_of(session, project_id, annotator_id, item_ids)
+    batches.free_slots(session, slots)
+    after_freeing(session, project, settings)
+    return batches.leased_items(session, batches.leases_of(session, project_id, annotator_id))
+
+
+def release_expired(session: Session, project: Project, settings: Settings) -> int:
+    """Free the project's expired leases and draw the consequences; return how many."""
     n_freed = batches.free_expired_leases(session, project.id)
     if n_freed:
-        newest = rounds.newest_published_id(session, project.id)
-        batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
-        advance(session, project, settings.job_max_attempts)
+        after_freeing(session, project, settings)
     return n_freed
+
+
+def after_freeing(session: Session, project: Project, settings: Settings) -> None:
+    """Return reserve of earlier rounds to the pool; let a project go on that only waited."""
+    newest = rounds.newest_published_id(session, project.id)
+    batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
+    advance(session, project, settings.job_max_attempts)
 
 
 def _round_number(session: Session, project_id: int) -> int | None:

@@ -59,6 +59,13 @@ def set_job_state(session: Session, job: Job, new: JobState, **facts: object) ->
     job.lease_until = None
     if new is not JobState.QUEUED:
         job.finished_at = func.now()
+    record_job_state(session, job, old, new, **facts)
+
+
+def record_job_state(
+    session: Session, job: Job, old: JobState, new: JobState, **facts: object
+) -> None:
+    """Append the event of a job's change; a claim changes its row in one UPDATE of its own."""
     events.append(
         session,
         job.project_id,

@@ -95,11 +95,14 @@ def free_expired_leases(session: Session, project_id: int) -> int:
     return len(result.all())
 
 
-def renew_leases(
-    session: Session, project_id: int, annotator_id: int, size: int, lease_seconds: float
+def leases_of(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int] | None = None,
 ) -> list[Slot]:
-    """Renew the annotator's live leases, best rank first, at most `size`; return their slots."""
-    held = session.execute(
+    """Return the slots of open items that the annotator holds, best rank first."""
+    statement = (
         select(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
         .join(BatchItem, BatchItem.id == BatchItemSlot.batch_item_id)
         .where(
@@ -109,11 +112,20 @@ def renew_leases(
             IS_OPEN,
         )
         .order_by(BatchItem.source, BatchItem.round_id, BatchItem.rank)
-        .limit(size)
-    ).all()
-    slots = [(row.batch_item_id, row.slot) for row in held]
-    lease_slots(session, slots, annotator_id, lease_seconds)
-    return slots
+    )
+    if item_ids is not None:
+        statement = statement.where(BatchItem.item_id.in_(item_ids))
+    return [(batch_item_id, slot) for batch_item_id, slot in session.execute(statement)]
+
+
+def free_slots(session: Session, slots: Sequence[Slot]) -> None:
+    """Free these leased slots."""
+    if slots:
+        session.execute(
+            update(BatchItemSlot)
+            .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
+            .values(leased_by=None, leased_until=None)
+        )
 
 
 def lease_free_slots(

@@ -43,12 +43,20 @@ def copy_in(session: Session, rows: Iterable[dict[str, Any]]) -> None:
             copy.write_row([row[name] for name in COLUMNS])
 
 
-def resolve_imported(session: Session, project_id: int, first_index: int) -> None:
+def resolve_imported(
+    session: Session, project_id: int, first_index: int, label_version: int
+) -> None:
     """Give the pool items from `first_index` on that were imported with a class that label."""
     session.execute(
         insert(ResolvedLabel).from_select(
-            ["item_id", "project_id", "class_index", "source"],
-            select(Item.id, Item.project_id, Item.class_index, literal(LabelSource.IMPORT)).where(
+            ["item_id", "project_id", "class_index", "source", "label_version"],
+            select(
+                Item.id,
+                Item.project_id,
+                Item.class_index,
+                literal(LabelSource.IMPORT),
+                literal(label_version),
+            ).where(
                 Item.project_id == project_id,
                 Item.split == Split.POOL,
                 Item.index >= first_index,

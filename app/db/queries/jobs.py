@@ -18,14 +18,23 @@ IS_STALE = and_(Job.state == JobState.RUNNING, Job.lease_until < func.now())
 HAS_ATTEMPTS = Job.attempts < Job.max_attempts
 
 
-def claim(session: Session, job_id: int, token: UUID, lease_seconds: float) -> Job | None:
+def claim(
+    session: Session, job_id: int, token: UUID, lease_seconds: float
+) -> tuple[Job, JobState] | None:
     """Give the job to the holder of `token` if it waits or its holder is gone, else return None.
 
-    One UPDATE: of any number of claims at once exactly one wins.
+    Returns the job and the state that it was in. One UPDATE: of any number of claims at once
+    exactly one wins.
     """
-    return session.scalar(
-        update(Job)
+    found = (
+        select(Job.id, Job.state)
         .where(Job.id == job_id, HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))
+        .with_for_update()
+        .cte("found")
+    )
+    row = session.execute(
+        update(Job)
+        .where(Job.id == found.c.id)
         .values(
             state=JobState.RUNNING,
             token=token,
@@ -33,9 +42,10 @@ def claim(session: Session, job_id: int, token: UUID, lease_seconds: float) -> J
             attempts=Job.attempts + 1,
             started_at=func.coalesce(Job.started_at, func.now()),
         )
-        .returning(Job)
+        .returning(Job, found.c.state)
         .execution_options(populate_existing=True)
-    )
+    ).one_or_none()
+    return None if row is None else (row[0], JobState(row[1]))
 
 
 def extend_lease(session: Session, job_id: int, token: UUID, lease_seconds: float) -> bool:
@@ -63,6 +73,13 @@ def set_progress(session: Session, job_id: int, token: UUID, progress: dict[str,
 def get(session: Session, job_id: int) -> Job | None:
     """Return the job."""
     return session.get(Job, job_id)
+
+
+def newest_of_round(session: Session, round_id: int) -> Job | None:
+    """Return the round's newest job."""
+    return session.scalar(
+        select(Job).where(Job.round_id == round_id).order_by(Job.id.desc()).limit(1)
+    )
 
 
 def owned(session: Session, job_id: int, token: UUID) -> Job | None:

@@ -1,6 +1,6 @@
 """Statements on labels, their revisions and the resolved labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,6 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import (
-    Annotator,
     Item,
     Label,
     LabelRevision,
@@ -42,10 +41,12 @@ def items_of_project(session: Session, project_id: int, item_ids: Sequence[int])
 
 
 def labels_of_items(session: Session, item_ids: Sequence[int]) -> dict[int, list[Label]]:
-    """Return item id -> its labels in the order in which they were given."""
+    """Return item id -> its standing labels in the order in which they were given."""
     labels: dict[int, list[Label]] = {}
     for label in session.scalars(
-        select(Label).where(Label.item_id.in_(item_ids)).order_by(Label.id)
+        select(Label)
+        .where(Label.item_id.in_(item_ids), Label.withdrawn_at.is_(None))
+        .order_by(Label.id)
     ):
         labels.setdefault(label.item_id, []).append(label)
     return labels
@@ -108,16 +109,3 @@ def export_page(
         )
         for item, label in rows
     ]
-
-
-def answers(session: Session, item_ids: Sequence[int]) -> Iterator[tuple[Label, str]]:
-    """Yield every label of these items with its annotator's name, in order of giving."""
-    yield from (
-        (label, name)
-        for label, name in session.execute(
-            select(Label, Annotator.name)
-            .join(Annotator, Annotator.id == Label.annotator_id)
-            .where(Label.item_id.in_(item_ids))
-            .order_by(Label.id)
-        )
-    )

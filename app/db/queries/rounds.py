@@ -1,11 +1,11 @@
-"""Statements on rounds and models."""
+"""Statements on rounds."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Model, ResolvedLabel, Round
+from app.db.tables import Round
 from app.domain.states import LIVE_ROUND_STATES
 
 
@@ -45,30 +45,3 @@ def list_all(session: Session, project_id: int) -> Sequence[Round]:
     return session.scalars(
         select(Round).where(Round.project_id == project_id).order_by(Round.number)
     ).all()
-
-
-def models_of(session: Session, project_id: int) -> Sequence[Model]:
-    """Return every model of the project, oldest first."""
-    return session.scalars(
-        select(Model).where(Model.project_id == project_id).order_by(Model.id)
-    ).all()
-
-
-def get_model(session: Session, project_id: int, model_id: int) -> Model | None:
-    """Return one model of the project."""
-    return session.scalar(select(Model).where(Model.project_id == project_id, Model.id == model_id))
-
-
-def mark_models_stale(session: Session, project_id: int, item_ids: Sequence[int]) -> None:
-    """Mark the models stale that were trained after one of these items was resolved."""
-    oldest = (
-        select(func.min(ResolvedLabel.resolved_at))
-        .where(ResolvedLabel.item_id.in_(item_ids))
-        .scalar_subquery()
-    )
-    session.execute(
-        update(Model)
-        .where(Model.project_id == project_id, Model.created_at > oldest)
-        .values(stale=True)
-        .execution_options(synchronize_session=False)
-    )

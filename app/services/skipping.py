@@ -1,0 +1,62 @@
+"""Taking items out of their batch that cannot be labeled."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import batches, events
+from app.db.tables import BatchSource
+from app.domain.lease import slot_for_answer
+from app.domain.states import BatchItemState
+from app.services.answers import (
+    Answers,
+    AnswerStatus,
+    Outcome,
+    Refused,
+    open_answers,
+    set_item_state,
+)
+from app.services.rounds import advance
+
+
+def submit_skips(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int],
+    reason: str,
+    settings: Settings,
+) -> list[Outcome]:
+    """Take items out of their batch; return one outcome per item, in order.
+
+    The next reserve item takes the place of a skipped batch item; without reserve the batch
+    shrinks and the budget returns.
+
+    Raises:
+        ProjectNotAccepting: the project takes no answers in its state.
+    """
+    answers = open_answers(session, project_id, annotator_id, item_ids, settings)
+    outcomes = answers.take(item_ids, lambda i: i, lambda i: _skip_one(answers, i, reason))
+    advance(session, answers.project, settings.job_max_attempts)
+    return outcomes
+
+
+def _skip_one(answers: Answers, item_id: int, reason: str) -> AnswerStatus:
+    live = answers.live.get(item_id)
+    if live is not None and live[0].state == BatchItemState.SKIPPED:
+        return AnswerStatus.UNCHANGED
+    batch_item, _ = answers.require_open(item_id)
+    if slot_for_answer(answers.slots[batch_item.id], answers.annotator_id) is None:
+        raise Refused("leased_to_another", f"Item {item_id} is leased to another annotator.")
+    set_item_state(batch_item, BatchItemState.SKIPPED)
+    batch_item.skip_reason = reason
+    batch_item.skipped_by = answers.annotator_id
+    answers.project.n_skipped += 1
+    answers.session.flush()
+    if batch_item.source == BatchSource.BATCH:
+        batches.promote_reserve(answers.session, batch_item.round_id, 1)
+    events.append(
+        answers.session, answers.project.id, "item.skipped", {"item": item_id, "reason": reason}
+    )
+    return AnswerStatus.SKIPPED
