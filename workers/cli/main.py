@@ -2,18 +2,15 @@
 
 import signal
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.config import Settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import demo
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session, sessionmaker
+from workers.cli import demo, doctor, tokens
+from workers.cli.connect import database_url
 
 app = typer.Typer(
     name="svp",
@@ -22,10 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-token_app = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
-app.add_typer(token_app, name="token")
+app.add_typer(tokens.commands, name="token")
 app.command()(demo.demo)
 app.command()(demo.simulate)
+app.command()(doctor.doctor)
 
 
 def run() -> None:
@@ -119,72 +116,8 @@ def migrate() -> None:
     from app.db.migrate import migrate as migrate_database  # noqa: PLC0415
     from app.db.session import make_engine  # noqa: PLC0415
 
-    revision = migrate_database(make_engine(_database_url(read_settings())))
+    revision = migrate_database(make_engine(database_url(read_settings())))
     typer.echo(f"The database is at revision {revision}.")
-
-
-def _database_url(settings: Settings) -> str:
-    """Return the database's URL: the one that is set, or that of a running `svp up`."""
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    if not (settings.postgres_folder / "postmaster.pid").exists():
-        raise ValueError("No database: set SVP_DATABASE_URL, or start the service with `svp up`.")
-    from app.db.embedded import EmbeddedPostgres  # noqa: PLC0415
-
-    return EmbeddedPostgres(settings.postgres_folder).start()
-
-
-@token_app.command("create")
-def create_token(
-    name: Annotated[str, typer.Argument(help="Name of the annotator or tool.")],
-    role: Annotated[str, typer.Option(help="admin or annotator.")] = "annotator",
-    *,
-    act_as: Annotated[bool, typer.Option(help="May label for other annotators.")] = False,
-    project: Annotated[int | None, typer.Option(help="Reaches only this project.")] = None,
-    expires_days: Annotated[float | None, typer.Option(help="Ends after so many days.")] = None,
-) -> None:
-    """Create a token and print it; it is shown only this once."""
-    from app.db.session import transaction  # noqa: PLC0415
-    from app.db.tables import Role  # noqa: PLC0415
-    from app.services import tokens  # noqa: PLC0415
-
-    expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
-    with transaction(_session_factory()) as session:
-        clear, _ = tokens.create_token(
-            session, name, Role(role), act_as=act_as, project_id=project, expires_at=expires_at
-        )
-    typer.echo(clear)
-
-
-@token_app.command("list")
-def list_tokens() -> None:
-    """List all tokens without their secrets."""
-    from app.db.queries import tokens  # noqa: PLC0415
-    from app.db.session import transaction  # noqa: PLC0415
-
-    with transaction(_session_factory()) as session:
-        for token, name in tokens.list_all(session):
-            state = "revoked" if token.revoked_at else "live"
-            typer.echo(f"{token.id}\t{name}\t{token.role}\t{state}")
-
-
-@token_app.command("revoke")
-def revoke_token(token_id: int) -> None:
-    """Revoke a token."""
-    from app.db.session import transaction  # noqa: PLC0415
-    from app.services import tokens  # noqa: PLC0415
-
-    with transaction(_session_factory()) as session:
-        tokens.revoke_token(session, token_id)
-    typer.echo(f"Token {token_id} is revoked.")
-
-
-def _session_factory() -> "sessionmaker[Session]":
-    from sqlalchemy.orm import sessionmaker  # noqa: PLC0415
-
-    from app.db.session import make_engine  # noqa: PLC0415
-
-    return sessionmaker(make_engine(_database_url(read_settings())), expire_on_commit=False)
 
 
 if __name__ == "__main__":

@@ -184,20 +184,26 @@ def lease_slots(
 
 
 def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
-    """Return the items of these slots: batch before reserve, best rank first."""
+    """Return the items of these slots, in the slots' order."""
     if not slots:
         return []
     rows = session.execute(
-        select(Item, BatchItem, Round.n_labeled, Model.round_number, BatchItemSlot.leased_until)
+        select(
+            Item,
+            BatchItem,
+            BatchItemSlot,
+            Round.n_labeled,
+            Model.round_number,
+        )
         .join(BatchItem, BatchItem.item_id == Item.id)
         .join(Round, Round.id == BatchItem.round_id)
         .join(BatchItemSlot, BatchItemSlot.batch_item_id == BatchItem.id)
         .outerjoin(Model, Model.id == Round.model_id)
         .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
-        .order_by(BatchItem.source, BatchItem.round_id, BatchItem.rank)
+        .execution_options(populate_existing=True)
     )
-    return [
-        LeasedItem(
+    by_slot = {
+        (slot.batch_item_id, slot.slot): LeasedItem(
             item=item,
             source=BatchSource(batch_item.source),
             rank=batch_item.rank,
@@ -205,10 +211,11 @@ def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
             suggestion_confidence=batch_item.suggestion_confidence,
             model_round=model_round,
             n_labeled_at_ranking=n_labeled or 0,
-            leased_until=leased_until,
+            leased_until=slot.leased_until,
         )
-        for item, batch_item, n_labeled, model_round, leased_until in rows
-    ]
+        for item, batch_item, slot, n_labeled, model_round in rows
+    }
+    return [by_slot[slot] for slot in slots]
 
 
 def open_counts(session: Session, project_id: int) -> OpenCounts:

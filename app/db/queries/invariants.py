@@ -1,0 +1,272 @@
+"""The promises of the domain as SQL: each statement returns the rows that break one.
+
+Run by `svp doctor --invariants` and after each step of the stateful test. They only read; run
+them in one REPEATABLE READ transaction, so that all see the same instant.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.domain.states import (
+    ALLOWED_TRANSITIONS,
+    LIVE_ROUND_STATES,
+    JobState,
+    ProjectState,
+    RoundState,
+)
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One promise; `statement` returns (project_id, detail) of what breaks it."""
+
+    name: str
+    sentence: str
+    statement: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One row that breaks a promise."""
+
+    invariant: str
+    project_id: int
+    detail: str
+
+
+def find_violations(session: Session) -> Iterator[Violation]:
+    """Yield every row that breaks one of INVARIANTS."""
+    for invariant in INVARIANTS:
+        for project_id, detail in session.execute(text(invariant.statement)):
+            yield Violation(invariant.name, project_id, detail)
+
+
+def _allowed(states: type[ProjectState] | type[RoundState] | type[JobState]) -> str:
+    """Return the transition table as rows of a VALUES list."""
+    return ", ".join(
+        f"('{old}', '{new}')"
+        for old, successors in sorted(ALLOWED_TRANSITIONS[states].items())
+        for new in sorted(successors)
+    )
+
+
+def _history(
+    name: str,
+    table: str,
+    key: str,
+    states: type[ProjectState] | type[RoundState] | type[JobState],
+    first: str,
+) -> Invariant:
+    """Return the promise that a state's events follow its table, from `first` to the present."""
+    subject = {"project": "e.project_id", "round": "e.facts->>'round'", "job": "e.facts->>'job'"}
+    return Invariant(
+        f"{name}_history",
+        f"The events of a {name}'s state follow one another as its transition table allows.",
+        f"""
+        WITH changes AS (
+            SELECT e.project_id, {subject[name]} AS subject, e.id,
+                   e.facts->>'from' AS old, e.facts->>'to' AS new,
+                   lag(e.facts->>'to') OVER w AS before,
+                   lead(e.id) OVER w IS NULL AS is_last
+            FROM events e WHERE e.name = '{name}.state_changed'
+            WINDOW w AS (PARTITION BY e.project_id, {subject[name]} ORDER BY e.id)
+        )
+        SELECT c.project_id, format('{name} %s: %s -> %s in event %s', subject, old, new, c.id)
+        FROM changes c
+        LEFT JOIN {table} t ON t.{key}::text = c.subject::text
+            AND t.{"id" if name == "project" else "project_id"} = c.project_id
+        WHERE (old, new) NOT IN (VALUES {_allowed(states)})
+           OR old <> coalesce(before, {first})
+           OR (is_last AND t.state <> new)
+        """,
+    )
+
+
+LIVE_ROUNDS = ", ".join(sorted(f"'{state}'" for state in LIVE_ROUND_STATES))
+
+# An item spends budget while its label stands, someone holds it, or one of its labels is given.
+SPENT = """
+    SELECT b.project_id, b.id FROM batch_items b
+    WHERE b.state = 'labeled' OR b.state = 'open' AND EXISTS (
+        SELECT FROM batch_item_slots s WHERE s.batch_item_id = b.id
+        AND (s.filled OR s.leased_until > clock_timestamp()))
+"""
+
+INVARIANTS = (
+    Invariant(
+        "total_budget",
+        "Items labeled by annotators and items under a live lease are within the total budget.",
+        f"""
+        SELECT p.id, format('%s items spent of %s', count(*), p.total_budget)
+        FROM projects p JOIN ({SPENT}) spent ON spent.project_id = p.id
+        GROUP BY p.id HAVING count(*) > p.total_budget
+        """,
+    ),
+    Invariant(
+        "label_has_its_slot",
+        "Every standing label fills exactly one slot of its batch item, and no slot is filled "
+        "without one.",
+        """
+        SELECT coalesce(l.project_id, s.project_id),
+               format('label %s, slot %s of batch item %s', l.id, s.slot, s.batch_item_id)
+        FROM (SELECT * FROM labels WHERE withdrawn_at IS NULL) l
+        FULL JOIN (SELECT * FROM batch_item_slots WHERE filled) s
+            ON s.batch_item_id = l.batch_item_id AND s.leased_by = l.annotator_id
+        WHERE l.id IS NULL OR s.batch_item_id IS NULL
+        """,
+    ),
+    Invariant(
+        "one_standing_label",
+        "An annotator has at most one standing label of an item.",
+        """
+        SELECT project_id, format('item %s, annotator %s: %s', item_id, annotator_id, count(*))
+        FROM labels WHERE withdrawn_at IS NULL
+        GROUP BY project_id, item_id, annotator_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "one_live_batch",
+        "An item is live in at most one batch.",
+        """
+        SELECT project_id, format('item %s is in %s batches', item_id, count(*))
+        FROM batch_items WHERE state <> 'withdrawn'
+        GROUP BY project_id, item_id HAVING count(*) > 1
+        """,
+    ),
+    Invariant(
+        "slots_within_overlap",
+        "No batch item has more slots than labels_per_item, and no annotator two of one item.",
+        """
+        SELECT p.id, format('batch item %s has %s slots', s.batch_item_id, count(*))
+        FROM batch_item_slots s JOIN projects p ON p.id = s.project_id
+        GROUP BY p.id, s.batch_item_id
+        HAVING count(*) > p.labels_per_item
+            OR count(s.leased_by) > count(DISTINCT s.leased_by)
+        """,
+    ),
+    Invariant(
+        "labeled_items_are_resolved",
+        "A batch item is labeled if and only if its item has a resolved label by annotators.",
+        """
+        SELECT coalesce(b.project_id, r.project_id),
+               format('item %s', coalesce(b.item_id, r.item_id))
+        FROM (SELECT * FROM batch_items WHERE state = 'labeled') b
+        FULL JOIN (SELECT * FROM resolved_labels WHERE source = 'annotator') r
+            ON r.item_id = b.item_id
+        WHERE b.item_id IS NULL OR r.item_id IS NULL
+        """,
+    ),
+    Invariant(
+        "evaluation_is_never_selected",
+        "No item of the evaluation split is in a batch or has a resolved label.",
+        """
+        SELECT i.project_id, format('item %s', i.id) FROM items i
+        WHERE i.split = 'evaluation' AND (
+            EXISTS (SELECT FROM batch_items b WHERE b.item_id = i.id)
+            OR EXISTS (SELECT FROM resolved_labels r WHERE r.item_id = i.id))
+        """,
+    ),
+    Invariant(
+        "completed_once",
+        "Every completed round was completed once, and nothing of its batch is open.",
+        """
+        SELECT r.project_id, format('round %s: completed %s times, %s open', r.number,
+                                    completed.n, still_open.n)
+        FROM rounds r
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS n FROM events e WHERE e.project_id = r.project_id
+            AND e.name = 'round.state_changed' AND e.facts->>'to' = 'completed'
+            AND (e.facts->>'round')::bigint = r.number) completed
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS n FROM batch_items b
+            WHERE b.round_id = r.id AND b.source = 'batch' AND b.state = 'open') still_open
+        WHERE r.state = 'completed' AND (completed.n <> 1 OR still_open.n > 0)
+        """,
+    ),
+    Invariant(
+        "nothing_is_stuck",
+        "A running project's round in labeling has an open batch item; without a live round it "
+        "waits for an annotator, or has neither labels nor items to select.",
+        f"""
+        SELECT r.project_id, format('round %s is labeling and nothing is open', r.number)
+        FROM rounds r JOIN projects p ON p.id = r.project_id
+        WHERE p.state = 'running' AND r.state = 'labeling' AND NOT EXISTS (
+            SELECT FROM batch_items b
+            WHERE b.project_id = p.id AND b.source = 'batch' AND b.state = 'open')
+        UNION ALL
+        SELECT p.id, 'running without a round, and nobody holds an item'
+        FROM projects p
+        WHERE p.state = 'running'
+          AND NOT EXISTS (
+              SELECT FROM rounds r WHERE r.project_id = p.id AND r.state IN ({LIVE_ROUNDS}))
+          AND NOT EXISTS (
+              SELECT FROM batch_items b JOIN batch_item_slots s ON s.batch_item_id = b.id
+              WHERE b.project_id = p.id AND b.state = 'open' AND s.leased_by IS NOT NULL)
+          AND (p.n_labeled + p.n_imported > 0
+               OR p.n_pool > p.n_labeled + p.n_imported + p.n_skipped)
+        """,
+    ),
+    Invariant(
+        "work_has_a_job",
+        "A round that trains or selects has one live job; a target in training has a job.",
+        """
+        SELECT r.project_id, format('round %s is %s without a job', r.number, r.state)
+        FROM rounds r WHERE r.state IN ('training', 'selecting') AND 1 <> (
+            SELECT count(*) FROM jobs j
+            WHERE j.round_id = r.id AND j.state IN ('queued', 'running'))
+        UNION ALL
+        SELECT p.id, 'training the target without a job' FROM projects p
+        WHERE p.state = 'training_target' AND NOT EXISTS (
+            SELECT FROM jobs j WHERE j.project_id = p.id AND j.kind = 'train_target'
+            AND j.state IN ('queued', 'running', 'failed'))
+        """,
+    ),
+    Invariant(
+        "ended_projects_are_quiet",
+        "A project that ended labeling has no live round and no open item.",
+        f"""
+        SELECT p.id, format('%s, %s', r.state, b.state)
+        FROM projects p
+        LEFT JOIN rounds r ON r.project_id = p.id AND r.state IN ({LIVE_ROUNDS})
+        LEFT JOIN batch_items b ON b.project_id = p.id AND b.state = 'open'
+        WHERE p.state IN ('training_target', 'finished', 'cancelled')
+          AND (r.id IS NOT NULL OR b.id IS NOT NULL)
+        """,
+    ),
+    Invariant(
+        "dense_indices",
+        "The indices of each split run from 0 without a gap, as many as the project counts.",
+        """
+        SELECT p.id, format('%s: %s items, highest index %s, counted %s',
+                            s.split, count(i.id), max(i.index), s.n)
+        FROM projects p
+        CROSS JOIN LATERAL (VALUES ('pool', p.n_pool), ('evaluation', p.n_evaluation)) s (split, n)
+        LEFT JOIN items i ON i.project_id = p.id AND i.split = s.split
+        GROUP BY p.id, s.split, s.n
+        HAVING count(i.id) <> s.n OR coalesce(max(i.index) + 1, 0) <> s.n
+        """,
+    ),
+    Invariant(
+        "counts",
+        "The project's counts of labeled, imported and skipped items are what the rows say.",
+        """
+        SELECT p.id, format('labeled %s/%s, imported %s/%s, skipped %s/%s', p.n_labeled, l.n,
+                            p.n_imported, l.n_imported, p.n_skipped, b.n)
+        FROM projects p
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE source = 'annotator') AS n,
+                   count(*) FILTER (WHERE source = 'import') AS n_imported
+            FROM resolved_labels r WHERE r.project_id = p.id) l
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS n FROM batch_items b
+            WHERE b.project_id = p.id AND b.state = 'skipped') b
+        WHERE (p.n_labeled, p.n_imported, p.n_skipped) IS DISTINCT FROM (l.n, l.n_imported, b.n)
+        """,
+    ),
+    _history("project", "projects", "id", ProjectState, "'draft'"),
+    _history("round", "rounds", "number", RoundState, "old"),
+    _history("job", "jobs", "id", JobState, "'queued'"),
+)

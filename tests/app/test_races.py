@@ -1,0 +1,186 @@
+"""Races on a real database: threads meet at a barrier, really commit, and keep the promises."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries.invariants import find_violations
+from app.db.session import transaction
+from app.domain.errors import ProjectNotAccepting, TransitionNotAllowed
+from app.services import jobs
+from app.services.answers import AnswerStatus
+from app.services.labeling import LabelEntry, submit_labels
+from app.services.leasing import next_batch
+from app.services.rounds import finish_project
+from tests.loop import annotator, claim_waiting, expire_leases, in_order, start_labeling
+
+pytestmark = pytest.mark.slow
+
+Factory = sessionmaker[Session]
+
+
+def at_once(factory: Factory, *uses: Callable[[Session], Any]) -> list[Any]:
+    """Run each use in a transaction of its own, all at the same moment; errors are results."""
+    barrier = threading.Barrier(len(uses))
+
+    def run(use: Callable[[Session], Any]) -> Any:
+        try:
+            with transaction(factory) as session:
+                session.execute(text("SELECT 1"))  # connected before the start
+                barrier.wait(10)
+                return use(session)
+        except (ProjectNotAccepting, TransitionNotAllowed) as error:
+            return error
+
+    with ThreadPoolExecutor(len(uses)) as pool:
+        return list(pool.map(run, uses))
+
+
+def lease(factory: Factory, settings: Settings, project: int, who: int, size: int) -> list[int]:
+    with transaction(factory) as session:
+        batch = next_batch(session, project, who, size, settings)
+        return [leased.item.id for leased in batch.items]
+
+
+def give(settings: Settings, project: int, who: int, items: list[int]) -> Callable[[Session], Any]:
+    entries = [LabelEntry(item, "a") for item in items]
+    return lambda session: submit_labels(session, project, who, entries, settings)
+
+
+def poll(settings: Settings, project: int, who: int, size: int) -> Callable[[Session], list[int]]:
+    return lambda session: [
+        leased.item.id for leased in next_batch(session, project, who, size, settings).items
+    ]
+
+
+def assert_promises(factory: Factory) -> None:
+    with transaction(factory) as session:
+        assert list(find_violations(session)) == []
+
+
+def count(factory: Factory, statement: str, project: int) -> int:
+    with transaction(factory) as session:
+        return int(session.scalar(text(statement).bindparams(project=project)) or 0)
+
+
+@pytest.fixture
+def ada(session_factory: Factory) -> int:
+    return annotator(session_factory, "ada")
+
+
+@pytest.fixture
+def bob(session_factory: Factory) -> int:
+    return annotator(session_factory, "bob")
+
+
+def test_last_two_labels_complete_the_round_exactly_once(
+    session_factory: Factory, settings: Settings, ada: int, bob: int
+) -> None:
+    for i in range(50):
+        project = start_labeling(session_factory, settings, f"p{i}", reserve=0)
+        hers = lease(session_factory, settings, project, ada, 1)
+        his = lease(session_factory, settings, project, bob, 1)
+        at_once(
+            session_factory,
+            give(settings, project, ada, hers),
+            give(settings, project, bob, his),
+        )
+        live = "SELECT count(*) FROM jobs WHERE project_id = :project AND state = 'queued'"
+        assert count(session_factory, live, project) == 1
+    assert_promises(session_factory)
+
+
+def test_two_tabs_of_one_annotator_show_the_same_items(
+    session_factory: Factory, settings: Settings, ada: int
+) -> None:
+    for i in range(20):
+        project = start_labeling(session_factory, settings, f"p{i}", initial_budget=4)
+        one, two = at_once(session_factory, *[poll(settings, project, ada, 2)] * 2)
+        assert one == two
+        assert len(one) == 2
+    assert_promises(session_factory)
+
+
+def test_two_annotators_never_get_the_same_item(
+    session_factory: Factory, settings: Settings, ada: int, bob: int
+) -> None:
+    for i in range(20):
+        project = start_labeling(session_factory, settings, f"p{i}", initial_budget=4)
+        hers, his = at_once(
+            session_factory, poll(settings, project, ada, 3), poll(settings, project, bob, 3)
+        )
+        assert not set(hers) & set(his)
+        assert len(hers) == len(his) == 3
+    assert_promises(session_factory)
+
+
+def test_late_label_and_the_next_lease_never_both_win(
+    session_factory: Factory, settings: Settings, ada: int, bob: int
+) -> None:
+    for i in range(30):
+        project = start_labeling(session_factory, settings, f"p{i}", reserve=0)
+        hers = lease(session_factory, settings, project, ada, 1)
+        expire_leases(session_factory, project)
+        (outcome,), his = at_once(
+            session_factory,
+            give(settings, project, ada, hers),
+            poll(settings, project, bob, 2),
+        )
+        assert (outcome.status == AnswerStatus.CREATED) != (hers[0] in his)
+        if outcome.status == AnswerStatus.REFUSED:
+            assert outcome.code == "leased_to_another"
+    assert_promises(session_factory)
+
+
+def test_publishing_leaves_out_what_was_labeled_meanwhile(
+    session_factory: Factory, settings: Settings, ada: int, bob: int
+) -> None:
+    for i in range(20):
+        project = start_labeling(session_factory, settings, f"p{i}", total_budget=10)
+        batch = lease(session_factory, settings, project, ada, 2)
+        with transaction(session_factory) as session:
+            give(settings, project, ada, batch)(session)
+        reserve = lease(session_factory, settings, project, bob, 1)
+        claimed = claim_waiting(session_factory, settings, project)
+        assert claimed is not None
+        _, (outcome,) = at_once(
+            session_factory,
+            lambda session, claimed=claimed: jobs.publish_selection(
+                session, claimed, in_order(10), settings
+            ),
+            give(settings, project, bob, reserve),
+        )
+        assert outcome.status == AnswerStatus.CREATED
+        again = lease(session_factory, settings, project, ada, 10)
+        assert not set(again) & {*batch, *reserve}
+    assert_promises(session_factory)
+
+
+def test_finish_and_the_last_label_make_one_target_job(
+    session_factory: Factory, settings: Settings, ada: int
+) -> None:
+    for i in range(20):
+        project = start_labeling(
+            session_factory, settings, f"p{i}", total_budget=2, initial_budget=2
+        )
+        items = lease(session_factory, settings, project, ada, 2)
+        with transaction(session_factory) as session:
+            give(settings, project, ada, items[:1])(session)
+        finished, labeled = at_once(
+            session_factory,
+            lambda session, project=project: finish_project(session, project),
+            give(settings, project, ada, items[1:]),
+        )
+        # The last label spends the budget, so that whoever comes second finds labeling ended.
+        assert isinstance(finished, TransitionNotAllowed) != isinstance(
+            labeled, ProjectNotAccepting
+        )
+        target = "SELECT count(*) FROM jobs WHERE project_id = :project AND kind = 'train_target'"
+        assert count(session_factory, target, project) == 1
+    assert_promises(session_factory)

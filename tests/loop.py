@@ -1,0 +1,115 @@
+"""Small projects on the real services, for tests that drive the labeling loop themselves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import tokens
+from app.db.queries.batches import RankedItem
+from app.db.session import transaction
+from app.db.tables import Project, Split
+from app.services import jobs
+from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.jobs import ClaimedJob, Selection
+from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.rounds import start_project
+from app.storage.artifacts import ArtifactStore
+
+CLASSES = ("a", "b")
+TINY = ModelChoice("fasttext", {"epochs": 1, "buckets": 50})
+
+
+def create_text_project(session: Session, name: str, **settings: Any) -> Project:
+    """Create a draft with a tiny fastText proxy; `settings` override its budgets and the like."""
+    given = {
+        "strategy": "uniform",
+        "initial_budget": 2,
+        "round_budget": 2,
+        "total_budget": 6,
+        "reserve": 2,
+        "labels_per_item": 1,
+        "seed": 1,
+        **settings,
+    }
+    return create_project(session, ProjectIn(name, "text", CLASSES, TINY, TINY, **given))
+
+
+def import_texts(
+    session: Session,
+    settings: Settings,
+    project_id: int,
+    names: Sequence[str],
+    split: Split = Split.POOL,
+    class_name: str | None = None,
+) -> None:
+    """Import one text per name."""
+    lines = [
+        (i, ItemIn(external_id=name, split=split, class_name=class_name, text=f"text {name}"))
+        for i, name in enumerate(names)
+    ]
+    counts = ImportCounts()
+    store = ArtifactStore(settings.artifact_store_url)
+    import_items(session, store, settings, project_id, lines, counts)
+    assert counts.n_failed == 0
+
+
+def start_labeling(
+    factory: sessionmaker[Session], settings: Settings, name: str, n_items: int = 10, **given: Any
+) -> int:
+    """Return the id of a running project whose round 0 is published in index order."""
+    with transaction(factory) as session:
+        project = create_text_project(session, name, **given)
+        import_texts(session, settings, project.id, [f"{name}-{i}" for i in range(n_items)])
+        start_project(session, project.id)
+    publish_in_order(factory, settings, project.id, n_items)
+    return project.id
+
+
+def claim_waiting(
+    factory: sessionmaker[Session], settings: Settings, project_id: int
+) -> ClaimedJob | None:
+    """Claim the project's waiting job, if there is one."""
+    with transaction(factory) as session:
+        for job_id in jobs.claimable(session, ["cpu", "gpu"]):
+            job = jobs.queries.get(session, job_id)
+            if job is not None and job.project_id == project_id:
+                return jobs.claim(session, job_id, settings)
+    return None
+
+
+def in_order(n_items: int) -> Selection:
+    """Return a selection that ranks the pool by index."""
+    return Selection([RankedItem(i, -float(i)) for i in range(n_items)], 0, {}, "0")
+
+
+def publish_in_order(
+    factory: sessionmaker[Session], settings: Settings, project_id: int, n_items: int
+) -> None:
+    """Do the waiting selection in the worker's place: rank the pool by index."""
+    claimed = claim_waiting(factory, settings, project_id)
+    assert claimed is not None
+    with transaction(factory) as session:
+        jobs.publish_selection(session, claimed, in_order(n_items), settings)
+
+
+def annotator(factory: sessionmaker[Session], name: str) -> int:
+    """Return the id of the annotator of this name."""
+    with transaction(factory) as session:
+        return tokens.annotator_id(session, name)
+
+
+def expire_leases(
+    factory: sessionmaker[Session], project_id: int, annotator_id: int | None = None
+) -> None:
+    """Let the time of the project's leases (or of one annotator's) run out."""
+    with transaction(factory) as session:
+        session.execute(
+            text(
+                "UPDATE batch_item_slots SET leased_until = now() - interval '1 s' "
+                "WHERE project_id = :project AND leased_until IS NOT NULL "
+                "AND (leased_by = :annotator OR :annotator IS NULL)"
+            ).bindparams(project=project_id, annotator=annotator_id)
+        )

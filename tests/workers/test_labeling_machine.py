@@ -1,0 +1,464 @@
+"""The labeling loop under every order of events: the real services, jobs and database.
+
+A hypothesis state machine polls, labels, undoes, skips, pauses, kills and doubles jobs; after each
+step the SQL of `svp doctor --invariants` finds nothing, and the labels are those of a plain model.
+"""
+
+import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import labels
+from app.db.queries.invariants import find_violations
+from app.db.session import transaction
+from app.db.tables import Project, Split
+from app.domain.errors import (
+    DomainError,
+    JobFenced,
+    ProjectNotAccepting,
+    ProjectNotStartable,
+    TransitionNotAllowed,
+)
+from app.domain.states import ProjectState
+from app.services import jobs, rounds
+from app.services.answers import AnswerStatus
+from app.services.jobs import ClaimedJob
+from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
+from app.services.leasing import next_batch, release_leases, renew_leases
+from app.services.skipping import submit_skips
+from app.storage.artifacts import ArtifactStore
+from tests.loop import (
+    CLASSES,
+    annotator,
+    claim_waiting,
+    create_text_project,
+    expire_leases,
+    import_texts,
+)
+from workers.jobs import JobContext, run_job
+
+N_POOL = 14
+END_AFTER = 6  # labels; an early end would leave little to try
+WHO = st.integers(0, 2)
+ITEM = st.integers(0, 19)
+CLASS = st.sampled_from(CLASSES)
+
+
+class LabelingMachine(RuleBasedStateMachine):
+    """One project, three annotators, one worker that may die."""
+
+    def __init__(self, factory: sessionmaker[Session], settings: Settings) -> None:
+        super().__init__()
+        self.factory = factory
+        self.settings = settings
+        self.store = ArtifactStore(settings.artifact_store_url)
+        self.annotators = [annotator(factory, name) for name in ("ada", "bob", "eve")]
+        self.items: list[int] = []
+        self.standing: dict[tuple[int, int], str] = {}
+        self.held: list[ClaimedJob] = []
+        self.n_imported = 0
+
+    @initialize(
+        overlap=st.sampled_from([1, 1, 1, 2, 3]),
+        reserve=st.integers(0, 4),
+        budgets=st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(4, 12)),
+        n_known=st.integers(0, 3),
+        strategy=st.sampled_from(["uniform", "least_confidence"]),
+        n_delivered=st.sampled_from([0, 1, 1, 1]),
+    )
+    def start(
+        self,
+        overlap: int,
+        reserve: int,
+        budgets: tuple[int, int, int],
+        n_known: int,
+        strategy: str,
+        n_delivered: int,
+    ) -> None:
+        initial, per_round, total = budgets
+        with transaction(self.factory) as session:
+            project = create_text_project(
+                session,
+                f"machine-{id(self)}",
+                labels_per_item=overlap,
+                reserve=reserve,
+                initial_budget=initial,
+                round_budget=per_round,
+                total_budget=total,
+                strategy=strategy,
+            )
+            self.project = project.id
+            self._import(session, N_POOL)
+            for i in range(n_known):
+                import_texts(
+                    session, self.settings, project.id, [f"k{i}"], class_name=CLASSES[i % 2]
+                )
+            import_texts(session, self.settings, project.id, ["e"], Split.EVALUATION, "a")
+            rounds.start_project(session, project.id)
+        self._read_items()
+        self.deliver(n_delivered)
+
+    def teardown(self) -> None:
+        with transaction(self.factory) as session:
+            session.execute(text("DELETE FROM projects"))
+
+    @rule(who=WHO, size=st.integers(1, 6))
+    def poll(self, who: int, size: int) -> None:
+        with transaction(self.factory) as session:
+            before = self._leases(session, who)
+            batch = next_batch(session, self.project, self.annotators[who], size, self.settings)
+            got = [leased.item.id for leased in batch.items]
+            session.flush()
+            assert len(got) == len(set(got)) <= size
+            if batch.project.state != ProjectState.RUNNING:
+                assert got == []
+                return
+            assert before[:size] == got[: len(before)]  # what is still leased comes back first
+            if len(got) < size:
+                assert self._n_leasable(session, who) == 0
+
+    @rule(who=WHO)
+    def renew(self, who: int) -> None:
+        with transaction(self.factory) as session:
+            try:
+                renewed = renew_leases(
+                    session, self.project, self.annotators[who], None, self.settings
+                )
+            except ProjectNotAccepting:
+                return
+            assert [i.item.id for i in renewed] == self._leases(session, who)
+
+    @rule(who=WHO, some=st.sets(ITEM, max_size=3))
+    def release(self, who: int, some: set[int]) -> None:
+        chosen = [self._item(i) for i in some] or None
+        with transaction(self.factory) as session:
+            release_leases(session, self.project, self.annotators[who], chosen, self.settings)
+            left = self._leases(session, who)
+            assert not set(left) & set(chosen or left)
+
+    @rule(who=WHO)
+    def leave(self, who: int) -> None:
+        expire_leases(self.factory, self.project, self.annotators[who])
+
+    @rule(who=WHO, class_name=CLASS)
+    def label_all_held(self, who: int, class_name: str) -> None:
+        with transaction(self.factory) as session:
+            held = self._leases(session, who)
+        if held:
+            self._label(who, held, class_name)
+
+    @rule(size=st.integers(1, 6), class_name=CLASS)
+    def everybody_works(self, size: int, class_name: str) -> None:
+        """Each annotator polls and labels what comes, so that rounds get on."""
+        for who in range(len(self.annotators)):
+            self.poll(who, size)
+            self.label_all_held(who, class_name)
+
+    @rule(n_rounds=st.integers(1, 3), size=st.integers(2, 6), class_name=CLASS)
+    def rounds_pass(self, n_rounds: int, size: int, class_name: str) -> None:
+        for _ in range(n_rounds):
+            while self.held:
+                self.come_back()
+            self.deliver(1)
+            self.everybody_works(size, class_name)
+
+    @rule(who=WHO, item=ITEM, class_name=CLASS)
+    def label_anything(self, who: int, item: int, class_name: str) -> None:
+        self._label(who, [self._item(item)], class_name)
+
+    @precondition(lambda self: self.standing)
+    @rule(which=st.integers(0, 40), class_name=CLASS)
+    def label_again(self, which: int, class_name: str) -> None:
+        annotator_id, item = sorted(self.standing)[which % len(self.standing)]
+        self._label(self.annotators.index(annotator_id), [item], class_name)
+
+    @precondition(lambda self: self.standing)
+    @rule(which=st.integers(0, 40))
+    def undo(self, which: int) -> None:
+        self._withdraw(*sorted(self.standing)[which % len(self.standing)])
+
+    @rule(who=WHO, item=ITEM)
+    def undo_anything(self, who: int, item: int) -> None:
+        self._withdraw(self.annotators[who], self._item(item))
+
+    @rule(who=WHO, item=ITEM)
+    def skip(self, who: int, item: int) -> None:
+        try:
+            with transaction(self.factory) as session:
+                submit_skips(
+                    session,
+                    self.project,
+                    self.annotators[who],
+                    [self._item(item)],
+                    "unreadable",
+                    self.settings,
+                )
+        except ProjectNotAccepting:
+            return
+
+    @rule(change=st.sampled_from(["pause", "resume", "resume"]))
+    def change_state(self, change: str) -> None:
+        self._try(getattr(rounds, f"{change}_project"))
+
+    @precondition(lambda self: len(self.standing) > END_AFTER)
+    @rule(change=st.sampled_from(["finish", "cancel"]))
+    def end(self, change: str) -> None:
+        self._try(getattr(rounds, f"{change}_project"))
+
+    @precondition(lambda self: self.n_imported < N_POOL + 4)
+    @rule()
+    def import_more(self) -> None:
+        try:
+            with transaction(self.factory) as session:
+                self._import(session, 2)
+        except DomainError:
+            return
+        self._read_items()
+
+    @rule(times=st.sampled_from([0, 1, 1, 1, 5]))
+    def deliver(self, times: int) -> None:
+        """A message comes `times` times; the first claim wins, the others find nothing to do."""
+        waiting = self._waiting_jobs()
+        if not waiting:
+            return
+        claims = []
+        for _ in range(times):
+            with transaction(self.factory) as session:
+                claims.append(jobs.claim(session, waiting[0], self.settings))
+        won = [claimed for claimed in claims if claimed is not None]
+        assert len(won) <= 1
+        for claimed in won:
+            self._run(claimed)
+
+    @rule()
+    def claim_and_work(self) -> None:
+        claimed = claim_waiting(self.factory, self.settings, self.project)
+        if claimed is not None:
+            self.held.append(claimed)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def come_back(self) -> None:
+        """A worker ends its job, be it still its own or long taken by another."""
+        self._run(self.held.pop())
+
+    @rule()
+    def kill_the_worker(self) -> None:
+        """Its lease runs out; it may come back as a zombie."""
+        with transaction(self.factory) as session:
+            session.execute(
+                text(
+                    "UPDATE jobs SET lease_until = now() - interval '1 s' "
+                    "WHERE state = 'running' AND project_id = :project"
+                ).bindparams(project=self.project)
+            )
+
+    @rule()
+    def give_back(self) -> None:
+        if self.held:
+            claimed = self.held.pop()
+            with transaction(self.factory) as session:
+                jobs.give_back(session, claimed.id, claimed.token)
+
+    @rule()
+    def sweep_twice_at_once(self) -> None:
+        barrier = threading.Barrier(2)
+
+        def sweep(_: int) -> jobs.SweepResult:
+            barrier.wait(10)
+            return jobs.sweep(self.factory, self.settings)
+
+        with ThreadPoolExecutor(2) as pool:
+            one, two = pool.map(sweep, range(2))
+        assert not set(one.requeued + one.failed) & set(two.requeued + two.failed)
+
+    @rule()
+    def retry(self) -> None:
+        with transaction(self.factory) as session:
+            newest = jobs.queries.list_page(session, self.project, None, 1)
+        try:
+            with transaction(self.factory) as session:
+                jobs.retry(session, self.project, newest[0].id, self.settings)
+        except TransitionNotAllowed:
+            return
+
+    @invariant()
+    def promises_are_kept(self) -> None:
+        with transaction(self.factory) as session:
+            assert list(find_violations(session)) == []
+
+    @invariant()
+    def accepted_labels_are_there_once(self) -> None:
+        with transaction(self.factory) as session:
+            rows = session.execute(
+                text(
+                    "SELECT annotator_id, item_id, class_index FROM labels "
+                    "WHERE withdrawn_at IS NULL"
+                )
+            )
+            stored = sorted((a, i, CLASSES[c]) for a, i, c in rows)
+        assert stored == sorted((a, i, c) for (a, i), c in self.standing.items())
+
+    @invariant()
+    def fresh_models_were_trained_on_answers_that_stand(self) -> None:
+        with transaction(self.factory) as session:
+            snapshots = session.scalars(
+                text(
+                    "SELECT DISTINCT j.snapshot_hash FROM models m "
+                    "LEFT JOIN rounds r ON r.model_id = m.id "
+                    "JOIN jobs j ON j.project_id = m.project_id AND j.state = 'succeeded' "
+                    "AND (j.round_id = r.id OR r.id IS NULL AND j.kind = 'train_target') "
+                    "WHERE NOT m.stale"
+                )
+            ).all()
+            index, classes = labels.resolved_arrays(session, self.project)
+        now = dict(zip(index, classes, strict=True))
+        for snapshot in snapshots:
+            arrays = np.load(io.BytesIO(self.store.get(snapshot)))
+            for i, class_index in zip(arrays["labeled_index"], arrays["labels"], strict=True):
+                assert now.get(int(i)) == class_index
+
+    def _try(self, use: Any) -> None:
+        try:
+            with transaction(self.factory) as session:
+                use(session, self.project)
+        except (TransitionNotAllowed, ProjectNotAccepting, ProjectNotStartable):
+            return
+
+    def _label(self, who: int, items: list[int], class_name: str) -> None:
+        entries = [LabelEntry(item, class_name) for item in items]
+        try:
+            with transaction(self.factory) as session:
+                outcomes = submit_labels(
+                    session, self.project, self.annotators[who], entries, self.settings
+                )
+        except ProjectNotAccepting:
+            return
+        for outcome in outcomes:
+            key = (self.annotators[who], outcome.item_id)
+            if outcome.status == AnswerStatus.REFUSED:
+                assert outcome.code
+                assert key not in self.standing
+                continue
+            expected = (
+                AnswerStatus.CREATED
+                if key not in self.standing
+                else AnswerStatus.UNCHANGED
+                if self.standing[key] == class_name
+                else AnswerStatus.REVISED
+            )
+            assert outcome.status == expected
+            self.standing[key] = class_name
+
+    def _withdraw(self, annotator_id: int, item: int) -> None:
+        try:
+            with transaction(self.factory) as session:
+                (outcome,) = withdraw_labels(
+                    session, self.project, annotator_id, [item], self.settings
+                )
+        except ProjectNotAccepting:
+            return
+        known = self.standing.pop((annotator_id, item), None)
+        assert outcome.status == (AnswerStatus.WITHDRAWN if known else AnswerStatus.UNCHANGED)
+
+    def _run(self, claimed: ClaimedJob) -> None:
+        context = JobContext(claimed, self.settings, self.factory, self.store, lambda: False)
+        try:
+            run_job(context)
+        except JobFenced:
+            with transaction(self.factory) as session:
+                job = jobs.queries.get(session, claimed.id)
+            assert job is None or job.token != claimed.token
+
+    def _waiting_jobs(self) -> list[int]:
+        with transaction(self.factory) as session:
+            return jobs.claimable(session, ["cpu", "gpu"])
+
+    def _import(self, session: Session, n: int) -> None:
+        names = [f"t{i}" for i in range(self.n_imported, self.n_imported + n)]
+        import_texts(session, self.settings, self.project, names)
+        self.n_imported += n
+
+    def _read_items(self) -> None:
+        with transaction(self.factory) as session:
+            self.items = list(
+                session.scalars(text("SELECT id FROM items WHERE split = 'pool' ORDER BY index"))
+            )
+
+    def _item(self, index: int) -> int:
+        return self.items[index % len(self.items)]
+
+    def _leases(self, session: Session, who: int) -> list[int]:
+        """Return the items that the annotator holds now, in the order of a poll."""
+        return list(
+            session.scalars(
+                text(
+                    "SELECT b.item_id FROM batch_items b JOIN batch_item_slots s "
+                    "ON s.batch_item_id = b.id WHERE b.state = 'open' AND NOT s.filled "
+                    "AND s.leased_by = :who AND s.leased_until > now() "
+                    "ORDER BY b.source, b.round_id, b.rank"
+                ).bindparams(who=self.annotators[who])
+            )
+        )
+
+    def _n_leasable(self, session: Session, who: int) -> int:
+        """Return how many items a poll could still hand out, counted item by item."""
+        project = session.get_one(Project, self.project)
+        rows = session.execute(
+            text(
+                "SELECT b.source, array_agg(s.leased_by) FROM batch_items b "
+                "JOIN batch_item_slots s ON s.batch_item_id = b.id "
+                "WHERE b.state = 'open' GROUP BY b.id"
+            )
+        ).all()
+        committed = sum(any(holders) for _, holders in rows)
+        batch = sum(source == "batch" and not any(holders) for source, holders in rows)
+        room = project.total_budget - project.n_labeled - committed - batch
+        mine = self.annotators[who]
+        free = [
+            any(holders) or source == "batch"
+            for source, holders in rows
+            if None in holders and mine not in holders
+        ]
+        return free.count(True) + max(0, min(room, free.count(False)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_order_of_events_keeps_the_promises(
+    session_factory: sessionmaker[Session], settings: Settings, database_url: str
+) -> None:
+    configured = settings.model_copy(
+        update={"database_url": SecretStr(database_url), "device": "cpu"}
+    )
+    run_state_machine_as_test(
+        lambda: LabelingMachine(session_factory, configured), settings=MACHINE
+    )
+
+
+MACHINE = hypothesis_settings(
+    max_examples=120,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
+)

@@ -1,0 +1,32 @@
+"""The database that a command works on: the one that is set, or that of a running `svp up`."""
+
+from typing import TYPE_CHECKING
+
+from app.config import Settings, read_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, sessionmaker
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database's URL.
+
+    Raises:
+        ValueError: none is set and no `svp up` runs on the data folder.
+    """
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    if not (settings.postgres_folder / "postmaster.pid").exists():
+        raise ValueError("No database: set SVP_DATABASE_URL, or start the service with `svp up`.")
+    from app.db.embedded import EmbeddedPostgres  # noqa: PLC0415
+
+    return EmbeddedPostgres(settings.postgres_folder).start()
+
+
+def session_factory() -> "sessionmaker[Session]":
+    """Return sessions on that database."""
+    from sqlalchemy.orm import sessionmaker  # noqa: PLC0415
+
+    from app.db.session import make_engine  # noqa: PLC0415
+
+    return sessionmaker(make_engine(database_url(read_settings())), expire_on_commit=False)

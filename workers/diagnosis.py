@@ -1,0 +1,86 @@
+"""What `svp doctor` looks at: the parts of this machine, and the promises kept in the database."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from sqlalchemy import text
+from sqlalchemy.orm import sessionmaker
+
+from app.config import Settings
+from app.db.migrate import check_current
+from app.db.queries.invariants import INVARIANTS, find_violations
+from app.db.session import make_engine
+from app.queue import make_celery
+from app.storage.artifacts import ArtifactStore
+
+SHOWN_VIOLATIONS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    detail: str
+    is_fine: bool = True
+
+
+def check_machine(settings: Settings, database_url: str) -> Iterator[Finding]:
+    """Yield what each part says when it is used once."""
+    yield _try("database", lambda: _use_database(database_url))
+    yield _try("artifacts", lambda: _use_store(settings))
+    yield _try("broker", lambda: _use_broker(settings))
+    yield _try("device", _describe_device)
+
+
+def check_invariants(database_url: str) -> Iterator[Finding]:
+    """Yield one finding per promise, with the first rows that break it."""
+    engine = make_engine(database_url, pool_size=1)
+    with sessionmaker(engine)() as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        violations = list(find_violations(session))
+    engine.dispose()
+    for invariant in INVARIANTS:
+        broken = [v for v in violations if v.invariant == invariant.name]
+        if not broken:
+            yield Finding(invariant.name, invariant.sentence)
+            continue
+        shown = "; ".join(f"project {v.project_id}: {v.detail}" for v in broken[:SHOWN_VIOLATIONS])
+        detail = f"broken {len(broken)} times. {invariant.sentence} {shown}"
+        yield Finding(invariant.name, detail, is_fine=False)
+
+
+def _try(name: str, use: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, use())
+    except Exception as error:  # noqa: BLE001 - a check reports whatever went wrong
+        return Finding(name, f"{type(error).__name__}: {error}", is_fine=False)
+
+
+def _use_database(url: str) -> str:
+    engine = make_engine(url, pool_size=1)
+    try:
+        check_current(engine)
+        with engine.connect() as connection:
+            return f"Postgres {connection.scalar(text('SHOW server_version'))}, schema current"
+    finally:
+        engine.dispose()
+
+
+def _use_store(settings: Settings) -> str:
+    ArtifactStore(settings.artifact_store_url).check_writable()
+    return f"{settings.artifact_store_url} can be written"
+
+
+def _use_broker(settings: Settings) -> str:
+    with make_celery(settings).connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=5)
+        return f"{connection.as_uri()} answers"
+
+
+def _describe_device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"no GPU; torch {torch.__version__} uses {torch.get_num_threads()} CPU threads"
