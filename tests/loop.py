@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import jobs as job_queries
 from app.db.queries import tokens
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
@@ -74,7 +75,7 @@ def claim_waiting(
     """Claim the project's waiting job, if there is one."""
     with transaction(factory) as session:
         for job_id in jobs.claimable(session, ["cpu", "gpu"]):
-            job = jobs.queries.get(session, job_id)
+            job = job_queries.get(session, job_id)
             if job is not None and job.project_id == project_id:
                 return jobs.claim(session, job_id, settings)
     return None

@@ -14,6 +14,7 @@ from app.db.queries import labels as queries
 from app.db.session import transaction
 from app.schemas.common import problems
 from app.schemas.labeling import AnswersOut, ExportedLabelOut, ItemsIn, LabelsIn, SkipsIn
+from app.schemas.progress import AnnotatorOut
 from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.skipping import submit_skips
 
@@ -89,6 +90,14 @@ def export(
     rows = _pages(request.app.state.session_factory, project.id, project.classes)
     body = _as_csv(rows) if format_ == "csv" else _as_jsonl(rows)
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
+
+
+@router.get("/annotators", summary="Who labeled how much", responses=problems(403, 404))
+def list_annotators(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep
+) -> list[AnnotatorOut]:
+    """Return each annotator's labels, how stale their rankings were, and seconds per label."""
+    return [AnnotatorOut.model_validate(w) for w in queries.work_by_annotator(session, project.id)]
 
 
 def _pages(

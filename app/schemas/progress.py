@@ -71,3 +71,18 @@ class CurvePoint(Response):
     n_labeled: int
     accuracy: float | None
     seconds: dict[str, float]
+
+
+class AnnotatorOut(Response):
+    """What one annotator has given; only labels that stand are counted.
+
+    Labels on reserve were given on a ranking that did not know the batch before it: their share
+    says how stale the rankings are that annotators work on.
+    """
+
+    name: str
+    n_labels: int
+    n_on_reserve: int
+    labels_behind_median: float
+    seconds_median: float | None
+    last_label_at: datetime

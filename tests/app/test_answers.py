@@ -252,6 +252,20 @@ class TestRounds:
         assert admin.project(project)["round"] == {"number": 1, "state": "selecting"}
 
 
+class TestAnnotators:
+    def test_work_is_counted_by_annotator_and_reserve_apart(
+        self, admin: Client, make_client: MakeClient, start: Start
+    ) -> None:
+        project = start(reserve=3)
+        ada = make_client("ada")
+        give(ada, project, poll(ada, project, 4))
+        (undone,) = poll(admin, project, 1)
+        give(admin, project, [undone])
+        admin.withdraw_labels(project, [undone])
+        (work,) = admin.request("GET", f"/projects/{project}/annotators").json()
+        assert (work["name"], work["n_labels"], work["n_on_reserve"]) == ("ada", 4, 2)
+
+
 class TestStaleModels:
     def train(self, factory: Factory, settings: Settings, project: int, between: Any) -> None:
         """Do the waiting job by hand, with `between` while it trains."""

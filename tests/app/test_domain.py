@@ -114,7 +114,7 @@ class TestLease:
         slot = slot_for_answer(slots, annotator)
         own = [s for s in slots if s.leased_by == annotator and not s.filled]
         free = [s for s in slots if s.leased_by is None]
-        assert slot is ((own or free or [None])[0])
+        assert slot is next(iter(own or free), None)
 
     @given(SLOTS)
     def test_an_item_is_committed_once_somebody_holds_it(self, slots: list[FakeSlot]) -> None:

@@ -15,6 +15,7 @@ from app.db.session import transaction
 from app.domain.errors import ProjectNotAccepting, TransitionNotAllowed
 from app.services import jobs
 from app.services.answers import AnswerStatus
+from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels
 from app.services.leasing import next_batch
 from app.services.rounds import finish_project
@@ -57,6 +58,14 @@ def poll(settings: Settings, project: int, who: int, size: int) -> Callable[[Ses
     return lambda session: [
         leased.item.id for leased in next_batch(session, project, who, size, settings).items
     ]
+
+
+def publish(settings: Settings, claimed: ClaimedJob) -> Callable[[Session], None]:
+    return lambda session: jobs.publish_selection(session, claimed, in_order(10), settings)
+
+
+def finish(project: int) -> Callable[[Session], Any]:
+    return lambda session: finish_project(session, project)
 
 
 def assert_promises(factory: Factory) -> None:
@@ -151,9 +160,7 @@ def test_publishing_leaves_out_what_was_labeled_meanwhile(
         assert claimed is not None
         _, (outcome,) = at_once(
             session_factory,
-            lambda session, claimed=claimed: jobs.publish_selection(
-                session, claimed, in_order(10), settings
-            ),
+            publish(settings, claimed),
             give(settings, project, bob, reserve),
         )
         assert outcome.status == AnswerStatus.CREATED
@@ -174,7 +181,7 @@ def test_finish_and_the_last_label_make_one_target_job(
             give(settings, project, ada, items[:1])(session)
         finished, labeled = at_once(
             session_factory,
-            lambda session, project=project: finish_project(session, project),
+            finish(project),
             give(settings, project, ada, items[1:]),
         )
         # The last label spends the budget, so that whoever comes second finds labeling ended.

@@ -6,6 +6,7 @@ step the SQL of `svp doctor --invariants` finds nothing, and the labels are thos
 
 import io
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,6 +28,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import jobs as job_queries
 from app.db.queries import labels
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
@@ -261,6 +263,23 @@ class LabelingMachine(RuleBasedStateMachine):
         """A worker ends its job, be it still its own or long taken by another."""
         self._run(self.held.pop())
 
+    @precondition(lambda self: self.standing)
+    @rule(which=st.integers(0, 40), class_name=st.sampled_from([*CLASSES, None]))
+    def an_answer_changes_while_a_model_trains(self, which: int, class_name: str | None) -> None:
+        claimed = claim_waiting(self.factory, self.settings, self.project)
+        if claimed is None:
+            return
+        changed = False
+
+        def change_once() -> bool:
+            nonlocal changed
+            if not changed:
+                changed = True
+                self.label_again(which, class_name) if class_name else self.undo(which)
+            return False
+
+        self._run(claimed, should_stop=change_once)
+
     @rule()
     def kill_the_worker(self) -> None:
         """Its lease runs out; it may come back as a zombie."""
@@ -294,7 +313,7 @@ class LabelingMachine(RuleBasedStateMachine):
     @rule()
     def retry(self) -> None:
         with transaction(self.factory) as session:
-            newest = jobs.queries.list_page(session, self.project, None, 1)
+            newest = job_queries.list_page(session, self.project, None, 1)
         try:
             with transaction(self.factory) as session:
                 jobs.retry(session, self.project, newest[0].id, self.settings)
@@ -380,13 +399,13 @@ class LabelingMachine(RuleBasedStateMachine):
         known = self.standing.pop((annotator_id, item), None)
         assert outcome.status == (AnswerStatus.WITHDRAWN if known else AnswerStatus.UNCHANGED)
 
-    def _run(self, claimed: ClaimedJob) -> None:
-        context = JobContext(claimed, self.settings, self.factory, self.store, lambda: False)
+    def _run(self, claimed: ClaimedJob, should_stop: Callable[[], bool] = lambda: False) -> None:
+        context = JobContext(claimed, self.settings, self.factory, self.store, should_stop)
         try:
             run_job(context)
         except JobFenced:
             with transaction(self.factory) as session:
-                job = jobs.queries.get(session, claimed.id)
+                job = job_queries.get(session, claimed.id)
             assert job is None or job.token != claimed.token
 
     def _waiting_jobs(self) -> list[int]:
@@ -439,7 +458,8 @@ class LabelingMachine(RuleBasedStateMachine):
             for source, holders in rows
             if None in holders and mine not in holders
         ]
-        return free.count(True) + max(0, min(room, free.count(False)))
+        n_new = max(0, min(room, free.count(False)))
+        return free.count(True) + int(n_new)
 
 
 @pytest.mark.slow
@@ -450,9 +470,12 @@ def test_every_order_of_events_keeps_the_promises(
     configured = settings.model_copy(
         update={"database_url": SecretStr(database_url), "device": "cpu"}
     )
-    run_state_machine_as_test(
-        lambda: LabelingMachine(session_factory, configured), settings=MACHINE
-    )
+
+    class Machine(LabelingMachine):
+        def __init__(self) -> None:
+            super().__init__(session_factory, configured)
+
+    run_state_machine_as_test(Machine, settings=MACHINE)
 
 
 MACHINE = hypothesis_settings(

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -76,38 +76,6 @@ def job_id(session_factory: sessionmaker[Session], project_id: int) -> int:
     assert project_id
     with transaction(session_factory) as session:
         return jobs.claimable(session, ["gpu", "cpu"])[0]
-
-
-@pytest.fixture
-def start_worker(
-    settings: Settings, database_url: str, tmp_path: Path
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts real workers; kills what is left of them at the end."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "workers.cli.main", "worker"],
-                env={
-                    **{k: v for k, v in os.environ.items() if not k.startswith("SVP_")},
-                    "SVP_DATABASE_URL": database_url,
-                    "SVP_DATA_FOLDER": str(settings.data_folder),
-                    "SVP_JOB_LEASE_SECONDS": "10",
-                    "SVP_HEARTBEAT_SECONDS": "2",
-                },
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
 
 
 def read_job(factory: sessionmaker[Session], job_id: int) -> Job:

@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import (
+    Annotator,
     Item,
     Label,
     LabelRevision,
@@ -109,3 +110,35 @@ def export_page(
         )
         for item, label in rows
     ]
+
+
+@dataclass(frozen=True)
+class AnnotatorWork:
+    """What one annotator has given; only labels that stand are counted."""
+
+    name: str
+    n_labels: int
+    n_on_reserve: int
+    labels_behind_median: float
+    seconds_median: float | None
+    last_label_at: datetime
+
+
+def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
+    """Return the work of each annotator of the project, most labels first."""
+    n_labels = func.count()
+    rows = session.execute(
+        select(
+            Annotator.name,
+            n_labels,
+            func.count().filter(Label.on_reserve),
+            func.percentile_cont(0.5).within_group(Label.labels_behind),
+            func.percentile_cont(0.5).within_group(Label.seconds),
+            func.max(Label.created_at),
+        )
+        .join(Annotator, Annotator.id == Label.annotator_id)
+        .where(Label.project_id == project_id, Label.withdrawn_at.is_(None))
+        .group_by(Annotator.name)
+        .order_by(n_labels.desc(), Annotator.name)
+    )
+    return [AnnotatorWork(*row) for row in rows]
