@@ -209,6 +209,41 @@ class TestSkips:
         assert make_client("ada").skip(project, items, "no")[0]["code"] == "leased_to_another"
 
 
+class TestBudget:
+    def test_late_label_on_reserve_stops_at_the_total_budget(
+        self, admin: Client, make_client: MakeClient, start: Start
+    ) -> None:
+        project = start(total_budget=3, reserve=3)
+        assert len(poll(admin, project, 9)) == 3
+        listed = admin.request("GET", f"/projects/{project}/items").json()["items"]
+        unleased_reserve = [item["item_id"] for item in listed][3:5]
+        assert give(make_client("ada"), project, unleased_reserve) == ["budget_spent"] * 2
+        admin.release_leases(project)
+        assert give(make_client("ada"), project, unleased_reserve) == ["created", "budget_spent"]
+
+    def test_last_round_is_cut_to_what_is_left(
+        self, admin: Client, start: Start, session_factory: Factory, settings: Settings
+    ) -> None:
+        project = start(total_budget=3, reserve=0)
+        give(admin, project, poll(admin, project, 2))
+        assert [r["budget"] for r in admin.rounds(project)] == [2, 1]
+        publish_in_order(session_factory, settings, project, 10)
+        give(admin, project, poll(admin, project, 9))
+        assert admin.project(project)["state"] == "training_target"
+
+    def test_target_waits_while_the_rest_is_under_lease(
+        self, admin: Client, make_client: MakeClient, start: Start
+    ) -> None:
+        project = start(total_budget=3, reserve=1)
+        ada = make_client("ada")
+        held = poll(ada, project, 3)
+        give(ada, project, held[:2])
+        assert admin.project(project)["state"] == "running"
+        assert admin.project(project)["round"] == {"number": 0, "state": "completed"}
+        give(ada, project, held[2:])
+        assert admin.project(project)["state"] == "training_target"
+
+
 class TestRounds:
     def test_reserve_is_handed_out_while_the_next_proxy_trains(
         self, admin: Client, start: Start

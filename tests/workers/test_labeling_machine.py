@@ -291,6 +291,18 @@ class LabelingMachine(RuleBasedStateMachine):
                 ).bindparams(project=self.project)
             )
 
+    @rule(by_sweeper=st.booleans())
+    def a_zombie_comes_back(self, by_sweeper: bool) -> None:
+        """A worker is taken for dead, another does its job, then the first one ends."""
+        claimed = claim_waiting(self.factory, self.settings, self.project)
+        if claimed is None:
+            return
+        self.kill_the_worker()
+        if by_sweeper:
+            jobs.sweep(self.factory, self.settings)
+        self.deliver(1)
+        self._run(claimed)
+
     @rule()
     def give_back(self) -> None:
         if self.held:
@@ -298,8 +310,11 @@ class LabelingMachine(RuleBasedStateMachine):
             with transaction(self.factory) as session:
                 jobs.give_back(session, claimed.id, claimed.token)
 
-    @rule()
-    def sweep_twice_at_once(self) -> None:
+    @rule(dead=st.booleans())
+    def sweep_twice_at_once(self, dead: bool) -> None:
+        if dead:
+            self.claim_and_work()
+            self.kill_the_worker()
         barrier = threading.Barrier(2)
 
         def sweep(_: int) -> jobs.SweepResult:
