@@ -58,9 +58,29 @@ class Client:
             raise ClientError(response.status_code, problem["code"], problem["detail"])
         return response
 
+    def with_token(self, token: str) -> "Client":
+        """Return a client with another token over the same connections."""
+        return Client("", token, self._http)
+
+    def create_token(self, name: str, role: str = "annotator", *, act_as: bool = False) -> str:
+        """Create a token for `name` and return it."""
+        body = {"name": name, "role": role, "act_as": act_as}
+        return str(self._json("POST", "/tokens", json=body)["token"])
+
     def create_project(self, **settings: Any) -> dict[str, Any]:
         """Create a draft project and return it."""
         return self._object("POST", "/projects", json=settings)
+
+    def find_project(self, name: str) -> dict[str, Any] | None:
+        """Return the project of this name, or None."""
+        cursor: int | None = 0
+        while cursor is not None:
+            page = self._object("GET", "/projects", params={"cursor": cursor, "limit": 1000})
+            for project in page["projects"]:
+                if project["name"] == name:
+                    return dict(project)
+            cursor = page["next_cursor"]
+        return None
 
     def project(self, project: int) -> dict[str, Any]:
         """Return the project with its counts and newest round."""
@@ -154,6 +174,15 @@ class Client:
     def rounds(self, project: int) -> list[dict[str, Any]]:
         """Return every round."""
         return list(self._json("GET", f"/projects/{project}/rounds"))
+
+    def selected(self, project: int, number: int) -> Iterator[dict[str, Any]]:
+        """Yield the items that a round selected, best rank first."""
+        cursor: int | None = -1
+        while cursor is not None:
+            params = {"cursor": cursor, "limit": 1000}
+            page = self._object("GET", f"/projects/{project}/rounds/{number}/items", params=params)
+            yield from page["items"]
+            cursor = page["next_cursor"]
 
     def jobs(self, project: int) -> list[dict[str, Any]]:
         """Return the newest jobs first."""

@@ -92,3 +92,11 @@ def with_database(url: str, name: str) -> str:
     head, _, query = url.partition("?")
     base = head.rsplit("/", 1)[0]
     return f"{base}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Folder of the real data sets; the test is skipped where SVP_DATA_DIR is not set."""
+    if "SVP_DATA_DIR" not in os.environ:
+        pytest.skip("SVP_DATA_DIR is not set: no real data sets here")
+    return Path(os.environ["SVP_DATA_DIR"])

@@ -30,18 +30,16 @@ from app.services.rounds import budget_state, n_selectable
 from app.storage.artifacts import ArtifactStore
 from models.checkpoints import CheckpointFile
 from models.recipe import Recipe, recipe_from_json
-from models.timing import Stopwatch
-from models.train import TrainedModel, TrainProgress, train
+from models.train import TrainedModel, TrainProgress
 from workers.pool import PoolReader
 from workers.round_step import (
     Evaluation,
     RoundHooks,
     RoundInputs,
     RoundResult,
-    evaluate,
     run_round_step,
-    training_seed,
 )
+from workers.target_step import run_target_step
 
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
 CHECKPOINT_SECONDS = 1.0
@@ -136,22 +134,22 @@ def _run_target(context: JobContext) -> None:
     project, _, snapshot = _open(context)
     model, recipe = project.target["model"], recipe_from_json(project.target["recipe"])
     inputs = _round_inputs(context, project, snapshot, model, recipe)
-    watch = Stopwatch(context.device)
-    with watch.part("training"):
-        trained = train(
-            model,
-            recipe,
-            inputs.pool.take(inputs.labeled_index),
-            inputs.labels,
-            inputs.n_classes,
-            training_seed(project.seed, 0, "target"),
-            device=context.device,
+    result = run_target_step(
+        inputs.pool.take(inputs.labeled_index),
+        inputs.labels,
+        inputs.n_classes,
+        inputs.evaluation,
+        model,
+        recipe,
+        project.seed,
+        device=context.device,
+        hooks=RoundHooks(
             checkpoint=context.checkpoint,
             on_progress=_progress_reporter(context),
             should_stop=context.should_stop,
-        )
-    metrics = evaluate(trained, inputs.evaluation, context.device, watch)
-    facts = _store_model(context, trained, snapshot, metrics, watch.seconds)
+        ),
+    )
+    facts = _store_model(context, result.trained, snapshot, result.metrics, result.seconds)
     with transaction(context.factory) as session:
         jobs.publish_target(session, context.claimed, facts)
 

@@ -1,5 +1,6 @@
 """Postgres, API and worker as processes of their own: started in order, stopped in order."""
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -19,13 +20,15 @@ from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
+from app.db.tables import Role
 from app.domain.errors import DomainError
-from app.services.tokens import ensure_admin_token
+from app.services.tokens import create_token, ensure_admin_token
 
 READY_SECONDS = 60.0
 API_STOP_SECONDS = 15.0
 WORKER_STOP_SECONDS = 25.0
 TAIL_BYTES = 2000
+PR_SET_PDEATHSIG = 1
 
 
 class StackError(DomainError):
@@ -84,6 +87,15 @@ class Stack:
             self._check_alive()
             time.sleep(0.2)
 
+    def create_admin_token(self) -> str:
+        """Return a new admin token, for a program that has kept none."""
+        engine = make_engine(self.database_url)
+        try:
+            with transaction(sessionmaker(engine)) as session:
+                return create_token(session, "admin", Role.ADMIN)[0]
+        finally:
+            engine.dispose()
+
     def log_file(self, name: str) -> Path:
         """Return where a process writes its log."""
         return self.settings.data_folder / "logs" / f"{name}.log"
@@ -139,6 +151,7 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 # Its own session: a terminal's Ctrl-C reaches the supervisor alone.
                 start_new_session=True,
+                preexec_fn=_end_with_parent(),  # noqa: PLW1509 - it only calls into libc
             )
         self.processes[name] = process
         self._stack.callback(self._stop, name, process, stop_seconds)
@@ -189,6 +202,14 @@ class Stack:
     def _stop_postgres(self, postgres: EmbeddedPostgres) -> None:
         self.say("stopping Postgres")
         postgres.stop()
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """Return what a child calls so that the kernel ends it when its supervisor dies, however."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)  # loaded here: between fork and exec only the call is safe
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:

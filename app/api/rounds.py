@@ -1,13 +1,16 @@
 """Routes of rounds and the learning curve."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import models, rounds
-from app.db.tables import ModelRole
+from app.db.tables import BatchSource, ModelRole
 from app.domain.errors import NotFound
+from app.domain.states import BatchItemState
 from app.schemas.common import problems
-from app.schemas.progress import CurvePoint, JobOut, RoundOut
+from app.schemas.progress import CurvePoint, JobOut, RoundOut, SelectedItem, SelectedPage
 from app.services.jobs import retry_round
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"])
@@ -26,6 +29,36 @@ def read_round(session: SessionDep, project: ProjectDep, number: int) -> RoundOu
     if round_ is None:
         raise NotFound("round", number)
     return RoundOut.model_validate(round_)
+
+
+@router.get("/rounds/{number}/items", summary="What it selected", responses=problems(404))
+def list_selected(
+    session: SessionDep,
+    project: ProjectDep,
+    number: int,
+    cursor: int | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> SelectedPage:
+    """Return the round's batch and reserve by rank, best first, with scores."""
+    round_ = rounds.get(session, project.id, number)
+    if round_ is None:
+        raise NotFound("round", number)
+    page = rounds.ranked_page(session, round_.id, -1 if cursor is None else cursor, limit)
+    return SelectedPage(
+        items=[
+            SelectedItem(
+                item_id=item.id,
+                external_id=item.external_id,
+                index=item.index,
+                rank=selected.rank,
+                source=BatchSource(selected.source),
+                score=selected.score,
+                state=BatchItemState(selected.state),
+            )
+            for selected, item in page
+        ],
+        next_cursor=page[-1][0].rank if len(page) == limit else None,
+    )
 
 
 @router.post(

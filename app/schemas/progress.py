@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from app.db.tables import JobKind, ModelRole
-from app.domain.states import JobState, RoundState
+from app.db.tables import BatchSource, JobKind, ModelRole
+from app.domain.states import BatchItemState, JobState, RoundState
 from app.schemas.common import Response
 
 
@@ -21,6 +21,25 @@ class RoundOut(Response):
     created_at: datetime
     labeling_at: datetime | None
     completed_at: datetime | None
+
+
+class SelectedItem(Response):
+    """An item that a round selected: its place, its score (higher = sooner), what became of it."""
+
+    item_id: int
+    external_id: str
+    index: int
+    rank: int
+    source: BatchSource
+    score: float
+    state: BatchItemState
+
+
+class SelectedPage(Response):
+    """Items by rank; `next_cursor` asks for the following page."""
+
+    items: list[SelectedItem]
+    next_cursor: int | None
 
 
 class JobOut(Response):

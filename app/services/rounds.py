@@ -13,10 +13,10 @@ from app.db.tables import Job, JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.errors import ProjectNotAccepting, ProjectNotStartable, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
+from app.domain.strategy import strategy_of_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
 from selection.catalog import STRATEGIES
 
-COLD_START = "uniform"
 QUEUES = {JobKind.SELECT: "cpu", JobKind.TRAIN_AND_SELECT: "gpu", JobKind.TRAIN_TARGET: "gpu"}
 
 
@@ -143,11 +143,14 @@ def n_selectable(project: Project, budget: BudgetState) -> int:
 def _create_round(
     session: Session, project: Project, number: int, budget: int, max_attempts: int
 ) -> None:
-    strategy = project.strategy
     n_classes = labels.n_classes_resolved(session, project.id)
-    if STRATEGIES[strategy].needs and n_classes < 2:
-        strategy = COLD_START
-        facts = {"round": number, "strategy": COLD_START, "n_classes_labeled": n_classes}
+    strategy = strategy_of_round(
+        project.strategy,
+        needs_model=bool(STRATEGIES[project.strategy].needs),
+        n_classes_labeled=n_classes,
+    )
+    if strategy != project.strategy:
+        facts = {"round": number, "strategy": strategy, "n_classes_labeled": n_classes}
         events.append(session, project.id, "round.strategy_replaced", facts)
     trains = bool(STRATEGIES[strategy].needs)
     round_ = Round(

@@ -243,6 +243,25 @@ class TestBudget:
         give(ada, project, held[2:])
         assert admin.project(project)["state"] == "training_target"
 
+    def test_leases_that_end_return_their_budget_to_a_new_round(
+        self,
+        admin: Client,
+        make_client: MakeClient,
+        start: Start,
+        session_factory: Factory,
+        settings: Settings,
+    ) -> None:
+        project = start(total_budget=3, reserve=1)
+        ada = make_client("ada")
+        held = poll(ada, project, 3)
+        give(ada, project, held[:2])
+        expire_leases(session_factory, project)
+        assert jobs.sweep(session_factory, settings).freed_leases == 1
+        assert [(r["state"], r["budget"]) for r in admin.rounds(project)] == [
+            ("completed", 2),
+            ("selecting", 1),
+        ]
+
 
 class TestRounds:
     def test_reserve_is_handed_out_while_the_next_proxy_trains(

@@ -26,10 +26,11 @@ def make_set(model: str, n: int = 60) -> tuple[Inputs, np.ndarray, Recipe]:
         words = np.where(labels == 0, "good", "bad")
         recipe = resolve_recipe(model, {"buckets": 500, "epochs": 20})
         return encode([f"item {i} is {w}" for i, w in enumerate(words)], 2, 500), labels, recipe
-    images, classes = read_digits()
-    keep = np.flatnonzero(classes < 2)[:n]
+    digits = read_digits().train
+    two = digits.take(np.flatnonzero(digits.labels < 2)[:n])
+    assert isinstance(two.content, Images)
     recipe = resolve_recipe(model, {**FAST, "crop_padding": 1, "horizontal_flip": False})
-    return images.take(keep), classes[keep], recipe
+    return two.content, two.labels, recipe
 
 
 def fit(model: str, n: int = 60, **kwargs: object) -> TrainedModel:

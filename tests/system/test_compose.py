@@ -117,7 +117,9 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
             part.replace("http://api:8000", f"http://127.0.0.1:{port}")
             for part in OURS[name]["command"]
         ]
-        command = [str(tmp_path / "reports") if part == "/reports" else part for part in command]
+        command = [
+            str(tmp_path / part[1:]) if part.startswith("/reports") else part for part in command
+        ]
         return subprocess.Popen(
             [sys.executable, "-m", "workers.cli.main", *command[1:]],
             env={**clean, **environment},
@@ -141,7 +143,7 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
         assert start("simulate", SVP_ADMIN_TOKEN=token).wait(300) == 0, (
             tmp_path / "log"
         ).read_text()[-3000:]
-        assert (tmp_path / "reports" / "demo.png").stat().st_size > 10_000
+        assert (tmp_path / "reports" / "digits" / "report" / "report.png").stat().st_size > 10_000
         assert httpx.get(f"http://127.0.0.1:{port}/api/v1/projects").status_code == 401
     finally:
         for process in running:

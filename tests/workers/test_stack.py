@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load
 
 from app.client import Client
 from tests.support import wait_for
-from workers.simulation.oracle import Oracle
+from workers.simulation.config import OracleConfig
+from workers.simulation.oracle import AnswerKey, Oracle
 
 START_SECONDS = 60
 
@@ -145,6 +147,7 @@ def _label_a_text_project(client: Client) -> int:
     ]
     client.import_texts(project, iter(texts))
     client.start(project)
-    true_labels = {f"r-{i}": names[i % 2] for i in range(60)}
-    assert Oracle(client, true_labels).label_until_finished(project)["state"] == "finished"
+    key = AnswerKey(np.arange(60)[None] % 2, n_classes=2, seed=1)
+    oracle = Oracle(client, OracleConfig(), key, {f"r-{i}": i for i in range(60)}, names)
+    assert oracle.label_until_finished(project)["state"] == "finished"
     return project

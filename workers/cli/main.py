@@ -9,7 +9,7 @@ import typer
 
 from app.config import Settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import demo, doctor, tokens
+from workers.cli import doctor, simulate, tokens
 from workers.cli.connect import database_url
 
 app = typer.Typer(
@@ -20,13 +20,19 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(tokens.commands, name="token")
-app.command()(demo.demo)
-app.command()(demo.simulate)
+app.command()(simulate.demo)
+app.command()(simulate.simulate)
+app.command()(simulate.report)
+app.command()(simulate.experiments)
 app.command()(doctor.doctor)
 
 
 def run() -> None:
-    """Run the command line; our own errors are one sentence and exit code 1."""
+    """Run the command line; our own errors are one sentence and exit code 1.
+
+    SIGTERM ends a command as Ctrl-C does, so that what it started is stopped in order.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except (DomainError, ValueError, TimeoutError) as error:
@@ -49,7 +55,6 @@ def up(
     from workers.stack import Stack  # noqa: PLC0415
 
     settings = _settings(host=host, port=port, data_folder=data_folder)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with Stack(settings, say=lambda words: typer.echo(f"svp: {words}", err=True)) as stack:
             typer.echo(f"\nsvp serves {stack.url}  (API at {stack.url}/api/v1)")

@@ -12,7 +12,7 @@ def speedup_rows(arms: Sequence[ArmResult]) -> list[list[str]]:
 
     The speed-up is the target arm's data selection seconds over this arm's.
     """
-    baseline = next(arm for arm in arms if arm.name.startswith("target"))
+    baseline = next(arm for arm in arms if arm.name == "target")
     rows = []
     for arm in arms:
         ratio = "-"

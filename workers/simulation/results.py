@@ -1,47 +1,158 @@
-"""What one arm of an experiment gave: errors by labels, and seconds by part."""
+"""What an experiment writes: one JSON line a round, appended whole, and read back to go on."""
 
+import json
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 PARTS = ("training", "inference", "selection")
 
 
-@dataclass
-class ArmResult:
-    """One arm: who selects, and what came of it.
+def software_versions() -> dict[str, str]:
+    """Return the versions that decide results."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy")},
+    }
+
+
+@dataclass(frozen=True)
+class RoundLine:
+    """One round of one arm with one seed.
 
     Attributes:
-        name: "proxy", "target" or "uniform".
-        n_labels: labels at each measured point, ascending.
-        target_errors: the target's error on the evaluation split at each point, 0..1.
-        seconds: data selection seconds by part, summed over the rounds: what the service measured.
-        target_seconds: training of the delivered target.
-        wall_seconds: from start to finish, labeling included.
+        number: of the round, from 0.
+        strategy: that selected; uniform while fewer than two classes are labeled.
+        indices: pool indices of the batch, best rank first.
+        n_labeled_before: labels that the selector was trained on.
+        n_labeled: labels after this round.
+        proxy_error: the selector's error on the evaluation split, 0..1; None without a model.
+        target_error: of the target trained on `n_labeled` labels; None where the target selects
+            for itself and its next round gives the figure as `proxy_error`.
+        seconds: data selection by part, and evaluation beside them.
+        target_seconds: training of the target, where it was trained for this line.
+        recipe_hash: of the selector's recipe; None without a model.
     """
 
-    name: str
+    experiment: str
+    experiment_hash: str
+    data: str
+    arm: str
+    seed: int
+    number: int
+    strategy: str
     selector: str
-    n_labels: list[int] = field(default_factory=list)
-    target_errors: list[float] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    target_seconds: float = 0.0
-    wall_seconds: float = 0.0
+    indices: list[int]
+    n_labeled_before: int
+    n_labeled: int
+    proxy_error: float | None
+    target_error: float | None
+    seconds: dict[str, float]
+    target_seconds: float | None
+    device: str
+    recipe_hash: str | None
+    target_recipe_hash: str
+    via: str
+    versions: dict[str, str] = field(default_factory=software_versions)
 
     @property
     def selection_seconds(self) -> float:
-        """Data selection runtime: proxy training + inference + selection over all rounds."""
+        """Data selection runtime: training + inference + selection."""
         return sum(self.seconds.get(part, 0.0) for part in PARTS)
+
+
+class LineFile:
+    """The lines of one arm and seed; a line that was cut off by a crash is dropped."""
+
+    def __init__(self, folder: Path, arm: str, seed: int) -> None:
+        self.path = folder / f"{arm}-seed{seed}.jsonl"
+
+    def read(self) -> list[RoundLine]:
+        """Return the whole lines, by round."""
+        if not self.path.exists():
+            return []
+        whole = self.path.read_bytes().rpartition(b"\n")[0].splitlines()
+        return [RoundLine(**json.loads(line)) for line in whole]
+
+    def append(self, line: RoundLine) -> None:
+        """Write the line to the disk; it is there whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._drop_cut_off_line()
+        with self.path.open("ab") as file:
+            file.write(json.dumps(asdict(line)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _drop_cut_off_line(self) -> None:
+        if self.path.exists():
+            data = self.path.read_bytes()
+            whole = len(data.rpartition(b"\n")[0]) + (b"\n" in data)
+            if whole != len(data):
+                os.truncate(self.path, whole)
+
+
+def read_lines(folder: Path) -> dict[tuple[str, int], list[RoundLine]]:
+    """Return the lines of every arm and seed in a run's folder."""
+    runs = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        arm, _, seed = path.stem.rpartition("-seed")
+        lines = LineFile(folder, arm, int(seed)).read()
+        if lines:
+            runs[arm, int(seed)] = lines
+    return runs
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm with one seed, summed up.
+
+    Attributes:
+        n_labels: labels at each measured point, ascending.
+        target_errors: the target's error at each point, 0..1.
+        seconds: data selection seconds by part, summed over the rounds.
+    """
+
+    name: str
+    seed: int
+    selector: str
+    n_labels: list[int]
+    target_errors: list[float]
+    seconds: dict[str, float]
+
+    @property
+    def selection_seconds(self) -> float:
+        """Data selection runtime over all rounds."""
+        return sum(self.seconds.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""
         return {**asdict(self), "selection_seconds": self.selection_seconds}
 
 
-def sum_seconds(rounds: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the seconds by part, summed over the rounds of a project."""
-    total: dict[str, float] = {}
-    for round_ in rounds:
-        for part, seconds in round_["seconds"].items():
-            total[part] = total.get(part, 0.0) + seconds
-    return total
+def summarize(lines: Sequence[RoundLine]) -> ArmResult:
+    """Return the result of one arm and seed from its lines, by round.
+
+    Where the target selects for itself, a round's target is the next round's selector.
+    """
+    points: dict[int, float] = {}
+    for line in lines:
+        if line.target_error is not None:
+            points[line.n_labeled] = line.target_error
+        elif line.number + 1 < len(lines):
+            error = lines[line.number + 1].proxy_error
+            if error is not None:
+                points[line.n_labeled] = error
+    seconds = {part: sum(line.seconds.get(part, 0.0) for line in lines) for part in PARTS}
+    models = {line.selector for line in lines}
+    return ArmResult(
+        name=lines[0].arm,
+        seed=lines[0].seed,
+        selector=next(iter(models - {"none"}), "none"),
+        n_labels=list(points),
+        target_errors=list(points.values()),
+        seconds=seconds,
+    )

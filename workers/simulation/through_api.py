@@ -1,9 +1,12 @@
-"""An experiment's arm through the real HTTP service: create, import, label, read the results."""
+"""An experiment's arm through the real HTTP service: create, import, label, read the results.
+
+The project's name says experiment, arm and seed, so that a run that was killed finds its project
+again and goes on; importing and labeling again change nothing.
+"""
 
 import io
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,50 +14,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.client import Client
+from app.domain.states import ProjectState
+from models.catalog import MODELS
 from models.data.arrays import Images
-from models.predict import accuracy, predict
-from models.recipe import recipe_from_json
-from models.train import train
-from workers.round_step import training_seed
+from models.data.readers import Part
 from workers.simulation.oracle import Oracle
-from workers.simulation.results import ArmResult, sum_seconds
-
-IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """A labeled data set, split into pool and evaluation; `classes` names the class indices."""
-
-    pool: Images
-    pool_labels: IntArray
-    evaluation: Images
-    evaluation_labels: IntArray
-    classes: list[str]
-
-    @property
-    def true_labels(self) -> dict[str, str]:
-        """External id -> class name of the pool: what the oracle knows."""
-        return {pool_id(i): self.classes[c] for i, c in enumerate(self.pool_labels)}
+from workers.simulation.replay import RunContext
+from workers.simulation.results import RoundLine
 
 
-def pool_id(index: int) -> str:
-    """Return the external id of a pool image."""
-    return f"pool-{index:06d}.png"
-
-
-def import_images(client: Client, project: int, data: ImageSet) -> None:
-    """Upload both splits as PNG; classes go along with the evaluation split only."""
-    names = [f"evaluation-{i:06d}.png" for i in range(len(data.evaluation))]
-    metadata = {
-        name: {"split": "evaluation", "class": data.classes[c]}
-        for name, c in zip(names, data.evaluation_labels, strict=True)
-    }
-    pool = [(pool_id(i), encode_png(p)) for i, p in enumerate(data.pool.pixels)]
-    evaluation = [(n, encode_png(p)) for n, p in zip(names, data.evaluation.pixels, strict=True)]
-    counts = client.upload_images(project, pool + evaluation, metadata)
-    if counts["n_failed"]:
-        raise ValueError(f"{counts['n_failed']} images were refused by the service.")
+def item_id(split: str, index: int, part: Part) -> str:
+    """Return the external id of an item."""
+    return f"{split}-{index:07d}" + (".png" if isinstance(part.content, Images) else "")
 
 
 def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -64,79 +35,140 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def run_arm(
-    client: Client,
-    data: ImageSet,
-    name: str,
-    project_name: str,
-    settings: dict[str, Any],
-    on_change: Callable[[dict[str, Any]], None] = lambda _: None,
-) -> tuple[ArmResult, int]:
-    """Run one project from creation to its trained target; return its result and id.
+@dataclass(frozen=True)
+class ServiceRun:
+    """One arm and seed as a project of a running service.
 
-    The result holds the point of the delivered target; `measure_targets` adds the earlier ones.
+    Attributes:
+        suffix: told apart runs of the same experiment in one service.
     """
-    project = client.create_project(
-        name=project_name, modality="image", classes=data.classes, **settings
-    )
-    project_id: int = project["id"]
-    import_images(client, project_id, data)
-    start = time.perf_counter()
-    client.start(project_id)
-    Oracle(client, data.true_labels).label_until_finished(project_id, on_change)
-    wall = time.perf_counter() - start
-    target = client.models(project_id)[-1]
-    selector = project["proxy"]["model"] if project["strategy"] != "uniform" else "none"
-    return (
-        ArmResult(
+
+    context: RunContext
+    client: Client
+    suffix: str = ""
+
+    def run(
+        self,
+        on_change: Callable[[dict[str, Any]], None],
+        on_line: Callable[[RoundLine], None],
+    ) -> list[RoundLine]:
+        """Bring the project to its end, measure what is not on the disk yet; return all lines."""
+        project = self._project()
+        if project["state"] == ProjectState.DRAFT:
+            self._import(project["id"], "pool", self.context.data.pool)
+            self._import(project["id"], "evaluation", self.context.data.evaluation)
+            self.client.start(project["id"])
+        pool = self.context.data.pool
+        oracle = Oracle(
+            client=self._labeling_client(),
+            config=self.context.experiment.oracle,
+            key=self.context.key,
+            index_of={item_id("pool", i, pool): i for i in range(len(pool))},
+            classes=self.context.data.classes,
+        )
+        oracle.label_until_finished(project["id"], on_change)
+        lines = self.context.lines.read()
+        for line in lines:
+            on_line(line)
+        for line in self._measured_lines(project["id"], skip=len(lines)):
+            self.context.lines.append(line)
+            lines.append(line)
+            on_line(line)
+        return lines
+
+    def _labeling_client(self) -> Client:
+        """Return the client itself, or one that may act as several annotators."""
+        oracle = self.context.experiment.oracle
+        if oracle.annotators == 1 and not oracle.abandonment:
+            return self.client
+        return self.client.with_token(self.client.create_token("oracle", act_as=True))
+
+    def _project(self) -> dict[str, Any]:
+        context, experiment = self.context, self.context.experiment
+        name = f"{experiment.name}-{context.arm}-seed{context.seed}-{experiment.hash}{self.suffix}"
+        known = self.client.find_project(name)
+        if known is not None:
+            return known
+        models = experiment.models
+        selector, target = models[experiment.arms[context.arm].selector], models["target"]
+        return self.client.create_project(
             name=name,
-            selector=selector,
-            n_labels=[target["n_labeled"]],
-            target_errors=[1 - target["metrics"]["accuracy"]],
-            seconds=sum_seconds(client.rounds(project_id)),
-            target_seconds=target["seconds"]["training"],
-            wall_seconds=wall,
-        ),
-        project_id,
-    )
+            modality=MODELS[target.model].modality,
+            classes=context.data.classes,
+            proxy=selector.model_dump(),
+            target=target.model_dump(),
+            strategy=experiment.strategy_of(context.arm),
+            reserve=0,
+            labels_per_item=experiment.labels_per_item,
+            seed=context.seed,
+            **experiment.budgets.model_dump(),
+        )
 
-
-def measure_targets(
-    client: Client,
-    project_id: int,
-    data: ImageSet,
-    result: ArmResult,
-    known_errors: dict[bytes, float],
-) -> None:
-    """Add the target's error after each earlier round to `result`.
-
-    The service trains the target once, at the end; here it is trained on each round's labels with
-    the same code, recipe and seed. Not part of the data selection seconds. `known_errors` carries
-    the errors of labeled sets that several arms share. An arm whose target selects for itself has
-    trained it in every round already: its points are those of the service.
-    """
-    project = client.project(project_id)
-    if project["proxy"] == project["target"] and project["strategy"] != "uniform":
-        models = client.models(project_id)
-        result.n_labels = [model["n_labeled"] for model in models]
-        result.target_errors = [1 - model["metrics"]["accuracy"] for model in models]
-        return
-    recipe = recipe_from_json(project["target"]["recipe"])
-    labels = list(client.export_labels(project_id))
-    n_rounds = 1 + max(label["round"] for label in labels)
-    for number in reversed(range(n_rounds - 1)):
-        index = np.asarray([x["index"] for x in labels if x["round"] <= number], np.int64)
-        key = index.tobytes()
-        if key not in known_errors:
-            trained = train(
-                project["target"]["model"],
-                recipe,
-                data.pool.take(index),
-                data.pool_labels[index],
-                len(data.classes),
-                training_seed(project["seed"], 0, "target"),
+    def _import(self, project: int, split: str, part: Part) -> None:
+        """Import one split in index order; classes go along with the evaluation split only."""
+        classes = self.context.data.classes
+        names = [item_id(split, i, part) for i in range(len(part))]
+        about = [
+            {"split": split, "class": classes[c]} if split == "evaluation" else {"split": split}
+            for c in part.labels
+        ]
+        if isinstance(part.content, Images):
+            files = [(n, encode_png(p)) for n, p in zip(names, part.content.pixels, strict=True)]
+            counts: dict[str, Any] = self.client.upload_images(
+                project, files, dict(zip(names, about, strict=True))
             )
-            probs = predict(trained, data.evaluation).probs
-            known_errors[key] = 1 - accuracy(probs, data.evaluation_labels)
-        result.n_labels.insert(0, len(index))
-        result.target_errors.insert(0, known_errors[key])
+        else:
+            counts = self.client.import_texts(
+                project,
+                (
+                    {"external_id": n, "text": text, **more}
+                    for n, text, more in zip(names, part.content, about, strict=True)
+                ),
+            )
+        if counts["n_failed"]:
+            raise ValueError(f"{counts['n_failed']} items were refused by the service.")
+
+    def _measured_lines(self, project: int, skip: int) -> Iterator[RoundLine]:
+        """Yield the lines of the project's completed rounds after the first `skip`."""
+        models = {model["id"]: model for model in self.client.models(project)}
+        target = next(m for m in models.values() if m["role"] == "target")
+        labeled = np.empty(0, np.int64)
+        rounds = [r for r in self.client.rounds(project) if r["state"] == "completed"]
+        for round_ in rounds:
+            indices = [
+                item["index"]
+                for item in self.client.selected(project, round_["number"])
+                if item["source"] == "batch" and item["state"] == "labeled"
+            ]
+            line = self.context.line(round_["number"], indices, len(labeled))
+            labeled = np.concatenate([labeled, np.asarray(indices, np.int64)])
+            if round_["number"] < skip:
+                continue
+            line = replace(
+                line, strategy=round_["strategy"], seconds=round_["seconds"], via="service"
+            )
+            model = models.get(round_["model_id"])
+            if model is not None:
+                line = replace(
+                    line,
+                    selector=model["name"],
+                    recipe_hash=model["recipe_hash"],
+                    proxy_error=1 - model["metrics"]["accuracy"],
+                    device=model["provenance"]["device"],
+                )
+            yield self._with_target(line, labeled, target)
+
+    def _with_target(
+        self, line: RoundLine, labeled: npt.NDArray[np.int64], target: dict[str, Any]
+    ) -> RoundLine:
+        """Return the line with the target's error: the delivered one, or one trained for it."""
+        if line.n_labeled == target["n_labeled"]:
+            return replace(
+                line,
+                target_error=1 - target["metrics"]["accuracy"],
+                target_seconds=target["seconds"]["training"],
+            )
+        if self.context.target_selects:
+            return line
+        error, seconds = self.context.measure_target(labeled)
+        return replace(line, target_error=error, target_seconds=seconds)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Round
+from app.db.tables import BatchItem, Item, Round
 from app.domain.states import LIVE_ROUND_STATES
 
 
@@ -45,3 +45,17 @@ def list_all(session: Session, project_id: int) -> Sequence[Round]:
     return session.scalars(
         select(Round).where(Round.project_id == project_id).order_by(Round.number)
     ).all()
+
+
+def ranked_page(
+    session: Session, round_id: int, after_rank: int, limit: int
+) -> list[tuple[BatchItem, Item]]:
+    """Return up to `limit` items that the round selected, ranked after `after_rank`."""
+    rows = session.execute(
+        select(BatchItem, Item)
+        .join(Item, Item.id == BatchItem.item_id)
+        .where(BatchItem.round_id == round_id, BatchItem.rank > after_rank)
+        .order_by(BatchItem.rank)
+        .limit(limit)
+    )
+    return [(batch_item, item) for batch_item, item in rows]

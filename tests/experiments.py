@@ -1,0 +1,71 @@
+"""A tiny experiment on real images, and how tests run it."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from app.client import Client
+from workers.simulation.config import ExperimentConfig, load_experiment
+from workers.simulation.results import RoundLine, read_lines
+from workers.simulation.run import Place, run_experiment
+
+TINY = """
+title = "Tiny digits"
+seeds = [3]
+strategy = "least_confidence"
+
+[data]
+name = "digits"
+n_pool = 60
+n_evaluation = 40
+
+[budgets]
+initial_budget = 12
+round_budget = 6
+total_budget = 24
+
+[models.proxy]
+model = "preact8"
+recipe = {epochs = 2, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+
+[models.target]
+model = "preact8"
+recipe = {epochs = 3, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+
+[arms.proxy]
+selector = "proxy"
+
+[arms.target]
+selector = "target"
+
+[arms.uniform]
+strategy = "uniform"
+"""
+
+Lines = dict[tuple[str, int], list[RoundLine]]
+
+
+def write_tiny(folder: Path) -> Path:
+    """Return the path of the tiny experiment's TOML file."""
+    path = folder / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def tiny(folder: Path, *overrides: str) -> ExperimentConfig:
+    """Return the tiny experiment with overrides."""
+    return load_experiment(str(write_tiny(folder)), overrides)
+
+
+def run(
+    experiment: ExperimentConfig, out: Path, client: Client | None = None, suffix: str = ""
+) -> Lines:
+    """Run the experiment and return its lines."""
+    place = Place(out, client=client, suffix=suffix)
+    run_experiment(experiment, experiment.seeds, place, Console(quiet=True))
+    return read_lines(out)
+
+
+def indices(lines: Lines) -> dict[tuple[str, int], list[list[int]]]:
+    """Return the indices of every round, by arm and seed."""
+    return {key: [line.indices for line in run_lines] for key, run_lines in lines.items()}

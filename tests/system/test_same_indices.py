@@ -1,0 +1,101 @@
+"""One experiment in process and through the HTTP service selects the same indices in every round.
+
+It holds under reserve 0, overlap 1, on the CPU, for any order of labels, any number of annotators
+and a killed job.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.client import Client
+from app.config import Settings
+from tests.experiments import indices, run, tiny, write_tiny
+from tests.support import wait_for
+from workers.simulation.results import LineFile, read_lines
+from workers.stack import Stack
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A service of its own: Postgres, API and a worker as processes."""
+    folder = tmp_path_factory.mktemp("service")
+    with Stack(Settings(data_folder=folder / "data", port=0)) as stack:
+        yield stack
+
+
+@pytest.fixture
+def client(service: Stack) -> Iterator[Client]:
+    with Client(service.url, service.create_admin_token()) as client:
+        yield client
+
+
+def test_through_the_service_as_in_process(client: Client, tmp_path: Path) -> None:
+    experiment = tiny(tmp_path)
+    in_process = run(experiment, tmp_path / "process")
+    served = run(experiment, tmp_path / "service", client)
+    assert indices(served) == indices(in_process)
+    for key, lines in served.items():
+        errors = [(line.proxy_error, line.target_error) for line in in_process[key]]
+        assert [(line.proxy_error, line.target_error) for line in lines] == errors
+
+
+def test_three_annotators_label_noise_and_a_killed_job_change_nothing(
+    client: Client, service: Stack, tmp_path: Path
+) -> None:
+    experiment = tiny(
+        tmp_path, "oracle.annotators=3", "oracle.poll_size=2", "oracle.noise=0.2", "seeds=[8]"
+    )
+    in_process = run(experiment, tmp_path / "process")
+    killed = threading.Event()
+    killer = threading.Thread(target=kill_next_training, args=(service, killed), daemon=True)
+    killer.start()
+    served = run(experiment, tmp_path / "service", client)
+    assert killed.wait(0)
+    projects = client.request("GET", "/projects?limit=1000").json()["projects"]
+    jobs = [job for project in projects for job in client.jobs(project["id"])]
+    assert any(job["attempts"] > 1 and job["state"] == "succeeded" for job in jobs)
+    assert indices(served) == indices(in_process)
+
+
+def test_killed_command_finds_its_projects_again(
+    client: Client, service: Stack, tmp_path: Path
+) -> None:
+    command = [
+        *[sys.executable, "-m", "workers.cli.main", "simulate", str(write_tiny(tmp_path))],
+        *["--seed", "11", "--url", service.url, "--out", str(tmp_path / "service")],
+    ]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    environment["SVP_ADMIN_TOKEN"] = service.create_admin_token()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    wait_for(LineFile(tmp_path / "service", "proxy", 11).path.exists, 120)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    in_process = run(tiny(tmp_path, "seeds=[11]"), tmp_path / "process")
+    assert indices(read_lines(tmp_path / "service")) == indices(in_process)
+    names = [p["name"] for p in client.request("GET", "/projects?limit=1000").json()["projects"]]
+    assert len([name for name in names if "seed11" in name]) == 3
+
+
+def kill_next_training(service: Stack, killed: threading.Event) -> None:
+    """Kill the process of the next job that trains a proxy, with signal 9."""
+    log = service.log_file("worker")
+    seen = log.stat().st_size
+
+    def claimed() -> list[str]:
+        new = log.read_bytes()[seen:].decode().splitlines()
+        return [line for line in new if "job.claimed" in line]
+
+    wait_for(lambda: len(claimed()) >= 2, 120)  # the first one selects uniformly
+    pid = int(claimed()[1].partition("pid=")[2].split()[0])
+    os.killpg(pid, signal.SIGKILL)
+    killed.set()

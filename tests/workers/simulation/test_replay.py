@@ -1,0 +1,177 @@
+"""Experiments in process: lines, resuming, configuration, and what the report makes of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.experiments import indices, run, tiny, write_tiny
+from tests.support import wait_for
+from workers.reports.report import write_report
+from workers.reports.statistics import estimate, points_of, speedups
+from workers.simulation.config import ExperimentError, bundled, load_experiment
+from workers.simulation.results import ArmResult, LineFile, summarize
+
+
+class TestReplay:
+    def test_rounds_spend_the_budget_and_never_select_an_item_twice(self, tmp_path: Path) -> None:
+        lines = run(tiny(tmp_path), tmp_path / "out")
+        assert set(lines) == {("proxy", 3), ("target", 3), ("uniform", 3)}
+        for rounds in lines.values():
+            assert [len(line.indices) for line in rounds] == [12, 6, 6]
+            assert [line.n_labeled for line in rounds] == [12, 18, 24]
+            chosen = [i for line in rounds for i in line.indices]
+            assert len(set(chosen)) == 24
+            assert max(chosen) < 60
+        assert [line.strategy for line in lines["proxy", 3]] == [
+            "uniform",
+            "least_confidence",
+            "least_confidence",
+        ]
+
+    def test_arms_share_round_0_and_seeds_differ(self, tmp_path: Path) -> None:
+        experiment = tiny(tmp_path, "seeds=[3, 4]")
+        lines = run(experiment, tmp_path / "out")
+        first = {key: rounds[0].indices for key, rounds in lines.items()}
+        assert first["proxy", 3] == first["target", 3] == first["uniform", 3]
+        assert first["proxy", 3] != first["proxy", 4]
+
+    def test_every_point_of_the_target_is_known_where_it_selects_for_itself(
+        self, tmp_path: Path
+    ) -> None:
+        lines = run(tiny(tmp_path), tmp_path / "out")["target", 3]
+        assert [line.target_error is None for line in lines] == [True, True, False]
+        result = summarize(lines)
+        assert result.n_labels == [12, 18, 24]
+        assert result.target_errors[:2] == [lines[1].proxy_error, lines[2].proxy_error]
+
+    def test_what_is_on_the_disk_is_not_run_again(self, tmp_path: Path) -> None:
+        experiment = tiny(tmp_path)
+        before = run(experiment, tmp_path / "out")
+        stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.jsonl")}
+        assert run(experiment, tmp_path / "out") == before
+        assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+
+    def test_a_line_that_was_cut_off_is_run_again(self, tmp_path: Path) -> None:
+        experiment = tiny(tmp_path)
+        before = indices(run(experiment, tmp_path / "out"))
+        path = LineFile(tmp_path / "out", "proxy", 3).path
+        path.write_bytes(path.read_bytes()[:-20])
+        assert indices(run(experiment, tmp_path / "out")) == before
+
+    def test_folder_of_another_experiment_is_refused(self, tmp_path: Path) -> None:
+        run(tiny(tmp_path), tmp_path / "out")
+        with pytest.raises(ExperimentError, match="other settings"):
+            run(tiny(tmp_path, "budgets.total_budget=30"), tmp_path / "out")
+
+    @pytest.mark.slow
+    def test_killed_run_goes_on_and_ends_with_the_same_indices(self, tmp_path: Path) -> None:
+        more = ["seeds=[3, 4, 5]", "models.proxy.recipe.epochs=20"]
+        command = [
+            *[sys.executable, "-m", "workers.cli.main", "simulate", str(write_tiny(tmp_path))],
+            *[part for setting in more for part in ("--set", setting)],
+            *["--out", str(tmp_path / "killed")],
+        ]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        path = LineFile(tmp_path / "killed", "proxy", 4).path
+        wait_for(path.exists, 120)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not LineFile(tmp_path / "killed", "uniform", 5).path.exists()
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        whole = run(tiny(tmp_path, *more), tmp_path / "whole")
+        killed = run(tiny(tmp_path, *more), tmp_path / "killed")
+        assert indices(killed) == indices(whole)
+
+
+class TestConfig:
+    def test_bundled_experiments_fit(self) -> None:
+        assert set(bundled()) == {"digits", "cifar10-small", "amazon-small"}
+
+    @pytest.mark.parametrize(
+        ("override", "sentence"),
+        [
+            ("strategy=guess", "no strategy of this name"),
+            ("models.proxy.model=resnet9000", "no model 'resnet9000'"),
+            ("arms.proxy.selector=nobody", "there is no model 'nobody'"),
+            ("budgets.total_budget=0", "greater than or equal to 1"),
+            ("budget=3", "Extra inputs are not permitted"),
+            ("oracle.confusion=[[0.5, 0.4], [0, 1]]", "sum to 1"),
+            ("nonsense", "key=value"),
+        ],
+    )
+    def test_what_does_not_fit_is_explained(
+        self, tmp_path: Path, override: str, sentence: str
+    ) -> None:
+        with pytest.raises(ExperimentError, match=sentence):
+            tiny(tmp_path, override)
+
+    def test_unknown_experiment_lists_the_bundled(self) -> None:
+        with pytest.raises(ExperimentError, match="cifar10-small"):
+            load_experiment("cifar11")
+
+    def test_seeds_and_title_do_not_change_the_hash(self, tmp_path: Path) -> None:
+        assert tiny(tmp_path).hash == tiny(tmp_path, "seeds=[9]", "title=other").hash
+        assert tiny(tmp_path).hash != tiny(tmp_path, "data.n_pool=61").hash
+
+
+class TestReport:
+    def test_page_holds_everything_and_needs_nothing_else(self, tmp_path: Path) -> None:
+        run(tiny(tmp_path, "seeds=[3, 4]"), tmp_path / "out")
+        write_report([tmp_path / "out"], tmp_path / "report")
+        html = (tmp_path / "report" / "report.html").read_text()
+        assert "data:image/png;base64," in html
+        assert "http://" not in html
+        assert "Tiny digits" in html
+        files = {path.name for path in (tmp_path / "report").iterdir()}
+        assert files == {"report.html", "report.md", "report.png", "errors.csv", "seconds.csv"}
+        rows = (tmp_path / "report" / "errors.csv").read_text().splitlines()
+        assert len(rows) == 1 + 3 * 3
+
+    def test_runs_of_different_experiments_are_not_mixed(self, tmp_path: Path) -> None:
+        run(tiny(tmp_path), tmp_path / "one")
+        run(tiny(tmp_path, "data.n_pool=70"), tmp_path / "two")
+        with pytest.raises(ExperimentError, match="different experiments"):
+            write_report([tmp_path / "one", tmp_path / "two"], tmp_path / "report")
+
+    def test_folder_without_a_run_says_what_to_do(self, tmp_path: Path) -> None:
+        with pytest.raises(ExperimentError, match="svp simulate"):
+            write_report([tmp_path], tmp_path / "report")
+
+    def test_interval_is_students(self) -> None:
+        found = estimate([1.0, 2.0, 3.0, 4.0, 5.0])
+        assert found.mean == 3.0
+        assert found.half_width == pytest.approx(
+            2.776445 * np.std([1, 2, 3, 4, 5], ddof=1) / 5**0.5
+        )
+        assert estimate([1.0]).half_width is None
+
+    def test_difference_is_paired_by_seed(self) -> None:
+        def arm(name: str, seed: int, error: float, seconds: float) -> ArmResult:
+            return ArmResult(name, seed, "preact8", [10], [error], {"training": seconds})
+
+        results = [
+            arm("target", 1, 0.2, 8.0),
+            arm("target", 2, 0.4, 10.0),
+            arm("proxy", 1, 0.3, 2.0),
+            arm("proxy", 2, 0.5, 5.0),
+            arm("proxy", 3, 0.9, 1.0),  # has no partner
+        ]
+        proxy = next(p for p in points_of(results, "target") if p.arm == "proxy")
+        assert proxy.difference is not None
+        assert proxy.difference.mean == pytest.approx(0.1)
+        assert proxy.difference.half_width == pytest.approx(0.0, abs=1e-9)
+        assert speedups(results, "proxy", "target") == [4.0, 2.0]
+
+
+def test_lines_hold_what_the_report_needs(tmp_path: Path) -> None:
+    run(tiny(tmp_path), tmp_path / "out")
+    (line, *_) = map(json.loads, (tmp_path / "out" / "proxy-seed3.jsonl").read_text().splitlines())
+    assert {"arm", "number", "indices", "n_labeled", "proxy_error", "target_error"} <= set(line)
+    assert {"seconds", "device", "seed", "versions", "recipe_hash"} <= set(line)

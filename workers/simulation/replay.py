@@ -1,0 +1,205 @@
+"""An experiment's arm in process: the round step that the service runs, without the service.
+
+Every round ends in a line on the disk; a training in progress leaves checkpoints. So a run that was
+killed goes on where it was.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.domain.budget import BudgetState, next_batch_budget
+from app.domain.strategy import strategy_of_round
+from models.checkpoints import CheckpointFile
+from models.train import TrainProgress
+from selection.catalog import STRATEGIES
+from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
+from workers.simulation.config import ExperimentConfig, ModelConfig
+from workers.simulation.data import DataSet, model_inputs
+from workers.simulation.oracle import AnswerKey
+from workers.simulation.results import LineFile, RoundLine
+from workers.target_step import run_target_step
+
+IntArray = npt.NDArray[np.int64]
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One arm of an experiment with one seed, and where it runs.
+
+    Attributes:
+        folder: of the lines and checkpoints.
+        on_progress: gets a training's progress.
+        target_errors: (labeled set, its labels) -> (error, seconds) of targets trained before:
+            arms share them.
+    """
+
+    experiment: ExperimentConfig
+    arm: str
+    seed: int
+    data: DataSet
+    key: AnswerKey
+    folder: Path
+    device: str
+    target_errors: dict[bytes, tuple[float, float]]
+    on_progress: Callable[[TrainProgress], None] = lambda _: None
+
+    @cached_property
+    def lines(self) -> LineFile:
+        """The arm's lines."""
+        return LineFile(self.folder, self.arm, self.seed)
+
+    @cached_property
+    def target_selects(self) -> bool:
+        """Whether the target selects for itself."""
+        return self.experiment.selector_of(self.arm) == self.experiment.models["target"]
+
+    def labels_of(self, index: IntArray) -> IntArray:
+        """Return the oracle's resolved labels of these pool items."""
+        wanted = self.experiment.labels_per_item
+        return np.asarray([self.key.resolved(int(i), wanted) for i in index], np.int64)
+
+    def evaluation(self, model: ModelConfig) -> Evaluation:
+        """Return the evaluation split as the model takes it."""
+        inputs = model_inputs(self.data.evaluation, model.model, model.resolved)
+        return Evaluation(inputs, self.data.evaluation.labels)
+
+    def checkpoint(self, purpose: str) -> CheckpointFile:
+        """Return where a training keeps its newest epoch."""
+        name = f"{self.arm}-seed{self.seed}-{purpose}.pt"
+        return CheckpointFile(self.folder / "checkpoints" / name, CHECKPOINT_SECONDS)
+
+    def measure_target(self, index: IntArray) -> tuple[float, float]:
+        """Return (error, training seconds) of the target trained on these pool items.
+
+        Not part of the data selection seconds.
+        """
+        index = np.sort(index)
+        labels = self.labels_of(index)
+        cache_key = index.tobytes() + labels.tobytes()
+        if cache_key not in self.target_errors:
+            target = self.experiment.models["target"]
+            checkpoint = self.checkpoint("target")
+            result = run_target_step(
+                model_inputs(self.data.pool.take(index), target.model, target.resolved),
+                labels,
+                len(self.data.classes),
+                self.evaluation(target),
+                target.model,
+                target.resolved,
+                self.seed,
+                device=self.device,
+                hooks=RoundHooks(checkpoint=checkpoint, on_progress=self.on_progress),
+            )
+            checkpoint.remove()
+            error = 1 - result.metrics["accuracy"]
+            self.target_errors[cache_key] = (error, result.seconds["training"])
+        return self.target_errors[cache_key]
+
+    def line(self, number: int, indices: list[int], before: int) -> RoundLine:
+        """Return a round's line without its measurements."""
+        target = self.experiment.models["target"]
+        return RoundLine(
+            experiment=self.experiment.name,
+            experiment_hash=self.experiment.hash,
+            data=self.data.title,
+            arm=self.arm,
+            seed=self.seed,
+            number=number,
+            strategy=self.experiment.strategy_of(self.arm),
+            selector="none",
+            indices=indices,
+            n_labeled_before=before,
+            n_labeled=before + len(indices),
+            proxy_error=None,
+            target_error=None,
+            seconds={},
+            target_seconds=None,
+            device=self.device,
+            recipe_hash=None,
+            target_recipe_hash=target.resolved.hash,
+            via="process",
+        )
+
+
+def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> list[RoundLine]:
+    """Run the arm's rounds that are not on the disk yet; return all its lines."""
+    lines = context.lines.read()
+    for line in lines:
+        on_line(line)
+    while (budget := _next_budget(context, lines)) > 0:
+        labeled = np.sort(np.asarray([i for line in lines for i in line.indices], np.int64))
+        result, strategy = _select(context, len(lines), labeled, budget)
+        line = _line_of(context, result, strategy, len(lines), labeled)
+        is_last = line.n_labeled >= context.experiment.budgets.total_budget
+        if is_last or not context.target_selects:
+            index = np.concatenate([labeled, result.ranked_index])
+            error, seconds = context.measure_target(index)
+            line = replace(line, target_error=error, target_seconds=seconds)
+        context.lines.append(line)
+        context.checkpoint("selector").remove()
+        lines.append(line)
+        on_line(line)
+    return lines
+
+
+def _next_budget(context: RunContext, lines: list[RoundLine]) -> int:
+    budgets = context.experiment.budgets
+    n_labeled = lines[-1].n_labeled if lines else 0
+    wanted = budgets.round_budget if lines else budgets.initial_budget
+    state = BudgetState(budgets.total_budget, n_labeled, committed=0, open_batch=0)
+    return next_batch_budget(wanted, state, len(context.data.pool) - n_labeled)
+
+
+def _select(
+    context: RunContext, number: int, labeled: IntArray, budget: int
+) -> tuple[RoundResult, str]:
+    wanted = context.experiment.strategy_of(context.arm)
+    labels = context.labels_of(labeled)
+    strategy = strategy_of_round(
+        wanted,
+        needs_model=bool(STRATEGIES[wanted].needs),
+        n_classes_labeled=len(np.unique(labels)),
+    )
+    model = context.experiment.models[context.experiment.arms[context.arm].selector]
+    inputs = RoundInputs(
+        pool=model_inputs(context.data.pool, model.model, model.resolved),
+        labeled_index=labeled,
+        labels=labels,
+        excluded_index=labeled,
+        n_classes=len(context.data.classes),
+        n_ranked=budget,
+        evaluation=context.evaluation(model),
+    )
+    hooks = RoundHooks(checkpoint=context.checkpoint("selector"), on_progress=context.on_progress)
+    result = run_round_step(
+        inputs,
+        strategy,
+        model.model,
+        model.resolved,
+        context.seed,
+        number,
+        device=context.device,
+        hooks=hooks,
+    )
+    return result, strategy
+
+
+def _line_of(
+    context: RunContext, result: RoundResult, strategy: str, number: int, labeled: IntArray
+) -> RoundLine:
+    line = context.line(number, result.ranked_index.tolist(), len(labeled))
+    line = replace(line, strategy=strategy, seconds=result.seconds)
+    if result.proxy is None:
+        return line
+    return replace(
+        line,
+        selector=result.proxy.model,
+        recipe_hash=result.proxy.recipe.hash,
+        proxy_error=1 - result.metrics["accuracy"],
+    )

@@ -1,0 +1,229 @@
+"""Runs an experiment: its arms over its seeds, in process or through a service, with progress."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from app.client import Client
+from models.train import TrainProgress, train
+from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.data import DataSet, data_folder, load_data, model_inputs
+from workers.simulation.oracle import answer_key
+from workers.simulation.replay import RunContext, replay_arm
+from workers.simulation.results import ArmResult, RoundLine, summarize
+from workers.simulation.through_api import ServiceRun
+
+EXPERIMENT_FILE = "experiment.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an experiment runs.
+
+    Attributes:
+        out: folder of the lines.
+        device: "cpu" or "cuda[:i]", of what runs in this process.
+        client: of a service; None runs in process.
+        suffix: of the projects' names.
+    """
+
+    out: Path
+    device: str = "cpu"
+    client: Client | None = None
+    suffix: str = ""
+
+
+def run_experiment(
+    experiment: ExperimentConfig, seeds: Sequence[int], place: Place, console: Console
+) -> list[ArmResult]:
+    """Run all arms over the seeds and return their results, arm by arm.
+
+    What is on the disk already is not run again.
+
+    Raises:
+        ExperimentError: the folder holds lines of another experiment.
+    """
+    _claim_folder(experiment, place.out)
+    torch.set_num_threads(os.cpu_count() or 1)
+    results = []
+    with _Bars.shown(experiment, place.client, console) as bars:
+        for seed in seeds:
+            data = _load(experiment, seed, bars)
+            if seed == seeds[0]:
+                _announce(experiment, len(seeds), data, console)
+            results += _run_seed(experiment, seed, data, place, bars)
+    return sorted(results, key=lambda result: list(experiment.arms).index(result.name))
+
+
+def _run_seed(
+    experiment: ExperimentConfig, seed: int, data: DataSet, place: Place, bars: "_Bars"
+) -> list[ArmResult]:
+    key = answer_key(
+        experiment.oracle,
+        data.pool.labels,
+        len(data.classes),
+        seed,
+        data.pool_rows,
+        data_folder(),
+    )
+    target_errors: dict[bytes, tuple[float, float]] = {}
+    results = []
+    for arm in experiment.arms:
+        bar = bars.add(arm, seed)
+        context = RunContext(
+            experiment=experiment,
+            arm=arm,
+            seed=seed,
+            data=data,
+            key=key,
+            folder=place.out,
+            device=place.device,
+            target_errors=target_errors,
+            on_progress=bar.on_training,
+        )
+        if place.client is None:
+            lines = replay_arm(context, bar.on_line)
+        else:
+            run = ServiceRun(context, place.client, place.suffix)
+            lines = run.run(bar.on_project, bar.on_line)
+        results.append(summarize(lines))
+        bar.stop()
+    return results
+
+
+def _claim_folder(experiment: ExperimentConfig, out: Path) -> None:
+    """Write the experiment into its folder, or check that it is the one that lies there."""
+    path = out / EXPERIMENT_FILE
+    if path.exists():
+        known = ExperimentConfig.model_validate_json(path.read_text())
+        if known.hash != experiment.hash:
+            raise ExperimentError(
+                f"{out} holds runs of {known.name} with other settings ({known.hash}); choose "
+                "another folder with --out."
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(experiment.model_dump_json(indent=2) + "\n")
+
+
+def _load(experiment: ExperimentConfig, seed: int, bars: "_Bars") -> DataSet:
+    return load_data(experiment.data, seed, bars.on_download)
+
+
+def _announce(experiment: ExperimentConfig, n_seeds: int, data: DataSet, console: Console) -> None:
+    """Print the plan, and its hours by one timed epoch of each model."""
+    budgets = experiment.budgets
+    points = list(range(budgets.initial_budget, budgets.total_budget, budgets.round_budget))
+    points.append(budgets.total_budget)
+    seconds = {name: _seconds_per_item(experiment, name, data) for name in experiment.models}
+    total = 0.0
+    for arm in experiment.arms:
+        selector = experiment.selector_of(arm)
+        target_epochs = experiment.models["target"].resolved.epochs
+        total += sum(points) * target_epochs * seconds["target"]
+        if selector is not None and selector != experiment.models["target"]:
+            name = experiment.arms[arm].selector
+            total += sum(points[:-1]) * selector.resolved.epochs * seconds[name]
+    each = ", ".join(f"{name} {1000 * value:.2f} ms" for name, value in seconds.items())
+    console.print(
+        f"{experiment.title}: {data.title}, {len(data.pool)} + {len(data.evaluation)} items, "
+        f"{len(experiment.arms)} arms, {n_seeds} seeds. One item of one epoch takes {each}: "
+        f"about {total * n_seeds / 3600:.1f} hours of training."
+    )
+
+
+def _seconds_per_item(experiment: ExperimentConfig, name: str, data: DataSet) -> float:
+    model = experiment.models[name]
+    n = min(len(data.pool), 256)
+    part = data.pool.take(np.arange(n))
+    inputs = model_inputs(part, model.model, model.resolved)
+    recipe = model.resolved.with_overrides({"epochs": 1})
+    train(model.model, recipe, inputs, part.labels, len(data.classes), 0)  # warms up
+    start = time.perf_counter()
+    train(model.model, recipe, inputs, part.labels, len(data.classes), 0)
+    return (time.perf_counter() - start) / n
+
+
+@dataclass
+class _Bar:
+    """The progress bar of one arm and seed."""
+
+    progress: Progress
+    task: TaskID
+    newest: Callable[[int], str]
+
+    def on_line(self, line: RoundLine) -> None:
+        error = line.target_error if line.target_error is not None else line.proxy_error
+        accuracy = "" if error is None else f"accuracy {1 - error:.3f}"
+        self.progress.update(
+            self.task, completed=line.n_labeled, state=f"round {line.number}", accuracy=accuracy
+        )
+
+    def on_project(self, project: dict[str, Any]) -> None:
+        self.progress.update(
+            self.task,
+            completed=project["n_labeled"],
+            state=project["state"],
+            accuracy=self.newest(project["id"]),
+        )
+
+    def on_training(self, progress: TrainProgress) -> None:
+        self.progress.update(self.task, state=f"epoch {progress.epoch}/{progress.epochs}")
+
+    def stop(self) -> None:
+        self.progress.update(self.task, state="finished")
+        self.progress.stop_task(self.task)
+
+
+@dataclass
+class _Bars:
+    """The progress bars of a run."""
+
+    progress: Progress
+    total: int
+    client: Client | None
+    download_task: TaskID | None = None
+
+    @classmethod
+    @contextmanager
+    def shown(
+        cls, experiment: ExperimentConfig, client: Client | None, console: Console
+    ) -> Iterator["_Bars"]:
+        columns = (
+            TextColumn("{task.fields[arm]:<12}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:>4.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[state]:<15}"),
+            TextColumn("{task.fields[accuracy]:<14}"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=console) as progress:
+            yield cls(progress, experiment.budgets.total_budget, client)
+
+    def add(self, arm: str, seed: int) -> _Bar:
+        task = self.progress.add_task(
+            arm, arm=f"{arm} {seed}", total=self.total, state="starting", accuracy=""
+        )
+        return _Bar(self.progress, task, self._newest_accuracy)
+
+    def on_download(self, done: int, total: int | None) -> None:
+        if self.download_task is None:
+            self.download_task = self.progress.add_task(
+                "download", arm="download", state="MB", accuracy="", total=None
+            )
+        megabytes = None if total is None else total / 1e6
+        self.progress.update(self.download_task, completed=done / 1e6, total=megabytes)
+
+    def _newest_accuracy(self, project: int) -> str:
+        models = self.client.models(project) if self.client else []
+        accuracy = models[-1]["metrics"].get("accuracy") if models else None
+        return "" if accuracy is None else f"accuracy {accuracy:.3f}"
