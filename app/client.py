@@ -188,6 +188,10 @@ class Client:
         """Return the newest jobs first."""
         return list(self._json("GET", f"/projects/{project}/jobs")["jobs"])
 
+    def learning_curve(self, project: int) -> list[dict[str, Any]]:
+        """Return every model's accuracy on the evaluation split, oldest first."""
+        return list(self._json("GET", f"/projects/{project}/learning-curve"))
+
     def models(self, project: int) -> list[dict[str, Any]]:
         """Return every trained model, oldest first."""
         return list(self._json("GET", f"/projects/{project}/models"))

@@ -13,10 +13,10 @@ from models.network import Network
 class FastText(Network):
     """Features are the mean embedding, [n, dim]."""
 
-    def __init__(self, buckets: int, dim: int, n_classes: int) -> None:
+    def __init__(self, buckets: int, dim: int, n_classes: int, *, sparse: bool) -> None:
         super().__init__()
         self.n_features = dim
-        self.embedding = nn.EmbeddingBag(buckets, dim, mode="mean")
+        self.embedding = nn.EmbeddingBag(buckets, dim, mode="mean", sparse=sparse)
         nn.init.uniform_(self.embedding.weight, -1 / dim, 1 / dim)
         self.linear = nn.Linear(dim, n_classes, bias=False)
         nn.init.zeros_(self.linear.weight)

@@ -43,4 +43,10 @@ def build(model: str, recipe: Recipe, spec: InputSpec, n_classes: int) -> Networ
 register("preact8", lambda _recipe, spec, n_classes: preact8(spec, n_classes))
 register("preact20", lambda _recipe, spec, n_classes: preact20(spec, n_classes))
 register("preact56", lambda _recipe, spec, n_classes: preact56(spec, n_classes))
-register("fasttext", lambda r, _spec, n_classes: FastText(r.buckets, r.dim, n_classes))
+# Plain SGD touches only the rows of a minibatch's n-grams; momentum and decay touch all of them.
+register(
+    "fasttext",
+    lambda r, _spec, n_classes: FastText(
+        r.buckets, r.dim, n_classes, sparse=r.momentum == r.weight_decay == 0
+    ),
+)

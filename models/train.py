@@ -61,14 +61,16 @@ class TrainedModel:
     seed: int
     seconds: float
     final_loss: float
+    classes: list[str] | None = None  # names of the class indices, where the caller has them
 
     def save(self, path: Path) -> None:
         """Write weights and all that rebuilds the network as one safetensors file."""
-        about = {
+        about: dict[str, Any] = {
             "model": self.model,
             "recipe": self.recipe.to_json(),
             "spec": [self.spec.height, self.spec.width, self.spec.channels],
             "n_classes": self.n_classes,
+            "classes": self.classes,
             "seed": self.seed,
             "final_loss": self.final_loss,
         }
@@ -93,6 +95,7 @@ def load_model(path: Path) -> TrainedModel:
         seed=about["seed"],
         seconds=0.0,
         final_loss=about["final_loss"],
+        classes=about["classes"],
     )
 
 

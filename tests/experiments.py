@@ -57,11 +57,9 @@ def tiny(folder: Path, *overrides: str) -> ExperimentConfig:
     return load_experiment(str(write_tiny(folder)), overrides)
 
 
-def run(
-    experiment: ExperimentConfig, out: Path, client: Client | None = None, suffix: str = ""
-) -> Lines:
+def run(experiment: ExperimentConfig, out: Path, client: Client | None = None) -> Lines:
     """Run the experiment and return its lines."""
-    place = Place(out, client=client, suffix=suffix)
+    place = Place(out, client=client)
     run_experiment(experiment, experiment.seeds, place, Console(quiet=True))
     return read_lines(out)
 

@@ -118,7 +118,9 @@ def _run_selection(context: JobContext) -> None:
     )
     facts = None
     if result.proxy is not None:
-        facts = _store_model(context, result.proxy, snapshot, result.metrics, result.seconds)
+        facts = _store_model(
+            context, result.proxy, project.classes, snapshot, result.metrics, result.seconds
+        )
     selection = Selection(
         ranked=_ranked_items(result),
         n_labeled=len(snapshot.labels),
@@ -149,7 +151,9 @@ def _run_target(context: JobContext) -> None:
             should_stop=context.should_stop,
         ),
     )
-    facts = _store_model(context, result.trained, snapshot, result.metrics, result.seconds)
+    facts = _store_model(
+        context, result.trained, project.classes, snapshot, result.metrics, result.seconds
+    )
     with transaction(context.factory) as session:
         jobs.publish_target(session, context.claimed, facts)
 
@@ -270,10 +274,12 @@ def _store_arrays(context: JobContext, **arrays: np.ndarray) -> str:
 def _store_model(
     context: JobContext,
     trained: TrainedModel,
+    classes: list[str],
     snapshot: Snapshot,
     metrics: dict[str, Any],
     seconds: dict[str, float],
 ) -> TrainedFacts:
+    trained.classes = classes
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         trained.save(path)

@@ -53,7 +53,8 @@ def read_next_batch(
 ) -> NextBatchOut:
     """Return items leased to the annotator: safe to retry, what is still leased comes first.
 
-    Nothing to hand out: an empty list, the project's state and `Retry-After` in seconds.
+    Nothing to hand out: an empty list, the project's state, what it waits for, and `Retry-After`
+    in seconds.
     """
     batch = next_batch(session, project, annotator_id, size, settings)
     response.headers["Cache-Control"] = "no-store"
@@ -61,7 +62,8 @@ def read_next_batch(
         response.headers["Retry-After"] = str(settings.poll_after_seconds)
     return NextBatchOut(
         state=ProjectState(batch.project.state),
-        round=batch.round_number,
+        round=batch.round_.number if batch.round_ else None,
+        waiting_for=batch.waiting_for,
         items=[_render(batch, leased) for leased in batch.items],
     )
 

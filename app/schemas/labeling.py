@@ -9,6 +9,7 @@ from app.domain.states import ProjectState
 from app.schemas.common import Request, Response
 from app.schemas.items import Content
 from app.services.answers import AnswerStatus
+from app.services.leasing import WaitingFor
 
 
 class Suggestion(Response):
@@ -38,6 +39,11 @@ class NextBatchOut(Response):
     state: ProjectState
     round: int | None
     items: list[BatchItemOut]
+    waiting_for: WaitingFor | None = Field(
+        None,
+        description="Why nothing came: `others` hold what is left (their leases end), `selection` "
+        "is under way, or an admin must `retry` a failed round.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={

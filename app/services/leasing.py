@@ -2,25 +2,48 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import batches, projects, rounds
 from app.db.queries.batches import LeasedItem
-from app.db.tables import Project
+from app.db.tables import Project, Round
 from app.domain.errors import ProjectNotAccepting
-from app.domain.states import ProjectState
+from app.domain.states import ProjectState, RoundState
 from app.services.rounds import advance, budget_state
+
+
+class WaitingFor(StrEnum):
+    """Why a poll of a running project brought nothing.
+
+    OTHERS hold or answer what is left; SELECTION is under way; an admin must RETRY a failed round.
+    """
+
+    OTHERS = "others"
+    SELECTION = "selection"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True)
 class NextBatch:
-    """What a poll answers; `items` may be empty, then `state` says what the project does."""
+    """What a poll answers; `items` may be empty, then `waiting_for` says why."""
 
     project: Project
-    round_number: int | None
+    round_: Round | None
     items: list[LeasedItem]
+
+    @property
+    def waiting_for(self) -> WaitingFor | None:
+        """Why there is nothing to hand out; None with items, or unless the project runs."""
+        if self.items or self.project.state != ProjectState.RUNNING or self.round_ is None:
+            return None
+        if self.round_.state == RoundState.FAILED:
+            return WaitingFor.RETRY
+        if self.round_.state in (RoundState.TRAINING, RoundState.SELECTING):
+            return WaitingFor.SELECTION
+        return WaitingFor.OTHERS
 
     def labels_behind(self, item: LeasedItem) -> int:
         """Return how many labels were resolved since the ranking that brought this item."""
@@ -40,7 +63,7 @@ def next_batch(
     """
     project = projects.lock(session, project_id)
     if project.state != ProjectState.RUNNING:
-        return NextBatch(project, _round_number(session, project_id), [])
+        return NextBatch(project, rounds.latest(session, project_id), [])
     release_expired(session, project, settings)
     lease_seconds = settings.annotation_lease_seconds
     slots = batches.leases_of(session, project_id, annotator_id)[:size]
@@ -59,7 +82,7 @@ def next_batch(
             uncommitted_reserve=True,
         )
     items = batches.leased_items(session, slots)
-    return NextBatch(project, _round_number(session, project_id), items)
+    return NextBatch(project, rounds.latest(session, project_id), items)
 
 
 def renew_leases(
@@ -120,8 +143,3 @@ def after_freeing(session: Session, project: Project, settings: Settings) -> Non
     newest = rounds.newest_published_id(session, project.id)
     batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
     advance(session, project, settings.job_max_attempts)
-
-
-def _round_number(session: Session, project_id: int) -> int | None:
-    round_ = rounds.latest(session, project_id)
-    return round_.number if round_ else None

@@ -93,6 +93,17 @@ class TestLeases:
         assert (refusal.value.status, refusal.value.code) == (409, "project_not_accepting")
 
 
+class TestWaiting:
+    def test_empty_answer_says_what_for(
+        self, admin: Client, make_client: MakeClient, start: Start
+    ) -> None:
+        project = start(reserve=0)
+        items = poll(make_client("ada"), project, 2)
+        assert admin.next_batch(project, 1)["waiting_for"] == "others"
+        give(make_client("ada"), project, items)
+        assert admin.next_batch(project, 1)["waiting_for"] == "selection"
+
+
 class TestUndo:
     def test_label_goes_and_the_item_comes_back_to_its_annotator(
         self, admin: Client, start: Start

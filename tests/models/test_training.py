@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from models.catalog import MODELS, Modality, UnknownModelError, resolve_recipe
 from models.checkpoints import CheckpointFile
@@ -16,6 +17,7 @@ from models.predict import accuracy, predict
 from models.recipe import Recipe, RecipeError, recipe_from_json
 from models.registry import BUILDERS, build
 from models.train import TrainedModel, TrainingDivergedError, TrainingStopped, load_model, train
+from tests.numpy_preact import probabilities
 
 FAST = {"epochs": 4, "learning_rate": 0.05, "minibatch": 16}
 
@@ -173,3 +175,15 @@ class TestTexts:
         again = encode([texts[3], texts[1], texts[0]], 2, 100)
         np.testing.assert_array_equal(taken.token_ids, again.token_ids)
         np.testing.assert_array_equal(taken.offsets, again.offsets)
+
+
+@pytest.mark.parametrize("model", ["preact8", "preact20"])
+def test_numpy_recomputes_the_probabilities_from_the_stored_weights(
+    model: str, tmp_path: Path
+) -> None:
+    inputs, _, _ = make_set(model)
+    assert isinstance(inputs, Images)
+    trained = fit(model)
+    trained.save(tmp_path / "model.safetensors")
+    recomputed = probabilities(load_file(tmp_path / "model.safetensors"), inputs.pixels)
+    np.testing.assert_allclose(predict(trained, inputs).probs, recomputed, atol=2e-5)

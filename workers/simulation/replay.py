@@ -5,7 +5,7 @@ killed goes on where it was.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.strategy import strategy_of_round
 from models.checkpoints import CheckpointFile
+from models.data.arrays import Inputs
+from models.data.readers import Part
 from models.train import TrainProgress
 from selection.catalog import STRATEGIES
 from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
@@ -28,6 +30,26 @@ IntArray = npt.NDArray[np.int64]
 CHECKPOINT_SECONDS = 10.0
 
 
+@dataclass
+class Shared:
+    """What the arms of one seed need not compute twice.
+
+    Attributes:
+        target_errors: (labeled set, its labels) -> (error, seconds) of targets trained before.
+        inputs: (split, model, recipe) -> the split as that model takes it.
+    """
+
+    target_errors: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
+
+    def inputs_of(self, split: str, part: Part, model: ModelConfig) -> Inputs:
+        """Return the split as the model takes it; texts are encoded once."""
+        key = (split, model.model, model.resolved.hash)
+        if key not in self.inputs:
+            self.inputs[key] = model_inputs(part, model.model, model.resolved)
+        return self.inputs[key]
+
+
 @dataclass(frozen=True)
 class RunContext:
     """One arm of an experiment with one seed, and where it runs.
@@ -35,8 +57,7 @@ class RunContext:
     Attributes:
         folder: of the lines and checkpoints.
         on_progress: gets a training's progress.
-        target_errors: (labeled set, its labels) -> (error, seconds) of targets trained before:
-            arms share them.
+        shared: what the arms of a seed need not compute twice.
     """
 
     experiment: ExperimentConfig
@@ -46,7 +67,7 @@ class RunContext:
     key: AnswerKey
     folder: Path
     device: str
-    target_errors: dict[bytes, tuple[float, float]]
+    shared: "Shared"
     on_progress: Callable[[TrainProgress], None] = lambda _: None
 
     @cached_property
@@ -64,9 +85,13 @@ class RunContext:
         wanted = self.experiment.labels_per_item
         return np.asarray([self.key.resolved(int(i), wanted) for i in index], np.int64)
 
+    def pool(self, model: ModelConfig) -> Inputs:
+        """Return the pool as the model takes it."""
+        return self.shared.inputs_of("pool", self.data.pool, model)
+
     def evaluation(self, model: ModelConfig) -> Evaluation:
         """Return the evaluation split as the model takes it."""
-        inputs = model_inputs(self.data.evaluation, model.model, model.resolved)
+        inputs = self.shared.inputs_of("evaluation", self.data.evaluation, model)
         return Evaluation(inputs, self.data.evaluation.labels)
 
     def checkpoint(self, purpose: str) -> CheckpointFile:
@@ -82,11 +107,12 @@ class RunContext:
         index = np.sort(index)
         labels = self.labels_of(index)
         cache_key = index.tobytes() + labels.tobytes()
-        if cache_key not in self.target_errors:
+        known = self.shared.target_errors
+        if cache_key not in known:
             target = self.experiment.models["target"]
             checkpoint = self.checkpoint("target")
             result = run_target_step(
-                model_inputs(self.data.pool.take(index), target.model, target.resolved),
+                self.pool(target).take(index),
                 labels,
                 len(self.data.classes),
                 self.evaluation(target),
@@ -98,8 +124,8 @@ class RunContext:
             )
             checkpoint.remove()
             error = 1 - result.metrics["accuracy"]
-            self.target_errors[cache_key] = (error, result.seconds["training"])
-        return self.target_errors[cache_key]
+            known[cache_key] = (error, result.seconds["training"])
+        return known[cache_key]
 
     def line(self, number: int, indices: list[int], before: int) -> RoundLine:
         """Return a round's line without its measurements."""
@@ -168,7 +194,7 @@ def _select(
     )
     model = context.experiment.models[context.experiment.arms[context.arm].selector]
     inputs = RoundInputs(
-        pool=model_inputs(context.data.pool, model.model, model.resolved),
+        pool=context.pool(model),
         labeled_index=labeled,
         labels=labels,
         excluded_index=labeled,

@@ -1,7 +1,7 @@
 """Runs an experiment: its arms over its seeds, in process or through a service, with progress."""
 
 import os
-import time
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +18,12 @@ from models.train import TrainProgress, train
 from workers.simulation.config import ExperimentConfig, ExperimentError
 from workers.simulation.data import DataSet, data_folder, load_data, model_inputs
 from workers.simulation.oracle import answer_key
-from workers.simulation.replay import RunContext, replay_arm
+from workers.simulation.replay import RunContext, Shared, replay_arm
 from workers.simulation.results import ArmResult, RoundLine, summarize
 from workers.simulation.through_api import ServiceRun
 
 EXPERIMENT_FILE = "experiment.json"
+RUN_ID_FILE = "run-id"
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,11 @@ class Place:
         out: folder of the lines.
         device: "cpu" or "cuda[:i]", of what runs in this process.
         client: of a service; None runs in process.
-        suffix: of the projects' names.
     """
 
     out: Path
     device: str = "cpu"
     client: Client | None = None
-    suffix: str = ""
 
 
 def run_experiment(
@@ -52,20 +51,25 @@ def run_experiment(
     Raises:
         ExperimentError: the folder holds lines of another experiment.
     """
-    _claim_folder(experiment, place.out)
+    run_id = _claim_folder(experiment, place.out)
     torch.set_num_threads(os.cpu_count() or 1)
     results = []
     with _Bars.shown(experiment, place.client, console) as bars:
         for seed in seeds:
-            data = _load(experiment, seed, bars)
+            data = load_data(experiment.data, seed, bars.on_download)
             if seed == seeds[0]:
-                _announce(experiment, len(seeds), data, console)
-            results += _run_seed(experiment, seed, data, place, bars)
+                _announce(experiment, len(seeds), data, place.device, console)
+            results += _run_seed(experiment, seed, data, place, run_id, bars)
     return sorted(results, key=lambda result: list(experiment.arms).index(result.name))
 
 
 def _run_seed(
-    experiment: ExperimentConfig, seed: int, data: DataSet, place: Place, bars: "_Bars"
+    experiment: ExperimentConfig,
+    seed: int,
+    data: DataSet,
+    place: Place,
+    run_id: str,
+    bars: "_Bars",
 ) -> list[ArmResult]:
     key = answer_key(
         experiment.oracle,
@@ -75,7 +79,7 @@ def _run_seed(
         data.pool_rows,
         data_folder(),
     )
-    target_errors: dict[bytes, tuple[float, float]] = {}
+    shared = Shared()
     results = []
     for arm in experiment.arms:
         bar = bars.add(arm, seed)
@@ -87,21 +91,30 @@ def _run_seed(
             key=key,
             folder=place.out,
             device=place.device,
-            target_errors=target_errors,
+            shared=shared,
             on_progress=bar.on_training,
         )
         if place.client is None:
             lines = replay_arm(context, bar.on_line)
         else:
-            run = ServiceRun(context, place.client, place.suffix)
+            run = ServiceRun(context, place.client, run_id)
             lines = run.run(bar.on_project, bar.on_line)
         results.append(summarize(lines))
         bar.stop()
     return results
 
 
-def _claim_folder(experiment: ExperimentConfig, out: Path) -> None:
-    """Write the experiment into its folder, or check that it is the one that lies there."""
+def read_run_id(out: Path) -> str:
+    """Return what tells this folder's run from others of its experiment in one service."""
+    return (out / RUN_ID_FILE).read_text().strip()
+
+
+def _claim_folder(experiment: ExperimentConfig, out: Path) -> str:
+    """Write the experiment into its folder, or check that it is the one there; return the run's id.
+
+    Raises:
+        ExperimentError: the folder holds lines of another experiment.
+    """
     path = out / EXPERIMENT_FILE
     if path.exists():
         known = ExperimentConfig.model_validate_json(path.read_text())
@@ -110,21 +123,21 @@ def _claim_folder(experiment: ExperimentConfig, out: Path) -> None:
                 f"{out} holds runs of {known.name} with other settings ({known.hash}); choose "
                 "another folder with --out."
             )
-        return
+        return read_run_id(out)
     out.mkdir(parents=True, exist_ok=True)
+    (out / RUN_ID_FILE).write_text(f"{secrets.token_hex(4)}\n")
     path.write_text(experiment.model_dump_json(indent=2) + "\n")
+    return read_run_id(out)
 
 
-def _load(experiment: ExperimentConfig, seed: int, bars: "_Bars") -> DataSet:
-    return load_data(experiment.data, seed, bars.on_download)
-
-
-def _announce(experiment: ExperimentConfig, n_seeds: int, data: DataSet, console: Console) -> None:
+def _announce(
+    experiment: ExperimentConfig, n_seeds: int, data: DataSet, device: str, console: Console
+) -> None:
     """Print the plan, and its hours by one timed epoch of each model."""
     budgets = experiment.budgets
     points = list(range(budgets.initial_budget, budgets.total_budget, budgets.round_budget))
     points.append(budgets.total_budget)
-    seconds = {name: _seconds_per_item(experiment, name, data) for name in experiment.models}
+    seconds = {name: _item_seconds(experiment, name, data, device) for name in experiment.models}
     total = 0.0
     for arm in experiment.arms:
         selector = experiment.selector_of(arm)
@@ -141,16 +154,18 @@ def _announce(experiment: ExperimentConfig, n_seeds: int, data: DataSet, console
     )
 
 
-def _seconds_per_item(experiment: ExperimentConfig, name: str, data: DataSet) -> float:
+def _item_seconds(experiment: ExperimentConfig, name: str, data: DataSet, device: str) -> float:
+    """Return the seconds that one item of one epoch takes, after a first epoch to warm up."""
     model = experiment.models[name]
     n = min(len(data.pool), 256)
     part = data.pool.take(np.arange(n))
     inputs = model_inputs(part, model.model, model.resolved)
     recipe = model.resolved.with_overrides({"epochs": 1})
-    train(model.model, recipe, inputs, part.labels, len(data.classes), 0)  # warms up
-    start = time.perf_counter()
-    train(model.model, recipe, inputs, part.labels, len(data.classes), 0)
-    return (time.perf_counter() - start) / n
+    trained = [
+        train(model.model, recipe, inputs, part.labels, len(data.classes), 0, device=device)
+        for _ in range(2)
+    ]
+    return trained[-1].seconds / n
 
 
 @dataclass

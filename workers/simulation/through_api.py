@@ -28,6 +28,11 @@ def item_id(split: str, index: int, part: Part) -> str:
     return f"{split}-{index:07d}" + (".png" if isinstance(part.content, Images) else "")
 
 
+def project_name(experiment: str, arm: str, seed: int, run_id: str) -> str:
+    """Return the name of the project of one arm and seed."""
+    return f"{experiment}-{arm}-seed{seed}-{run_id}"
+
+
 def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Return an image [H, W, 1|3] as lossless PNG."""
     buffer = io.BytesIO()
@@ -40,12 +45,12 @@ class ServiceRun:
     """One arm and seed as a project of a running service.
 
     Attributes:
-        suffix: told apart runs of the same experiment in one service.
+        run_id: tells this run from others of the same experiment in one service.
     """
 
     context: RunContext
     client: Client
-    suffix: str = ""
+    run_id: str
 
     def run(
         self,
@@ -85,7 +90,7 @@ class ServiceRun:
 
     def _project(self) -> dict[str, Any]:
         context, experiment = self.context, self.context.experiment
-        name = f"{experiment.name}-{context.arm}-seed{context.seed}-{experiment.hash}{self.suffix}"
+        name = project_name(experiment.name, context.arm, context.seed, self.run_id)
         known = self.client.find_project(name)
         if known is not None:
             return known
