@@ -45,7 +45,17 @@ TITLES = {
     503: "Not ready",
     507: "Storage full",
 }
-CODES = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_large"}
+CODES = {
+    404: "path_not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "media_type_unsupported",
+}
+TAKEN = ("application/json", "application/x-ndjson", "multipart/form-data")
+DETAILS = {
+    404: "There is no such path; /api/v1/openapi.json lists all that exist.",
+    405: "This path does not take this method; /api/v1/openapi.json lists what it takes.",
+}
 
 
 def problem(
@@ -80,7 +90,7 @@ def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     return problem(status, code, error.detail, headers)
 
 
-def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     faults = [
         {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
@@ -88,6 +98,8 @@ def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     ]
     first = faults[0] if faults else {"field": "body", "message": "unreadable"}
     detail = f"{first['field']}: {first['message']}. Correct it and send the request again."
+    if request.method != "GET" and not request.headers.get("Content-Type", "").startswith(TAKEN):
+        detail = "Send JSON with the header Content-Type: application/json."
     return problem(422, "request_invalid", detail, errors=faults)
 
 
@@ -95,7 +107,8 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     code = CODES.get(error.status_code, "request_invalid")
     headers = dict(error.headers) if error.headers else None
-    return problem(error.status_code, code, str(error.detail), headers)
+    detail = DETAILS.get(error.status_code, str(error.detail))
+    return problem(error.status_code, code, detail, headers)
 
 
 def _unexpected_error(request: Request, error: Exception) -> JSONResponse:

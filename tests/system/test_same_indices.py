@@ -15,21 +15,12 @@ from pathlib import Path
 import pytest
 
 from app.client import Client
-from app.config import Settings
 from tests.experiments import indices, run, tiny, write_tiny
 from tests.support import wait_for
 from workers.simulation.results import LineFile, read_lines
 from workers.stack import Stack
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A service of its own: Postgres, API and a worker as processes."""
-    folder = tmp_path_factory.mktemp("service")
-    with Stack(Settings(data_folder=folder / "data", port=0)) as stack:
-        yield stack
 
 
 @pytest.fixture
