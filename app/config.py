@@ -59,6 +59,19 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    def to_environment(self) -> dict[str, str]:
+        """Return the SVP_* variables that make a child process read these settings."""
+        environment = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if isinstance(value, tuple):
+                value = ",".join(value)
+            if value is not None:
+                environment[f"SVP_{name.upper()}"] = str(value)
+        return environment
+
     @property
     def broker_folder(self) -> Path:
         """Folder of the filesystem broker, used when no broker URL is set."""

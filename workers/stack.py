@@ -157,11 +157,11 @@ class Stack:
         self._stack.callback(self._stop, name, process, stop_seconds)
 
     def _environment(self) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
         return {
-            **os.environ,
+            **inherited,
+            **self.settings.to_environment(),
             "SVP_DATABASE_URL": self.database_url,
-            "SVP_DATA_FOLDER": str(self.settings.data_folder),
-            "SVP_HOST": self.settings.host,
             "SVP_PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
         }

@@ -15,7 +15,8 @@ README = Path(__file__).parents[2] / "README.md"
 
 def block_with(text: str) -> str:
     """Return the indented block of the README that holds this text."""
-    blocks, block = [], []
+    blocks: list[str] = []
+    block: list[str] = []
     for line in README.read_text().splitlines():
         if line.startswith("    ") or (block and not line):
             block.append(line)

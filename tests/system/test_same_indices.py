@@ -57,6 +57,25 @@ def test_three_annotators_label_noise_and_a_killed_job_change_nothing(
     assert indices(served) == indices(in_process)
 
 
+def test_annotators_who_leave_and_are_slow_hold_nothing_up(client: Client, tmp_path: Path) -> None:
+    experiment = tiny(
+        tmp_path,
+        "seeds=[9]",
+        "oracle.annotators=3",
+        "oracle.poll_size=4",
+        "oracle.abandonment=0.3",
+        "oracle.latency_seconds=0.05",
+    )
+    served = run(experiment, tmp_path / "service", client)
+    assert indices(served) == indices(run(experiment, tmp_path / "process"))
+    names = set()
+    for project in client.request("GET", "/projects?limit=1000").json()["projects"]:
+        if "seed9" in project["name"]:
+            path = f"/projects/{project['id']}/annotators"
+            names |= {work["name"] for work in client.request("GET", path).json()}
+    assert any(name.count("-") == 2 for name in names), "somebody left and was followed"
+
+
 def test_killed_command_finds_its_projects_again(
     client: Client, service: Stack, tmp_path: Path
 ) -> None:
