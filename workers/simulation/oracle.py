@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.client import Client
+from app.client import Client, ClientError
 from app.domain.consensus import resolve
 from app.domain.states import JobState, ProjectState
 from workers.simulation.config import ExperimentError, OracleConfig
@@ -214,7 +214,13 @@ class Oracle:
             answer = self.key.label(self.index_of[item["external_id"]], person)
             label = {"item_id": item["item_id"], "class": self.classes[answer]}
             labels.append({**label, "seconds": seconds} if seconds else label)
-        for outcome in self.client.submit_labels(project, labels, annotator=name):
+        try:
+            outcomes = self.client.submit_labels(project, labels, annotator=name)
+        except ClientError as error:
+            if error.code != "project_not_accepting":
+                raise
+            return  # others spent the rest of the budget while this one took its time
+        for outcome in outcomes:
             if outcome["status"] in ("created", "unchanged"):
                 continue
             # After a long wait a lease may have gone to another annotator: no error of ours.

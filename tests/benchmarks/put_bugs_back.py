@@ -1,0 +1,172 @@
+"""Puts each guarded bug back, one at a time, in a copy of the tree, and sees a test fail.
+
+    python -m tests.benchmarks.put_bugs_back [NUMBER ...]
+
+Prints one line a bug: which test saw it. A bug that no test sees is a gap in the tests; a bug whose
+line is gone must be written anew. Takes about 10 minutes.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "out", "*.egg-info", ".*_cache", ".hypothesis")
+TESTS = (
+    "tests/app/test_races.py",
+    "tests/app/test_answers.py",
+    "tests/workers/test_labeling_machine.py",
+)
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is changed: `right` becomes `wrong` in a file."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str = ""
+
+
+BUGS = (
+    Bug(
+        "no project lock",
+        "app/db/queries/projects.py",
+        "        .with_for_update(key_share=True)\n",
+    ),
+    Bug(
+        "publish ignores what was labeled meanwhile",
+        "app/db/queries/batches.py",
+        "            ~exists().where(\n                BatchItem.item_id == Item.id, BatchItem.state != BatchItemState.WITHDRAWN\n            ),\n",
+    ),
+    Bug(
+        "undo keeps n_labeled",
+        "app/services/answers.py",
+        "        self.project.n_labeled -= 1\n",
+    ),
+    Bug(
+        "undo reopens a completed round",
+        "app/services/labeling.py",
+        "        batch_item.source = BatchSource.RESERVE\n",
+        "        pass\n",
+    ),
+    Bug(
+        "running jobs are not marked stale",
+        "app/services/jobs.py",
+        "        stale=job.snapshot_stale,\n",
+    ),
+    Bug(
+        "models are not marked stale",
+        "app/services/answers.py",
+        "        models.mark_stale(self.session, self.project.id, resolved.label_version)",
+        "        pass",
+    ),
+    Bug(
+        "no fence",
+        "app/db/queries/jobs.py",
+        "        .where(Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING)\n        .with_for_update()",
+        "        .where(Job.id == job_id)\n        .with_for_update()",
+    ),
+    Bug(
+        "reserve over the total budget",
+        "app/services/labeling.py",
+        ".left_for_reserve <= 0",
+        ".left_for_reserve <= -9",
+    ),
+    Bug(
+        "polls take reserve over the budget",
+        "app/services/leasing.py",
+        "            min(size - len(slots), left),",
+        "            size - len(slots),",
+    ),
+    Bug(
+        "a doubled claim wins",
+        "app/db/queries/jobs.py",
+        "HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))\n        .with_for",
+        "HAS_ATTEMPTS)\n        .with_for",
+    ),
+    Bug(
+        "sweep does not look again",
+        "app/db/queries/jobs.py",
+        ".where(Job.id == job_id, IS_STALE)",
+        ".where(Job.id == job_id)",
+    ),
+    Bug(
+        "import does not advance",
+        "app/services/items.py",
+        "    advance(session, project, settings.job_max_attempts)\n",
+    ),
+    Bug(
+        "expiry does not advance",
+        "app/services/leasing.py",
+        "    advance(session, project, settings.job_max_attempts)\n",
+    ),
+    Bug(
+        "a skip is not counted",
+        "app/services/skipping.py",
+        "    answers.project.n_skipped += 1\n",
+    ),
+    Bug(
+        "an annotator gets an item twice",
+        "app/db/queries/batches.py",
+        "            ~_has_slot(BatchItemSlot.leased_by == annotator_id),\n",
+    ),
+    Bug(
+        "a new batch ignores live leases",
+        "app/domain/budget.py",
+        "        return max(0, self.total - self.labeled - self.committed)",
+        "        return max(0, self.total - self.labeled)",
+    ),
+    Bug(
+        "a gap in the index",
+        "app/services/items.py",
+        "        project.n_pool += 1\n        return project.n_pool - 1",
+        "        project.n_pool += 1\n        return project.n_pool",
+    ),
+    Bug(
+        "late label takes another one's lease",
+        "app/domain/lease.py",
+        "    return next(own, None) or next(free, None)",
+        "    return next(own, None) or next(free, None) or next((s for s in slots if not s.filled), None)",
+    ),
+)
+
+
+def main() -> None:
+    chosen = [int(number) for number in sys.argv[1:]] or range(len(BUGS))
+    for number in chosen:
+        print(f"{number:2d} {BUGS[number].name}: {try_bug(BUGS[number])}", flush=True)
+
+
+def try_bug(bug: Bug) -> str:
+    """Return which test saw the bug."""
+    with tempfile.TemporaryDirectory(prefix="svp-bug-") as folder:
+        copy = Path(folder) / "tree"
+        Path(folder).chmod(0o755)
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        path = copy / bug.file
+        text = path.read_text()
+        if bug.right not in text:
+            return "its line is gone; write it anew"
+        path.write_text(text.replace(bug.right, bug.wrong, 1))
+        options = ["-x", "-q", "-p", "no:cacheprovider"]
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *TESTS],
+            cwd=copy,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    if run.returncode == 0:
+        return "NOT SEEN by any test"
+    lines = run.stdout.splitlines()
+    seen = [line.split()[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return f"seen by {seen[0] if seen else lines[-1]}"
+
+
+if __name__ == "__main__":
+    main()
