@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import median
 from typing import TYPE_CHECKING
 
 from workers.reports.statistics import Point
@@ -90,12 +90,12 @@ def _panels(n: int, title: str) -> "tuple[Figure, Sequence[Axes]]":
 
 
 def _plot_seconds(axes: "Axes", results: Sequence[ArmResult]) -> None:
-    """Draw stacked bars: the mean over seeds of each part's seconds, arm by arm."""
+    """Draw stacked bars: the median over seeds of each part's seconds, arm by arm."""
     names = list(dict.fromkeys(result.name for result in results))
     left = [0.0] * len(names)
     for part in PARTS:
         widths = [
-            mean(result.seconds.get(part, 0.0) for result in results if result.name == name)
+            median(result.seconds.get(part, 0.0) for result in results if result.name == name)
             for name in names
         ]
         axes.barh(names, widths, left=left, label=part, color=PART_COLOURS[part])

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.table import Table
@@ -30,7 +30,7 @@ class Report:
 
     def table(self) -> Table:
         """Return the seconds and final errors as a table for the terminal."""
-        table = Table(*SECONDS_HEADER, title="Data selection seconds by part, mean over seeds")
+        table = Table(*SECONDS_HEADER, title="Data selection seconds by part, median over seeds")
         for row in self.seconds_rows:
             table.add_row(*row)
         return table
@@ -137,7 +137,7 @@ def _seconds_row(
     runs = [result for result in results if result.name == arm]
     if not runs:
         return [arm, "not run yet", *["-"] * (len(SECONDS_HEADER) - 2)]
-    parts = [mean(run.seconds[part] for run in runs) for part in PARTS]
+    parts = [median(run.seconds[part] for run in runs) for part in PARTS]
     ratios = speedups(results, arm, baseline)
     speedup = "-"
     if ratios and runs[0].selector != "none":
@@ -149,7 +149,7 @@ def _seconds_row(
         arm,
         runs[0].selector,
         *(f"{seconds:.2f}" for seconds in parts),
-        f"{sum(parts):.2f}",
+        f"{median(run.selection_seconds for run in runs):.2f}",
         speedup,
         f"{_percent(last.error.mean)} at {last.n_labels}",
     ]
