@@ -37,6 +37,7 @@ class Report:
 
 
 ERROR_HEADER = ["arm", "labels", "target error", "95% interval", "difference", "95% interval", "n"]
+POINTS = " pp"  # percentage points
 SECONDS_HEADER = ["arm", "selector", "train s", "infer s", "select s", "sum s", "speed-up", "error"]
 
 
@@ -149,14 +150,14 @@ def _seconds_row(
         arm,
         runs[0].selector,
         *(f"{seconds:.2f}" for seconds in parts),
-        f"{median(run.selection_seconds for run in runs):.2f}",
+        f"{sum(parts):.2f}",
         speedup,
         f"{_percent(last.error.mean)} at {last.n_labels}",
     ]
 
 
 def _percent(value: float, *, sign: bool = False) -> str:
-    return f"{100 * value:+.1f}%" if sign else f"{100 * value:.1f}%"
+    return f"{100 * value:+.1f}{POINTS}" if sign else f"{100 * value:.1f}%"
 
 
 def _interval(estimate: Estimate, *, sign: bool = False) -> str:
