@@ -1,10 +1,10 @@
 """What a GPU gives: training and scoring of each image network on it and on the CPU, side by side.
 
-    python3 -m tests.benchmarks.gpu.measure --out "$OUT/gpu.json"           # a machine with a GPU
-    python3 -m tests.benchmarks.gpu.measure --device cpu --items 64 --repeats 2   # a try without one
+    python3 -m tests.benchmarks.gpu.measure --out "$OUT/gpu.json"
+    python3 -m tests.benchmarks.gpu.measure --device cpu --items 64 --repeats 2   # without a GPU
 
-Needs torch, numpy and safetensors only. Random images: it measures time, not error. The first of the
-repeats warms up and is left out; medians and their spread are printed.
+Needs torch, numpy and safetensors only. Random images: it measures time, not error. The first of
+the repeats warms up and is left out; medians and their spread are printed.
 """
 
 import argparse
