@@ -3,24 +3,40 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import entry_points
 from types import MappingProxyType
+
+PLUGIN_GROUP = "svp.strategies"
 
 
 class Signal(StrEnum):
-    """What a strategy needs of the proxy, over the rows of the pool."""
+    """What a strategy needs to know, over the rows of the pool (selection.types.Signals)."""
 
     PROBS = "probs"
     FEATURES = "features"
+    LABELS = "labels"
+    FORGETTING_COUNTS = "forgetting_counts"
+
+
+class Purpose(StrEnum):
+    """BATCH: which items to label next. CORESET: which labeled items to keep for training."""
+
+    BATCH = "batch"
+    CORESET = "coreset"
 
 
 @dataclass(frozen=True)
 class StrategyInfo:
-    """One strategy: its name in the API, what it does, and the signals that it needs."""
+    """One strategy: its name in the API, what it does, its signals, and what it is good for."""
 
     name: str
     title: str
     description: str
     needs: frozenset[Signal]
+    purposes: frozenset[Purpose] = frozenset({Purpose.BATCH})
+
+
+BOTH = frozenset(Purpose)
 
 
 def _catalog(*entries: StrategyInfo) -> Mapping[str, StrategyInfo]:
@@ -33,18 +49,21 @@ STRATEGIES = _catalog(
         "Uniform",
         "A random sample of the pool; needs no model, so it also starts a project.",
         frozenset(),
+        BOTH,
     ),
     StrategyInfo(
         "least_confidence",
         "Least confidence",
         "Items whose most probable class is least probable: 1 - max p.",
         frozenset({Signal.PROBS}),
+        BOTH,
     ),
     StrategyInfo(
         "entropy",
         "Entropy",
         "Items whose class probabilities have the highest entropy: -sum p ln p.",
         frozenset({Signal.PROBS}),
+        BOTH,
     ),
     StrategyInfo(
         "margin",
@@ -57,5 +76,23 @@ STRATEGIES = _catalog(
         "Greedy k-centers",
         "Each next item is the one farthest from all labeled and selected ones in feature space.",
         frozenset({Signal.FEATURES}),
+        BOTH,
     ),
 )
+
+
+def plugin_names() -> frozenset[str]:
+    """Return the names of the strategies that installed packages bring, without loading them."""
+    return frozenset(point.name for point in entry_points(group=PLUGIN_GROUP))
+
+
+def known_strategies(purpose: Purpose = Purpose.BATCH) -> list[str]:
+    """Return the names that a project (or a core-set) may use, sorted."""
+    ours = {name for name, info in STRATEGIES.items() if purpose in info.purposes}
+    return sorted(ours | (plugin_names() if purpose is Purpose.BATCH else frozenset()))
+
+
+def needs_model(strategy: str) -> bool:
+    """Whether the strategy needs signals of a trained model; a plugin is taken to need one."""
+    info = STRATEGIES.get(strategy)
+    return info is None or bool(info.needs)

@@ -1,17 +1,36 @@
-"""Builds rankings: the one place that maps a strategy's name to its code."""
+"""Builds rankings: the one place that maps a strategy's name to its code.
+
+An installed package brings a strategy by an entry point of the group `svp.strategies`, whose name
+is the strategy's and whose object is a `Strategy`.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 import numpy as np
 
-from selection.catalog import STRATEGIES
+from selection.catalog import PLUGIN_GROUP, STRATEGIES, Signal
+from selection.errors import BudgetError, MissingSignalError, SelectionError, UnknownStrategyError
 from selection.k_centers import greedy_k_centers
-from selection.types import FloatArray, Ranking, Scores, SelectionError, Signals
+from selection.types import FloatArray, Ranking, Scores, Signals
 from selection.uncertainty import entropy, least_confidence, margin
 from selection.uniform import uniform
 
 Ranker = Callable[[Signals, int, np.random.Generator], Ranking]
 RANKERS: dict[str, Ranker] = {}
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A strategy that a package brings: what it needs, and how it ranks.
+
+    `rank(signals, budget, rng)` gives the `budget` best rows, best first; with the same generator
+    state a smaller budget gives a prefix of a larger one's.
+    """
+
+    needs: frozenset[Signal]
+    rank: Ranker
 
 
 def register(name: str, ranker: Ranker) -> None:
@@ -27,6 +46,40 @@ def register(name: str, ranker: Ranker) -> None:
     RANKERS[name] = ranker
 
 
+def find_strategy(name: str) -> Strategy:
+    """Return the strategy of this name: ours, or one that an installed package brings.
+
+    Raises:
+        UnknownStrategyError: there is none; the message lists the known ones.
+        SelectionError: a package takes a name of ours, or its entry point is no Strategy.
+    """
+    points = entry_points(group=PLUGIN_GROUP)
+    if name in RANKERS:
+        if name in points.names:
+            raise SelectionError(
+                f"Entry point {name!r} of {PLUGIN_GROUP} takes the name of a built-in strategy."
+            )
+        return Strategy(STRATEGIES[name].needs, RANKERS[name])
+    if name not in points.names:
+        raise UnknownStrategyError(name, sorted({*RANKERS, *points.names}))
+    found = points[name].load()
+    if not isinstance(found, Strategy):
+        raise SelectionError(
+            f"Entry point {name!r} of {PLUGIN_GROUP} must be a selection.registry.Strategy, "
+            f"not {type(found).__name__}."
+        )
+    return found
+
+
+def needed_signals(name: str) -> frozenset[Signal]:
+    """Return what the strategy needs to know.
+
+    Raises:
+        UnknownStrategyError: there is no such strategy.
+    """
+    return find_strategy(name).needs
+
+
 def rank(strategy: str, signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
     """Return the `budget` best rows by the strategy, best first.
 
@@ -35,15 +88,13 @@ def rank(strategy: str, signals: Signals, budget: int, rng: np.random.Generator)
     Raises:
         SelectionError: unknown strategy, missing signal, or a budget outside 0..n.
     """
-    if strategy not in RANKERS:
-        known = ", ".join(sorted(RANKERS))
-        raise SelectionError(f"There is no strategy {strategy!r}; known are {known}.")
-    for signal in sorted(STRATEGIES[strategy].needs):
+    found = find_strategy(strategy)
+    for signal in sorted(found.needs):
         if getattr(signals, signal) is None:
-            raise SelectionError(f"Strategy {strategy} needs {signal}; the proxy gave none.")
+            raise MissingSignalError(strategy, signal)
     if not 0 <= budget <= signals.n:
-        raise SelectionError(f"The budget must be in 0..{signals.n}, not {budget}.")
-    return RANKERS[strategy](signals, budget, rng)
+        raise BudgetError(budget, signals.n)
+    return found.rank(signals, budget, rng)
 
 
 def _ranked(scores: Scores, budget: int) -> Ranking:

@@ -17,8 +17,8 @@ from models.predict import Predictions, accuracy, predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
 from models.train import TrainedModel, TrainProgress, train
-from selection.catalog import STRATEGIES, Signal
-from selection.registry import rank
+from selection.catalog import Signal
+from selection.registry import needed_signals, rank
 from selection.types import Signals
 
 IntArray = npt.NDArray[np.int64]
@@ -123,8 +123,10 @@ def run_round_step(
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
     pool_index = np.setdiff1d(np.arange(len(inputs.pool)), inputs.excluded_index)
+    if len(pool_index) == 0:
+        return _nothing_to_rank(hooks)
     proxy, signals, probs, metrics = None, Signals(n=len(pool_index)), None, {}
-    if STRATEGIES[strategy].needs:
+    if needed_signals(strategy):
         proxy = _train_proxy(inputs, model, recipe, seed, round_number, device, hooks, watch)
         if hooks.on_trained:
             hooks.on_trained()
@@ -141,6 +143,12 @@ def run_round_step(
         seconds=watch.seconds,
         proxy=proxy,
     )
+
+
+def _nothing_to_rank(hooks: RoundHooks) -> RoundResult:
+    if hooks.on_trained:
+        hooks.on_trained()
+    return RoundResult(np.empty(0, np.int64), np.empty(0), None, {}, {}, None)
 
 
 def evaluate(
@@ -190,7 +198,7 @@ def _measure_signals(
     device: str,
     watch: Stopwatch,
 ) -> tuple[Signals, npt.NDArray[np.float32]]:
-    wants_features = Signal.FEATURES in STRATEGIES[strategy].needs
+    wants_features = Signal.FEATURES in needed_signals(strategy)
     with watch.part("inference"):
         pool = inputs.pool.take(pool_index)
         predictions = predict(proxy, pool, device=device, with_features=wants_features)

@@ -11,7 +11,7 @@ from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.states import ProjectState
 from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
-from selection.catalog import STRATEGIES
+from selection.catalog import known_strategies
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         raise InvalidProject(
             f"Two classes have the same name: {', '.join(doubled)}. Give each its own."
         )
-    if settings.strategy not in STRATEGIES:
-        known = ", ".join(STRATEGIES)
+    if settings.strategy not in known_strategies():
+        known = ", ".join(known_strategies())
         raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
     if settings.initial_budget > settings.total_budget:
         raise InvalidProject(

@@ -15,7 +15,7 @@ from app.domain.errors import ProjectNotAccepting, ProjectNotStartable, Transiti
 from app.domain.states import JobState, ProjectState, RoundState
 from app.domain.strategy import strategy_of_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
-from selection.catalog import STRATEGIES
+from selection.catalog import needs_model
 
 QUEUES = {JobKind.SELECT: "cpu", JobKind.TRAIN_AND_SELECT: "gpu", JobKind.TRAIN_TARGET: "gpu"}
 
@@ -146,13 +146,13 @@ def _create_round(
     n_classes = labels.n_classes_resolved(session, project.id)
     strategy = strategy_of_round(
         project.strategy,
-        needs_model=bool(STRATEGIES[project.strategy].needs),
+        needs_model=needs_model(project.strategy),
         n_classes_labeled=n_classes,
     )
     if strategy != project.strategy:
         facts = {"round": number, "strategy": strategy, "n_classes_labeled": n_classes}
         events.append(session, project.id, "round.strategy_replaced", facts)
-    trains = bool(STRATEGIES[strategy].needs)
+    trains = needs_model(strategy)
     round_ = Round(
         project_id=project.id,
         number=number,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
 from models.recipe import Recipe
-from selection.catalog import STRATEGIES
+from selection.catalog import known_strategies, needs_model
 
 
 class ExperimentError(ValueError):
@@ -133,8 +133,8 @@ class ExperimentConfig(_Config):
         for name, arm in self.arms.items():
             if arm.selector not in self.models:
                 raise ValueError(f"arms.{name}: there is no model {arm.selector!r}")
-            if self.strategy_of(name) not in STRATEGIES:
-                known = ", ".join(STRATEGIES)
+            if self.strategy_of(name) not in known_strategies():
+                known = ", ".join(known_strategies())
                 raise ValueError(f"arms.{name}: no strategy of this name; known are {known}")
         return self
 
@@ -144,7 +144,7 @@ class ExperimentConfig(_Config):
 
     def selector_of(self, arm: str) -> ModelConfig | None:
         """Return the model that selects in an arm; None where the strategy needs none."""
-        if not STRATEGIES[self.strategy_of(arm)].needs:
+        if not needs_model(self.strategy_of(arm)):
             return None
         return self.models[self.arms[arm].selector]
 

@@ -18,7 +18,7 @@ from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
 from models.train import TrainProgress
-from selection.catalog import STRATEGIES
+from selection.catalog import needs_model
 from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
 from workers.simulation.config import ExperimentConfig, ModelConfig
 from workers.simulation.data import DataSet, model_inputs
@@ -189,7 +189,7 @@ def _select(
     labels = context.labels_of(labeled)
     strategy = strategy_of_round(
         wanted,
-        needs_model=bool(STRATEGIES[wanted].needs),
+        needs_model=needs_model(wanted),
         n_classes_labeled=len(np.unique(labels)),
     )
     model = context.experiment.models[context.experiment.arms[context.arm].selector]
