@@ -1,7 +1,7 @@
 """What strategies take and give, checked once at the edge."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ IntArray = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
-Array = TypeVar("Array", bound=npt.NDArray[Any])
+Array = TypeVar("Array", FloatArray, IntArray)
 
 NEVER_LEARNED = np.iinfo(np.int64).max
 CELLS_PER_BLOCK = 1 << 20  # checks stream, so that a memory-mapped array may exceed memory
