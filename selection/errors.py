@@ -55,3 +55,25 @@ class NotProbabilitiesError(SelectionError):
     def __init__(self, row: int, found: str) -> None:
         self.row = row
         super().__init__(f"Row {row} of probs {found}; its values must be >= 0 and sum to 1.")
+
+
+class LargeValueError(SelectionError):
+    """A value's square overflows float64."""
+
+    def __init__(self, name: str, row: int, value: float) -> None:
+        self.row, self.value = row, value
+        super().__init__(
+            f"{name} holds {value:g} in row {row}: squared distances would overflow; rescale them."
+        )
+
+
+class NotEnoughMemoryError(SelectionError):
+    """The machine has less free memory than the selection needs."""
+
+    def __init__(self, task: str, needed_bytes: int, free_bytes: int) -> None:
+        self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
+        super().__init__(
+            f"{task} needs {needed_bytes / 2**30:.2f} GiB beside the features, but "
+            f"{free_bytes / 2**30:.2f} GiB are free. Use a candidate pool, shards or a larger "
+            "machine."
+        )

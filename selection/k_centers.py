@@ -1,18 +1,28 @@
-"""Greedy k-centers: the float64 definition's picks, most distances ruled out by a cheap bound.
+"""Greedy k-centers: the float64 definition's picks, at a small part of its cost.
 
 Source: Selection via Proxy, section 3.1 (after Sener and Savarese 2018). Differences: the published
-code keeps a (labeled + budget) x pool matrix, here only its running minimum is kept; squared
-distances are compared, so no tie is made by rounding a root.
+code keeps a (labeled + budget) x pool matrix; here every row keeps one upper bound of its distance
+to the centres and how many of them the bound has seen. Only the rows with the largest bounds are
+brought up to date, as one block; among them picks go on until every other row's bound is larger.
+Squared distances are compared, so no tie is made by rounding a root.
 """
 
+import hashlib
+import time
+
+import numba
 import numpy as np
-import numpy.typing as npt
 
+from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centre, pick, refresh
+from selection.k_centers_estimate import LIKELY_SHARE, Estimate, check_memory, memory_needed
+from selection.k_centers_filter import Projection
 from selection.types import FloatArray, Rows, Scores
+from selection.watch import Arrays, SelectionStopped, Watch
 
-CENTRES_PER_CHUNK = 256
-CELLS_PER_BLOCK = 1 << 18
-PAIRS_PER_BLOCK = 1 << 10
+SURVIVORS_WANTED = 512  # enough picks from one block, few enough to stay in the cache
+SAMPLED_OF_BLOCK = 64  # how many of a block's rows the sample that finds tau should hold
+N_PROBED = 4096  # rows whose speed tells that of all
+N_HASHED = 4096  # rows that tell a saved state's features from others
 
 
 def greedy_k_centers(
@@ -20,86 +30,217 @@ def greedy_k_centers(
     labeled_features: FloatArray | None,
     budget: int,
     rng: np.random.Generator,
+    watch: Watch | None = None,
 ) -> tuple[Rows, Scores]:
     """Return (rows in order of picking, [b]; distance to the nearest centre when picked, [b]).
 
     Each pick is the row farthest from all centres, the lowest such row on ties. Distances are
-    Euclidean, float64, by direct differences. Extra memory is O(n), whatever m and b are.
+    Euclidean, as `np.square(x - c).sum()` of float64 gives them. Extra memory is O(n + m + b).
 
     Args:
-        features: of the pool, [n, d], float32 or float64, finite (not checked).
+        features: of the pool, [n, d], float32 or float64, finite (not checked); may be a
+            memory-mapped file larger than memory.
         labeled_features: the first centres, [m, d]. With none, the first pick is drawn from `rng`;
             its distance is then given as that of the row farthest from it, to stay finite.
         budget: b <= n (not checked).
         rng: used only where there is no labeled row.
+        watch: how the selection is watched, stopped and resumed, and on which device it runs.
+
+    Raises:
+        NotEnoughMemoryError: before anything is allocated.
+        LargeValueError: squared distances would overflow float64.
+        SelectionStopped: the watch asked for it; the state is saved.
     """
-    nearest = NearestCentre(features)
-    rows = np.empty(budget, np.int64)
-    squared_radii = np.empty(budget, np.float64)
-    if labeled_features is not None:
-        nearest.add(labeled_features)
-    is_drawn = labeled_features is None or not len(labeled_features)
-    for pick in range(budget):
-        drawn_now = is_drawn and pick == 0
-        row = int(rng.integers(len(features))) if drawn_now else int(nearest.squared.argmax())
-        rows[pick], squared_radii[pick] = row, nearest.squared[row]
-        nearest.add(features[row : row + 1])
-        if drawn_now:
-            squared_radii[0] = nearest.squared.max()
-        # Below any distance: a picked row stays out even where its duplicates have distance 0.
-        nearest.squared[row] = -np.inf
-    return rows, np.sqrt(squared_radii)
+    watch = watch or Watch()
+    run = _new_run(features, labeled_features, budget, watch.device)
+    run.start(watch.load(run.identity))
+    if run.n_centres == 0 and budget:
+        run.pick_first(int(rng.integers(len(features))))
+    while run.n_picked < budget:
+        run.advance()
+        watch.report(run.n_picked, budget)
+        if watch.is_stopping():
+            watch.save(run.identity, run.saved())
+            raise SelectionStopped(run.n_picked, budget)
+        if watch.is_save_due:
+            watch.save(run.identity, run.saved())
+    return run.state.picks, np.sqrt(run.state.squared_radii)
 
 
-class NearestCentre:
-    """Squared float64 distance of each row to its nearest centre; starts at inf.
+def _new_run(
+    features: FloatArray, labeled_features: FloatArray | None, budget: int, device: str
+) -> "KCenters":
+    if device == "cpu":
+        return KCenters(features, labeled_features, budget)
+    import torch  # noqa: PLC0415 - only where a device is wanted
 
-    A matrix product in the features' own precision bounds |x - c|^2 = |x|^2 + |c|^2 - 2 x.c from
-    below; only pairs whose bound is under the running minimum are computed by direct differences.
-    With unit round-off u, the product errs by at most d u |x||c| and the norms by d u each, so
-    2 (d + 8) eps (|x|^2 + |c|^2) is more than all of it; products that underflow add d tiny.
-    """
+    from selection.k_centers_torch import TorchKCenters  # noqa: PLC0415
 
-    squared: npt.NDArray[np.float64]
+    try:
+        return TorchKCenters(features, labeled_features, budget, device)
+    except torch.OutOfMemoryError:  # the CPU is slower, and picks the same
+        return KCenters(features, labeled_features, budget)
 
-    def __init__(self, features: FloatArray) -> None:
+
+class KCenters:
+    """A selection in progress; `state` says what is kept of it."""
+
+    def __init__(
+        self, features: FloatArray, labeled_features: FloatArray | None, budget: int
+    ) -> None:
         n, d = features.shape
-        self.features = features
-        self.squared = np.full(n, np.inf)
-        limits = np.finfo(features.dtype)
-        self._keep = 1.0 - 2.0 * (d + 8) * float(limits.eps)
-        self._underflow = 4.0 * (d + 1) * float(limits.tiny)
-        self._norms = self._keep * _squared_norms(features)
+        if labeled_features is None:
+            labeled_features = np.empty((0, d), features.dtype)
+        # Plain arrays: numba knows no np.memmap; the mapping stays underneath.
+        features = np.ascontiguousarray(np.asarray(features))
+        labeled = np.ascontiguousarray(np.asarray(labeled_features))
+        self.m, self.budget, self.n_picked = len(labeled), budget, 0
+        self.projection = Projection(features)
+        width, n_centres = self.projection.width, self.m + budget
+        task = f"Greedy k-centers of {n:,} x {d} with {n_centres:,} centres"
+        check_memory(memory_needed(n, n_centres, width), task)
+        sketches = self.projection.sketch(features)
+        self.problem = Problem(
+            features, labeled, sketches.coordinates, sketches.half_norms,
+            self.projection.squared_scale, self.projection.slack,
+        )  # fmt: skip
+        n_panels = -(-n_centres // PANEL)
+        self.state = State(
+            picks=np.empty(budget, np.int64),
+            squared_radii=np.empty(budget),
+            bounds=np.full(n, np.inf),
+            counts=np.zeros(n, np.int32),
+            panels=np.zeros((n_panels, width, PANEL), np.float32),
+            panel_norms=np.full((n_panels, PANEL), np.inf, np.float32),
+        )
+        self._block_wanted = 2 * SURVIVORS_WANTED
 
-    def add(self, centres: FloatArray) -> None:
-        """Lower the distances to those of `centres`, [k, d], where these are nearer."""
-        for start in range(0, len(centres), CENTRES_PER_CHUNK):
-            chunk = centres[start : start + CENTRES_PER_CHUNK]
-            height = CELLS_PER_BLOCK // len(chunk)
-            for top in range(0, len(self.features), height):
-                self._add_to_block(slice(top, top + height), chunk)
+    @property
+    def n_centres(self) -> int:
+        """Labeled and picked rows."""
+        return self.m + self.n_picked
 
-    def _add_to_block(self, block: slice, centres: FloatArray) -> None:
-        rows, squared = self.features[block], self.squared[block]
-        norms = self._keep * _squared_norms(centres) - self._underflow
-        # Products that overflow leave inf of either sign or NaN: these go the exact way, below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            bounds = self._norms[block, None] + norms - 2.0 * (rows @ centres.T.astype(rows.dtype))
-        if len(centres) > 1:
-            # The likely nearest centre first: its exact distance rules most of the others out.
-            likely = bounds.argmin(axis=1)
-            _lower(squared, rows, centres, np.arange(len(rows)), likely)
-        is_ruled_out = (bounds >= squared[:, None]) & (bounds < np.inf)
-        _lower(squared, rows, centres, *np.nonzero(~is_ruled_out))
+    @property
+    def identity(self) -> str:
+        """Hash of shapes, labeled features and a sample of the rows; budgets may differ."""
+        features, labeled = self.problem.features, self.problem.labeled
+        rows = np.linspace(0, len(features) - 1, min(len(features), N_HASHED)).astype(np.int64)
+        digest = hashlib.sha256(repr((features.shape, str(features.dtype), self.m)).encode())
+        digest.update(features[rows].tobytes())
+        digest.update(labeled.tobytes())
+        return digest.hexdigest()
+
+    def saved(self) -> Arrays:
+        """Return what `start` goes on from."""
+        done = slice(self.n_picked)
+        return {
+            "picks": self.state.picks[done],
+            "squared_radii": self.state.squared_radii[done],
+            "bounds": self.state.bounds,
+            "counts": self.state.counts,
+        }
+
+    def start(self, saved: Arrays | None = None) -> None:
+        """Set the centres up: the labeled ones and, from a saved state, those already picked."""
+        labeled = self.projection.sketch(self.problem.labeled[: self.m])
+        for centre in range(self.m):
+            add_centre(centre, labeled.coordinates[centre], labeled.half_norms[centre], self.state)
+        if saved is None or len(saved["picks"]) > self.budget:
+            self.refresh(np.arange(len(self.state.bounds)), np.inf)
+            return
+        self.n_picked = len(saved["picks"])
+        for name in ("picks", "squared_radii"):
+            getattr(self.state, name)[: self.n_picked] = saved[name]
+        for name in ("bounds", "counts"):
+            getattr(self.state, name)[:] = saved[name]
+        for place, row in enumerate(saved["picks"]):
+            self._add_centre(self.m + place, row)
+
+    def pick_first(self, row: int) -> None:
+        """Take `row` as the first centre, where nothing is labeled."""
+        self.state.picks[0], self.state.bounds[row] = row, PICKED
+        self._add_centre(0, row)
+        self.n_picked = 1
+        self.refresh(np.flatnonzero(self.state.bounds != PICKED), np.inf)
+        self.state.squared_radii[0] = max(self.state.bounds.max(), 0.0)
+
+    def advance(self) -> None:
+        """Bring the rows with the largest bounds up to date and pick among them."""
+        found = self.find_survivors()
+        if found is None:
+            self._pick_duplicates()
+            return
+        survivors, tau = found
+        self.n_picked = pick(survivors, tau, self.n_picked, self.budget, self.problem, self.state)
+
+    def find_survivors(self) -> tuple[Rows, float] | None:
+        """Return (rows, tau): all rows whose distance to the centres is at least tau, up to date.
+
+        None if every row that is left lies on a centre.
+        """
+        bounds = self.state.bounds
+        while True:
+            tau = self._block_threshold()
+            block = np.flatnonzero(bounds >= tau)
+            if len(block) == 0:
+                return None
+            block = block[np.argsort(self.state.counts[block], kind="stable")]
+            self.refresh(block, tau)
+            survivors = np.sort(block[bounds[block] >= tau])
+            growth = SURVIVORS_WANTED / max(len(survivors), 1)
+            self._block_wanted = int(self._block_wanted * min(max(growth, 0.5), 2.0)) + 1
+            if len(survivors):
+                return survivors, tau
+
+    def _block_threshold(self) -> float:
+        """Return tau > 0 so that about `_block_wanted` bounds reach it: a sample's quantile."""
+        bounds = self.state.bounds
+        step = max(1, min(self._block_wanted, len(bounds)) // SAMPLED_OF_BLOCK)
+        sample = bounds[self.n_picked % step :: step]
+        place = len(sample) - min(len(sample), max(1, self._block_wanted // step))
+        tau = float(np.partition(sample, place)[place])
+        # At most 0: fewer rows than wanted are apart from the centres, so take all of these.
+        return tau if tau > 0 else float(np.nextafter(0.0, 1.0))
+
+    def _pick_duplicates(self) -> None:
+        """Fill the budget with rows at distance 0, the lowest first: nothing else is left."""
+        rest = np.flatnonzero(self.state.bounds == 0)[: self.budget - self.n_picked]
+        self.state.picks[self.n_picked :] = rest
+        self.state.squared_radii[self.n_picked :] = 0.0
+        self.n_picked = self.budget
+
+    def _add_centre(self, centre: int, row: int) -> None:
+        add_centre(centre, self.problem.coordinates[row], self.problem.half_norms[row], self.state)
+
+    def refresh(self, block: Rows, tau: float) -> None:
+        """Bring a block, sorted by counts, up to date, or until it falls under tau."""
+        refresh(block, tau, self.n_centres, self.problem, self.state, numba.get_num_threads())
 
 
-def _lower(squared: Scores, rows: FloatArray, centres: FloatArray, left: Rows, right: Rows) -> None:
-    """Lower `squared` in place to the exact distances of the pairs (left row, right centre)."""
-    for start in range(0, len(left), PAIRS_PER_BLOCK):
-        i, j = left[start : start + PAIRS_PER_BLOCK], right[start : start + PAIRS_PER_BLOCK]
-        difference = np.subtract(rows[i], centres[j], dtype=np.float64)
-        np.minimum.at(squared, i, np.square(difference).sum(axis=1))
+def estimate_run(features: FloatArray, m: int, budget: int) -> Estimate:
+    """Return what `greedy_k_centers` will need here, from a probe of some milliseconds.
 
-
-def _squared_norms(array: FloatArray) -> Scores:
-    return np.einsum("ij,ij->i", array, array, dtype=np.float64)
+    Args:
+        features: of the pool, [n, d].
+        m: how many rows are labeled.
+        budget: b.
+    """
+    n, n_centres = len(features), m + budget
+    rows = np.linspace(0, n - 1, min(n, N_PROBED)).astype(np.int64)
+    sample = features[rows]
+    centres = sample[:: max(1, len(sample) // (8 * PANEL))]
+    for part in (sample[:8], sample):  # the first compiles
+        probe = KCenters(part, centres, 0)
+        started = time.perf_counter()
+        probe.projection.sketch(part)
+        sketched = time.perf_counter()
+        probe.start()
+        probe.refresh(np.arange(len(part)), 0.0)
+        refreshed = time.perf_counter()
+    pairs = float(n) * n_centres * (refreshed - sketched) / (len(sample) * len(centres))
+    sketching = (sketched - started) * n / len(sample)
+    return Estimate(
+        memory_bytes=memory_needed(n, n_centres, Projection(features).width),
+        seconds=sketching + LIKELY_SHARE * pairs,
+        seconds_at_most=sketching + pairs,
+    )

@@ -16,6 +16,7 @@ from selection.k_centers import greedy_k_centers
 from selection.types import FloatArray, Ranking, Scores, Signals
 from selection.uncertainty import entropy, least_confidence, margin
 from selection.uniform import uniform
+from selection.watch import Watch
 
 Ranker = Callable[[Signals, int, np.random.Generator], Ranking]
 RANKERS: dict[str, Ranker] = {}
@@ -80,13 +81,27 @@ def needed_signals(name: str) -> frozenset[Signal]:
     return find_strategy(name).needs
 
 
-def rank(strategy: str, signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+def rank(
+    strategy: str,
+    signals: Signals,
+    budget: int,
+    rng: np.random.Generator,
+    watch: Watch | None = None,
+) -> Ranking:
     """Return the `budget` best rows by the strategy, best first.
 
     A smaller budget with the same generator state gives a prefix of a larger one's rows.
 
+    Args:
+        strategy: name in the catalog, or of an installed package's entry point.
+        signals: of the pool.
+        budget: b in 0..n.
+        rng: the only source of randomness.
+        watch: how a strategy that takes long (k_centers) is watched, stopped and resumed.
+
     Raises:
         SelectionError: unknown strategy, missing signal, or a budget outside 0..n.
+        SelectionStopped: the watch asked for it.
     """
     found = find_strategy(strategy)
     for signal in sorted(found.needs):
@@ -94,6 +109,8 @@ def rank(strategy: str, signals: Signals, budget: int, rng: np.random.Generator)
             raise MissingSignalError(strategy, signal)
     if not 0 <= budget <= signals.n:
         raise BudgetError(budget, signals.n)
+    if strategy == "k_centers" and watch is not None:
+        return _k_centers(signals, budget, rng, watch)
     return found.rank(signals, budget, rng)
 
 
@@ -115,9 +132,12 @@ def _uniform(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking
     return _ranked(uniform(signals.n, rng), budget)
 
 
-def _k_centers(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+def _k_centers(
+    signals: Signals, budget: int, rng: np.random.Generator, watch: Watch | None = None
+) -> Ranking:
     assert signals.features is not None  # noqa: S101 - checked by rank
-    return Ranking(*greedy_k_centers(signals.features, signals.labeled_features, budget, rng))
+    rows, radii = greedy_k_centers(signals.features, signals.labeled_features, budget, rng, watch)
+    return Ranking(rows, radii)
 
 
 register("uniform", _uniform)

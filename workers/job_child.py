@@ -24,6 +24,7 @@ from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.predict import predict
 from models.train import TrainingStopped, train
+from selection.watch import SelectionStopped
 from workers.jobs import JobContext, run_job
 from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
 
@@ -75,7 +76,7 @@ def _run(claimed: ClaimedJob, settings: Settings, stop: threading.Event) -> int:
     try:
         log.info("job.started", kind=claimed.kind, attempt=claimed.attempts)
         run_job(context)
-    except TrainingStopped:
+    except (TrainingStopped, SelectionStopped):
         log.info("job.stopped")
         return STOPPED
     except JobFenced:

@@ -87,13 +87,13 @@ def run_job(context: JobContext) -> None:
 
     Raises:
         JobFenced: the job was taken from this worker; nothing was published.
-        TrainingStopped: `should_stop` asked for it; a checkpoint is on disk.
+        TrainingStopped, SelectionStopped: `should_stop` asked for it; its state is on disk.
     """
     if context.claimed.kind is JobKind.TRAIN_TARGET:
         _run_target(context)
     else:
         _run_selection(context)
-    context.checkpoint.remove()
+    RoundHooks(checkpoint=context.checkpoint).forget()
 
 
 def _run_selection(context: JobContext) -> None:

@@ -6,6 +6,7 @@ the service runs.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.train import TrainedModel, TrainProgress, train
 from selection.catalog import Signal
 from selection.registry import needed_signals, rank
 from selection.types import Signals
+from selection.watch import Watch
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -65,6 +67,24 @@ class RoundHooks:
     on_progress: Callable[[TrainProgress], None] | None = None
     on_trained: Callable[[], None] | None = None
     should_stop: Callable[[], bool] | None = None
+
+    @property
+    def selection_file(self) -> Path | None:
+        """Where a long selection keeps its state: beside the training's checkpoint."""
+        if self.checkpoint is None:
+            return None
+        return self.checkpoint.path.with_suffix(".selection.npz")
+
+    def selection_watch(self, device: str) -> Watch:
+        """Return how the selection is watched, stopped and resumed."""
+        return Watch(device, should_stop=self.should_stop, state_file=self.selection_file)
+
+    def forget(self) -> None:
+        """Remove what was kept to resume from."""
+        if self.checkpoint:
+            self.checkpoint.remove()
+        if self.selection_file:
+            self.selection_file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -119,6 +139,7 @@ def run_round_step(
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
+        SelectionStopped: the same, during the selection.
     """
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
@@ -134,7 +155,7 @@ def run_round_step(
         metrics = evaluate(proxy, inputs.evaluation, device, watch)
     with watch.part("selection"):
         rng = random_stream(seed, round_number, "selection")
-        ranking = rank(strategy, signals, inputs.n_ranked, rng)
+        ranking = rank(strategy, signals, inputs.n_ranked, rng, hooks.selection_watch(device))
     return RoundResult(
         ranked_index=pool_index[ranking.rows],
         scores=ranking.scores,

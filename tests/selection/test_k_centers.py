@@ -1,37 +1,91 @@
-"""The naive float64 definition checks the filtered greedy k-centers."""
+"""The naive float64 definition checks every variant of greedy k-centers."""
 
+import threading
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection import k_centers
-from selection.k_centers import greedy_k_centers
+from selection import k_centers, k_centers_estimate, k_centers_torch
+from selection.errors import LargeValueError, NotEnoughMemoryError
+from selection.k_centers import KCenters, estimate_run, greedy_k_centers
+from selection.k_centers_cpu import squared_distance
+from selection.k_centers_filter import Projection
+from selection.k_centers_sharded import sharded_k_centers
+from selection.k_centers_torch import TorchKCenters, pairwise_sum
+from selection.watch import SelectionStopped, Watch
+
+Problem = tuple[np.ndarray, np.ndarray]
+Picked = tuple[np.ndarray, np.ndarray]
 
 
-def naive_k_centers(
-    features: np.ndarray, labeled: np.ndarray, budget: int
-) -> tuple[list[int], list[float]]:
+def naive_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> Picked:
     features, labeled = features.astype(np.float64), labeled.astype(np.float64)
-    picks: list[int] = []
-    radii: list[float] = []
+    nearest = np.full(len(features), np.inf)
+    for centre in labeled:
+        nearest = np.minimum(nearest, np.square(features - centre).sum(axis=1))
+    rows, squared_radii = [], []
     for _ in range(budget):
-        centres = [*labeled, *features[picks]]
-        nearest = [min(float(np.square(x - c).sum()) for c in centres) for x in features]
-        best = max((r for r in range(len(features)) if r not in picks), key=lambda r: nearest[r])
-        picks.append(best)
-        radii.append(float(np.sqrt(nearest[best])))
-    return picks, radii
+        row = int(nearest.argmax())
+        rows.append(row)
+        squared_radii.append(nearest[row])
+        nearest = np.minimum(nearest, np.square(features - features[row]).sum(axis=1))
+        nearest[rows] = -1.0
+    return np.array(rows, np.int64), np.sqrt(np.array(squared_radii))
+
+
+def torch_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> Picked:
+    run = TorchKCenters(features, labeled, budget, "cpu")
+    run.start()
+    while run.n_picked < budget:
+        run.advance()
+    return run.state.picks, np.sqrt(run.state.squared_radii)
+
+
+def in_shards(
+    shards: list[np.ndarray], labeled: np.ndarray | None, budget: int, seed: int = 0
+) -> list[Picked]:
+    """Run one thread a shard; their exchange is a barrier."""
+    messages: list[np.ndarray] = [np.empty(0)] * len(shards)
+    found: list[Picked] = [(np.empty(0), np.empty(0))] * len(shards)
+    barrier = threading.Barrier(len(shards), timeout=10)
+    one_at_a_time = threading.Lock()  # numba's threads must not start twice at once
+
+    def work(rank: int) -> None:
+        def exchange(message: np.ndarray) -> np.ndarray:
+            messages[rank] = message
+            one_at_a_time.release()
+            barrier.wait()
+            together = np.stack(messages)
+            barrier.wait()
+            one_at_a_time.acquire()
+            return together
+
+        with one_at_a_time:
+            rng = np.random.default_rng(seed)
+            found[rank] = sharded_k_centers(shards[rank], labeled, budget, rng, exchange, rank)
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(len(shards))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+def problems(draw: st.DrawFn) -> Problem:
     """(features, labeled) with duplicates, near-duplicates, shifts and uneven scales."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n, d, m = draw(st.integers(1, 16)), draw(st.sampled_from([1, 3, 9])), draw(st.integers(1, 5))
-    base = rng.integers(-3, 4, size=(draw(st.integers(1, 12)), d)).astype(np.float64)
+    n, m = draw(st.integers(1, 200)), draw(st.integers(1, 150))
+    d = draw(st.sampled_from([1, 3, 9, 24, 40, 150]))
+    base = rng.integers(-3, 4, size=(draw(st.integers(1, 60)), d)).astype(np.float64)
+    # Few directions of spread, so that the filter rotates and cuts.
+    base[:, 6:] *= draw(st.sampled_from([0.0, 1e-2, 1.0]))
     features = base[rng.integers(len(base), size=n)]
     features += rng.normal(size=(n, d)) * draw(st.sampled_from([0.0, 1e-6, 1e-3, 1.0]))
     features *= np.exp(rng.normal(size=(n, 1)) * draw(st.sampled_from([0.0, 5.0])))
@@ -42,32 +96,62 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return features.astype(draw(dtypes)), labeled.astype(draw(dtypes))
 
 
+def assert_same(found: Picked, expected: Picked) -> None:
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
 class TestGreedyKCenters:
-    @settings(max_examples=300, deadline=None)
-    @given(problem=problems())
-    def test_picks_and_radii_equal_the_slow_definition(
-        self, problem: tuple[np.ndarray, np.ndarray]
+    @settings(max_examples=200, deadline=None)
+    @given(problem=problems(), survivors=st.sampled_from([1, 7, 512]))
+    def test_every_backend_equals_the_slow_definition(
+        self, problem: Problem, survivors: int
     ) -> None:
         features, labeled = problem
-        rows, radii = greedy_k_centers(features, labeled, len(features), np.random.default_rng(0))
-        slow_rows, slow_radii = naive_k_centers(features, labeled, len(features))
-        assert rows.tolist() == slow_rows
-        assert radii.tolist() == slow_radii
+        expected = naive_k_centers(features, labeled, len(features))
+        with pytest.MonkeyPatch.context() as patch:
+            # Small blocks, panels and slabs, so that small problems pass through many.
+            patch.setattr(k_centers, "SURVIVORS_WANTED", survivors)
+            patch.setattr(k_centers, "SAMPLED_OF_BLOCK", 4)
+            patch.setattr(k_centers_torch, "CENTRES_PER_PANEL", 16)
+            patch.setattr(k_centers_torch, "ROWS_PER_SLAB", 50)
+            patch.setattr(k_centers_torch, "CELLS_PER_CHUNK", 100)
+            rng = np.random.default_rng(0)
+            assert_same(greedy_k_centers(features, labeled, len(features), rng), expected)
+            assert_same(torch_k_centers(features, labeled, len(features)), expected)
 
-    def test_blocks_do_not_change_picks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("width", [4, 8, 24, 64])
+    def test_filter_of_any_width_gives_the_same_picks(
+        self, width: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         rng = np.random.default_rng(0)
-        features, labeled = rng.normal(size=(60, 8)), rng.normal(size=(20, 8))
-        whole = greedy_k_centers(features, labeled, 30, rng)
-        monkeypatch.setattr(k_centers, "CENTRES_PER_CHUNK", 7)
-        monkeypatch.setattr(k_centers, "CELLS_PER_BLOCK", 50)
-        monkeypatch.setattr(k_centers, "PAIRS_PER_BLOCK", 4)
-        np.testing.assert_array_equal(greedy_k_centers(features, labeled, 30, rng), whole)
+        features, labeled = rng.normal(size=(3_000, 64)), rng.normal(size=(200, 64))
+        expected = naive_k_centers(features, labeled, 500)
+        monkeypatch.setattr(k_centers, "Projection", lambda array: Projection(array, width))
+        assert_same(greedy_k_centers(features, labeled, 500, rng), expected)
 
     def test_ties_go_to_the_lowest_row(self) -> None:
         features = np.array([[0.0], [2.0], [-2.0], [2.0]])
         rows, radii = greedy_k_centers(features, np.zeros((1, 1)), 4, np.random.default_rng(0))
         assert rows.tolist() == [1, 2, 0, 3]
         assert radii.tolist() == [2.0, 2.0, 0.0, 0.0]
+
+    def test_equal_rows_come_in_order_without_a_step_for_each(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.ones((5_000, 3), np.float32)
+        steps = []
+        advance = KCenters.advance
+
+        def counted(self: KCenters) -> None:
+            steps.append(1)
+            advance(self)
+
+        monkeypatch.setattr(KCenters, "advance", counted)
+        rows, radii = greedy_k_centers(features, features[:1], 5_000, np.random.default_rng(0))
+        assert rows.tolist() == list(range(5_000))
+        assert not radii.any()
+        assert len(steps) == 1
 
     @pytest.mark.parametrize("labeled", [None, np.empty((0, 1))])
     def test_without_labeled_starts_from_a_drawn_row(self, labeled: np.ndarray | None) -> None:
@@ -83,9 +167,153 @@ class TestGreedyKCenters:
             assert abs(rows[1] - rows[0]) == farthest
 
     def test_memory_stays_below_a_copy_of_the_features(self) -> None:
-        features = np.random.default_rng(0).normal(size=(20_000, 256)).astype(np.float32)
+        rng = np.random.default_rng(0)
+        base = rng.normal(size=(20_000, 8)) @ rng.normal(size=(8, 512))
+        features = base.astype(np.float32)
+        greedy_k_centers(features[:100], features[:10], 5, rng)
         tracemalloc.start()
-        greedy_k_centers(features, features[:300].copy(), 20, np.random.default_rng(0))
+        greedy_k_centers(features, features[:300].copy(), 20, rng)
         peak_bytes = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak_bytes < features.nbytes
+        assert peak_bytes < features.nbytes + (16 << 20)
+
+    def test_memory_stays_within_the_estimate(self) -> None:
+        features = np.random.default_rng(0).normal(size=(50_000, 64)).astype(np.float32)
+        estimate = estimate_run(features, 1_000, 4_000)
+        tracemalloc.start()
+        greedy_k_centers(features, features[:1_000], 4_000, np.random.default_rng(0))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak_bytes <= estimate.memory_bytes <= 2 * peak_bytes
+        assert 0 < estimate.seconds < estimate.seconds_at_most
+
+    def test_memory_mapped_file_is_read_as_it_is(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        features, labeled = rng.normal(size=(500, 12)), rng.normal(size=(20, 12))
+        np.save(tmp_path / "x.npy", features)
+        mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+        expected = naive_k_centers(features, labeled, 100)
+        assert_same(greedy_k_centers(mapped, labeled, 100, rng), expected)
+
+    def test_too_little_memory_is_refused_before_the_run(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(k_centers_estimate, "available_memory", lambda: 10_000)
+        features = np.random.default_rng(0).normal(size=(300, 4))
+        with pytest.raises(NotEnoughMemoryError, match=r"300 x 4 with 60 centres needs 0\.03 GiB"):
+            greedy_k_centers(features, features[:10], 50, np.random.default_rng(0))
+
+    def test_values_whose_squares_overflow_are_refused(self) -> None:
+        features = np.ones((300, 4))
+        features[7, 2] = -1e200
+        with pytest.raises(LargeValueError, match=r"features holds 1e\+200 in row 7"):
+            greedy_k_centers(features, features[:10], 50, np.random.default_rng(0))
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    def test_gpu_gives_the_same_picks(self) -> None:
+        rng = np.random.default_rng(0)
+        features = rng.normal(size=(20_000, 96)).astype(np.float32)
+        on_gpu = greedy_k_centers(features, features[:50], 3_000, rng, Watch(device="cuda"))
+        assert_same(on_gpu, greedy_k_centers(features, features[:50], 3_000, rng))
+
+
+class TestSquaredDistance:
+    @pytest.mark.parametrize("d", [1, 7, 8, 17, 127, 128, 129, 136, 512, 777, 2048, 5000])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_has_the_bits_of_numpys_sum(self, d: int, dtype: type) -> None:
+        x, c = np.random.default_rng(d).normal(size=(2, 20, d)).astype(dtype)
+        expected = np.square(np.subtract(x, c, dtype=np.float64)).sum(axis=1)
+        assert [squared_distance(a, b) for a, b in zip(x, c, strict=True)] == expected.tolist()
+        squares = torch.from_numpy(np.square(np.subtract(x, c, dtype=np.float64)))
+        assert pairwise_sum(squares).tolist() == expected.tolist()
+
+
+class TestProjection:
+    @settings(max_examples=200, deadline=None)
+    @given(problem=problems(), width=st.sampled_from([2, 4, 9, None]))
+    def test_bound_is_never_above_the_distance(self, problem: Problem, width: int | None) -> None:
+        features, labeled = problem
+        projection = Projection(features, None if width is None else min(width, features.shape[1]))
+        x, c = projection.sketch(features), projection.sketch(labeled)
+        exact = np.square(features[:, None] - labeled.astype(np.float64)).sum(axis=2)
+        for order in (slice(None), slice(None, None, -1)):  # float32 sums in two orders
+            products = x.coordinates[:, order] @ c.coordinates[:, order].T
+            bounds = x.half_norms[:, None].astype(np.float64) + (c.half_norms - products)
+            assert (bounds - projection.slack <= 0.5 * exact * projection.squared_scale).all()
+
+    def test_low_rank_features_get_few_coordinates(self) -> None:
+        rng = np.random.default_rng(0)
+        low_rank = rng.normal(size=(5_000, 6)) @ rng.normal(size=(6, 256))
+        assert Projection(low_rank + 0.01 * rng.normal(size=low_rank.shape)).width <= 16
+        assert Projection(rng.normal(size=(5_000, 64))).width == 64
+
+
+class TestResume:
+    def test_stopped_and_resumed_selection_equals_an_unbroken_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(k_centers, "SURVIVORS_WANTED", 16)
+        rng = np.random.default_rng(0)
+        features, labeled = rng.normal(size=(2_000, 20)), rng.normal(size=(40, 20))
+        expected = naive_k_centers(features, labeled, 400)
+        picked: list[int] = []
+        stops = 0
+        found = None
+        while found is None:
+            calls = iter([False, False, True])
+            watch = Watch(
+                on_progress=lambda n, _: picked.append(n),
+                should_stop=lambda calls=calls: next(calls),  # type: ignore[misc]
+                state_file=tmp_path / "state.npz",
+            )
+            try:
+                found = greedy_k_centers(features, labeled, 400, rng, watch)
+            except SelectionStopped:
+                stops += 1
+        assert_same(found, expected)
+        assert stops > 3
+        assert picked == sorted(picked), "a resumed selection starts where the last one ended"
+
+    def test_without_labeled_the_drawn_row_is_kept(self, tmp_path: Path) -> None:
+        features = np.random.default_rng(0).normal(size=(500, 5))
+        expected = greedy_k_centers(features, None, 60, np.random.default_rng(3))
+        watch = Watch(should_stop=lambda: True, state_file=tmp_path / "state.npz")
+        with pytest.raises(SelectionStopped):
+            greedy_k_centers(features, None, 20, np.random.default_rng(3), watch)
+        watch = Watch(state_file=tmp_path / "state.npz")
+        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(4), watch), expected)
+
+    @pytest.mark.parametrize("damage", ["truncated", "other features"])
+    def test_state_that_does_not_fit_is_not_used(self, tmp_path: Path, damage: str) -> None:
+        rng = np.random.default_rng(0)
+        features, labeled = rng.normal(size=(500, 5)), rng.normal(size=(3, 5))
+        watch = Watch(state_file=tmp_path / "state.npz", save_seconds=0)
+        greedy_k_centers(features, labeled, 60, rng, watch)
+        saved = (tmp_path / "state.npz").read_bytes()
+        if damage == "truncated":
+            (tmp_path / "state.npz").write_bytes(saved[: len(saved) // 2])
+        else:
+            features = features + 1e-9
+        expected = naive_k_centers(features, labeled, 60)
+        assert_same(greedy_k_centers(features, labeled, 60, rng, watch), expected)
+
+
+class TestShards:
+    @settings(max_examples=30, deadline=None)
+    @given(problem=problems(), n_shards=st.integers(1, 4))
+    def test_shards_equal_the_whole_pool(self, problem: Problem, n_shards: int) -> None:
+        features, labeled = problem
+        budget = min(len(features), 40)
+        expected = naive_k_centers(features, labeled, budget)
+        for found in in_shards(
+            np.array_split(features, min(n_shards, len(features))), labeled, budget
+        ):
+            assert_same(found, expected)
+
+    @pytest.mark.parametrize("budget", [1, 2, 30])
+    def test_without_labeled_all_shards_draw_the_same_row(self, budget: int) -> None:
+        features = np.random.default_rng(0).normal(size=(90, 5))
+        expected = greedy_k_centers(features, None, budget, np.random.default_rng(5))
+        for found in in_shards(np.array_split(features, 3), None, budget, seed=5):
+            assert_same(found, expected)

@@ -168,7 +168,7 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
             error, seconds = context.measure_target(index)
             line = replace(line, target_error=error, target_seconds=seconds)
         context.lines.append(line)
-        context.checkpoint("selector").remove()
+        RoundHooks(checkpoint=context.checkpoint("selector")).forget()
         lines.append(line)
         on_line(line)
     return lines

@@ -1,0 +1,114 @@
+"""Greedy k-centers of a pool that lies in shards, on one machine or many: exact.
+
+One exchange a step: every shard proposes its farthest item with its vector, all take the same one
+as the next centre. A shard finds its farthest item lazily, by the same blocks as a whole pool.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from selection.k_centers import KCenters
+from selection.k_centers_cpu import PICKED, add_centre
+from selection.types import FloatArray, Rows, Scores
+
+Exchange = Callable[[Scores], Scores]
+NOTHING = -1.0  # proposed distance of a shard that has no item left
+
+
+def sharded_k_centers(
+    features: FloatArray,
+    labeled_features: FloatArray | None,
+    budget: int,
+    rng: np.random.Generator,
+    exchange: Exchange,
+    rank: int,
+) -> tuple[Rows, Scores]:
+    """Return what `greedy_k_centers` of the whole pool returns; the same on every shard.
+
+    Args:
+        features: of this shard, [n_shard >= 1, d]; the pool is the shards' rows in their order.
+        labeled_features: the first centres, [m, d]: the same on every shard.
+        budget: b <= n (not checked).
+        rng: in the same state on every shard; used only where there is no labeled row.
+        exchange: all-gather: takes this shard's message, [w], and returns those of all shards in
+            their order, [n_shards, w].
+        rank: place of this shard among them.
+    """
+    sizes = exchange(np.array([float(len(features))]))[:, 0].astype(np.int64)
+    offset = int(sizes[:rank].sum())
+    shard = Shard(features, labeled_features, budget)
+    shard.start()
+    rows, squared_radii = np.empty(budget, np.int64), np.empty(budget)
+    for step in range(budget):
+        if shard.n_centres == 0:
+            drawn = int(rng.integers(sizes.sum()))
+            squared, row = np.inf, drawn - offset if 0 <= drawn - offset < len(features) else -1
+        else:
+            squared, row = shard.farthest()
+        proposals = exchange(_message(squared, row, offset, shard.problem.features))
+        # The largest distance, the lowest row of the pool on ties.
+        winner = np.lexsort((proposals[:, 1], -proposals[:, 0], proposals[:, 1] < 0))[0]
+        squared_radii[step], rows[step] = proposals[winner, :2]
+        shard.add(proposals[winner, 2:], int(rows[step]) - offset)
+    if labeled_features is None or not len(labeled_features):
+        squared_radii[:1] = _farthest_of_first(squared_radii, shard, exchange)
+    return rows, np.sqrt(squared_radii)
+
+
+class Shard(KCenters):
+    """One shard's part of a selection in progress; centres may lie in other shards."""
+
+    def __init__(
+        self, features: FloatArray, labeled_features: FloatArray | None, budget: int
+    ) -> None:
+        m = 0 if labeled_features is None else len(labeled_features)
+        centres = np.zeros((m + budget, features.shape[1]))
+        if labeled_features is not None:
+            centres[:m] = labeled_features
+        super().__init__(features, centres, 0)
+        self.m = m
+        self._survivors: tuple[Rows, float] | None = None
+
+    def farthest(self) -> tuple[float, int]:
+        """Return (squared distance, row of this shard) of the item farthest from all centres.
+
+        (NOTHING, -1) if all are picked.
+        """
+        bounds = self.state.bounds
+        while True:
+            if self._survivors is None:
+                self._survivors = self.find_survivors()
+            if self._survivors is None:
+                rest = np.flatnonzero(bounds == 0)
+                return (0.0, int(rest[0])) if len(rest) else (NOTHING, -1)
+            rows, tau = self._survivors
+            self.refresh(rows, tau)
+            rows = rows[bounds[rows] >= tau]
+            self._survivors = (rows, tau) if len(rows) else None
+            if len(rows):
+                best = rows[bounds[rows].argmax()]
+                return float(bounds[best]), int(best)
+
+    def add(self, vector: Scores, row: int) -> None:
+        """Take a vector as the next centre; `row` is its row in this shard, if it lies in it."""
+        self.problem.labeled[self.n_centres] = vector
+        sketch = self.projection.sketch(vector[None])
+        add_centre(self.n_centres, sketch.coordinates[0], sketch.half_norms[0], self.state)
+        self.n_picked += 1
+        if 0 <= row < len(self.state.bounds):
+            self.state.bounds[row] = PICKED
+
+
+def _message(squared: float, row: int, offset: int, features: FloatArray) -> Scores:
+    """Return (squared distance, row of the pool or -1, vector)."""
+    if row < 0:
+        return np.concatenate([[NOTHING, -1.0], np.zeros(features.shape[1])])
+    return np.concatenate([[squared, float(offset + row)], features[row].astype(np.float64)])
+
+
+def _farthest_of_first(squared_radii: Scores, shard: Shard, exchange: Exchange) -> float:
+    """Return the squared distance of the drawn item to the item farthest from it."""
+    if len(squared_radii) > 1:
+        return float(squared_radii[1])
+    return max(0.0, float(exchange(np.array([shard.farthest()[0]])).max()))
