@@ -27,13 +27,20 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class StrategyInfo:
-    """One strategy: its name in the API, what it does, its signals, and what it is good for."""
+    """One strategy: its name in the API, what it does, its signals, and what it is good for.
+
+    Attributes:
+        is_nested: a smaller budget gives a prefix of a larger one's selection.
+        draws: chance takes part, so that the order of the pool's rows matters.
+    """
 
     name: str
     title: str
     description: str
     needs: frozenset[Signal]
     purposes: frozenset[Purpose] = frozenset({Purpose.BATCH})
+    is_nested: bool = True
+    draws: bool = False
 
 
 BOTH = frozenset(Purpose)
@@ -50,6 +57,7 @@ STRATEGIES = _catalog(
         "A random sample of the pool; needs no model, so it also starts a project.",
         frozenset(),
         BOTH,
+        draws=True,
     ),
     StrategyInfo(
         "least_confidence",
@@ -77,6 +85,57 @@ STRATEGIES = _catalog(
         "Each next item is the one farthest from all labeled and selected ones in feature space.",
         frozenset({Signal.FEATURES}),
         BOTH,
+    ),
+    StrategyInfo(
+        "badge",
+        "BADGE",
+        "Diverse and uncertain: a k-means++ draw over the gradients of the last layer.",
+        frozenset({Signal.PROBS, Signal.FEATURES}),
+        draws=True,
+    ),
+    StrategyInfo(
+        "cluster_margin",
+        "Cluster-margin",
+        "The items with the smallest margins, spread over clusters of features.",
+        frozenset({Signal.PROBS, Signal.FEATURES}),
+        is_nested=False,
+        draws=True,
+    ),
+    StrategyInfo(
+        "typiclust",
+        "TypiClust",
+        "The most typical item of each cluster of features; for the first batches.",
+        frozenset({Signal.FEATURES}),
+        is_nested=False,
+        draws=True,
+    ),
+    StrategyInfo(
+        "probcover",
+        "ProbCover",
+        "Items whose surroundings in feature space cover most of the pool; for the first batches.",
+        frozenset({Signal.FEATURES}),
+        draws=True,
+    ),
+    StrategyInfo(
+        "facility_location",
+        "Facility location",
+        "Items that stand for all others: each adds most similarity between pool and selection.",
+        frozenset({Signal.FEATURES}),
+        BOTH,
+    ),
+    StrategyInfo(
+        "forgetting_events",
+        "Forgetting events",
+        "Items that training learned and forgot most often; those never learned first.",
+        frozenset({Signal.FORGETTING_COUNTS}),
+        frozenset({Purpose.CORESET}),
+    ),
+    StrategyInfo(
+        "el2n",
+        "EL2N",
+        "Items with the largest error of the predicted probabilities, early in training.",
+        frozenset({Signal.PROBS, Signal.LABELS}),
+        frozenset({Purpose.CORESET}),
     ),
 )
 

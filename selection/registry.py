@@ -10,10 +10,16 @@ from importlib.metadata import entry_points
 
 import numpy as np
 
+from selection.badge import badge
 from selection.catalog import PLUGIN_GROUP, STRATEGIES, Signal
+from selection.cluster_margin import cluster_margin
+from selection.core_sets import el2n, forgetting_events
 from selection.errors import BudgetError, MissingSignalError, SelectionError, UnknownStrategyError
+from selection.facility_location import facility_location
 from selection.k_centers import greedy_k_centers
-from selection.types import FloatArray, Ranking, Scores, Signals
+from selection.probcover import probcover
+from selection.types import Ranking, Scores, Signals, given
+from selection.typiclust import typiclust
 from selection.uncertainty import entropy, least_confidence, margin
 from selection.uniform import uniform
 from selection.watch import Watch
@@ -115,33 +121,50 @@ def rank(
 
 
 def _ranked(scores: Scores, budget: int) -> Ranking:
-    # Stable: ties go to the lowest row.
-    rows = np.argsort(-scores, kind="stable")[:budget].astype(np.int64)
+    """Return the rows of the highest scores, [n] -> [b]; ties go to the lowest row."""
+    rows = np.arange(len(scores))
+    if 0 < budget < len(scores):
+        lowest = np.partition(scores, len(scores) - budget)[len(scores) - budget]
+        above = np.flatnonzero(scores > lowest)
+        level = np.flatnonzero(scores == lowest)[: budget - len(above)]
+        rows = np.sort(np.concatenate([above, level]))
+    rows = rows[np.argsort(-scores[rows], kind="stable")][:budget]
     return Ranking(rows, scores[rows])
-
-
-def _by_probs(score: Callable[[FloatArray], Scores]) -> Ranker:
-    def ranker(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
-        assert signals.probs is not None  # noqa: S101 - checked by rank
-        return _ranked(score(signals.probs), budget)
-
-    return ranker
-
-
-def _uniform(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
-    return _ranked(uniform(signals.n, rng), budget)
 
 
 def _k_centers(
     signals: Signals, budget: int, rng: np.random.Generator, watch: Watch | None = None
 ) -> Ranking:
-    assert signals.features is not None  # noqa: S101 - checked by rank
-    rows, radii = greedy_k_centers(signals.features, signals.labeled_features, budget, rng, watch)
-    return Ranking(rows, radii)
+    features = given(signals.features)
+    return Ranking(*greedy_k_centers(features, signals.labeled_features, budget, rng, watch))
 
 
-register("uniform", _uniform)
-register("least_confidence", _by_probs(least_confidence))
-register("entropy", _by_probs(entropy))
-register("margin", _by_probs(margin))
+def _probcover(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    n_classes = None if signals.probs is None else signals.probs.shape[1]
+    features, labeled = given(signals.features), signals.labeled_features
+    return Ranking(*probcover(features, labeled, budget, rng, n_classes))
+
+
+register("uniform", lambda s, b, rng: _ranked(uniform(s.n, rng), b))
+register("least_confidence", lambda s, b, _: _ranked(least_confidence(given(s.probs)), b))
+register("entropy", lambda s, b, _: _ranked(entropy(given(s.probs)), b))
+register("margin", lambda s, b, _: _ranked(margin(given(s.probs)), b))
 register("k_centers", _k_centers)
+register("badge", lambda s, b, rng: Ranking(*badge(given(s.probs), given(s.features), b, rng)))
+register(
+    "cluster_margin",
+    lambda s, b, rng: Ranking(*cluster_margin(given(s.probs), given(s.features), b, rng)),
+)
+register(
+    "typiclust",
+    lambda s, b, rng: Ranking(*typiclust(given(s.features), s.labeled_features, b, rng)),
+)
+register("probcover", _probcover)
+register(
+    "facility_location",
+    lambda s, b, _: Ranking(*facility_location(given(s.features), s.labeled_features, b)),
+)
+register(
+    "forgetting_events", lambda s, b, _: _ranked(forgetting_events(given(s.forgetting_counts)), b)
+)
+register("el2n", lambda s, b, _: _ranked(el2n(given(s.probs), given(s.labels)), b))

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session, sessionmaker
@@ -15,6 +16,10 @@ from app.db.migrate import migrate
 from app.db.session import make_engine, make_session_factory
 
 TEMPLATE = "svp_template"
+
+# The first example of a property may compile a numba function.
+hypothesis.settings.register_profile("svp", deadline=None)
+hypothesis.settings.load_profile("svp")
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """Every strategy in the registry keeps the same contract."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
 from selection.catalog import STRATEGIES, Signal
-from selection.errors import SelectionError
+from selection.errors import MissingSignalError, SelectionError
 from selection.registry import RANKERS, rank, register
-from selection.types import Ranking, Signals
+from selection.types import NEVER_LEARNED, Ranking, Signals
 
 N = 40
 every_strategy = pytest.mark.parametrize("strategy", sorted(RANKERS))
@@ -16,7 +18,19 @@ def make_signals(permutation: np.ndarray | None = None) -> Signals:
     rng = np.random.default_rng(1)
     order = np.arange(N) if permutation is None else permutation
     probs, features = rng.dirichlet(np.ones(4), N), rng.normal(size=(N, 5))
-    return Signals(N, probs[order], features[order], labeled_features=rng.normal(size=(3, 5)))
+    return Signals(
+        N,
+        probs[order],
+        features[order],
+        labeled_features=rng.normal(size=(3, 5)),
+        labels=rng.integers(4, size=N)[order],
+        forgetting_counts=np.where(np.arange(N) == 5, NEVER_LEARNED, rng.permutation(N))[order],
+    )
+
+
+def without(signals: Signals, name: str) -> Signals:
+    kept = {f.name: getattr(signals, f.name) for f in fields(signals) if f.name != name}
+    return Signals(**kept | ({"labeled_features": None} if name == "features" else {}))
 
 
 def ranked(strategy: str, budget: int, signals: Signals | None = None, seed: int = 7) -> Ranking:
@@ -36,14 +50,14 @@ class TestEveryStrategy:
         assert ranking.scores.dtype == np.dtype(np.float64)
         assert (np.diff(ranking.scores) <= 0).all()
 
-    @every_strategy
+    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].is_nested))
     @pytest.mark.parametrize("budget", [0, 1, 10, 25])
     @pytest.mark.parametrize("has_labeled", [True, False])
     def test_smaller_budget_gives_a_prefix(
         self, strategy: str, budget: int, has_labeled: bool
     ) -> None:
         full = make_signals()
-        signals = full if has_labeled else Signals(N, full.probs, full.features)
+        signals = full if has_labeled else replace(full, labeled_features=None)
         longer, shorter = ranked(strategy, 25, signals), ranked(strategy, budget, signals)
         np.testing.assert_array_equal(longer.rows[:budget], shorter.rows)
         np.testing.assert_array_equal(longer.scores[:budget], shorter.scores)
@@ -52,11 +66,25 @@ class TestEveryStrategy:
     def test_same_seed_gives_the_same_ranking(self, strategy: str) -> None:
         np.testing.assert_array_equal(ranked(strategy, N).rows, ranked(strategy, N).rows)
 
-    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].needs))
+    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if not STRATEGIES[s].draws))
     def test_permuted_pool_gives_the_same_items(self, strategy: str) -> None:
         order = np.random.default_rng(2).permutation(N)
         permuted = ranked(strategy, 15, make_signals(order))
         np.testing.assert_array_equal(order[permuted.rows], ranked(strategy, 15).rows)
+
+    @every_strategy
+    @pytest.mark.parametrize("n", [1, 2, 30])
+    def test_equal_items_are_selected_without_complaint(self, strategy: str, n: int) -> None:
+        signals = Signals(
+            n,
+            np.full((n, 3), [0.25, 0.25, 0.5]),
+            np.ones((n, 4), np.float32),
+            np.ones((2, 4), np.float32),
+            np.zeros(n, np.int64),
+            np.full(n, NEVER_LEARNED),
+        )
+        for budget in range(n + 1):
+            assert len(ranked(strategy, budget, signals).rows) == budget
 
     @every_strategy
     @pytest.mark.parametrize("budget", [-1, N + 1])
@@ -66,9 +94,9 @@ class TestEveryStrategy:
 
     @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].needs))
     def test_missing_signal_is_named(self, strategy: str) -> None:
-        (needed,) = STRATEGIES[strategy].needs
-        with pytest.raises(SelectionError, match=f"needs {needed}"):
-            ranked(strategy, 2, Signals(N))
+        for needed in STRATEGIES[strategy].needs:
+            with pytest.raises(MissingSignalError, match=f"{strategy} needs {needed}"):
+                ranked(strategy, 2, without(make_signals(), needed))
 
 
 class TestRegistry:

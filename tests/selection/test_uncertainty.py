@@ -1,6 +1,7 @@
 """The slow definitions check the vectorised scores."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,12 +40,17 @@ class TestScores:
         place = np.argsort(rows)
         assert (place[: len(probs)] < place[len(probs) :]).all()
 
-    @pytest.mark.parametrize("score", [uncertainty.entropy, uncertainty.margin])
-    def test_blocks_do_not_change_scores(
-        self, score: object, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        assert callable(score)
+    @given(scores=st.lists(st.integers(0, 4), min_size=1, max_size=40), budget=st.integers(0, 40))
+    def test_top_of_the_scores_equals_a_stable_sort(self, scores: list[int], budget: int) -> None:
+        counts = np.array(scores, np.int64)
+        budget = min(budget, len(counts))
+        signals = Signals(len(counts), forgetting_counts=counts)
+        rows = rank("forgetting_events", signals, budget, np.random.default_rng(0)).rows
+        assert rows.tolist() == np.argsort(-counts, kind="stable")[:budget].tolist()
+
+    def test_memory_mapped_file_is_read_as_it_is(self, tmp_path: Path) -> None:
         probs = np.random.default_rng(0).dirichlet(np.ones(3), 10)
-        whole = score(probs)
-        monkeypatch.setattr(uncertainty, "ROWS_PER_BLOCK", 3)
-        np.testing.assert_array_equal(score(probs), whole)
+        np.save(tmp_path / "p.npy", probs)
+        mapped = np.load(tmp_path / "p.npy", mmap_mode="r")
+        for score in (uncertainty.least_confidence, uncertainty.entropy, uncertainty.margin):
+            np.testing.assert_array_equal(score(mapped), score(probs))

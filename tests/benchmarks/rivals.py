@@ -1,0 +1,95 @@
+"""Runs both sides of a speed claim in turns and says how they compare."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("numpy", "scipy", "numba", "torch", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One side: its name, and what it runs."""
+
+    name: str
+    run: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Seconds of one side, and how many times faster than the peer it was in the same turn."""
+
+    name: str
+    seconds: float
+    seconds_range: tuple[float, float]
+    speed_up: float | None = None
+    speed_up_range: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        """Return one line of a table."""
+        low, high = self.seconds_range
+        line = f"{self.name:>32}: median {self.seconds:8.3f} s, {low:.3f} to {high:.3f} s"
+        if self.speed_up is None or self.speed_up_range is None:
+            return line
+        low, high = self.speed_up_range
+        return f"{line}; {self.speed_up:.2f}x the peer's speed, {low:.2f} to {high:.2f}"
+
+
+def compare(peer: Rival, ours: Sequence[Rival], repeats: int) -> list[Outcome]:
+    """Return the outcomes, the peer's first; all run once to warm up, then in turns; printed."""
+    for rival in (peer, *ours):
+        rival.run()
+    seconds: dict[str, list[float]] = {rival.name: [] for rival in (peer, *ours)}
+    for _ in range(repeats):
+        for rival in (peer, *ours):
+            started = time.perf_counter()
+            rival.run()
+            seconds[rival.name].append(time.perf_counter() - started)
+    outcomes = [_outcome(name, seconds[peer.name], own) for name, own in seconds.items()]
+    outcomes[0] = Outcome(peer.name, outcomes[0].seconds, outcomes[0].seconds_range)
+    for outcome in outcomes:
+        print(outcome, flush=True)
+    return outcomes
+
+
+def _outcome(name: str, peer: list[float], own: list[float]) -> Outcome:
+    ratios = [theirs / ours for theirs, ours in zip(peer, own, strict=True)]
+    return Outcome(
+        name,
+        statistics.median(own),
+        (min(own), max(own)),
+        statistics.median(ratios),
+        (min(ratios), max(ratios)),
+    )
+
+
+def machine() -> dict[str, Any]:
+    """Return what a result must name: date, cores, versions."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def write_result(out: Path | None, args: dict[str, Any], results: dict[str, list[Outcome]]) -> None:
+    """Write the outcomes as JSON, if a file is named."""
+    if out is None:
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "machine": machine(),
+        "arguments": {name: str(value) for name, value in args.items()},
+        "results": {name: [asdict(o) for o in outcomes] for name, outcomes in results.items()},
+    }
+    out.write_text(json.dumps(facts, indent=1) + "\n")
