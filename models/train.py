@@ -22,6 +22,7 @@ from torch.nn import functional
 from models.augment import augment
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Images, Inputs, InputSpec
+from models.forgetting import ForgettingCounter, ForgettingCounts
 from models.network import Network, to_tensors
 from models.recipe import Recipe, recipe_from_json
 from models.registry import build
@@ -62,6 +63,7 @@ class TrainedModel:
     seconds: float
     final_loss: float
     classes: list[str] | None = None  # names of the class indices, where the caller has them
+    forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
 
     def save(self, path: Path) -> None:
         """Write weights and all that rebuilds the network as one safetensors file."""
@@ -108,6 +110,7 @@ def train(
     seed: int,
     *,
     device: str = "cpu",
+    count_forgetting: bool = False,
     checkpoint: CheckpointFile | None = None,
     on_progress: Callable[[TrainProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -123,6 +126,7 @@ def train(
         seed: every random stream derives from (seed, epoch, purpose), so a resumed training ends
             with the same bits as an uninterrupted one on the same device.
         device: "cpu" or "cuda[:i]".
+        count_forgetting: whether to count each item's forgetting events (models.forgetting).
         checkpoint: where epoch ends are kept, as often as it is due, and found again.
         on_progress: called at each epoch's end.
         should_stop: asked before each minibatch.
@@ -135,6 +139,8 @@ def train(
     if len(labels) == 0:
         raise ValueError("There is nothing to train on: no item is labeled.")
     run = _Run(model, recipe, inputs, labels, n_classes, seed, device)
+    if count_forgetting:
+        run.forgetting = ForgettingCounter(len(labels), device)
     identity = run.identity()
     run.restore(checkpoint.load(identity) if checkpoint else None)
     resumed_from = run.epoch
@@ -158,6 +164,7 @@ def train(
         seed=seed,
         seconds=run.watch.seconds.get("training", 0.0),
         final_loss=run.loss,
+        forgetting=run.forgetting.result() if run.forgetting else None,
     )
 
 
@@ -177,6 +184,7 @@ class _Run:
         self.model, self.recipe, self.seed, self.device = model, recipe, seed, device
         self.inputs, self.labels, self.n_classes = inputs, labels, n_classes
         self.watch = Stopwatch(device)
+        self.forgetting: ForgettingCounter | None = None
         self.epoch, self.loss = 0, float("nan")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_stream_seed(seed, 0, "weights"))
@@ -197,6 +205,7 @@ class _Run:
         """Return the hash of all that the result depends on."""
         digest = hashlib.sha256(f"{self.model} {self.recipe.hash} {self.seed}".encode())
         digest.update(self.labels.tobytes())
+        digest.update(b"forgetting" if self.forgetting else b"")
         arrays = (
             [self.inputs.pixels]
             if isinstance(self.inputs, Images)
@@ -214,6 +223,7 @@ class _Run:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "seconds": self.watch.seconds["training"],
+            "forgetting": self.forgetting.state() if self.forgetting else None,
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
@@ -224,6 +234,8 @@ class _Run:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.watch.seconds["training"] = state["seconds"]
+        if self.forgetting:
+            self.forgetting.restore(state["forgetting"])
 
     def train_epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> None:
         """Train one epoch and set `loss` to its mean."""
@@ -256,11 +268,10 @@ class _Run:
                     images, recipe.crop_padding, flip=recipe.horizontal_flip, generator=generator
                 ),
             )
-        loss = functional.cross_entropy(
-            self.network(*minibatch),
-            self.targets[rows.to(self.device)],
-            label_smoothing=recipe.label_smoothing,
-        )
+        logits, targets = self.network(*minibatch), self.targets[rows.to(self.device)]
+        if self.forgetting:
+            self.forgetting.update(rows.to(self.device), logits, targets)
+        loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
