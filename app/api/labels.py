@@ -131,7 +131,16 @@ def _as_jsonl(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
 
 def _as_csv(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
     buffer = io.StringIO()
-    names = ["item_id", "external_id", "index", "class", "source", "round", "is_control", "resolved_at"]
+    names = [
+        "item_id",
+        "external_id",
+        "index",
+        "class",
+        "source",
+        "round",
+        "is_control",
+        "resolved_at",
+    ]
     writer = csv.DictWriter(buffer, names)
     writer.writeheader()
     for row in rows:

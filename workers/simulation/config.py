@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
 from models.recipe import Recipe
-from selection.catalog import known_strategies, needs_model
+from selection.catalog import known_strategies
+from selection.options import OptionsError, SelectionOptions, needs_proxy, options_from_json
 
 
 class ExperimentError(ValueError):
@@ -117,6 +118,7 @@ class ExperimentConfig(_Config):
     seeds: list[int] = Field(min_length=1)
     baseline: str = "target"
     labels_per_item: int = Field(1, ge=1, le=25)
+    selection: dict[str, Any] = Field(default_factory=dict)
     oracle: OracleConfig = OracleConfig()
 
     @model_validator(mode="after")
@@ -130,6 +132,11 @@ class ExperimentConfig(_Config):
                 raise ValueError(f"models.{name}: {error}") from None
         if len({MODELS[m.model].modality for m in self.models.values()}) > 1:
             raise ValueError("all models must take the same kind of items")
+        try:
+            if self.options.needs_brought_features:
+                raise ValueError("selection: a replay has no brought features")
+        except OptionsError as error:
+            raise ValueError(f"selection: {error}") from None
         for name, arm in self.arms.items():
             if arm.selector not in self.models:
                 raise ValueError(f"arms.{name}: there is no model {arm.selector!r}")
@@ -138,13 +145,18 @@ class ExperimentConfig(_Config):
                 raise ValueError(f"arms.{name}: no strategy of this name; known are {known}")
         return self
 
+    @property
+    def options(self) -> SelectionOptions:
+        """What is asked of the strategy: the table `selection`."""
+        return options_from_json(self.selection)
+
     def strategy_of(self, arm: str) -> str:
         """Return the strategy of an arm."""
         return self.arms[arm].strategy or self.strategy
 
     def selector_of(self, arm: str) -> ModelConfig | None:
         """Return the model that selects in an arm; None where the strategy needs none."""
-        if not needs_model(self.strategy_of(arm)):
+        if not needs_proxy(self.strategy_of(arm), self.options):
             return None
         return self.models[self.arms[arm].selector]
 
@@ -152,6 +164,8 @@ class ExperimentConfig(_Config):
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of all that decides results (not the seeds)."""
         values = self.model_dump(mode="json", exclude={"seeds", "title"})
+        if not self.selection:  # hashes of experiments from before there were options stay
+            del values["selection"]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
