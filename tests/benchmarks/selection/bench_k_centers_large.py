@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from selection.k_centers import estimate_run, greedy_k_centers
 from tests.benchmarks.rivals import write_result
@@ -34,7 +35,7 @@ def run_once(features_file: Path, budget: int, picks_file: Path) -> dict[str, An
     rng = np.random.default_rng(0)
     estimate = estimate_run(pool, N_LABELED, budget)
     greedy_k_centers(pool[:2_000], labeled[:100], 50, rng)
-    before = _peak_bytes()
+    before = psutil.Process().memory_info().rss
     started = time.perf_counter()
     picks, radii = greedy_k_centers(pool, labeled, budget, rng)
     seconds = time.perf_counter() - started
