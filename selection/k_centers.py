@@ -14,12 +14,13 @@ import numba
 import numpy as np
 
 from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centre, pick, refresh
-from selection.k_centers_estimate import LIKELY_SHARE, Estimate, check_memory, memory_needed
-from selection.k_centers_filter import Projection
+from selection.k_centers_estimate import LIKELY_SHARE, Estimate, memory_needed
+from selection.k_centers_filter import LEAST_WIDTH, Projection
+from selection.memory import available_memory, check_memory
 from selection.types import FloatArray, Rows, Scores
 from selection.watch import Arrays, SelectionStopped, Watch
 
-SURVIVORS_WANTED = 512  # enough picks from one block, few enough to stay in the cache
+SURVIVORS_WANTED = 768  # enough picks from one block, few enough to stay in the cache
 SAMPLED_OF_BLOCK = 64  # how many of a block's rows the sample that finds tau should hold
 N_PROBED = 4096  # rows whose speed tells that of all
 N_HASHED = 4096  # rows that tell a saved state's features from others
@@ -95,8 +96,9 @@ class KCenters:
         features = np.ascontiguousarray(np.asarray(features))
         labeled = np.ascontiguousarray(np.asarray(labeled_features))
         self.m, self.budget, self.n_picked = len(labeled), budget, 0
-        self.projection = Projection(features)
-        width, n_centres = self.projection.width, self.m + budget
+        n_centres = self.m + budget
+        self.projection = _fitting_projection(features, n_centres)
+        width = self.projection.width
         task = f"Greedy k-centers of {n:,} x {d} with {n_centres:,} centres"
         check_memory(memory_needed(n, n_centres, width), task)
         sketches = self.projection.sketch(features)
@@ -215,6 +217,20 @@ class KCenters:
     def refresh(self, block: Rows, tau: float) -> None:
         """Bring a block, sorted by counts, up to date, or until it falls under tau."""
         refresh(block, tau, self.n_centres, self.problem, self.state, numba.get_num_threads())
+
+
+def _fitting_projection(features: FloatArray, n_centres: int) -> Projection:
+    """Return the fastest projection, or a narrower one if its sketches would not fit in memory.
+
+    Narrower sketches leave more exact distances to compute; the picks are the same.
+    """
+    n, d = features.shape
+    projection = Projection(features)
+    spare_bytes = available_memory() - memory_needed(n, n_centres, 0)
+    widest = spare_bytes // (memory_needed(n, n_centres, 1) - memory_needed(n, n_centres, 0))
+    if widest >= projection.width or d <= LEAST_WIDTH:
+        return projection
+    return Projection(features, max(LEAST_WIDTH, int(widest)))
 
 
 def estimate_run(features: FloatArray, m: int, budget: int) -> Estimate:

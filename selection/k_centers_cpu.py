@@ -18,12 +18,15 @@ PANEL = 128
 LANES = 4  # rows whose products share every load of a panel: 2.3 times one row's speed
 ITEMS_PER_CHUNK = 128
 PICKED = -1.0  # bound of a picked row: below every distance
+ROUNDED_DOWN, TINY = 2.0**-22, 2.0**-140  # more than rounding to float32 may add
 LEAF = 128  # longest run that numpy adds without halving
 ADD = -1  # in place of a length: add the two newest sums
 
 compiled = njit(cache=True, nogil=True)
 # The filter's products may be fused and reordered: its error bound covers every order.
 compiled_any_order = njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+# No value is NaN: a maximum may be taken of many at once.
+compiled_number = njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})
 compiled_parallel = njit(cache=True, nogil=True, parallel=True)
 
 
@@ -164,15 +167,20 @@ def _add_products(sketch: Float32Array, panel: Float32Array, out: Float32Array) 
 
 
 @compiled_any_order
-def _add_lanes(
-    rows: Rows, coordinates: Float32Array, panel: Float32Array, out: Float32Array
+def _fill_lanes(
+    rows: Rows,
+    coordinates: Float32Array,
+    panel: Float32Array,
+    norms: Float32Array,
+    out: Float32Array,
 ) -> None:
-    """Add the products of LANES rows' sketches with a panel's columns to `out`.
+    """Set `out` to the products of LANES rows' sketches with a panel's columns, less the norms.
 
     Args:
         rows: [LANES].
         coordinates: of all rows, [n, K].
         panel: flat, [K * PANEL].
+        norms: half norms of the columns, [PANEL].
         out: flat, [LANES * PANEL].
 
     The arrays are flat and the places unsigned, so that the compiler sees distances between them
@@ -186,8 +194,23 @@ def _add_lanes(
         coordinates[rows[3]],
     )
     two, three = np.uint64(2) * width, np.uint64(3) * width
-    k = 0
-    while k + 4 <= n_coordinates:
+    odd = n_coordinates % 4
+    for j in range(width):
+        start = -norms[j]
+        out[j] = start
+        out[width + j] = start
+        out[two + j] = start
+        out[three + j] = start
+    for k in range(odd):
+        x0, y0, z0, w0 = x[k], y[k], z[k], w[k]
+        here = np.uint64(k) * width
+        for j in range(width):
+            p0 = panel[here + j]
+            out[j] += x0 * p0
+            out[width + j] += y0 * p0
+            out[two + j] += z0 * p0
+            out[three + j] += w0 * p0
+    for k in range(odd, n_coordinates, 4):
         x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
         y0, y1, y2, y3 = y[k], y[k + 1], y[k + 2], y[k + 3]
         z0, z1, z2, z3 = z[k], z[k + 1], z[k + 2], z[k + 3]
@@ -200,17 +223,6 @@ def _add_lanes(
             out[width + j] += y0 * p0 + y1 * p1 + y2 * p2 + y3 * p3
             out[two + j] += z0 * p0 + z1 * p1 + z2 * p2 + z3 * p3
             out[three + j] += w0 * p0 + w1 * p1 + w2 * p2 + w3 * p3
-        k += 4
-    while k < n_coordinates:
-        x0, y0, z0, w0 = x[k], y[k], z[k], w[k]
-        here = np.uint64(k) * width
-        for j in range(width):
-            p0 = panel[here + j]
-            out[j] += x0 * p0
-            out[width + j] += y0 * p0
-            out[two + j] += z0 * p0
-            out[three + j] += w0 * p0
-        k += 1
 
 
 @compiled
@@ -227,8 +239,8 @@ def _threshold(row: int, bound: float, problem: Problem) -> np.float32:
     """Return what a product less the centre's half norm must reach for the centre to be nearer."""
     half_norm = np.float64(problem.half_norms[row])
     exact = half_norm - 0.5 * bound * problem.squared_scale - problem.slack
-    rounded = np.float32(exact)
-    return rounded if rounded <= exact else np.nextafter(rounded, np.float32(-np.inf))
+    # Below `exact` whichever way float32 rounds; nextafter is a slow call.
+    return np.float32(exact - abs(exact) * ROUNDED_DOWN - TINY)
 
 
 @compiled
@@ -249,15 +261,16 @@ def _lower_bound(
     """
     x, bound = problem.features[row], state.bounds[row]
     threshold = _threshold(row, bound, problem)
-    n_places, likely = 0, -1
-    for j in range(first, last):
-        if near[j] >= threshold:
-            if likely < 0 or near[j] > near[likely]:
-                likely = j
-            places[n_places] = j
-            n_places += 1
+    n_places = 0
+    for j in range(first, last):  # no branch: guessing it wrong costs more than a store
+        places[n_places] = j
+        n_places += int(near[j] >= threshold)
     if n_places == 0:
         return
+    likely = int(places[0])
+    for j in places[1:n_places]:
+        if near[j] > near[likely]:
+            likely = int(j)
     bound = min(bound, _distance_to_centre(x, start + likely, problem, state))
     threshold = _threshold(row, bound, problem)
     for j in places[:n_places]:
@@ -316,18 +329,34 @@ def _see_panel(
         if counts[row] < stop and bounds[row] >= tau:
             due[n_due] = row
             n_due += 1
-    columns, start = state.panels[panel].reshape(-1), panel * PANEL
+    columns, norms, start = state.panels[panel].reshape(-1), state.panel_norms[panel], panel * PANEL
     for top in range(0, n_due, LANES):
         due[n_due : top + LANES] = due[top]  # fills the last lanes up
-        for place in range(LANES * PANEL):
-            lanes[place] = -state.panel_norms[panel, place % PANEL]
-        _add_lanes(due[top : top + LANES], problem.coordinates, columns, lanes)
+        _fill_lanes(due[top : top + LANES], problem.coordinates, columns, norms, lanes)
         for lane in range(min(LANES, n_due - top)):
             row, near = due[top + lane], lanes[lane * PANEL : (lane + 1) * PANEL]
             if _reaches(near, _threshold(row, bounds[row], problem)):
                 first, last = counts[row] - start, stop - start
                 _lower_bound(row, near, start, first, last, places, problem, state)
             counts[row] = stop
+
+
+@compiled_number
+def _largest(values: Scores) -> float:
+    largest = values[0]
+    for value in values:
+        largest = value if value > largest else largest
+    return largest
+
+
+@compiled
+def _first_largest(values: Scores) -> int:
+    """Return the first place of the largest value; values are numbers. Faster than argmax."""
+    largest = _largest(values)
+    place = 0
+    while values[place] != largest:
+        place += 1
+    return place
 
 
 @compiled
@@ -345,7 +374,7 @@ def pick(rows: Rows, tau: float, n_picked: int, budget: int, problem: Problem, s
         transposed[:, i] = problem.coordinates[rows[i]]
         thresholds[i] = _threshold(rows[i], bounds[i], problem)
     while n_picked < budget:
-        farthest = np.argmax(bounds)
+        farthest = _first_largest(bounds)
         if bounds[farthest] < tau:
             break
         row = rows[farthest]

@@ -15,6 +15,7 @@ from selection.types import FloatArray
 
 Float32Array = npt.NDArray[np.float32]
 CELLS_PER_BLOCK = 1 << 19  # of float64: 4 MiB, some of them at once
+LEAST_WIDTH = 4  # coordinates of a sketch
 N_SAMPLED = 1024  # rows that decide on the axes and their number
 # An exact float64 distance costs about this many coordinates of the filter, per dimension: measured
 # (a random access and float64 against a vector unit that streams float32).

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from selection import k_centers_estimate
+from selection import memory
 from selection.catalog import STRATEGIES, Signal
 from selection.errors import MissingSignalError, NotEnoughMemoryError, SelectionError
 from selection.registry import COPIES, RANKERS, rank, register
@@ -155,7 +155,7 @@ class TestMemory:
     def test_too_little_memory_is_refused_before_the_start(
         self, strategy: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(k_centers_estimate, "available_memory", lambda: 100)
+        monkeypatch.setattr(memory, "available_memory", lambda: 100)
         with pytest.raises(NotEnoughMemoryError, match=f"{strategy} of 40 items needs"):
             ranked(strategy, 3)
 

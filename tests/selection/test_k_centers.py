@@ -10,10 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection import k_centers, k_centers_estimate, k_centers_torch
+from selection import k_centers, k_centers_torch, memory
 from selection.errors import LargeValueError, NotEnoughMemoryError
 from selection.k_centers import KCenters, estimate_run, greedy_k_centers
 from selection.k_centers_cpu import squared_distance
+from selection.k_centers_estimate import memory_needed
 from selection.k_centers_filter import Projection
 from selection.k_centers_sharded import sharded_k_centers
 from selection.k_centers_torch import TorchKCenters, pairwise_sum
@@ -99,6 +100,11 @@ def problems(draw: st.DrawFn) -> Problem:
 def assert_same(found: Picked, expected: Picked) -> None:
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
+
+
+def set_free_memory(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
+    for module in (k_centers, memory):
+        monkeypatch.setattr(module, "available_memory", lambda: size_bytes)
 
 
 class TestGreedyKCenters:
@@ -195,10 +201,21 @@ class TestGreedyKCenters:
         expected = naive_k_centers(features, labeled, 100)
         assert_same(greedy_k_centers(mapped, labeled, 100, rng), expected)
 
+    def test_sketches_are_narrower_where_memory_is_short(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.random.default_rng(0).normal(size=(3_000, 40))
+        picked = k_centers.greedy_k_centers(features, features[:5], 30, np.random.default_rng(0))
+        assert k_centers.KCenters(features, features[:5], 30).projection.width > 6
+        set_free_memory(monkeypatch, memory_needed(3_000, 35, 6) + 10)
+        assert k_centers.KCenters(features, features[:5], 30).projection.width == 6
+        again = k_centers.greedy_k_centers(features, features[:5], 30, np.random.default_rng(0))
+        np.testing.assert_array_equal(again[0], picked[0])
+
     def test_too_little_memory_is_refused_before_the_run(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(k_centers_estimate, "available_memory", lambda: 10_000)
+        set_free_memory(monkeypatch, 10_000)
         features = np.random.default_rng(0).normal(size=(300, 4))
         with pytest.raises(NotEnoughMemoryError, match=r"300 x 4 with 60 centres needs 0\.03 GiB"):
             greedy_k_centers(features, features[:10], 50, np.random.default_rng(0))
