@@ -1,10 +1,15 @@
-"""Which models exist and how they are trained by default; data only, free of torch."""
+"""Which models exist and how they are trained; data only, free of torch.
+
+An installed package brings a model by an entry point of the group `svp.models`, whose name is the
+model's and whose object is a `ModelPlugin`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from models import recipes
 from models.recipe import Recipe, RecipeError
 
 __all__ = ["MODELS", "Modality", "ModelInfo", "RecipeError", "UnknownModelError", "resolve_recipe"]
@@ -23,28 +28,22 @@ class UnknownModelError(ValueError):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model: its name in the API, what it takes and its default recipe."""
+    """One model: its name in the API, what it takes and its recipes.
+
+    Attributes:
+        recipes: by name; the first is the default.
+    """
 
     name: str
     title: str
     description: str
     modality: Modality
-    recipe: Recipe
+    recipes: Mapping[str, Recipe]
 
-
-# Source: Selection via Proxy, section 4 and appendix (SVP_REFERENCE.md): 181 epochs.
-CIFAR_RECIPE = Recipe(
-    epochs_per_stage=(1, 90, 45, 45),
-    learning_rates=(0.01, 0.1, 0.01, 0.001),
-    crop_padding=4,
-    horizontal_flip=True,
-)
-# The paper's fastText (dim 10, bigrams, 5 epochs at 0.05, 10,000,000 buckets) is made for millions
-# of texts: on hundreds of labels it does not leave chance. 25 epochs of small minibatches at 1.0
-# learn from 500 (Amazon reviews of 14 domains: 73% at 500 labels, 80% at 2,000).
-FASTTEXT_RECIPE = Recipe(
-    epochs_per_stage=(25,), learning_rates=(1.0,), minibatch=4, momentum=0.0, weight_decay=0.0
-)
+    @property
+    def recipe(self) -> Recipe:
+        """The default recipe."""
+        return next(iter(self.recipes.values()))
 
 
 def _preact(depth: int) -> ModelInfo:
@@ -53,7 +52,7 @@ def _preact(depth: int) -> ModelInfo:
         f"Pre-activation ResNet {depth}",
         f"ResNet v2 with {depth} layers for small images, widths 16, 32, 64.",
         Modality.IMAGE,
-        CIFAR_RECIPE,
+        recipes.CIFAR,
     )
 
 
@@ -69,7 +68,7 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
                 "fastText twin",
                 "Hashed word n-grams, mean embedding, linear layer: fastText's model in torch.",
                 Modality.TEXT,
-                FASTTEXT_RECIPE,
+                recipes.FASTTEXT,
             ),
         )
     }
@@ -77,12 +76,19 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
 
 
 def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:
-    """Return the model's default recipe with the overrides applied.
+    """Return the recipe that `name` names (else the default one), the other overrides applied.
 
     Raises:
         UnknownModelError: no such model.
-        RecipeError: an override is unknown or not allowed.
+        RecipeError: an override is unknown or not allowed, or no recipe has the name.
     """
     if model not in MODELS:
         raise UnknownModelError(f"There is no model {model!r}; known are {', '.join(MODELS)}.")
-    return MODELS[model].recipe.with_overrides(overrides)
+    info, values = MODELS[model], dict(overrides)
+    if "name" not in values:
+        return info.recipe.with_overrides(values)
+    name = values.pop("name")
+    if name not in list(info.recipes):
+        known = ", ".join(info.recipes)
+        raise RecipeError(f"{model} has no recipe {name!r}; known are {known}.")
+    return info.recipes[str(name)].with_overrides(values)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models.data.arrays import Images, Inputs, Texts
+from models.data.arrays import Images, Inputs, Texts, Vectors
 
 
 class Network(nn.Module):
@@ -28,7 +28,9 @@ class Network(nn.Module):
 
 
 def to_tensors(inputs: Inputs, device: str) -> tuple[Tensor, ...]:
-    """Return a minibatch on the device: (uint8 NCHW,) or (ids, offsets)."""
+    """Return a minibatch on the device: (uint8 NCHW,), (ids, offsets) or (float32 [n, d],)."""
+    if isinstance(inputs, Vectors):
+        return (torch.from_numpy(inputs.values.copy()).to(device, non_blocking=True),)
     if isinstance(inputs, Images):
         pixels = torch.from_numpy(inputs.pixels.copy()).to(device, non_blocking=True)
         return (pixels.permute(0, 3, 1, 2),)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from models.catalog import MODELS, Modality, UnknownModelError
-from models.data.arrays import InputSpec
+from models.data.arrays import Inputs, InputSpec
 from models.fasttext import FastText
 from models.network import Network
 from models.preact_resnet import preact8, preact20, preact56
@@ -26,7 +26,18 @@ def register(name: str, builder: Builder) -> None:
     BUILDERS[name] = builder
 
 
-def build(model: str, recipe: Recipe, spec: InputSpec, n_classes: int) -> Network:
+def fresh_network(model: str, recipe: Recipe, inputs: Inputs, n_classes: int) -> Network:
+    """Return the network that a training on these inputs starts from.
+
+    Raises:
+        UnknownModelError: no such model, or its modality is not the inputs'.
+    """
+    network = build(model, n_classes, recipe, inputs.spec)
+    network.fit_normalisation(inputs)
+    return network
+
+
+def build(model: str, n_classes: int, recipe: Recipe, spec: InputSpec) -> Network:
     """Return a network with fresh weights from torch's current generator.
 
     Raises:

@@ -51,19 +51,19 @@ class TestRegistry:
     @pytest.mark.parametrize("model", sorted(MODELS))
     def test_head_of_features_is_forward(self, model: str) -> None:
         inputs, _, recipe = make_set(model, 5)
-        network = build(model, recipe, inputs.spec, 2).eval()
+        network = build(model, 2, recipe, inputs.spec).eval()
         minibatch = to_tensors(inputs, "cpu")
         features = network.features(*minibatch)
         assert features.shape == (5, network.n_features)
         torch.testing.assert_close(network.head(features), network(*minibatch))
 
     def test_preact20_has_the_papers_weights(self) -> None:
-        network = build("preact20", MODELS["preact20"].recipe, InputSpec(32, 32, 3), 10)
+        network = build("preact20", 10, MODELS["preact20"].recipe, InputSpec(32, 32, 3))
         assert sum(p.numel() for p in network.parameters()) == 272_282
 
     def test_model_of_another_modality_is_refused(self) -> None:
         with pytest.raises(UnknownModelError, match="takes image"):
-            build("preact8", MODELS["preact8"].recipe, InputSpec(), 2)
+            build("preact8", 2, MODELS["preact8"].recipe, InputSpec())
 
 
 class TestTrain:
