@@ -1,5 +1,7 @@
 """What every network offers: features, a head, and how it takes a minibatch of inputs."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -7,7 +9,10 @@ from models.data.arrays import Images, Inputs, Texts, Vectors
 
 
 class Network(nn.Module):
-    """A classifier that says where its features are: forward(x) == head(features(x))."""
+    """A classifier that says where its features are: forward(x) == head(features(x)).
+
+    The last linear layer is called `linear`, so that it can be left out of pretrained weights.
+    """
 
     n_features: int
 
@@ -22,6 +27,10 @@ class Network(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return the logits, [n, C]."""
         return self.head(self.features(*inputs))
+
+    def from_published(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights of a file under this network's names; by default they are the same."""
+        return dict(tensors)
 
     def fit_normalisation(self, inputs: Inputs) -> None:
         """Set what the network learns of its inputs before training; by default nothing."""

@@ -63,7 +63,7 @@ class Recipe:
         random_resized_crop: whether to crop at a random scale and aspect (ImageNet).
         max_chars: characters of a text that are read (VDCNN).
         downsampling: between the widths of VDCNN.
-        hidden: width of the hidden layer of a probe on frozen features.
+        hidden: width of the hidden layer of a probe on frozen features; 0 = none.
         warm_start: whether a round starts from the previous round's weights.
         weights: file of weights to start from (models.pretrained); None = fresh ones.
     """
@@ -179,7 +179,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "buckets": (16, 50_000_000),
     "warmup_fraction": (0, 0.99),
     "cutout": (0, 256),
-    "max_chars": (1, 100_000),
+    "max_chars": (64, 100_000),
     "hidden": (0, 65_536),
 }
 WHOLE = frozenset(f.name for f in fields(Recipe) if type(f.default) is int) | {"image_size"}

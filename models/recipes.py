@@ -41,7 +41,7 @@ CIFAR: Recipes = MappingProxyType(
     {"paper": CIFAR_PAPER, "paper_50_epochs": CIFAR_PAPER_50_EPOCHS, "fast": CIFAR_FAST}
 )
 
-# 105 epochs, the first five of warm-up; the rates are for minibatches of 256 and scale with them.
+# 100 epochs, the first five of warm-up; the rates are for minibatches of 256 and scale with them.
 IMAGENET_PAPER = Recipe(
     epochs_per_stage=(1, 1, 1, 1, 1, 25, 30, 20, 20),
     learning_rates=(0.0167, 0.0333, 0.05, 0.0667, 0.0833, 0.1, 0.01, 0.001, 0.0001),
@@ -128,13 +128,14 @@ FASTTEXT: Recipes = MappingProxyType(
     {"few_labels": FASTTEXT_FEW_LABELS, "paper": FASTTEXT_PAPER, "fast": FASTTEXT_FAST}
 )
 
-PROBE_FAST = Recipe(
-    epochs_per_stage=(20,),
-    learning_rates=(0.1,),
+PROBE_LINEAR = Recipe(
+    epochs_per_stage=(30,),
+    learning_rates=(0.05,),
     weight_decay=1e-4,
     schedule=Schedule.ONE_CYCLE,
     warmup_fraction=0.1,
     nesterov=True,
 )
-LINEAR_PROBE: Recipes = MappingProxyType({"fast": PROBE_FAST})
-MLP_PROBE: Recipes = MappingProxyType({"fast": replace(PROBE_FAST, hidden=256)})
+PROBE: Recipes = MappingProxyType(
+    {"linear": PROBE_LINEAR, "mlp": replace(PROBE_LINEAR, hidden=256)}
+)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.catalog import MODELS, resolve_recipe
-from models.recipe import Recipe, RecipeError, recipe_from_json
+from models.recipe import Precision, Recipe, RecipeError, recipe_from_json
 
 ALL = [(model, name) for model, info in MODELS.items() for name in info.recipes]
 
@@ -52,6 +52,36 @@ class TestPaper:
         recipe = resolve_recipe("preact20", {"name": "paper_50_epochs"})
         assert recipe.epochs_per_stage == (1, 45, 4)
         assert recipe.learning_rates == (0.01, 0.1, 0.01)
+
+    @pytest.mark.parametrize("model", ["resnet18", "resnet50"])
+    def test_imagenet(self, model: str) -> None:
+        recipe = resolve_recipe(model, {"name": "paper"})
+        assert recipe == Recipe(
+            epochs_per_stage=(1, 1, 1, 1, 1, 25, 30, 20, 20),
+            learning_rates=(0.0167, 0.0333, 0.05, 0.0667, 0.0833, 0.1, 0.01, 0.001, 0.0001),
+            minibatch=256,
+            momentum=0.9,
+            weight_decay=1e-4,
+            label_smoothing=0.1,
+            horizontal_flip=True,
+            random_resized_crop=True,
+            precision=Precision.FP16,
+        )
+        assert MODELS[model].default_side == 224
+        together = resolve_recipe(model, {"name": "paper_active_learning"})
+        assert together.minibatch == 768
+        assert max(together.learning_rates) == pytest.approx(0.3)
+
+    @pytest.mark.parametrize("model", ["vdcnn9", "vdcnn29"])
+    def test_vdcnn(self, model: str) -> None:
+        assert resolve_recipe(model, {"name": "paper"}) == Recipe(
+            epochs_per_stage=(3, 3, 3, 3, 3),
+            learning_rates=(0.01, 0.005, 0.0025, 0.00125, 0.000625),
+            minibatch=128,
+            momentum=0.9,
+            weight_decay=1e-4,
+            max_chars=1014,
+        )
 
     def test_fasttext(self) -> None:
         recipe = resolve_recipe("fasttext", {"name": "paper"})

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
-from models.recipe import Recipe
+from models.catalog import ModelError, find_model, resolve_recipe
+from models.recipe import Recipe, RecipeError
 from selection.catalog import known_strategies, needs_model
 
 
@@ -126,9 +126,9 @@ class ExperimentConfig(_Config):
         for name, model in self.models.items():
             try:
                 _ = model.resolved
-            except (RecipeError, UnknownModelError) as error:
+            except (RecipeError, ModelError) as error:
                 raise ValueError(f"models.{name}: {error}") from None
-        if len({MODELS[m.model].modality for m in self.models.values()}) > 1:
+        if len({find_model(m.model).modality for m in self.models.values()}) > 1:
             raise ValueError("all models must take the same kind of items")
         for name, arm in self.arms.items():
             if arm.selector not in self.models:

@@ -9,8 +9,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from models.catalog import MODELS, Modality
+from models.catalog import Encoding, find_model
 from models.data.arrays import Images, Inputs
+from models.data.encoders import text_encoder
 from models.data.readers import (
     Part,
     RawDataSet,
@@ -20,7 +21,6 @@ from models.data.readers import (
     read_image_folder,
     read_zhang_csv,
 )
-from models.data.text import encode
 from models.recipe import Recipe
 from workers.simulation.config import DataConfig
 from workers.simulation.download import DownloadError, Progress, download, extract, file_md5
@@ -195,15 +195,16 @@ def model_inputs(part: Part, model: str, recipe: Recipe) -> Inputs:
     Raises:
         ValueError: the model takes the other kind of items, or images of another size.
     """
-    is_image = MODELS[model].modality is Modality.IMAGE
-    if is_image != isinstance(part.content, Images):
+    encoding = find_model(model).encoding
+    is_image = isinstance(part.content, Images)
+    if is_image != (encoding is Encoding.PIXELS) or encoding is Encoding.VECTORS:
         raise ValueError(f"{model} does not take this data set's items.")
     if isinstance(part.content, Images):
         side = part.content.spec.height
         if recipe.image_size not in (None, side):
             raise ValueError(f"The images are {side} pixels wide; leave image_size of {model} out.")
         return part.content
-    return encode(part.content, recipe.word_ngrams, recipe.buckets)
+    return text_encoder(encoding, recipe).encode(part.content)
 
 
 def _is_published(path: Path, md5: str) -> bool:
