@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.arrays import Images
+from models.catalog import resolve_recipe
+from models.data.arrays import Images, Texts
+from models.data.characters import encode_characters
 from models.data.readers import (
     DataSetError,
+    Part,
     read_cifar10,
     read_cifar100,
     read_digits,
@@ -24,7 +27,7 @@ from models.data.readers import (
 )
 from workers.simulation import data as data_module
 from workers.simulation.config import DataConfig
-from workers.simulation.data import SOURCES, DataSource, load_data
+from workers.simulation.data import SOURCES, DataSource, load_data, model_inputs
 from workers.simulation.download import DownloadError, download, extract
 
 
@@ -242,3 +245,18 @@ class TestDownload:
         with pytest.raises(tarfile.OutsideDestinationError):
             extract(tmp_path / "bad.tar", tmp_path / "in")
         assert not (tmp_path / "outside").exists()
+
+
+class TestModelInputs:
+    def test_texts_become_what_the_model_reads(self) -> None:
+        part = Part(["Good.", "bad"], np.array([1, 0]))
+        found = model_inputs(part, "vdcnn9", resolve_recipe("vdcnn9", {}))
+        assert isinstance(found, Texts)
+        expected = encode_characters(["Good.", "bad"], 1014)
+        np.testing.assert_array_equal(found.token_ids, expected.token_ids)
+
+    @pytest.mark.parametrize("model", ["preact8", "probe"])
+    def test_a_model_of_other_items_is_refused(self, model: str) -> None:
+        part = Part(["Good.", "bad"], np.array([1, 0]))
+        with pytest.raises(ValueError, match=f"{model} does not take this data set's items"):
+            model_inputs(part, model, resolve_recipe(model, {}))
