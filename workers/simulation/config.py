@@ -31,12 +31,15 @@ class DataConfig(_Config):
         n_pool: items of the train part, drawn by the seed.
         n_evaluation: items of the test part (of the train part where there is none).
         image_size: side in pixels that an ImageFolder is decoded to.
+        features: folder of train.npy and test.npy, float32 [n, d] in the published order: what a
+            model on vectors (probe) reads of the items.
     """
 
     name: str
     n_pool: int | None = Field(None, ge=2)
     n_evaluation: int | None = Field(None, ge=1)
     image_size: int = Field(64, ge=8, le=512)
+    features: str | None = None
 
 
 class BudgetConfig(_Config):
@@ -128,8 +131,11 @@ class ExperimentConfig(_Config):
                 _ = model.resolved
             except (RecipeError, ModelError) as error:
                 raise ValueError(f"models.{name}: {error}") from None
-        if len({find_model(m.model).modality for m in self.models.values()}) > 1:
+        infos = [find_model(m.model) for m in self.models.values()]
+        if len({info.modality for info in infos if info.modality}) > 1:
             raise ValueError("all models must take the same kind of items")
+        if self.data.features is None and any(info.modality is None for info in infos):
+            raise ValueError("a model takes vectors; name their folder in data.features")
         for name, arm in self.arms.items():
             if arm.selector not in self.models:
                 raise ValueError(f"arms.{name}: there is no model {arm.selector!r}")
@@ -152,6 +158,8 @@ class ExperimentConfig(_Config):
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of all that decides results (not the seeds)."""
         values = self.model_dump(mode="json", exclude={"seeds", "title"})
+        if self.data.features is None:
+            del values["data"]["features"]  # younger than the stored results, whose hashes hold
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
