@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import orjson
 
 UPLOAD_FILES = 500
+CHUNK_BYTES = 1 << 20
 
 
 class ClientError(Exception):
@@ -85,6 +86,11 @@ class Client:
     def project(self, project: int) -> dict[str, Any]:
         """Return the project with its counts and newest round."""
         return self._object("GET", f"/projects/{project}")
+
+    def bring_features(self, project: int, npy: bytes | BinaryIO) -> dict[str, Any]:
+        """Store features of the pool: a NumPy file's bytes, or the open file; return what it is."""
+        content = npy if isinstance(npy, bytes) else _chunks(npy)
+        return self._object("PUT", f"/projects/{project}/features", content=content)
 
     def start(self, project: int) -> dict[str, Any]:
         """Start the project."""
@@ -200,6 +206,19 @@ class Client:
         """Return the weights of a trained model as safetensors."""
         return self.request("GET", f"/projects/{project}/models/{model}/weights").content
 
+    def create_coreset(self, project: int, **wanted: Any) -> dict[str, Any]:
+        """Ask for a core-set of the labeled items and return it; a worker makes it."""
+        return self._object("POST", f"/projects/{project}/coresets", json=wanted)
+
+    def coreset(self, project: int, coreset: int) -> dict[str, Any]:
+        """Return a core-set with the state of its job."""
+        return self._object("GET", f"/projects/{project}/coresets/{coreset}")
+
+    def coreset_items(self, project: int, coreset: int) -> Iterator[dict[str, Any]]:
+        """Yield the items that a core-set keeps, in order of selection."""
+        text = self.request("GET", f"/projects/{project}/coresets/{coreset}/items").text
+        return (orjson.loads(line) for line in text.splitlines())
+
     def export_labels(self, project: int) -> Iterator[dict[str, Any]]:
         """Yield the resolved labels in order of import."""
         text = self.request("GET", f"/projects/{project}/labels").text
@@ -211,3 +230,8 @@ class Client:
 
     def _json(self, method: str, path: str, **kwargs: Any) -> Any:
         return orjson.loads(self.request(method, path, **kwargs).content)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk

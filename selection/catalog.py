@@ -151,7 +151,12 @@ def known_strategies(purpose: Purpose = Purpose.BATCH) -> list[str]:
     return sorted(ours | (plugin_names() if purpose is Purpose.BATCH else frozenset()))
 
 
-def needs_model(strategy: str) -> bool:
-    """Whether the strategy needs signals of a trained model; a plugin is taken to need one."""
+def needed_of(strategy: str) -> frozenset[Signal]:
+    """Return the signals that the strategy needs; a plugin is taken to need all of a proxy's."""
     info = STRATEGIES.get(strategy)
-    return info is None or bool(info.needs)
+    return frozenset({Signal.PROBS, Signal.FEATURES}) if info is None else info.needs
+
+
+def needs_model(strategy: str) -> bool:
+    """Whether the strategy needs signals of a trained model."""
+    return bool(needed_of(strategy))

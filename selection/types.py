@@ -61,13 +61,15 @@ class Signals:
             if (array := getattr(self, name)) is not None:
                 check_counts(name, array, self.n)
 
-    def take(self, rows: Rows) -> "Signals":
-        """Return the signals of these rows of the pool; the labeled items stay."""
+    def take(self, rows: Rows, labeled_features: FloatArray | None = None) -> "Signals":
+        """Return the signals of these rows; the labeled items stay, or are those given."""
         return Signals(
             n=len(rows),
             probs=_taken(self.probs, rows),
             features=_taken(self.features, rows),
-            labeled_features=self.labeled_features,
+            labeled_features=self.labeled_features
+            if labeled_features is None
+            else labeled_features,
             labels=_taken(self.labels, rows),
             forgetting_counts=_taken(self.forgetting_counts, rows),
         )

@@ -3,11 +3,10 @@
 Runs in the job's own process (workers.job_child). No transaction is open while a model trains.
 """
 
-import io
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,25 @@ import torch
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import batches, items, labels, projects
 from app.db.queries import jobs as job_queries
+from app.db.queries import projects
 from app.db.queries.batches import RankedItem
+from app.db.queries.coresets import SelectedItem
 from app.db.session import transaction
-from app.db.tables import JobKind, Project, Round, Split
-from app.domain.budget import ranking_length
+from app.db.tables import Coreset, JobKind, Project, Round
 from app.domain.errors import JobFenced, NotFound
-from app.services import jobs
-from app.services.jobs import ClaimedJob, Selection, TrainedFacts
-from app.services.rounds import budget_state, n_selectable
+from app.services import jobs, publishing
+from app.services.jobs import ClaimedJob
+from app.services.publishing import CoresetFacts, Selection, TrainedFacts
 from app.storage.artifacts import ArtifactStore
 from models.checkpoints import CheckpointFile
-from models.recipe import Recipe, recipe_from_json
+from models.recipe import recipe_from_json
 from models.train import TrainedModel, TrainProgress
+from selection.options import SelectionOptions, options_from_json
+from workers.coreset_step import CoresetRequest, run_coreset_step
 from workers.pool import PoolReader
-from workers.round_step import (
-    Evaluation,
-    RoundHooks,
-    RoundInputs,
-    RoundResult,
-    run_round_step,
-)
+from workers.round_step import RoundHooks, RoundResult, run_round_step
+from workers.snapshot import Snapshot, read_snapshot, store_arrays, take_snapshot
 from workers.target_step import run_target_step
 
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
@@ -69,17 +65,42 @@ class JobContext:
         folder = self.settings.cache_folder / "checkpoints"
         return CheckpointFile(folder / f"job-{self.claimed.id}.pt", CHECKPOINT_SECONDS)
 
+    @property
+    def reader(self) -> PoolReader:
+        """Reads the project's splits as arrays."""
+        return PoolReader(self.factory, self.store, self.settings)
+
+    @property
+    def hooks(self) -> RoundHooks:
+        """How the job's training is watched, stopped and resumed."""
+        return RoundHooks(
+            checkpoint=self.checkpoint,
+            on_progress=_progress_reporter(self),
+            should_stop=self.should_stop,
+        )
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Device and versions, which the bits of a result depend on."""
+        is_gpu = self.device.startswith("cuda")
+        return {
+            "device": self.device,
+            "device_name": torch.cuda.get_device_name(self.device) if is_gpu else "cpu",
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "threads": torch.get_num_threads(),
+        }
+
 
 @dataclass(frozen=True)
-class Snapshot:
-    """What every attempt of a job works on, fixed by its first attempt."""
+class OpenedJob:
+    """What a job is about: its project, its cause, and the snapshot of its first attempt."""
 
-    labeled_index: np.ndarray
-    labels: np.ndarray
-    excluded_index: np.ndarray
-    n_pool: int
-    n_evaluation: int
-    n_ranked: int
+    project: Project
+    round_: Round | None
+    coreset: Coreset | None
+    snapshot: Snapshot
+    snapshot_hash: str
 
 
 def run_job(context: JobContext) -> None:
@@ -89,32 +110,28 @@ def run_job(context: JobContext) -> None:
         JobFenced: the job was taken from this worker; nothing was published.
         TrainingStopped, SelectionStopped: `should_stop` asked for it; its state is on disk.
     """
-    if context.claimed.kind is JobKind.TRAIN_TARGET:
-        _run_target(context)
-    else:
-        _run_selection(context)
-    RoundHooks(checkpoint=context.checkpoint).forget()
+    kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORESET: _run_coreset}
+    kinds.get(context.claimed.kind, _run_selection)(context, _open(context))
+    context.hooks.forget()
 
 
-def _run_selection(context: JobContext) -> None:
-    project, round_, snapshot = _open(context)
+def _run_selection(context: JobContext, opened: OpenedJob) -> None:
+    project, round_, snapshot = opened.project, opened.round_, opened.snapshot
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
     model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
+    options = options_from_json(project.selection)
     result = run_round_step(
-        _round_inputs(context, project, snapshot, model, recipe),
+        context.reader.round_inputs(project, snapshot, model, recipe),
         round_.strategy,
         model,
         recipe,
         project.seed,
         round_.number,
+        trains=context.claimed.kind is JobKind.TRAIN_AND_SELECT,
+        options=options,
         device=context.device,
-        hooks=RoundHooks(
-            checkpoint=context.checkpoint,
-            on_progress=_progress_reporter(context),
-            on_trained=lambda: _begin_selecting(context),
-            should_stop=context.should_stop,
-        ),
+        hooks=context.hooks.on_trained_call(lambda: _begin_selecting(context)),
     )
     facts = None
     if result.proxy is not None:
@@ -125,17 +142,38 @@ def _run_selection(context: JobContext) -> None:
         ranked=_ranked_items(result),
         n_labeled=len(snapshot.labels),
         seconds=result.seconds,
-        ranking_hash=_store_arrays(context, index=result.ranked_index, score=result.scores),
+        ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
+        decided_by=_decided_by(context, opened, options, result, facts),
     )
     with transaction(context.factory) as session:
-        jobs.publish_selection(session, context.claimed, selection, context.settings)
+        publishing.publish_selection(session, context.claimed, selection, context.settings)
 
 
-def _run_target(context: JobContext) -> None:
-    project, _, snapshot = _open(context)
+def _decided_by(
+    context: JobContext,
+    opened: OpenedJob,
+    options: SelectionOptions,
+    result: RoundResult,
+    facts: TrainedFacts | None,
+) -> dict[str, Any]:
+    """Return all that `svp replay-selection` needs to repeat the ranking, and what it did."""
+    return {
+        "seed": opened.project.seed,
+        "options": options.to_json(),
+        "snapshot_hash": opened.snapshot_hash,
+        "weights_hash": facts.weights_hash if facts else None,
+        "features_hash": opened.snapshot.features_hash or None,
+        "candidates": asdict(result.candidates) if result.candidates else None,
+        "n_control": int(result.is_control.sum()),
+        **context.provenance,
+    }
+
+
+def _run_target(context: JobContext, opened: OpenedJob) -> None:
+    project, snapshot = opened.project, opened.snapshot
     model, recipe = project.target["model"], recipe_from_json(project.target["recipe"])
-    inputs = _round_inputs(context, project, snapshot, model, recipe)
+    inputs = context.reader.round_inputs(project, snapshot, model, recipe)
     result = run_target_step(
         inputs.pool.take(inputs.labeled_index),
         inputs.labels,
@@ -145,21 +183,56 @@ def _run_target(context: JobContext) -> None:
         recipe,
         project.seed,
         device=context.device,
-        hooks=RoundHooks(
-            checkpoint=context.checkpoint,
-            on_progress=_progress_reporter(context),
-            should_stop=context.should_stop,
-        ),
+        hooks=context.hooks,
     )
     facts = _store_model(
         context, result.trained, project.classes, snapshot, result.metrics, result.seconds
     )
     with transaction(context.factory) as session:
-        jobs.publish_target(session, context.claimed, facts)
+        publishing.publish_target(session, context.claimed, facts)
 
 
-def _open(context: JobContext) -> tuple[Project, Round | None, Snapshot]:
-    """Return the job's project, round and snapshot; the first attempt takes the snapshot."""
+def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
+    project, coreset, snapshot = opened.project, opened.coreset, opened.snapshot
+    if coreset is None:
+        raise NotFound("coreset", context.claimed.coreset_id)
+    recipe = recipe_from_json(coreset.recipe)
+    inputs = context.reader.round_inputs(project, snapshot, coreset.model, recipe)
+    result = run_coreset_step(
+        inputs.pool.take(inputs.labeled_index),
+        inputs.labels,
+        inputs.n_classes,
+        CoresetRequest(
+            coreset.strategy, coreset.budget, coreset.class_balance, coreset.initial_uniform
+        ),
+        coreset.model,
+        recipe,
+        coreset.seed,
+        evaluation=inputs.evaluation,
+        device=context.device,
+        hooks=context.hooks,
+    )
+    selected = [
+        SelectedItem(int(snapshot.labeled_index[row]), int(snapshot.labels[row]), score)
+        for row, score in zip(result.rows.tolist(), result.scores.tolist(), strict=True)
+    ]
+    facts = CoresetFacts(
+        selected=selected,
+        n_labeled=len(snapshot.labels),
+        seconds=result.seconds,
+        provenance={
+            **context.provenance, **result.metrics, "snapshot_hash": opened.snapshot_hash
+        },
+        weights_hash=(
+            _store_weights(context, result.selector, project.classes) if result.selector else None
+        ),
+    )  # fmt: skip
+    with transaction(context.factory) as session:
+        publishing.publish_coreset(session, context.claimed, facts)
+
+
+def _open(context: JobContext) -> OpenedJob:
+    """Return what the job is about; the first attempt takes the snapshot."""
     claimed = context.claimed
     with transaction(context.factory) as session:
         project = projects.lock(session, claimed.project_id)
@@ -167,69 +240,18 @@ def _open(context: JobContext) -> tuple[Project, Round | None, Snapshot]:
         if job is None:
             raise JobFenced(claimed.id)
         round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
+        coreset = session.get(Coreset, claimed.coreset_id) if claimed.coreset_id else None
         if job.snapshot_hash is None:
-            job.snapshot_hash = _take_snapshot(context, session, project, round_)
+            job.snapshot_hash = take_snapshot(session, context.store, project, round_)
             job.snapshot_version = project.label_version
         snapshot_hash = job.snapshot_hash
-    arrays = np.load(io.BytesIO(context.store.get(snapshot_hash)))
-    n_pool, n_evaluation, n_ranked = (int(v) for v in arrays["counts"])
-    return (
-        project,
-        round_,
-        Snapshot(
-            arrays["labeled_index"],
-            arrays["labels"],
-            arrays["excluded_index"],
-            n_pool,
-            n_evaluation,
-            n_ranked,
-        ),
-    )
-
-
-def _take_snapshot(
-    context: JobContext, session: Session, project: Project, round_: Round | None
-) -> str:
-    index, classes = labels.resolved_arrays(session, project.id)
-    excluded = batches.excluded_pool_indices(session, project.id)
-    n_ranked = 0
-    if round_ is not None:
-        may_drop_out = batches.open_counts(session, project.id).reserve
-        selectable = n_selectable(project, budget_state(session, project))
-        n_ranked = ranking_length(round_.budget, project.reserve, may_drop_out, selectable)
-    return _store_arrays(
-        context,
-        labeled_index=np.asarray(index, np.int64),
-        labels=np.asarray(classes, np.int64),
-        excluded_index=np.asarray(excluded, np.int64),
-        counts=np.asarray([project.n_pool, project.n_evaluation, n_ranked], np.int64),
-    )
-
-
-def _round_inputs(
-    context: JobContext, project: Project, snapshot: Snapshot, model: str, recipe: Recipe
-) -> RoundInputs:
-    reader = PoolReader(context.factory, context.store, context.settings)
-    evaluation = None
-    if snapshot.n_evaluation:
-        inputs = reader.read(project, Split.EVALUATION, model, recipe, snapshot.n_evaluation)
-        with transaction(context.factory) as session:
-            classes = items.evaluation_classes(session, project.id)
-        evaluation = Evaluation(inputs, np.asarray(classes[: snapshot.n_evaluation], np.int64))
-    return RoundInputs(
-        pool=reader.read(project, Split.POOL, model, recipe, snapshot.n_pool),
-        labeled_index=snapshot.labeled_index,
-        labels=snapshot.labels,
-        excluded_index=snapshot.excluded_index,
-        n_classes=len(project.classes),
-        n_ranked=snapshot.n_ranked,
-        evaluation=evaluation,
-    )
+    snapshot = read_snapshot(context.store, snapshot_hash)
+    return OpenedJob(project, round_, coreset, snapshot, snapshot_hash)
 
 
 def _begin_selecting(context: JobContext) -> None:
     with transaction(context.factory) as session:
-        jobs.begin_selecting(session, context.claimed)
+        publishing.begin_selecting(session, context.claimed)
 
 
 def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
@@ -255,20 +277,17 @@ def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
 
 
 def _ranked_items(result: RoundResult) -> list[RankedItem]:
-    index, scores = result.ranked_index.tolist(), result.scores.tolist()
+    columns = (result.ranked_index, result.scores, result.is_control)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     if result.suggestions is None:
-        return [RankedItem(i, s) for i, s in zip(index, scores, strict=True)]
+        return [RankedItem(index, score, is_control=control) for index, score, control in rows]
     classes, confidences = (values.tolist() for values in result.suggestions)
     return [
-        RankedItem(i, s, c, p)
-        for i, s, c, p in zip(index, scores, classes, confidences, strict=True)
+        RankedItem(index, score, class_index, confidence, control)
+        for (index, score, control), class_index, confidence in zip(
+            rows, classes, confidences, strict=True
+        )
     ]
-
-
-def _store_arrays(context: JobContext, **arrays: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return context.store.put(buffer.getvalue())
 
 
 def _store_model(
@@ -279,29 +298,21 @@ def _store_model(
     metrics: dict[str, Any],
     seconds: dict[str, float],
 ) -> TrainedFacts:
-    trained.classes = classes
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        trained.save(path)
-        weights_hash = context.store.put(path.read_bytes())
     return TrainedFacts(
         name=trained.model,
         recipe=trained.recipe.to_json(),
         recipe_hash=trained.recipe.hash,
-        weights_hash=weights_hash,
+        weights_hash=_store_weights(context, trained, classes),
         n_labeled=len(snapshot.labels),
         metrics={**metrics, "final_loss": trained.final_loss},
         seconds=seconds,
-        provenance={
-            "device": context.device,
-            "device_name": _device_name(context.device),
-            "seed": trained.seed,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "threads": torch.get_num_threads(),
-        },
+        provenance={**context.provenance, "seed": trained.seed},
     )
 
 
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
+def _store_weights(context: JobContext, trained: TrainedModel, classes: list[str]) -> str:
+    trained.classes = classes
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        trained.save(path)
+        return context.store.put_file(path)

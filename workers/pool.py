@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
@@ -25,7 +26,10 @@ from models.data.arrays import Images, Inputs, Texts
 from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import decode_image
 from models.recipe import Recipe
+from workers.round_step import Evaluation, RoundInputs
+from workers.snapshot import Snapshot
 
+FeatureArray = npt.NDArray[np.floating]
 PAGE = 2000
 LARGEST_DEFAULT_SIDE = 64
 
@@ -56,6 +60,42 @@ class PoolReader:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / "lock"):
             yield folder
+
+    def round_inputs(
+        self, project: Project, snapshot: Snapshot, model: str, recipe: Recipe
+    ) -> RoundInputs:
+        """Return a snapshot's arrays as the model takes them, for any of the steps."""
+        evaluation = None
+        if snapshot.n_evaluation:
+            inputs = self.read(project, Split.EVALUATION, model, recipe, snapshot.n_evaluation)
+            with transaction(self.factory) as session:
+                classes = item_queries.evaluation_classes(session, project.id)
+            labels = np.asarray(classes[: snapshot.n_evaluation], np.int64)
+            evaluation = Evaluation(inputs, labels)
+        return RoundInputs(
+            pool=self.read(project, Split.POOL, model, recipe, snapshot.n_pool),
+            labeled_index=snapshot.labeled_index,
+            labels=snapshot.labels,
+            excluded_index=snapshot.excluded_index,
+            n_classes=len(project.classes),
+            n_ranked=snapshot.n_ranked,
+            evaluation=evaluation,
+            features=self.features(snapshot.features_hash) if snapshot.features_hash else None,
+        )
+
+    def features(self, features_hash: str) -> FeatureArray:
+        """Return brought features, [n, d], memory-mapped from a copy on this machine."""
+        folder = self.settings.cache_folder / "features"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{features_hash}.npy"
+        with _locked(folder / "lock"):
+            if not path.exists():
+                beside = path.with_suffix(".tmp")
+                with beside.open("wb") as file:
+                    file.writelines(self.store.stream(features_hash))
+                beside.replace(path)
+        features: FeatureArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return features
 
     def _image_shape(self, project: Project, info: ModelInfo, recipe: Recipe) -> tuple[int, int]:
         """Return (side, channels): the recipe's side, the model's, or the pool's first image's."""

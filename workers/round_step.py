@@ -5,7 +5,7 @@ the service runs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
-from models.predict import Predictions, accuracy, predict
+from models.predict import accuracy, predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
 from models.train import TrainedModel, TrainProgress, train
-from selection.catalog import Signal
-from selection.registry import needed_signals, rank
-from selection.types import Signals
+from selection.options import FeatureSource, SelectionOptions
+from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
+from workers.pool_scorer import PoolScorer
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -47,6 +47,7 @@ class RoundInputs:
         n_classes: C.
         n_ranked: how many items to rank.
         evaluation: None where the project has no evaluation split.
+        features: brought features of the whole pool split, [n_pool, d], if there are.
     """
 
     pool: Inputs
@@ -56,6 +57,7 @@ class RoundInputs:
     n_classes: int
     n_ranked: int
     evaluation: Evaluation | None = None
+    features: npt.NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class RoundHooks:
     on_progress: Callable[[TrainProgress], None] | None = None
     on_trained: Callable[[], None] | None = None
     should_stop: Callable[[], bool] | None = None
+
+    def on_trained_call(self, on_trained: Callable[[], None]) -> "RoundHooks":
+        """Return these hooks with a call between training and selection."""
+        return replace(self, on_trained=on_trained)
 
     @property
     def selection_file(self) -> Path | None:
@@ -93,18 +99,22 @@ class RoundResult:
     Attributes:
         ranked_index: pool indices, best first, [n_ranked].
         scores: their scores, higher = sooner.
+        is_control: whether each was drawn uniformly, not by the strategy, [n_ranked].
         suggestions: most probable class per ranked item and its probability; None without a model.
         metrics: evaluation accuracy of the proxy, if it was measured.
         seconds: training, inference, selection and evaluation, device-synchronised.
         proxy: the trained proxy; None where the strategy needs no model.
+        candidates: what a candidate pool did; None without one.
     """
 
     ranked_index: IntArray
     scores: FloatArray
+    is_control: npt.NDArray[np.bool_]
     suggestions: tuple[IntArray, FloatArray] | None
     metrics: dict[str, Any]
     seconds: dict[str, float]
     proxy: TrainedModel | None = field(repr=False)
+    candidates: CandidateReport | None = None
 
 
 def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Generator:
@@ -129,46 +139,92 @@ def run_round_step(
     seed: int,
     round_number: int,
     *,
+    trains: bool,
+    options: SelectionOptions | None = None,
     device: str = "cpu",
     hooks: RoundHooks | None = None,
 ) -> RoundResult:
-    """Return the ranking of one round, by a proxy trained on the labeled items if one is needed.
+    """Return the ranking of one round, by a proxy trained on the labeled items if it `trains`.
 
     The pool is scored without augmentation; the published code scored with random crops.
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
         SelectionStopped: the same, during the selection.
+        SelectionError: features were not brought, or do not fit.
     """
-    hooks = hooks or RoundHooks()
+    options, hooks = options or SelectionOptions(), hooks or RoundHooks()
     watch = Stopwatch(device)
+    proxy, metrics = None, {}
+    if trains and len(inputs.excluded_index) < len(inputs.pool):
+        proxy = _train_proxy(inputs, model, recipe, seed, round_number, device, hooks, watch)
+        metrics = evaluate(proxy, inputs.evaluation, device, watch)
+    if hooks.on_trained:
+        hooks.on_trained()
+    result = run_selection(
+        inputs, strategy, proxy, seed, round_number, options, watch, hooks.selection_watch(device)
+    )
+    return replace(result, metrics=metrics)
+
+
+def run_selection(
+    inputs: RoundInputs,
+    strategy: str,
+    proxy: TrainedModel | None,
+    seed: int,
+    round_number: int,
+    options: SelectionOptions,
+    watch: Stopwatch,
+    selection_watch: Watch,
+) -> RoundResult:
+    """Return the ranking that a proxy, already trained, gives: what `svp replay-selection` repeats.
+
+    Without a proxy, options that need one (class balance; duplicates and neighbours by its
+    features) rest.
+    """
     pool_index = np.setdiff1d(np.arange(len(inputs.pool)), inputs.excluded_index)
     if len(pool_index) == 0:
-        return _nothing_to_rank(hooks)
-    proxy, signals, probs, metrics = None, Signals(n=len(pool_index)), None, {}
-    if needed_signals(strategy):
-        proxy = _train_proxy(inputs, model, recipe, seed, round_number, device, hooks, watch)
-        if hooks.on_trained:
-            hooks.on_trained()
-        signals, probs = _measure_signals(inputs, strategy, proxy, pool_index, device, watch)
-        metrics = evaluate(proxy, inputs.evaluation, device, watch)
+        nothing = np.empty(0, np.int64)
+        return RoundResult(nothing, np.empty(0), np.empty(0, bool), None, {}, watch.seconds, proxy)
+    if proxy is None:
+        options = _without_proxy(options, has_features=inputs.features is not None)
+    scorer = PoolScorer(
+        inputs.pool,
+        pool_index,
+        inputs.labeled_index,
+        wanted_signals(strategy, options),
+        proxy,
+        inputs.features,
+        watch,
+        brought=options.features is FeatureSource.BROUGHT,
+    )
     with watch.part("selection"):
-        rng = random_stream(seed, round_number, "selection")
-        ranking = rank(strategy, signals, inputs.n_ranked, rng, hooks.selection_watch(device))
+        selected = select(
+            strategy,
+            scorer.pool(),
+            inputs.n_ranked,
+            lambda purpose: random_stream(seed, round_number, purpose),
+            options,
+            selection_watch,
+        )
+    watch.seconds["selection"] -= watch.seconds.get("inference", 0.0)  # within it
     return RoundResult(
-        ranked_index=pool_index[ranking.rows],
-        scores=ranking.scores,
-        suggestions=None if probs is None else _suggest(probs[ranking.rows]),
-        metrics=metrics,
+        ranked_index=pool_index[selected.rows],
+        scores=selected.scores,
+        is_control=selected.is_control,
+        suggestions=scorer.suggest(selected.rows),
+        metrics={},
         seconds=watch.seconds,
         proxy=proxy,
+        candidates=selected.candidates,
     )
 
 
-def _nothing_to_rank(hooks: RoundHooks) -> RoundResult:
-    if hooks.on_trained:
-        hooks.on_trained()
-    return RoundResult(np.empty(0, np.int64), np.empty(0), None, {}, {}, None)
+def _without_proxy(options: SelectionOptions, *, has_features: bool) -> SelectionOptions:
+    options = replace(options, class_balance=False, features=FeatureSource.BROUGHT)
+    if has_features:
+        return options
+    return replace(options, duplicate_similarity=None, candidates=None, measure_recall=False)
 
 
 def evaluate(
@@ -208,38 +264,3 @@ def _train_proxy(
             on_progress=hooks.on_progress,
             should_stop=hooks.should_stop,
         )
-
-
-def _measure_signals(
-    inputs: RoundInputs,
-    strategy: str,
-    proxy: TrainedModel,
-    pool_index: IntArray,
-    device: str,
-    watch: Stopwatch,
-) -> tuple[Signals, npt.NDArray[np.float32]]:
-    wants_features = Signal.FEATURES in needed_signals(strategy)
-    with watch.part("inference"):
-        pool = inputs.pool.take(pool_index)
-        predictions = predict(proxy, pool, device=device, with_features=wants_features)
-        labeled = None
-        if wants_features:
-            labeled = _features_of(proxy, inputs.pool.take(inputs.labeled_index), device)
-    signals = Signals(
-        n=len(pool_index),
-        probs=predictions.probs,
-        features=predictions.features,
-        labeled_features=labeled,
-    )
-    return signals, predictions.probs
-
-
-def _features_of(
-    proxy: TrainedModel, inputs: Inputs, device: str
-) -> npt.NDArray[np.float32] | None:
-    predictions: Predictions = predict(proxy, inputs, device=device, with_features=True)
-    return predictions.features
-
-
-def _suggest(probs: npt.NDArray[np.float32]) -> tuple[IntArray, FloatArray]:
-    return probs.argmax(axis=1).astype(np.int64), probs.max(axis=1).astype(np.float64)

@@ -116,6 +116,7 @@ def _pages(
                 class_=classes[label.class_index],
                 source=label.source,
                 round=label.round_number,
+                is_control=label.is_control,
                 resolved_at=label.resolved_at,
             )
         if len(page) < PAGE:
@@ -130,7 +131,16 @@ def _as_jsonl(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
 
 def _as_csv(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
     buffer = io.StringIO()
-    names = ["item_id", "external_id", "index", "class", "source", "round", "resolved_at"]
+    names = [
+        "item_id",
+        "external_id",
+        "index",
+        "class",
+        "source",
+        "round",
+        "is_control",
+        "resolved_at",
+    ]
     writer = csv.DictWriter(buffer, names)
     writer.writeheader()
     for row in rows:

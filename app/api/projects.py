@@ -1,12 +1,24 @@
 """Routes of projects: create, list, read, and the ways through their states."""
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
-from app.api.deps import AdminDep, CallerDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.deps import (
+    AdminDep,
+    CallerDep,
+    ProjectDep,
+    ProjectIdDep,
+    SessionDep,
+    SettingsDep,
+    StoreDep,
+)
 from app.db.queries import events, projects, rounds
+from app.db.session import transaction
 from app.db.tables import Project
 from app.schemas.common import problems
 from app.schemas.projects import (
@@ -14,13 +26,16 @@ from app.schemas.projects import (
     DEFAULT_TARGET,
     EventOut,
     EventPage,
+    FeaturesOut,
     ModelSpec,
     ProjectCreate,
     ProjectOut,
     ProjectPage,
     RoundRef,
 )
+from app.services import features
 from app.services import rounds as course
+from app.services.features import BroughtFeatures
 from app.services.projects import ModelChoice, ProjectIn, create_project
 
 router = APIRouter(prefix="/projects", tags=["projects"])
@@ -105,6 +120,42 @@ def finish(
 def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
     """Cancel for good; the labels stay and can be exported."""
     return render(session, course.cancel_project(session, project))
+
+
+@router.put(
+    "/{project}/features",
+    summary="Bring features",
+    responses=problems(403, 404, 413, 507),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+)
+async def bring_features(
+    request: Request,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    store: StoreDep,
+) -> FeaturesOut:
+    """Store features of the pool: a NumPy file (numpy.save) of float32 or float64 [n_pool, d].
+
+    Row i belongs to the pool item of index i. They serve cold starts, strategies that work on
+    features (`selection.features` = brought), near-duplicates and candidate pools.
+    """
+
+    def store_file(path: Path) -> BroughtFeatures:
+        with transaction(request.app.state.session_factory) as session:
+            return features.bring_features(session, store, project, path)
+
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        async for chunk in request.stream():
+            await run_in_threadpool(file.write, chunk)
+        file.flush()
+        return FeaturesOut.model_validate(await run_in_threadpool(store_file, Path(file.name)))
 
 
 @router.get("/{project}/events", summary="List events", responses=problems(403, 404))

@@ -53,6 +53,7 @@ def list_selected(
                 rank=selected.rank,
                 source=BatchSource(selected.source),
                 score=selected.score,
+                is_control=selected.is_control,
                 state=BatchItemState(selected.state),
             )
             for selected, item in page

@@ -94,6 +94,7 @@ class JobKind(StrEnum):
     SELECT = "select"
     TRAIN_AND_SELECT = "train_and_select"
     TRAIN_TARGET = "train_target"
+    SELECT_CORESET = "select_coreset"
 
 
 class ModelRole(StrEnum):
@@ -181,6 +182,9 @@ class Project(Base):
     total_budget: Mapped[int]
     reserve: Mapped[int]
     labels_per_item: Mapped[int] = mapped_column(SmallInteger)
+    # selection.options: what is asked of the strategy.
+    selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
     seed: Mapped[int]
     state: Mapped[str] = mapped_column(server_default=ProjectState.DRAFT)
     # The next dense index of each split: assigned under the project's lock, so without gaps.
@@ -314,6 +318,8 @@ class Round(Base):
     model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id", ondelete="SET NULL"))
     seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     ranking_hash: Mapped[str | None]  # artifact: the ranked indices and scores
+    # All that decided the ranking, beside the labels' snapshot: `svp replay-selection` repeats it.
+    selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = created_now()
     labeling_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
@@ -353,6 +359,8 @@ class BatchItem(Base):
     rank: Mapped[int]  # 0 = best; reserve follows the batch
     score: Mapped[float]
     state: Mapped[str] = mapped_column(server_default=BatchItemState.OPEN)
+    # Drawn uniformly from the pool, not by the strategy: the batch's unbiased sample.
+    is_control: Mapped[bool] = mapped_column(server_default=text("false"))
     suggestion_class: Mapped[int | None] = mapped_column(SmallInteger)
     suggestion_confidence: Mapped[float | None]
     skip_reason: Mapped[str | None]
@@ -412,17 +420,60 @@ class Model(Base):
     created_at: Mapped[datetime] = created_now()
 
 
+class Coreset(Base):
+    """A part of the labeled items to train on instead of all; made by a job of its own."""
+
+    __tablename__ = "coresets"
+    __table_args__ = (
+        CheckConstraint("budget >= 1 AND initial_uniform BETWEEN 0 AND budget", "budget"),
+        Index(None, "project_id", "id"),
+    )
+
+    id: Mapped[int] = primary_key()
+    project_id: Mapped[int] = reference("projects.id")
+    strategy: Mapped[str]
+    budget: Mapped[int]  # items to keep
+    class_balance: Mapped[bool]
+    initial_uniform: Mapped[int]  # of the budget, drawn uniformly before the strategy looks
+    model: Mapped[str]  # that selects, of models.catalog
+    recipe: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    n_labeled: Mapped[int | None]  # items that it was selected from
+    label_version: Mapped[int | None]  # the project's, at that moment
+    seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    provenance: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    weights_hash: Mapped[str | None]
+    created_at: Mapped[datetime] = created_now()
+
+
+class CoresetItem(Base):
+    """An item that a core-set keeps."""
+
+    __tablename__ = "coreset_items"
+    # An item is kept once.
+    __table_args__ = (UniqueConstraint("coreset_id", "item_id"),)
+
+    coreset_id: Mapped[int] = mapped_column(
+        ForeignKey("coresets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    rank: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0 = selected first
+    item_id: Mapped[int] = reference("items.id")
+    class_index: Mapped[int] = mapped_column(SmallInteger)  # the label that it was selected with
+    score: Mapped[float]
+
+
 class Job(Base):
     """Work for a worker. The row is the job; a Celery message is only a wake-up."""
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # One live job of a kind per round.
+        # One live job of a kind per round, or per core-set.
         Index(
             "uq_jobs_one_live",
             "project_id",
             "kind",
             text("coalesce(round_id, 0)"),
+            text("coalesce(coreset_id, 0)"),
             unique=True,
             postgresql_where=in_states("state", LIVE_JOB_STATES),
         ),
@@ -434,6 +485,9 @@ class Job(Base):
     id: Mapped[int] = primary_key()
     project_id: Mapped[int] = reference("projects.id")
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id", ondelete=CASCADE))
+    coreset_id: Mapped[int | None] = mapped_column(
+        ForeignKey("coresets.id", ondelete=CASCADE), index=True
+    )
     kind: Mapped[str]
     queue: Mapped[str]
     state: Mapped[str] = mapped_column(server_default=JobState.QUEUED)

@@ -55,6 +55,24 @@ class InvalidProject(DomainError):
     code = "project_invalid"
 
 
+class CoresetInvalid(DomainError):
+    """A core-set was asked for that cannot be made of the labels at hand."""
+
+    code = "coreset_invalid"
+
+
+class CoresetNotReady(DomainError):
+    """The core-set's job has not ended yet, or has failed."""
+
+    code = "coreset_not_ready"
+
+
+class FeaturesInvalid(DomainError):
+    """Brought features that are no array of one finite row for each pool item."""
+
+    code = "features_invalid"
+
+
 class NameTaken(DomainError):
     """A name that must be unique is in use."""
 

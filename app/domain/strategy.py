@@ -1,14 +1,15 @@
 """Which strategy selects a round."""
 
-COLD_START = "uniform"
 
-
-def strategy_of_round(strategy: str, *, needs_model: bool, n_classes_labeled: int) -> str:
-    """Return the strategy of the next round: `uniform` while no model can be trained.
+def strategy_of_round(
+    strategy: str, *, needs_model: bool, n_classes_labeled: int, cold_start: str = "uniform"
+) -> str:
+    """Return the strategy of the next round: `cold_start` while no model can be trained.
 
     Args:
         strategy: the project's.
         needs_model: whether it needs signals of a trained proxy.
         n_classes_labeled: distinct classes among the resolved labels.
+        cold_start: strategy that needs no proxy.
     """
-    return COLD_START if needs_model and n_classes_labeled < 2 else strategy
+    return cold_start if needs_model and n_classes_labeled < 2 else strategy

@@ -173,4 +173,5 @@ class ExportedLabelOut(Response):
     class_: str = Field(serialization_alias="class")
     source: LabelSource
     round: int | None
+    is_control: bool = Field(description="Drawn uniformly: part of an unbiased sample.")
     resolved_at: datetime

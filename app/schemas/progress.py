@@ -9,7 +9,11 @@ from app.schemas.common import Response
 
 
 class RoundOut(Response):
-    """One train-select-label cycle; `seconds` by part, device-synchronised."""
+    """One train-select-label cycle; `seconds` by part, device-synchronised.
+
+    `selection` holds what decided the ranking: seed, options, hashes of model, pool snapshot and
+    brought features, and what the candidate pool did.
+    """
 
     number: int
     state: RoundState
@@ -18,6 +22,7 @@ class RoundOut(Response):
     n_labeled: int | None
     model_id: int | None
     seconds: dict[str, float]
+    selection: dict[str, Any]
     created_at: datetime
     labeling_at: datetime | None
     completed_at: datetime | None
@@ -32,6 +37,7 @@ class SelectedItem(Response):
     rank: int
     source: BatchSource
     score: float
+    is_control: bool
     state: BatchItemState
 
 

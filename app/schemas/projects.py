@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from app.domain.states import ProjectState, RoundState
 from app.schemas.common import Request, Response
 from models.catalog import Modality
+from selection.options import CandidateKind, FeatureSource
 
 Budget = Annotated[int, Field(ge=1, le=2**40)]
 ClassName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -21,6 +22,40 @@ class ModelSpec(Request):
     model: str = Field(description="Name of a model, e.g. preact20.")
     recipe: dict[str, Any] = Field(
         default_factory=dict, description="Overrides of the model's recipe, e.g. {epochs: 20}."
+    )
+
+
+class CandidatesSpec(Request):
+    """The part of the pool that the strategy looks at."""
+
+    kind: CandidateKind = Field(
+        description="neighbours: of the labeled items (SEALS); uniform: a subsample of the pool."
+    )
+    n: int = Field(ge=1, le=2**40, description="Neighbours of each labeled item; or items.")
+
+
+class SelectionSpec(Request):
+    """What is asked of the strategy, whichever it is."""
+
+    class_balance: bool = Field(
+        default=False, description="The same number of each predicted class."
+    )
+    duplicate_similarity: float | None = Field(
+        None, gt=0, le=1, description="Cosine similarity of features from which items are doubles."
+    )
+    control_fraction: float = Field(
+        0.0, ge=0, lt=1, description="Share of the batch drawn uniformly instead, and marked."
+    )
+    candidates: CandidatesSpec | None = None
+    measure_recall: bool = Field(
+        default=False,
+        description="Also scan the whole pool, and report what the candidates missed.",
+    )
+    features: FeatureSource = Field(
+        FeatureSource.PROXY, description="proxy, or brought: those PUT to /features."
+    )
+    cold_start: str = Field(
+        "uniform", description="Strategy of rounds without a proxy; others use brought features."
     )
 
 
@@ -40,6 +75,7 @@ class ProjectCreate(Request):
         None, ge=0, description="Items ranked after a batch; round_budget by default."
     )
     labels_per_item: int = Field(1, ge=1, le=25)
+    selection: SelectionSpec = Field(default_factory=SelectionSpec)
     seed: int = Field(0, ge=0, lt=2**31)
 
     model_config = ConfigDict(
@@ -83,6 +119,8 @@ class ProjectOut(Response):
     total_budget: int
     reserve: int
     labels_per_item: int
+    selection: dict[str, Any]
+    features_hash: str | None
     seed: int
     n_pool: int
     n_evaluation: int
@@ -92,6 +130,14 @@ class ProjectOut(Response):
     round: RoundRef | None = None
     created_at: datetime
     finished_at: datetime | None
+
+
+class FeaturesOut(Response):
+    """Brought features: a row for each pool item, `d` values wide."""
+
+    features_hash: str
+    n: int
+    d: int
 
 
 class ProjectPage(Response):

@@ -1,4 +1,4 @@
-"""The life of a job: claim, heartbeat, publishing its result under the fence, failure, sweeping.
+"""The life of a job: claim, heartbeat, failure, retry, sweeping (results: app.services.publishing).
 
 The row is the job; whoever holds its token may write. Locks go project first, then job.
 """
@@ -12,20 +12,17 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import batches, projects, rounds
+from app.db.queries import coresets, projects, rounds
 from app.db.queries import jobs as queries
-from app.db.queries.batches import RankedItem
 from app.db.session import transaction, wake_after_commit
-from app.db.tables import Job, JobKind, Model, ModelRole, Project, Round
-from app.domain.budget import next_batch_budget
+from app.db.tables import Job, JobKind, Project, Round
 from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
 from app.services.leasing import release_expired
-from app.services.rounds import advance, budget_state, create_job, n_selectable
+from app.services.rounds import create_job
 from app.services.transitions import (
     record_job_state,
     set_job_state,
-    set_project_state,
     set_round_state,
 )
 
@@ -42,33 +39,9 @@ class ClaimedJob:
     kind: JobKind
     project_id: int
     round_id: int | None
+    coreset_id: int | None
     attempts: int
     request_id: str | None
-
-
-@dataclass(frozen=True)
-class TrainedFacts:
-    """What a job reports of the model that it trained; the weights are an artifact."""
-
-    name: str
-    recipe: dict[str, Any]
-    recipe_hash: str
-    weights_hash: str
-    n_labeled: int
-    metrics: dict[str, Any]
-    seconds: dict[str, float]
-    provenance: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a selecting job reports: the ranking, best first, and how it came about."""
-
-    ranked: Sequence[RankedItem]
-    n_labeled: int
-    seconds: dict[str, float]
-    ranking_hash: str
-    model: TrainedFacts | None = None
 
 
 @dataclass
@@ -97,6 +70,7 @@ def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | Non
         kind=JobKind(job.kind),
         project_id=job.project_id,
         round_id=job.round_id,
+        coreset_id=job.coreset_id,
         attempts=job.attempts,
         request_id=job.request_id,
     )
@@ -120,69 +94,6 @@ def report_progress(session: Session, job_id: int, token: UUID, progress: dict[s
     """
     if not queries.set_progress(session, job_id, token, progress):
         raise JobFenced(job_id)
-
-
-def begin_selecting(session: Session, claimed: ClaimedJob) -> None:
-    """Move the job's round from training to selecting, if it is not there yet.
-
-    Raises:
-        JobFenced: the job belongs to another or has ended.
-    """
-    _, _, round_ = _lock_round(session, claimed)
-    if round_.state == RoundState.TRAINING:
-        set_round_state(session, round_, RoundState.SELECTING)
-
-
-def publish_selection(
-    session: Session, claimed: ClaimedJob, selection: Selection, settings: Settings
-) -> None:
-    """End a selecting job: store its model, hand its batch out, go on to labeling.
-
-    Withdraws the reserve of earlier rounds that nobody holds; leaves out items that were labeled
-    or leased since the snapshot; the next ranked ones take their places.
-
-    Raises:
-        JobFenced: the job belongs to another or has ended; nothing is published.
-    """
-    project, job, round_ = _lock_round(session, claimed)
-    release_expired(session, project, settings)
-    if selection.model is not None:
-        model = _insert_model(session, job, round_, ModelRole.PROXY, selection.model)
-        round_.model_id = model.id
-    batches.withdraw_uncommitted(session, project.id)
-    indices = [entry.index for entry in selection.ranked]
-    selectable = batches.selectable_items(session, project.id, indices)
-    ranked = [(selectable[e.index], e) for e in selection.ranked if e.index in selectable]
-    budget = budget_state(session, project)
-    n_batch = next_batch_budget(round_.budget, budget, n_selectable(project, budget))
-    batches.insert_batch(
-        session,
-        round_,
-        ranked[: n_batch + project.reserve],
-        n_batch,
-        project.labels_per_item,
-    )
-    round_.n_labeled = selection.n_labeled
-    round_.seconds = selection.seconds
-    round_.ranking_hash = selection.ranking_hash
-    round_.labeling_at = func.now()
-    set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
-    set_job_state(session, job, JobState.SUCCEEDED)
-    advance(session, project, settings.job_max_attempts)
-
-
-def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -> None:
-    """End the target's job: store its model and finish the project.
-
-    Raises:
-        JobFenced: the job belongs to another or has ended; nothing is published.
-    """
-    project = projects.lock(session, claimed.project_id)
-    job = _owned(session, claimed)
-    _insert_model(session, job, None, ModelRole.TARGET, model)
-    set_job_state(session, job, JobState.SUCCEEDED)
-    set_project_state(session, project, ProjectState.FINISHED)
-    project.finished_at = func.now()
 
 
 def give_back(session: Session, job_id: int, token: UUID) -> None:
@@ -240,12 +151,22 @@ def retry_round(session: Session, project_id: int, number: int, settings: Settin
 def _retry(session: Session, project: Project, job: Job, settings: Settings) -> Job:
     if job.state != JobState.FAILED:
         raise TransitionNotAllowed(f"Job {job.id}", job.state, "retried", ["failed: retry"])
+    if job.coreset_id is not None:
+        return _retry_coreset(session, project, job, settings)
     round_ = rounds.live(session, project.id) if job.round_id else None
     if round_ is not None and round_.id == job.round_id and round_.failed_in:
         set_round_state(session, round_, RoundState(round_.failed_in), reason="retry")
     elif job.round_id is not None or project.state != ProjectState.TRAINING_TARGET:
         raise TransitionNotAllowed(f"Project {project.id}", project.state, "retried", [])
     return create_job(session, project, JobKind(job.kind), round_, settings.job_max_attempts)
+
+
+def _retry_coreset(session: Session, project: Project, job: Job, settings: Settings) -> Job:
+    found = coresets.get(session, project.id, job.coreset_id or 0)
+    if found is None or found[1].id != job.id:
+        raise TransitionNotAllowed(f"Job {job.id}", job.state, "retried: it was, already", [])
+    max_attempts = settings.job_max_attempts
+    return create_job(session, project, JobKind.SELECT_CORESET, found[0], max_attempts)
 
 
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
@@ -304,42 +225,3 @@ def _lock_owned(session: Session, job_id: int, token: UUID) -> Job | None:
         return None
     projects.lock(session, job.project_id)
     return queries.owned(session, job_id, token)
-
-
-def _owned(session: Session, claimed: ClaimedJob) -> Job:
-    job = queries.owned(session, claimed.id, claimed.token)
-    if job is None:
-        raise JobFenced(claimed.id)
-    return job
-
-
-def _lock_round(session: Session, claimed: ClaimedJob) -> tuple[Project, Job, Round]:
-    project = projects.lock(session, claimed.project_id)
-    job = _owned(session, claimed)
-    round_ = session.get(Round, claimed.round_id)
-    if round_ is None:
-        raise NotFound("round", claimed.round_id)
-    return project, job, round_
-
-
-def _insert_model(
-    session: Session, job: Job, round_: Round | None, role: ModelRole, facts: TrainedFacts
-) -> Model:
-    model = Model(
-        project_id=job.project_id,
-        round_number=round_.number if round_ else None,
-        role=role,
-        name=facts.name,
-        recipe=facts.recipe,
-        recipe_hash=facts.recipe_hash,
-        weights_hash=facts.weights_hash,
-        n_labeled=facts.n_labeled,
-        metrics=facts.metrics,
-        seconds=facts.seconds,
-        provenance=facts.provenance,
-        label_version=job.snapshot_version or 0,
-        stale=job.snapshot_stale,
-    )
-    session.add(model)
-    session.flush()
-    return model

@@ -13,6 +13,7 @@ from app.domain.states import ProjectState
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from selection.catalog import known_strategies
+from selection.options import OptionsError, options_from_json
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class ProjectIn:
     reserve: int
     labels_per_item: int
     seed: int
+    selection: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create_project(session: Session, settings: ProjectIn) -> Project:
@@ -64,18 +66,23 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
             f"initial_budget {settings.initial_budget} is larger than total_budget "
             f"{settings.total_budget}; make it at most that."
         )
+    try:
+        options = options_from_json(settings.selection)
+    except OptionsError as error:
+        raise InvalidProject(f"selection: {error}") from None
     project = Project(
         name=settings.name,
         modality=settings.modality,
         classes=classes,
-        proxy=_resolve_model("proxy", settings.proxy, settings.modality),
-        target=_resolve_model("target", settings.target, settings.modality),
+        proxy=resolve_model("proxy", settings.proxy, settings.modality),
+        target=resolve_model("target", settings.target, settings.modality),
         strategy=settings.strategy,
         initial_budget=settings.initial_budget,
         round_budget=settings.round_budget,
         total_budget=settings.total_budget,
         reserve=settings.reserve,
         labels_per_item=settings.labels_per_item,
+        selection=options.to_json(),
         seed=settings.seed,
         state=ProjectState.DRAFT,
     )
@@ -90,8 +97,12 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
     return project
 
 
-def _resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, Any]:
-    """Return {model, recipe} with the whole recipe, so that later defaults change nothing."""
+def resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, Any]:
+    """Return {model, recipe} with the whole recipe, so that later defaults change nothing.
+
+    Raises:
+        InvalidProject: an unknown model or recipe, or a model for other items.
+    """
     try:
         recipe = resolve_recipe(choice.model, choice.recipe)
         info, fitting = find_model(choice.model), models_for(Modality(modality))

@@ -9,15 +9,20 @@ from structlog.contextvars import get_contextvars
 from app.db.queries import batches, events, labels, projects, rounds
 from app.db.queries import jobs as job_queries
 from app.db.session import wake_after_commit
-from app.db.tables import Job, JobKind, Project, Round
+from app.db.tables import Coreset, Job, JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.errors import ProjectNotAccepting, ProjectNotStartable, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
 from app.domain.strategy import strategy_of_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
-from selection.catalog import needs_model
+from selection.options import needs_proxy, options_from_json
 
-QUEUES = {JobKind.SELECT: "cpu", JobKind.TRAIN_AND_SELECT: "gpu", JobKind.TRAIN_TARGET: "gpu"}
+QUEUES = {
+    JobKind.SELECT: "cpu",
+    JobKind.TRAIN_AND_SELECT: "gpu",
+    JobKind.TRAIN_TARGET: "gpu",
+    JobKind.SELECT_CORESET: "gpu",
+}
 
 
 def start_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
@@ -40,6 +45,11 @@ def _check_startable(project: Project) -> None:
     if unlabeled <= 0:
         raise ProjectNotStartable(
             "The pool holds no item without a label. Import items before the start."
+        )
+    if options_from_json(project.selection).needs_brought_features and not project.features_hash:
+        raise ProjectNotStartable(
+            "The selection options use brought features. PUT them to /projects/"
+            f"{project.id}/features first: a row for each pool item, in import order."
         )
     for field in ("initial_budget", "total_budget"):
         if getattr(project, field) > unlabeled:
@@ -96,6 +106,8 @@ def cancel_project(session: Session, project_id: int) -> Project:
     project = projects.lock(session, project_id)
     set_project_state(session, project, ProjectState.CANCELLED)
     _end_labeling(session, project)
+    for job in job_queries.live_of_project(session, project.id):
+        set_job_state(session, job, JobState.CANCELLED)
     return project
 
 
@@ -144,15 +156,18 @@ def _create_round(
     session: Session, project: Project, number: int, budget: int, max_attempts: int
 ) -> None:
     n_classes = labels.n_classes_resolved(session, project.id)
+    options = options_from_json(project.selection)
     strategy = strategy_of_round(
         project.strategy,
-        needs_model=needs_model(project.strategy),
+        needs_model=needs_proxy(project.strategy, options),
         n_classes_labeled=n_classes,
+        cold_start=options.cold_start,
     )
     if strategy != project.strategy:
         facts = {"round": number, "strategy": strategy, "n_classes_labeled": n_classes}
         events.append(session, project.id, "round.strategy_replaced", facts)
-    trains = needs_model(strategy)
+    # A cold start uses brought features, whatever later rounds use.
+    trains = n_classes >= 2 and needs_proxy(strategy, options)
     round_ = Round(
         project_id=project.id,
         number=number,
@@ -168,12 +183,20 @@ def _create_round(
 
 
 def create_job(
-    session: Session, project: Project, kind: JobKind, round_: Round | None, max_attempts: int
+    session: Session,
+    project: Project,
+    kind: JobKind,
+    cause: Round | Coreset | None,
+    max_attempts: int,
 ) -> Job:
-    """Insert a queued job and remember its wake-up for after the commit."""
+    """Insert a queued job and remember its wake-up for after the commit.
+
+    `cause` is the round or the core-set that the job is for; None for the target.
+    """
     job = Job(
         project_id=project.id,
-        round_id=round_.id if round_ else None,
+        round_id=cause.id if isinstance(cause, Round) else None,
+        coreset_id=cause.id if isinstance(cause, Coreset) else None,
         kind=kind,
         queue=QUEUES[kind],
         state=JobState.QUEUED,
@@ -197,5 +220,6 @@ def _end_labeling(session: Session, project: Project) -> None:
     if round_ is not None:
         set_round_state(session, round_, RoundState.CANCELLED)
     for job in job_queries.live_of_project(session, project.id):
-        set_job_state(session, job, JobState.CANCELLED)
+        if job.coreset_id is None:
+            set_job_state(session, job, JobState.CANCELLED)
     batches.withdraw_all_open(session, project.id)

@@ -2,8 +2,11 @@
 
 import errno
 import hashlib
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
 
 import fsspec
 
@@ -30,23 +33,22 @@ class ArtifactStore:
             StorageFull: no room is left; nothing half-written stays.
         """
         digest = hashlib.sha256(data).hexdigest()
-        path = self._path(digest)
-        if self._files.exists(path):
-            return digest
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        try:
-            with self._files.open(temporary, "wb") as file:
-                file.write(data)
-            self._files.mv(temporary, path)
-        except OSError as error:
-            if self._files.exists(temporary):
-                self._files.rm(temporary)
-            if error.errno in NO_ROOM:
-                raise StorageFull(
-                    f"The artifact store {self._root} has no room for {len(data)} more bytes. "
-                    "Free space or move SVP_ARTIFACT_URL, then send the request again."
-                ) from error
-            raise
+        self._put(digest, len(data), lambda file: file.write(data))
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Store a local file's bytes, without holding them all, and return their hash.
+
+        Raises:
+            StorageFull: no room is left; nothing half-written stays.
+        """
+        with path.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+            source.seek(0)
+            size_bytes = path.stat().st_size
+            self._put(
+                digest, size_bytes, lambda file: shutil.copyfileobj(source, file, CHUNK_BYTES)
+            )
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -80,6 +82,26 @@ class ArtifactStore:
     def check_writable(self) -> None:
         """Raise if nothing can be written."""
         self.put(b"svp")
+
+    def _put(self, digest: str, size_bytes: int, write: Callable[[IO[bytes]], object]) -> None:
+        """Let `write` fill a temporary file and rename it to its hash; if it is not there yet."""
+        path = self._path(digest)
+        if self._files.exists(path):
+            return
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        try:
+            with self._files.open(temporary, "wb") as file:
+                write(file)
+            self._files.mv(temporary, path)
+        except OSError as error:
+            if self._files.exists(temporary):
+                self._files.rm(temporary)
+            if error.errno in NO_ROOM:
+                raise StorageFull(
+                    f"The artifact store {self._root} has no room for {size_bytes} more bytes. "
+                    "Free space or move SVP_ARTIFACT_URL, then send the request again."
+                ) from error
+            raise
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest[2:4]}/{digest}"

@@ -11,8 +11,8 @@ from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.services import jobs
-from app.services.jobs import Selection, TrainedFacts
+from app.services import jobs, publishing
+from app.services.publishing import Selection, TrainedFacts
 from app.services.rounds import start_project
 from tests.loop import (
     claim_waiting,
@@ -343,11 +343,11 @@ class TestStaleModels:
                     "(SELECT label_version FROM projects WHERE id = project_id) WHERE id = :id"
                 ).bindparams(id=claimed.id)
             )
-            jobs.begin_selecting(session, claimed)
+            publishing.begin_selecting(session, claimed)
         between()
         selection = Selection(in_order(10).ranked, 2, {}, "0", FACTS)
         with transaction(factory) as session:
-            jobs.publish_selection(session, claimed, selection, settings)
+            publishing.publish_selection(session, claimed, selection, settings)
 
     @pytest.fixture
     def trained(

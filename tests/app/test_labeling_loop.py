@@ -11,8 +11,8 @@ from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
-from app.services import jobs
-from app.services.jobs import Selection
+from app.services import jobs, publishing
+from app.services.publishing import Selection
 
 MakeClient = Callable[..., Client]
 
@@ -24,7 +24,7 @@ def select_next(factory: sessionmaker[Session], settings: Settings) -> None:
         claimed = jobs.claim(session, job_id, settings)
     assert claimed is not None
     with transaction(factory) as session:
-        jobs.publish_selection(
+        publishing.publish_selection(
             session,
             claimed,
             Selection([RankedItem(i, -float(i)) for i in range(40)], 0, {"selection": 0.1}, "0"),

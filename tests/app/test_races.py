@@ -13,7 +13,7 @@ from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.domain.errors import ProjectNotAccepting, TransitionNotAllowed
-from app.services import jobs
+from app.services import publishing
 from app.services.answers import AnswerStatus
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels
@@ -61,7 +61,7 @@ def poll(settings: Settings, project: int, who: int, size: int) -> Callable[[Ses
 
 
 def publish(settings: Settings, claimed: ClaimedJob) -> Callable[[Session], None]:
-    return lambda session: jobs.publish_selection(session, claimed, in_order(10), settings)
+    return lambda session: publishing.publish_selection(session, claimed, in_order(10), settings)
 
 
 def finish(project: int) -> Callable[[Session], Any]:

@@ -19,7 +19,7 @@ from app.db.session import transaction
 from app.db.tables import Job, JobKind, Project, Split
 from app.domain.errors import JobFenced
 from app.domain.states import JobState
-from app.services import jobs
+from app.services import jobs, publishing
 from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.services.rounds import cancel_project, finish_project, start_project
@@ -165,9 +165,9 @@ class TestSweep:
         with transaction(session_factory) as session:
             assert jobs.claim(session, job_id, settings) is not None
         assert first is not None
-        selection = jobs.Selection([], 0, {}, "")
+        selection = publishing.Selection([], 0, {}, "")
         with pytest.raises(JobFenced), transaction(session_factory) as session:
-            jobs.publish_selection(session, first, selection, settings)
+            publishing.publish_selection(session, first, selection, settings)
 
 
 @pytest.mark.slow

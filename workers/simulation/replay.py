@@ -210,6 +210,7 @@ def _select(
         model.resolved,
         context.seed,
         number,
+        trains=needs_model(strategy),
         device=context.device,
         hooks=hooks,
     )

@@ -78,6 +78,7 @@ class RankedItem:
     score: float
     suggestion_class: int | None = None
     suggestion_confidence: float | None = None
+    is_control: bool = False
 
 
 def free_expired_leases(session: Session, project_id: int) -> int:
@@ -348,6 +349,7 @@ def insert_batch(
                 "score": entry.score,
                 "suggestion_class": entry.suggestion_class,
                 "suggestion_confidence": entry.suggestion_confidence,
+                "is_control": entry.is_control,
             }
             for rank, (item_id, entry) in enumerate(ranked)
         ],

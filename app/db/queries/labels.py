@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import and_, false, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import (
     Annotator,
+    BatchItem,
     Item,
     Label,
     LabelRevision,
@@ -16,6 +17,7 @@ from app.db.tables import (
     ResolvedLabel,
     Split,
 )
+from app.domain.states import BatchItemState
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class ExportedLabel:
     class_index: int
     source: LabelSource
     round_number: int | None
+    is_control: bool
     resolved_at: datetime
 
 
@@ -92,8 +95,12 @@ def export_page(
 ) -> list[ExportedLabel]:
     """Return up to `limit` resolved labels with a pool index above `after_index`, ascending."""
     rows = session.execute(
-        select(Item, ResolvedLabel)
+        select(Item, ResolvedLabel, func.coalesce(BatchItem.is_control, false()))
         .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
+        .outerjoin(
+            BatchItem,
+            and_(BatchItem.item_id == Item.id, BatchItem.state == BatchItemState.LABELED),
+        )
         .where(Item.project_id == project_id, Item.split == Split.POOL, Item.index > after_index)
         .order_by(Item.index)
         .limit(limit)
@@ -106,9 +113,10 @@ def export_page(
             class_index=label.class_index,
             source=LabelSource(label.source),
             round_number=label.round_number,
+            is_control=is_control,
             resolved_at=label.resolved_at,
         )
-        for item, label in rows
+        for item, label, is_control in rows
     ]
 
 

@@ -1,0 +1,150 @@
+"""Routes of core-sets."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import coresets as queries
+from app.db.session import transaction
+from app.db.tables import Coreset, Job
+from app.domain.errors import CoresetNotReady, NotFound
+from app.domain.states import JobState
+from app.schemas.common import problems
+from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut
+from app.services import coresets
+
+router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"])
+PAGE = 2000
+COLUMNS = ["rank", "item_id", "external_id", "index", "class", "score"]
+EXPORT_TYPES = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "npy": "application/octet-stream",
+}
+
+
+@router.post("", status_code=202, summary="Make a core-set", responses=problems(403, 404))
+def create(
+    body: CoresetIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+) -> CoresetOut:
+    """Ask for a core-set; a worker selects it."""
+    wanted = coresets.CoresetIn(**body.model_dump())
+    return _render(*coresets.create_coreset(session, project, wanted, settings))
+
+
+@router.get("", summary="List core-sets", responses=problems(404))
+def list_coresets(session: SessionDep, project: ProjectDep) -> list[CoresetOut]:
+    """Return every core-set, oldest first."""
+    return [_render(*row) for row in queries.list_all(session, project.id)]
+
+
+@router.get("/{coreset}", summary="Read a core-set", responses=problems(404))
+def read(session: SessionDep, project: ProjectDep, coreset: int) -> CoresetOut:
+    """Return one core-set, with the state and progress of its job."""
+    return _render(*_get(session, project.id, coreset))
+
+
+@router.get(
+    "/{coreset}/items",
+    summary="Export a core-set",
+    response_class=StreamingResponse,
+    responses={
+        **problems(403, 404, 409),
+        200: {
+            "content": {
+                "application/x-ndjson": {"schema": CoresetItemOut.model_json_schema()},
+                "text/csv": {"schema": {"type": "string"}},
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            }
+        },
+    },
+)
+def export(
+    request: Request,
+    session: SessionDep,
+    project: ProjectDep,
+    _admin: AdminDep,
+    coreset: int,
+    format_: Annotated[Literal["jsonl", "csv", "npy"], Query(alias="format")] = "jsonl",
+) -> Response:
+    """Stream the items in order of selection: JSON lines, CSV, or int64 pool indices as npy."""
+    found, job = _get(session, project.id, coreset)
+    if job.state != JobState.SUCCEEDED:
+        reason = f": {job.error}" if job.error else ""
+        raise CoresetNotReady(
+            f"The job of core-set {coreset} is {job.state}{reason}. Read the core-set to see how "
+            "far it is; a failed job can be retried."
+        )
+    if format_ == "npy":
+        buffer = io.BytesIO()
+        np.save(buffer, np.asarray(queries.kept_indices(session, found.id), np.int64))
+        return Response(buffer.getvalue(), media_type=EXPORT_TYPES[format_])
+    rows = _pages(request.app.state.session_factory, found.id, project.classes)
+    body = _as_csv(rows) if format_ == "csv" else _as_jsonl(rows)
+    return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
+
+
+def _get(session: Session, project_id: int, coreset_id: int) -> tuple[Coreset, Job]:
+    found = queries.get(session, project_id, coreset_id)
+    if found is None:
+        raise NotFound("coreset", coreset_id)
+    return found
+
+
+def _render(coreset: Coreset, job: Job) -> CoresetOut:
+    own = {
+        name: getattr(coreset, name) for name in CoresetOut.model_fields if hasattr(coreset, name)
+    }
+    return CoresetOut(
+        **own, job_id=job.id, state=JobState(job.state), progress=job.progress, error=job.error
+    )
+
+
+def _pages(
+    factory: sessionmaker[Session], coreset_id: int, classes: list[str]
+) -> Iterator[CoresetItemOut]:
+    """Yield the items in pages of short transactions, so that an export holds none open."""
+    after = -1
+    while True:
+        with transaction(factory) as session:
+            page = queries.kept_items(session, coreset_id, after, PAGE)
+        for kept in page:
+            yield CoresetItemOut(
+                rank=kept.rank,
+                item_id=kept.item_id,
+                external_id=kept.external_id,
+                index=kept.index,
+                class_=classes[kept.class_index],
+                score=kept.score,
+            )
+        if len(page) < PAGE:
+            return
+        after = page[-1].rank
+
+
+def _as_jsonl(rows: Iterator[CoresetItemOut]) -> Iterator[str]:
+    for row in rows:
+        yield row.model_dump_json(by_alias=True) + "\n"
+
+
+def _as_csv(rows: Iterator[CoresetItemOut]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS)
+    writer.writeheader()
+    for row in rows:
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow(row.model_dump(by_alias=True, mode="json"))
+    yield buffer.getvalue()

@@ -1,0 +1,107 @@
+"""Statements on core-sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, insert, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import Coreset, CoresetItem, Item, Job, Split
+
+INSERTED_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class SelectedItem:
+    """One item that a core-set's job selected: pool index, label, score."""
+
+    index: int
+    class_index: int
+    score: float
+
+
+@dataclass(frozen=True)
+class KeptItem:
+    """One item of a core-set, in order of selection."""
+
+    rank: int
+    item_id: int
+    external_id: str
+    index: int
+    class_index: int
+    score: float
+
+
+def get(session: Session, project_id: int, coreset_id: int) -> tuple[Coreset, Job] | None:
+    """Return one core-set of the project and its newest job."""
+    statement = _with_newest_job(project_id).where(Coreset.id == coreset_id)
+    row = session.execute(statement).first()
+    return None if row is None else (row[0], row[1])
+
+
+def list_all(session: Session, project_id: int) -> list[tuple[Coreset, Job]]:
+    """Return every core-set of the project with its newest job, oldest first."""
+    statement = _with_newest_job(project_id).order_by(Coreset.id)
+    return [(coreset, job) for coreset, job in session.execute(statement)]
+
+
+def _with_newest_job(project_id: int) -> Select[Coreset, Job]:
+    newest = (
+        select(func.max(Job.id)).where(Job.coreset_id == Coreset.id).correlate(Coreset)
+    ).scalar_subquery()
+    return (
+        select(Coreset, Job)
+        .join(Job, Job.coreset_id == Coreset.id)
+        .where(Coreset.project_id == project_id, Job.id == newest)
+        .execution_options(populate_existing=True)
+    )
+
+
+def insert_items(session: Session, coreset: Coreset, selected: Sequence[SelectedItem]) -> None:
+    """Insert what was selected, by pool index, in order."""
+    for start in range(0, len(selected), INSERTED_AT_ONCE):
+        part = selected[start : start + INSERTED_AT_ONCE]
+        rows_of_part = session.execute(
+            select(Item.index, Item.id).where(
+                Item.project_id == coreset.project_id,
+                Item.split == Split.POOL,
+                Item.index.in_([entry.index for entry in part]),
+            )
+        )
+        found = {index: item_id for index, item_id in rows_of_part}  # noqa: C416 - keeps the types
+        rows = [
+            {
+                "coreset_id": coreset.id,
+                "rank": start + place,
+                "item_id": found[entry.index],
+                "class_index": entry.class_index,
+                "score": entry.score,
+            }
+            for place, entry in enumerate(part)
+        ]
+        session.execute(insert(CoresetItem), rows)
+
+
+def kept_items(session: Session, coreset_id: int, after_rank: int, limit: int) -> list[KeptItem]:
+    """Return up to `limit` items selected after `after_rank`, in order of selection."""
+    rows = session.execute(
+        select(CoresetItem, Item.external_id, Item.index)
+        .join(Item, Item.id == CoresetItem.item_id)
+        .where(CoresetItem.coreset_id == coreset_id, CoresetItem.rank > after_rank)
+        .order_by(CoresetItem.rank)
+        .limit(limit)
+    )
+    return [
+        KeptItem(kept.rank, kept.item_id, external_id, index, kept.class_index, kept.score)
+        for kept, external_id, index in rows
+    ]
+
+
+def kept_indices(session: Session, coreset_id: int) -> Sequence[int]:
+    """Return the pool indices of all items, in order of selection."""
+    return session.scalars(
+        select(Item.index)
+        .join(CoresetItem, CoresetItem.item_id == Item.id)
+        .where(CoresetItem.coreset_id == coreset_id)
+        .order_by(CoresetItem.rank)
+    ).all()

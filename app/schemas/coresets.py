@@ -1,0 +1,69 @@
+"""Requests and responses of core-sets."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from app.domain.states import JobState
+from app.schemas.common import Request, Response
+
+
+class CoresetIn(Request):
+    """A core-set of the items that are labeled now; give either `fraction` or `budget`."""
+
+    strategy: str
+    fraction: Annotated[float | None, Field(gt=0, lt=1)] = None
+    budget: Annotated[int | None, Field(ge=1)] = None
+    model: Annotated[
+        str | None, Field(description="That selects; by default the project's proxy.")
+    ] = None
+    recipe: Annotated[
+        dict[str, Any], Field(description="Overrides of the model's default recipe.")
+    ] = Field(default_factory=dict)
+    epochs: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    class_balance: bool = False
+    initial_uniform: Annotated[
+        int, Field(ge=0, description="Items drawn uniformly first; they count in the budget.")
+    ] = 0
+    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"strategy": "forgetting_events", "fraction": 0.5, "class_balance": True}
+        }
+    )
+
+
+class CoresetOut(Response):
+    """A core-set; its items can be read once `state` is `succeeded`."""
+
+    id: int
+    strategy: str
+    budget: int
+    class_balance: bool
+    initial_uniform: int
+    model: str
+    recipe: dict[str, Any]
+    seed: int
+    job_id: int
+    state: JobState
+    progress: dict[str, Any]
+    error: str | None
+    n_labeled: int | None
+    label_version: int | None
+    seconds: dict[str, float]
+    provenance: dict[str, Any]
+    weights_hash: str | None
+    created_at: datetime
+
+
+class CoresetItemOut(Response):
+    """One kept item; `rank` 0 was selected first, `class` is the label it was selected with."""
+
+    rank: int
+    item_id: int
+    external_id: str
+    index: int
+    class_: Annotated[str, Field(serialization_alias="class")]
+    score: float

@@ -1,0 +1,101 @@
+"""Core-sets: which of the labeled items to keep for training, asked for and read."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import labels, projects
+from app.db.tables import Coreset, Job, JobKind, Project
+from app.domain.errors import CoresetInvalid
+from app.services.projects import ModelChoice, resolve_model
+from app.services.rounds import create_job
+from selection.catalog import Purpose, known_strategies, needs_model
+
+
+@dataclass(frozen=True)
+class CoresetIn:
+    """A core-set as it is asked for; exactly one of fraction and budget."""
+
+    strategy: str
+    fraction: float | None = None
+    budget: int | None = None
+    model: str | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    epochs: int | None = None
+    class_balance: bool = False
+    initial_uniform: int = 0
+    seed: int | None = None
+
+
+def create_coreset(
+    session: Session, project_id: int, wanted: CoresetIn, settings: Settings
+) -> tuple[Coreset, Job]:
+    """Create a core-set and its job; the labels are those at the job's first attempt.
+
+    Raises:
+        NotFound: there is no such project.
+        CoresetInvalid: a setting is unknown, contradicts another, or does not fit the labels.
+    """
+    project = projects.lock(session, project_id)
+    _check_strategy(session, project, wanted)
+    choice = _resolve_selector(project, wanted)
+    budget = _budget(wanted, project.n_labeled + project.n_imported)
+    coreset = Coreset(
+        project_id=project.id,
+        strategy=wanted.strategy,
+        budget=budget,
+        class_balance=wanted.class_balance,
+        initial_uniform=wanted.initial_uniform,
+        model=choice["model"],
+        recipe=choice["recipe"],
+        seed=project.seed if wanted.seed is None else wanted.seed,
+    )
+    session.add(coreset)
+    session.flush()
+    job = create_job(session, project, JobKind.SELECT_CORESET, coreset, settings.job_max_attempts)
+    session.refresh(coreset)
+    session.refresh(job)
+    return coreset, job
+
+
+def _check_strategy(session: Session, project: Project, wanted: CoresetIn) -> None:
+    known = known_strategies(Purpose.CORESET)
+    if wanted.strategy not in known:
+        raise CoresetInvalid(
+            f"{wanted.strategy!r} selects no core-sets; strategies that do are {', '.join(known)}."
+        )
+    n_classes = labels.n_classes_resolved(session, project.id)
+    if n_classes < 2 and needs_model(wanted.strategy):
+        raise CoresetInvalid(
+            f"The labels hold {n_classes} of the project's classes, but {wanted.strategy} trains a "
+            "model, which needs two. Label items of another class, or use uniform."
+        )
+
+
+def _budget(wanted: CoresetIn, n_labeled: int) -> int:
+    if (wanted.fraction is None) == (wanted.budget is None):
+        raise CoresetInvalid("Give either fraction or budget.")
+    budget = wanted.budget if wanted.budget is not None else round(wanted.fraction * n_labeled)  # type: ignore[operator]
+    if not 1 <= budget < n_labeled:
+        raise CoresetInvalid(
+            f"A core-set of {budget} out of {n_labeled} labeled items is none: keep at least 1 and "
+            "fewer than are labeled."
+        )
+    if wanted.initial_uniform > budget:
+        raise CoresetInvalid(
+            f"initial_uniform {wanted.initial_uniform} counts inside the budget, which is {budget}."
+        )
+    return budget
+
+
+def _resolve_selector(project: Project, wanted: CoresetIn) -> dict[str, Any]:
+    """Return {model, recipe}: the project's proxy, or what was asked for instead."""
+    overrides = dict(wanted.recipe)
+    if wanted.epochs is not None:
+        overrides["epochs"] = wanted.epochs
+    model = wanted.model or project.proxy["model"]
+    if model == project.proxy["model"] and not overrides:
+        return dict(project.proxy)
+    return resolve_model("model", ModelChoice(model, overrides), project.modality)

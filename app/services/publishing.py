@@ -1,0 +1,192 @@
+"""What a job's end writes: its result and all that follows, in one transaction under the fence.
+
+Locks go project first, then job; whoever lost the job's token publishes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import batches, projects
+from app.db.queries import coresets as coreset_queries
+from app.db.queries import jobs as queries
+from app.db.queries.batches import RankedItem
+from app.db.queries.coresets import SelectedItem
+from app.db.tables import Coreset, Job, Model, ModelRole, Project, Round
+from app.domain.budget import next_batch_budget
+from app.domain.errors import JobFenced, NotFound
+from app.domain.states import JobState, ProjectState, RoundState
+from app.services.jobs import ClaimedJob
+from app.services.leasing import release_expired
+from app.services.rounds import advance, budget_state, n_selectable
+from app.services.transitions import set_job_state, set_project_state, set_round_state
+
+
+@dataclass(frozen=True)
+class TrainedFacts:
+    """What a job reports of the model that it trained; the weights are an artifact."""
+
+    name: str
+    recipe: dict[str, Any]
+    recipe_hash: str
+    weights_hash: str
+    n_labeled: int
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a selecting job reports: the ranking, best first, and how it came about.
+
+    `decided_by` holds all that `svp replay-selection` needs to repeat it.
+    """
+
+    ranked: Sequence[RankedItem]
+    n_labeled: int
+    seconds: dict[str, float]
+    ranking_hash: str
+    model: TrainedFacts | None = None
+    decided_by: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CoresetFacts:
+    """What a core-set's job reports: items by pool index, in order of selection, and how it went.
+
+    `weights_hash` is the selection model's artifact; None where the strategy needs no model.
+    """
+
+    selected: Sequence[SelectedItem]
+    n_labeled: int
+    seconds: dict[str, float]
+    provenance: dict[str, Any]
+    weights_hash: str | None
+
+
+def begin_selecting(session: Session, claimed: ClaimedJob) -> None:
+    """Move the job's round from training to selecting, if it is not there yet.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    _, _, round_ = _lock_round(session, claimed)
+    if round_.state == RoundState.TRAINING:
+        set_round_state(session, round_, RoundState.SELECTING)
+
+
+def publish_selection(
+    session: Session, claimed: ClaimedJob, selection: Selection, settings: Settings
+) -> None:
+    """End a selecting job: store its model, hand its batch out, go on to labeling.
+
+    Withdraws the reserve of earlier rounds that nobody holds; leaves out items that were labeled
+    or leased since the snapshot; the next ranked ones take their places.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended; nothing is published.
+    """
+    project, job, round_ = _lock_round(session, claimed)
+    release_expired(session, project, settings)
+    if selection.model is not None:
+        model = _insert_model(session, job, round_, ModelRole.PROXY, selection.model)
+        round_.model_id = model.id
+    batches.withdraw_uncommitted(session, project.id)
+    indices = [entry.index for entry in selection.ranked]
+    selectable = batches.selectable_items(session, project.id, indices)
+    ranked = [(selectable[e.index], e) for e in selection.ranked if e.index in selectable]
+    budget = budget_state(session, project)
+    n_batch = next_batch_budget(round_.budget, budget, n_selectable(project, budget))
+    batches.insert_batch(
+        session,
+        round_,
+        ranked[: n_batch + project.reserve],
+        n_batch,
+        project.labels_per_item,
+    )
+    round_.n_labeled = selection.n_labeled
+    round_.seconds = selection.seconds
+    round_.ranking_hash = selection.ranking_hash
+    round_.selection = dict(selection.decided_by)
+    round_.labeling_at = func.now()
+    set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
+    set_job_state(session, job, JobState.SUCCEEDED)
+    advance(session, project, settings.job_max_attempts)
+
+
+def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -> None:
+    """End the target's job: store its model and finish the project.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended; nothing is published.
+    """
+    project = projects.lock(session, claimed.project_id)
+    job = _owned(session, claimed)
+    _insert_model(session, job, None, ModelRole.TARGET, model)
+    set_job_state(session, job, JobState.SUCCEEDED)
+    set_project_state(session, project, ProjectState.FINISHED)
+    project.finished_at = func.now()
+
+
+def publish_coreset(session: Session, claimed: ClaimedJob, facts: CoresetFacts) -> None:
+    """End a core-set's job: store what it selected.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended; nothing is published.
+    """
+    projects.lock(session, claimed.project_id)
+    job = _owned(session, claimed)
+    coreset = session.get(Coreset, claimed.coreset_id)
+    if coreset is None:
+        raise NotFound("coreset", claimed.coreset_id)
+    coreset_queries.insert_items(session, coreset, facts.selected)
+    coreset.n_labeled = facts.n_labeled
+    coreset.label_version = job.snapshot_version
+    coreset.seconds = facts.seconds
+    coreset.provenance = facts.provenance
+    coreset.weights_hash = facts.weights_hash
+    set_job_state(session, job, JobState.SUCCEEDED)
+
+
+def _owned(session: Session, claimed: ClaimedJob) -> Job:
+    job = queries.owned(session, claimed.id, claimed.token)
+    if job is None:
+        raise JobFenced(claimed.id)
+    return job
+
+
+def _lock_round(session: Session, claimed: ClaimedJob) -> tuple[Project, Job, Round]:
+    project = projects.lock(session, claimed.project_id)
+    job = _owned(session, claimed)
+    round_ = session.get(Round, claimed.round_id)
+    if round_ is None:
+        raise NotFound("round", claimed.round_id)
+    return project, job, round_
+
+
+def _insert_model(
+    session: Session, job: Job, round_: Round | None, role: ModelRole, facts: TrainedFacts
+) -> Model:
+    model = Model(
+        project_id=job.project_id,
+        round_number=round_.number if round_ else None,
+        role=role,
+        name=facts.name,
+        recipe=facts.recipe,
+        recipe_hash=facts.recipe_hash,
+        weights_hash=facts.weights_hash,
+        n_labeled=facts.n_labeled,
+        metrics=facts.metrics,
+        seconds=facts.seconds,
+        provenance=facts.provenance,
+        label_version=job.snapshot_version or 0,
+        stale=job.snapshot_stale,
+    )
+    session.add(model)
+    session.flush()
+    return model

@@ -1,0 +1,232 @@
+"""One selection as a whole: control arm, candidate pool, strategy, constraints.
+
+The strategy proper is `selection.registry.rank`; what may be asked of any strategy is put around it
+here, so that the service, the replay and `svp select` do the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from selection.candidates import (
+    CandidatePool,
+    neighbour_candidates,
+    selection_recall,
+    uniform_candidates,
+)
+from selection.catalog import Signal
+from selection.constraints import class_balanced, without_duplicates
+from selection.control import draw_control, interleave
+from selection.errors import BudgetError, EmptyPoolError
+from selection.options import CandidateKind, SelectionOptions
+from selection.registry import needed_signals, rank
+from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
+from selection.watch import Watch
+
+Streams = Callable[[str], np.random.Generator]
+"""Gives a generator for a purpose: the same state for the same purpose, each time."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pool of one selection, measured where it is looked at.
+
+    Attributes:
+        n: items.
+        measure: gives the signals of some rows; called once for the strategy's candidates and,
+            where the recall is wanted, once more for the rest.
+        features: brought features, [n, d], by which neighbours are found without a measurement.
+        labeled_features: the same of the labeled items, [m, d].
+    """
+
+    n: int
+    measure: Callable[[Rows], Signals]
+    features: FloatArray | None = None
+    labeled_features: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class CandidateReport:
+    """What a candidate pool did.
+
+    Attributes:
+        n: its items.
+        fraction: of the pool.
+        index_recall: share of the exact neighbours that the index found; None for a subsample.
+        selection_recall: share of the full scan's selection that was selected; None unless it was
+            asked for.
+    """
+
+    n: int
+    fraction: float
+    index_recall: float | None
+    selection_recall: float | None
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Selected rows of the pool, best first, [b].
+
+    Attributes:
+        rows: distinct.
+        scores: the strategy's; those of control items say nothing.
+        is_control: drawn uniformly, not by the strategy.
+        candidates: None where the strategy looked at the whole pool.
+    """
+
+    rows: Rows
+    scores: Scores
+    is_control: npt.NDArray[np.bool_]
+    candidates: CandidateReport | None = None
+
+
+def wanted_signals(strategy: str, options: SelectionOptions) -> frozenset[Signal]:
+    """Return what strategy and options need to know of a pool.
+
+    Raises:
+        UnknownStrategyError: there is no such strategy.
+    """
+    return needed_signals(strategy) | options.signals
+
+
+def select(
+    strategy: str,
+    pool: Pool,
+    budget: int,
+    streams: Streams,
+    options: SelectionOptions,
+    watch: Watch | None = None,
+) -> Selected:
+    """Return `budget` rows of the pool by the strategy under the options, best first.
+
+    Args:
+        strategy: name in the catalog, or of an installed package's entry point.
+        pool: see there.
+        budget: b in 0..n.
+        streams: purposes are "selection", "control", "candidates" and "class C".
+        options: see there; `cold_start` and `features` are the caller's affair.
+        watch: how a long selection is watched, stopped and resumed.
+
+    Raises:
+        SelectionError: the pool is empty, the budget outside 0..n, a signal missing or unfit.
+        SelectionStopped: the watch asked for it.
+    """
+    if pool.n < 1:
+        raise EmptyPoolError
+    if not 0 <= budget <= pool.n:
+        raise BudgetError(budget, pool.n)
+    control = draw_control(pool.n, budget, options.control_fraction, streams("control"))
+    rest = np.setdiff1d(np.arange(pool.n), control)
+    ranking, report = Ranking(np.empty(0, np.int64), np.empty(0)), None
+    if len(rest):
+        ranking, report = _rank_rest(
+            strategy, pool, rest, budget - len(control), streams, options, watch
+        )
+    merged, places = interleave(control, ranking, options.control_fraction)
+    is_control = np.zeros(budget, bool)
+    is_control[places] = True
+    return Selected(merged.rows, merged.scores, is_control, report)
+
+
+def rank_constrained(
+    strategy: str,
+    signals: Signals,
+    budget: int,
+    streams: Streams,
+    options: SelectionOptions,
+    watch: Watch | None = None,
+) -> Ranking:
+    """Return the strategy's ranking under class balance and without near-duplicates.
+
+    Classes are `signals.labels`, where they are known, else the most probable ones.
+    """
+    classes: IntArray | None = None
+    if options.class_balance:
+        classes = signals.labels
+        if classes is None:
+            classes = given(signals.probs).argmax(axis=1)
+
+    def ranked(asked: int) -> Ranking:
+        if classes is None:
+            return rank(strategy, signals, asked, streams("selection"), watch)
+        unsaved = replace(watch, state_file=None) if watch else None
+        return class_balanced(
+            lambda c, rows, quota: rank(
+                strategy, signals.take(rows), quota, streams(f"class {c}"), unsaved
+            ),
+            classes,
+            asked,
+        )
+
+    if options.duplicate_similarity is None:
+        return ranked(budget)
+    return without_duplicates(
+        ranked,
+        given(signals.features),
+        signals.labeled_features,
+        budget,
+        options.duplicate_similarity,
+    )
+
+
+def _rank_rest(
+    strategy: str,
+    pool: Pool,
+    rest: Rows,
+    budget: int,
+    streams: Streams,
+    options: SelectionOptions,
+    watch: Watch | None,
+) -> tuple[Ranking, CandidateReport | None]:
+    """Return the ranking of the rows that are not the control arm's, as rows of the pool."""
+    if options.candidates is None:
+        signals = pool.measure(rest)
+        ranking = rank_constrained(strategy, signals, budget, streams, options, watch)
+        return Ranking(rest[ranking.rows], ranking.scores), None
+    whole: Signals | None = None
+    if options.finds_neighbours and pool.features is None:
+        whole = pool.measure(rest)
+    found = _find_candidates(pool, whole, rest, budget, streams("candidates"), options)
+    if found is None:  # nothing is labeled: no neighbours yet
+        return _rank_rest(
+            strategy, pool, rest, budget, streams, _without_candidates(options), watch
+        )
+    rows = rest[found.rows]
+    signals = pool.measure(rows) if whole is None else whole.take(found.rows)
+    ranking = rank_constrained(strategy, signals, budget, streams, options, watch)
+    selected = rows[ranking.rows]
+    recall = None
+    if options.measure_recall:
+        whole = pool.measure(rest) if whole is None else whole
+        full = rank_constrained(strategy, whole, budget, streams, options)
+        recall = selection_recall(selected, rest[full.rows])
+    report = CandidateReport(len(rows), len(rows) / pool.n, found.index_recall, recall)
+    return Ranking(selected, ranking.scores), report
+
+
+def _find_candidates(
+    pool: Pool,
+    whole: Signals | None,
+    rest: Rows,
+    budget: int,
+    rng: np.random.Generator,
+    options: SelectionOptions,
+) -> CandidatePool | None:
+    assert options.candidates is not None  # noqa: S101 - the caller asked
+    size = options.candidates.n
+    if options.candidates.kind is CandidateKind.UNIFORM:
+        return uniform_candidates(len(rest), max(size, budget), rng)
+    if whole is None:
+        features, labeled = given(pool.features)[rest], pool.labeled_features
+    else:
+        features, labeled = given(whole.features), whole.labeled_features
+    if labeled is None or len(labeled) == 0:
+        return None
+    return neighbour_candidates(features, labeled, size, budget, rng)
+
+
+def _without_candidates(options: SelectionOptions) -> SelectionOptions:
+    """Return the options with the whole pool as candidates."""
+    return replace(options, candidates=None, measure_recall=False)

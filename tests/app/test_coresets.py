@@ -1,0 +1,195 @@
+"""Core-sets and brought features over HTTP."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.client import Client, ClientError
+from app.config import Settings
+from app.db.queries.coresets import SelectedItem
+from app.db.session import transaction
+from app.services import jobs, publishing
+from app.services.publishing import CoresetFacts
+from tests.app.conftest import MakeClient
+from tests.loop import claim_waiting
+
+SETTINGS: dict[str, Any] = {
+    "modality": "text",
+    "classes": ["neg", "pos"],
+    "initial_budget": 2,
+    "round_budget": 2,
+    "total_budget": 4,
+}
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def labeled_project(admin: Client) -> int:
+    """A draft of 20 texts, ten of them imported with their class."""
+    project = admin.create_project(**SETTINGS, name="labeled")["id"]
+    lines: list[dict[str, Any]] = [
+        {"external_id": f"t-{i}", "text": f"text {i}"}
+        | ({"class": ["neg", "pos"][i % 2]} if i < 10 else {})
+        for i in range(20)
+    ]
+    admin.import_texts(project, lines)
+    return int(project)
+
+
+def refusal(call: Callable[[], object]) -> tuple[int, str]:
+    """Return (status, code) of a request that must be refused."""
+    with pytest.raises(ClientError) as refused:
+        call()
+    return refused.value.status, refused.value.code
+
+
+def publish(
+    factory: sessionmaker[Session], settings: Settings, project: int, indices: list[int]
+) -> None:
+    """Do the waiting core-set job in the worker's place."""
+    claimed = claim_waiting(factory, settings, project)
+    assert claimed is not None
+    kept = [SelectedItem(index, index % 2, 1.0 / (1 + rank)) for rank, index in enumerate(indices)]
+    with transaction(factory) as session:
+        publishing.publish_coreset(
+            session, claimed, CoresetFacts(kept, 10, {"training": 1.0}, {"device": "cpu"}, None)
+        )
+
+
+class TestCoresets:
+    def test_made_read_and_exported(
+        self,
+        admin: Client,
+        labeled_project: int,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+    ) -> None:
+        project = labeled_project
+        wanted = {"strategy": "forgetting_events", "fraction": 0.3, "epochs": 4}
+        made = admin.create_coreset(project, **wanted)
+        assert (made["state"], made["budget"]) == ("queued", 3)
+        assert sum(made["recipe"]["epochs_per_stage"]) == 4
+        early = refusal(lambda: admin.coreset_items(project, made["id"]))
+        assert early == (409, "coreset_not_ready")
+        publish(session_factory, settings, project, [7, 2, 5])
+        read = admin.coreset(project, made["id"])
+        assert (read["state"], read["n_labeled"]) == ("succeeded", 10)
+        first = next(admin.coreset_items(project, made["id"]))
+        assert (first["external_id"], first["class"], first["rank"]) == ("t-7", "pos", 0)
+        items = f"/projects/{project}/coresets/{made['id']}/items"
+        as_csv = admin.request("GET", f"{items}?format=csv").text.splitlines()
+        assert as_csv[0] == "rank,item_id,external_id,index,class,score"
+        assert [line.split(",")[2] for line in as_csv[1:]] == ["t-7", "t-2", "t-5"]
+        indices = np.load(io.BytesIO(admin.request("GET", f"{items}?format=npy").content))
+        assert indices.dtype == np.int64
+        assert indices.tolist() == [7, 2, 5]
+        listed = admin.request("GET", f"/projects/{project}/coresets").json()
+        assert [coreset["id"] for coreset in listed] == [read["id"]]
+
+    @pytest.mark.parametrize(
+        ("wanted", "code"),
+        [
+            ({"strategy": "margin", "budget": 3}, "coreset_invalid"),
+            ({"strategy": "entropy", "budget": 10}, "coreset_invalid"),
+            ({"strategy": "entropy", "budget": 3, "model": "preact8"}, "project_invalid"),
+            ({"strategy": "entropy", "budget": 3, "recipe": {"depth": 3}}, "project_invalid"),
+            ({"strategy": "entropy", "fraction": 1.5}, "request_invalid"),
+            ({"strategy": "entropy", "budget": 3, "speed": 3}, "request_invalid"),
+        ],
+    )
+    def test_bad_request_is_refused(
+        self, admin: Client, labeled_project: int, wanted: dict[str, Any], code: str
+    ) -> None:
+        asked = refusal(lambda: admin.create_coreset(labeled_project, **wanted))
+        assert asked == (422, code)
+
+    def test_annotators_may_not_make_one(
+        self, make_client: MakeClient, labeled_project: int
+    ) -> None:
+        ada = make_client("ada")
+        asked = refusal(lambda: ada.create_coreset(labeled_project, strategy="uniform", budget=2))
+        assert asked == (403, "not_allowed")
+
+    def test_unknown_one_is_not_found(self, admin: Client, labeled_project: int) -> None:
+        assert refusal(lambda: admin.coreset(labeled_project, 99)) == (404, "not_found")
+
+    def test_failed_one_is_retried_once(
+        self,
+        admin: Client,
+        labeled_project: int,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+    ) -> None:
+        made = admin.create_coreset(labeled_project, strategy="uniform", budget=3)
+        for _ in range(settings.job_max_attempts):
+            claimed = claim_waiting(session_factory, settings, labeled_project)
+            assert claimed is not None
+            with transaction(session_factory) as session:
+                jobs.fail_attempt(session, claimed.id, claimed.token, "it broke")
+        failed = admin.coreset(labeled_project, made["id"])
+        assert (failed["state"], failed["error"]) == ("failed", "it broke")
+        retry = f"/projects/{labeled_project}/jobs/{made['job_id']}/retry"
+        admin.request("POST", retry)
+        assert refusal(lambda: admin.request("POST", retry)) == (409, "transition_not_allowed")
+        publish(session_factory, settings, labeled_project, [1, 2, 3])
+        assert admin.coreset(labeled_project, made["id"])["state"] == "succeeded"
+
+
+class TestFeatures:
+    def test_stored_with_the_project(self, admin: Client, labeled_project: int) -> None:
+        body = npy(np.ones((20, 3), np.float32))
+        stored = admin.bring_features(labeled_project, io.BytesIO(body))
+        assert (stored["n"], stored["d"]) == (20, 3)
+        assert admin.project(labeled_project)["features_hash"] == stored["features_hash"]
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (b"", "no NumPy file"),
+            (b"\x93NUMPY garbage", "no NumPy file"),
+            (npy(np.ones((20, 3), np.float32))[:150], "no NumPy file"),
+            (npy(np.ones(20)), "one array"),
+            (npy(np.ones((20, 3), np.int64)), "float32 or float64"),
+            (npy(np.ones((19, 3))), "19 rows, the pool has 20"),
+            (npy(np.where(np.arange(60).reshape(20, 3) == 17, np.nan, 1.0)), "Row 5"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(
+        self, admin: Client, labeled_project: int, body: bytes, said: str
+    ) -> None:
+        with pytest.raises(ClientError, match=said) as refused:
+            admin.bring_features(labeled_project, body)
+        assert (refused.value.status, refused.value.code) == (422, "features_invalid")
+        assert admin.project(labeled_project)["features_hash"] is None
+
+    def test_annotators_may_not_bring_them(
+        self, make_client: MakeClient, labeled_project: int
+    ) -> None:
+        ada = make_client("ada")
+        assert refusal(lambda: ada.bring_features(labeled_project, b"")) == (403, "not_allowed")
+
+    def test_options_that_need_them_wait_for_them(self, admin: Client) -> None:
+        project = admin.create_project(
+            **SETTINGS, name="cold", selection={"cold_start": "typiclust"}
+        )["id"]
+        admin.import_texts(project, ({"external_id": f"{i}", "text": f"t {i}"} for i in range(9)))
+        assert refusal(lambda: admin.start(project)) == (409, "project_not_startable")
+        admin.bring_features(project, npy(np.ones((9, 3))))
+        assert admin.start(project)["state"] == "running"
+
+    @pytest.mark.parametrize("selection", [{"cold_start": "entropy"}, {"measure_recall": True}])
+    def test_contradicting_options_are_refused(
+        self, admin: Client, selection: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ClientError, match="selection: ") as refused:
+            admin.create_project(**SETTINGS, name="x", selection=selection)
+        assert (refused.value.status, refused.value.code) == (422, "project_invalid")

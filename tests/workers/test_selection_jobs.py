@@ -1,0 +1,401 @@
+"""Jobs that select, on a real database: options, brought features, core-sets, and their replay."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import coresets as coreset_queries
+from app.db.queries import projects, rounds
+from app.db.session import transaction
+from app.db.tables import BatchItem, Item, Job, Round, Split
+from app.domain.errors import CoresetInvalid, ProjectNotStartable
+from app.domain.states import JobState
+from app.services import coresets, features
+from app.services.coresets import CoresetIn
+from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.rounds import start_project
+from app.storage.artifacts import ArtifactStore
+from selection.catalog import Purpose, known_strategies
+from tests.loop import claim_waiting
+from workers.jobs import JobContext, run_job
+from workers.replay_selection import replay_selection
+
+N_LABELED, N = 30, 70
+WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
+PROXY = ModelChoice("fasttext", {"epochs": 8, "buckets": 500, "minibatch": 8})
+
+
+@pytest.fixture
+def settings(settings: Settings, database_url: str) -> Settings:
+    return settings.model_copy(update={"database_url": SecretStr(database_url)})
+
+
+@pytest.fixture
+def store(settings: Settings) -> ArtifactStore:
+    return ArtifactStore(settings.artifact_store_url)
+
+
+@pytest.fixture
+def make_project(
+    session_factory: sessionmaker[Session], settings: Settings, store: ArtifactStore
+) -> Callable[..., int]:
+    """Make a draft of 70 texts, some labeled; `given` overrides its settings."""
+
+    def make(n_labeled: int = N_LABELED, **given: Any) -> int:
+        values = {
+            "strategy": "margin",
+            "initial_budget": 6,
+            "round_budget": 6,
+            "total_budget": 18,
+            "reserve": 4,
+            "labels_per_item": 1,
+            "seed": 5,
+            **given,
+        }
+        rng = np.random.default_rng(0)
+        lines = []
+        for i in range(N):
+            name = "ab"[i % 2]
+            text = " ".join([*rng.choice(WORDS[name], 3), f"w{rng.integers(20)}"])
+            class_name = name if i < n_labeled else None
+            lines.append((i, ItemIn(f"t{i}", Split.POOL, class_name, text)))
+        with transaction(session_factory) as session:
+            project = create_project(
+                session, ProjectIn("p", "text", ("a", "b"), PROXY, PROXY, **values)
+            )
+            import_items(session, store, settings, project.id, lines, ImportCounts())
+            return project.id
+
+    return make
+
+
+@pytest.fixture
+def do_job(
+    session_factory: sessionmaker[Session], settings: Settings, store: ArtifactStore
+) -> Callable[[int], None]:
+    """Do the project's waiting job in this process."""
+
+    def do(project_id: int) -> None:
+        claimed = claim_waiting(session_factory, settings, project_id)
+        assert claimed is not None
+        run_job(JobContext(claimed, settings, session_factory, store, lambda: False))
+
+    return do
+
+
+def start(factory: sessionmaker[Session], project_id: int) -> None:
+    with transaction(factory) as session:
+        start_project(session, project_id)
+
+
+def bring(
+    factory: sessionmaker[Session], store: ArtifactStore, project_id: int, path: Path, d: int = 4
+) -> np.ndarray:
+    """Bring features in which 7 items lie far away, in d directions, and return them."""
+    array = np.random.default_rng(3).normal(size=(N, d)).astype(np.float32)
+    array[60:67] += 40.0 * np.eye(d, dtype=np.float32)[np.arange(7) % d]
+    np.save(path, array)
+    with transaction(factory) as session:
+        features.bring_features(session, store, project_id, path)
+    return array
+
+
+def selected(factory: sessionmaker[Session], project_id: int) -> tuple[Round, list[BatchItem]]:
+    with transaction(factory) as session:
+        round_ = rounds.latest(session, project_id)
+        assert round_ is not None
+        page = rounds.ranked_page(session, round_.id, -1, 1000)
+        return round_, [batch_item for batch_item, _ in page]
+
+
+def selected_index(factory: sessionmaker[Session], project_id: int) -> list[int]:
+    with transaction(factory) as session:
+        round_ = rounds.latest(session, project_id)
+        assert round_ is not None
+        page = rounds.ranked_page(session, round_.id, -1, 1000)
+        return [item.index for _, item in page]
+
+
+class TestOptions:
+    def test_control_arm_is_marked_in_batch_and_reserve(
+        self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
+    ) -> None:
+        project_id = make_project(selection={"control_fraction": 0.5})
+        start(session_factory, project_id)
+        do_job(project_id)
+        round_, items = selected(session_factory, project_id)
+        assert [item.is_control for item in items] == [True, False] * 5
+        assert round_.selection["n_control"] == 5
+        assert all(item.suggestion_class is not None for item in items)
+
+    def test_class_balance_takes_as_many_of_each_predicted_class(
+        self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
+    ) -> None:
+        project_id = make_project(selection={"class_balance": True})
+        start(session_factory, project_id)
+        do_job(project_id)
+        _, items = selected(session_factory, project_id)
+        classes = [item.suggestion_class for item in items]
+        assert classes == [0, 1] * 5
+
+    def test_candidates_are_reported_with_their_recall(
+        self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
+    ) -> None:
+        options = {"candidates": {"kind": "uniform", "n": 20}, "measure_recall": True}
+        project_id = make_project(selection=options)
+        start(session_factory, project_id)
+        do_job(project_id)
+        round_, items = selected(session_factory, project_id)
+        report = round_.selection["candidates"]
+        assert report["n"] == 20
+        assert report["fraction"] == 0.5  # of the 40 without a label
+        assert 0 <= report["selection_recall"] <= 1
+        assert len(items) == 10
+
+
+class TestBroughtFeatures:
+    def test_cold_start_selects_by_them(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project(0, selection={"cold_start": "k_centers"})
+        with pytest.raises(ProjectNotStartable, match="PUT them"):
+            start(session_factory, project_id)
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        start(session_factory, project_id)
+        do_job(project_id)
+        round_, _ = selected(session_factory, project_id)
+        assert round_.strategy == "k_centers"
+        assert round_.model_id is None
+        far = set(selected_index(session_factory, project_id)[:5]) & set(range(60, 67))
+        assert {(i - 60) % 4 for i in far} == {0, 1, 2, 3}, "one in each far direction"
+
+    def test_strategy_on_brought_features_trains_no_proxy(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project(strategy="k_centers", selection={"features": "brought"})
+        array = bring(session_factory, store, project_id, tmp_path / "f.npy")
+        start(session_factory, project_id)
+        do_job(project_id)
+        round_, _ = selected(session_factory, project_id)
+        assert "training" not in round_.seconds
+        first = selected_index(session_factory, project_id)[0]
+        squared = np.square(array[N_LABELED:, None] - array[:N_LABELED]).sum(axis=2).min(axis=1)
+        assert first == N_LABELED + squared.argmax()
+
+    def test_neighbours_are_found_before_the_proxy_scores(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        options = {"features": "brought", "candidates": {"kind": "neighbours", "n": 1}}
+        project_id = make_project(selection=options)
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        start(session_factory, project_id)
+        do_job(project_id)
+        round_, items = selected(session_factory, project_id)
+        report = round_.selection["candidates"]
+        assert report["index_recall"] == 1.0
+        assert 10 <= report["n"] <= 30
+        assert not set(selected_index(session_factory, project_id)) & set(range(60, 67))
+        assert round_.model_id is not None
+        assert len(items) == 10
+
+
+class TestReplay:
+    @pytest.mark.parametrize("strategy", ["margin", "badge", "k_centers", "uniform"])
+    def test_stored_selection_gives_the_same_indices_again(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        strategy: str,
+    ) -> None:
+        options = {"control_fraction": 0.2, "duplicate_similarity": 0.99}
+        project_id = make_project(strategy=strategy, selection=options)
+        start(session_factory, project_id)
+        do_job(project_id)
+        elsewhere = settings.model_copy(update={"data_folder": settings.data_folder / "other"})
+        found = replay_selection(session_factory, store, elsewhere, project_id, 0)
+        assert found.strategy == strategy
+        assert found.n == 10
+        assert found.first_difference is None
+        assert found.score_difference == 0.0
+
+    def test_another_model_is_seen(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+    ) -> None:
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            round_ = rounds.latest(session, project_id)
+            assert round_ is not None
+            round_.selection = {**round_.selection, "options": {"control_fraction": 0.9}}
+        found = replay_selection(session_factory, store, settings, project_id, 0)
+        assert found.first_difference is not None
+
+    def test_round_without_a_selection_is_an_error(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+    ) -> None:
+        project_id = make_project()
+        start(session_factory, project_id)
+        with pytest.raises(ValueError, match="no stored selection"):
+            replay_selection(session_factory, store, settings, project_id, 0)
+
+
+class TestCoresets:
+    @pytest.fixture
+    def make_coreset(
+        self, session_factory: sessionmaker[Session], settings: Settings, make_project: Any
+    ) -> Callable[..., tuple[int, int]]:
+        def make(project_id: int | None = None, **wanted: Any) -> tuple[int, int]:
+            project_id = project_id or make_project()
+            with transaction(session_factory) as session:
+                request = CoresetIn(**wanted)
+                coreset, _ = coresets.create_coreset(session, project_id, request, settings)
+                return project_id, coreset.id
+
+        return make
+
+    @pytest.mark.parametrize("strategy", known_strategies(Purpose.CORESET))
+    def test_every_strategy_keeps_labeled_items_in_balance(
+        self,
+        session_factory: sessionmaker[Session],
+        make_coreset: Any,
+        do_job: Any,
+        strategy: str,
+    ) -> None:
+        project_id, coreset_id = make_coreset(
+            strategy=strategy, fraction=0.4, class_balance=True, initial_uniform=4, epochs=3
+        )
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            found = coreset_queries.get(session, project_id, coreset_id)
+            assert found is not None
+            coreset, job = found
+            kept = coreset_queries.kept_items(session, coreset_id, -1, 1000)
+        assert job.state == JobState.SUCCEEDED
+        assert coreset.n_labeled == N_LABELED
+        assert len({item.item_id for item in kept}) == 12
+        assert all(item.index < N_LABELED for item in kept)
+        assert [item.rank for item in kept] == list(range(12))
+        assert [item.class_index for item in kept[4:]] == [0, 1] * 4
+        assert (coreset.weights_hash is None) == (strategy == "uniform")
+        assert coreset.provenance["snapshot_hash"]
+
+    def test_it_can_be_made_while_a_round_is_labeled(
+        self,
+        session_factory: sessionmaker[Session],
+        make_project: Any,
+        make_coreset: Any,
+        do_job: Any,
+    ) -> None:
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        make_coreset(project_id, strategy="el2n", budget=5, epochs=2)
+        make_coreset(project_id, strategy="entropy", budget=5, epochs=2)
+        do_job(project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            states = session.scalars(select(Job.state).where(Job.project_id == project_id))
+            assert set(states) == {JobState.SUCCEEDED}
+            kept = [len(coreset_queries.kept_indices(session, c.id)) for c, _ in
+                    coreset_queries.list_all(session, project_id)]  # fmt: skip
+        assert kept == [5, 5]
+
+    @pytest.mark.parametrize(
+        ("wanted", "said"),
+        [
+            ({"strategy": "margin", "budget": 5}, "forgetting_events"),
+            ({"strategy": "best", "budget": 5}, "forgetting_events"),
+            ({"strategy": "entropy"}, "either fraction or budget"),
+            ({"strategy": "entropy", "budget": 5, "fraction": 0.5}, "either"),
+            ({"strategy": "entropy", "budget": 30}, "30 out of 30"),
+            ({"strategy": "entropy", "budget": 5, "initial_uniform": 6}, "which is 5"),
+        ],
+    )
+    def test_what_cannot_be_made_is_refused(
+        self, make_coreset: Any, wanted: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(CoresetInvalid, match=said):
+            make_coreset(**wanted)
+
+    def test_one_class_is_refused_for_strategies_that_train(
+        self, make_project: Any, make_coreset: Any
+    ) -> None:
+        project_id = make_project(1)
+        with pytest.raises(CoresetInvalid, match="needs two"):
+            make_coreset(project_id, strategy="entropy", budget=1)
+
+
+def test_snapshot_of_a_job_keeps_the_features_of_its_first_attempt(
+    session_factory: sessionmaker[Session],
+    settings: Settings,
+    store: ArtifactStore,
+    make_project: Any,
+    tmp_path: Path,
+) -> None:
+    project_id = make_project(strategy="k_centers", selection={"features": "brought"})
+    bring(session_factory, store, project_id, tmp_path / "f.npy")
+    start(session_factory, project_id)
+    claimed = claim_waiting(session_factory, settings, project_id)
+    assert claimed is not None
+    calls = 0
+
+    def stop_first() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls == 1
+
+    context = JobContext(claimed, settings, session_factory, store, stop_first)
+    with pytest.raises(Exception, match="stopped"):
+        run_job(context)
+    np.save(buffer := io.BytesIO(), np.zeros((N, 4)))
+    (tmp_path / "other.npy").write_bytes(buffer.getvalue())
+    with transaction(session_factory) as session:
+        features.bring_features(session, store, project_id, tmp_path / "other.npy")
+    run_job(replace(context, should_stop=lambda: False))
+    round_, _ = selected(session_factory, project_id)
+    with transaction(session_factory) as session:
+        job = session.scalars(select(Job)).one()
+        n_items = len(session.scalars(select(Item.id)).all())
+    assert n_items == N
+    assert job.state == JobState.SUCCEEDED
+    with transaction(session_factory) as session:
+        project_hash = projects.get(session, project_id).features_hash
+    assert round_.selection["features_hash"] != project_hash

@@ -1,0 +1,173 @@
+"""A core-set as a pure function of arrays: train the selection model, keep the best labeled items.
+
+The service's job and the replay both call `run_coreset_step`. Source: Selection via Proxy, section
+3.2.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data.arrays import Inputs
+from models.forgetting import ForgettingCounts
+from models.predict import predict
+from models.recipe import Recipe
+from models.timing import Stopwatch
+from models.train import TrainedModel, train
+from selection.catalog import Signal
+from selection.options import SelectionOptions
+from selection.registry import needed_signals
+from selection.select import rank_constrained
+from selection.types import NEVER_LEARNED, Ranking, Rows, Signals
+from workers.round_step import Evaluation, RoundHooks, evaluate, random_stream, training_seed
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CoresetRequest:
+    """What is to be kept.
+
+    Attributes:
+        strategy: name in selection.catalog, for core-sets.
+        budget: b, items to keep.
+        class_balance: the same number of each class, as far as there are items.
+        initial_uniform: of the budget, drawn uniformly before the strategy looks: the first
+            centres of k-centers (1,000 in the paper).
+    """
+
+    strategy: str
+    budget: int
+    class_balance: bool = False
+    initial_uniform: int = 0
+
+
+@dataclass(frozen=True)
+class CoresetResult:
+    """What is kept.
+
+    Attributes:
+        rows: positions among the labeled items, in order of selection, [b].
+        scores: the strategy's, [b]; initial ones carry the first selected one's.
+        seconds: training, inference, selection and evaluation, device-synchronised.
+        metrics: evaluation accuracy of the selection model, if it was measured.
+        selector: the selection model; None where the strategy needs none.
+    """
+
+    rows: Rows
+    scores: npt.NDArray[np.float64]
+    seconds: dict[str, float]
+    metrics: dict[str, Any]
+    selector: TrainedModel | None = field(repr=False)
+
+
+def run_coreset_step(
+    labeled: Inputs,
+    labels: IntArray,
+    n_classes: int,
+    request: CoresetRequest,
+    model: str,
+    recipe: Recipe,
+    seed: int,
+    *,
+    evaluation: Evaluation | None = None,
+    device: str = "cpu",
+    hooks: RoundHooks | None = None,
+) -> CoresetResult:
+    """Return the labeled items to keep.
+
+    Args:
+        labeled: the labeled items, ascending by pool index, [m].
+        labels: their class indices, [m].
+        n_classes: C.
+        request: what is to be kept.
+        model: name in models.catalog, of the selection model.
+        recipe: how it is trained; few epochs for EL2N.
+        seed: of model and draws.
+        evaluation: None where there is no evaluation split.
+        device: "cpu" or "cuda[:i]".
+        hooks: how training and selection are watched, stopped and resumed.
+
+    Raises:
+        TrainingStopped, SelectionStopped: `hooks.should_stop` asked for it.
+        SelectionError: the budget is larger than m.
+    """
+    hooks = hooks or RoundHooks()
+    watch = Stopwatch(device)
+    needs = needed_signals(request.strategy)
+    selector, metrics = None, {}
+    if needs:
+        counts_forgetting = Signal.FORGETTING_COUNTS in needs
+        with watch.part("training"):
+            selector = train(
+                model,
+                recipe,
+                labeled,
+                labels,
+                n_classes,
+                training_seed(seed, 0, "selector"),
+                device=device,
+                count_forgetting=counts_forgetting,
+                checkpoint=hooks.checkpoint,
+                on_progress=hooks.on_progress,
+                should_stop=hooks.should_stop,
+            )
+        metrics = evaluate(selector, evaluation, device, watch)
+    signals = _signals(labeled, labels, selector, needs, device, watch)
+    with watch.part("selection"):
+        ranking = _select(signals, request, seed, hooks, device)
+    return CoresetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
+
+
+def _signals(
+    labeled: Inputs,
+    labels: IntArray,
+    selector: TrainedModel | None,
+    needs: frozenset[Signal],
+    device: str,
+    watch: Stopwatch,
+) -> Signals:
+    if selector is None:
+        return Signals(len(labels), labels=labels)
+    counts = None if selector.forgetting is None else finite_counts(selector.forgetting)
+    if not needs & {Signal.PROBS, Signal.FEATURES}:
+        return Signals(len(labels), labels=labels, forgetting_counts=counts)
+    with watch.part("inference"):
+        wants_features = Signal.FEATURES in needs
+        predicted = predict(selector, labeled, device=device, with_features=wants_features)
+    return Signals(
+        len(labels), predicted.probs, predicted.features, labels=labels, forgetting_counts=counts
+    )
+
+
+def finite_counts(forgetting: ForgettingCounts) -> IntArray:
+    """Return the counts as a strategy takes them: NEVER_LEARNED for items never right."""
+    return np.where(forgetting.is_learned, forgetting.counts, NEVER_LEARNED)
+
+
+def _select(
+    signals: Signals, request: CoresetRequest, seed: int, hooks: RoundHooks, device: str
+) -> Ranking:
+    def stream(purpose: str) -> np.random.Generator:
+        return random_stream(seed, 0, f"core-set {purpose}")
+
+    initial = stream("initial").permutation(signals.n)[: request.initial_uniform]
+    rest = np.setdiff1d(np.arange(signals.n), initial)
+    if len(initial):
+        centres = None if signals.features is None else signals.features[initial]
+        signals = signals.take(rest, centres)
+    ranking = rank_constrained(
+        request.strategy,
+        signals,
+        request.budget - len(initial),
+        stream,
+        SelectionOptions(class_balance=request.class_balance),
+        hooks.selection_watch(device),
+    )
+    first = ranking.scores[0] if len(ranking.scores) else 0.0
+    return Ranking(
+        np.concatenate([initial, rest[ranking.rows]]),
+        np.concatenate([np.full(len(initial), first), ranking.scores]),
+    )

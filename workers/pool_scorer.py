@@ -1,0 +1,118 @@
+"""What a selection knows of the pool: signals of the rows that it looks at, measured once."""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data.arrays import Inputs
+from models.predict import Predictions, predict
+from models.timing import Stopwatch
+from models.train import TrainedModel
+from selection.catalog import Signal
+from selection.errors import SelectionError
+from selection.select import Pool
+from selection.types import FloatArray, IntArray, Rows, Signals
+
+
+class PoolScorer:
+    """Measures signals of pool rows by the proxy, or takes them from brought features.
+
+    A row is a position in `pool_index`. The seconds are the stopwatch's part "inference".
+    """
+
+    def __init__(
+        self,
+        pool: Inputs,
+        pool_index: IntArray,
+        labeled_index: IntArray,
+        wanted: frozenset[Signal],
+        proxy: TrainedModel | None,
+        features: FloatArray | None,
+        watch: Stopwatch,
+        *,
+        brought: bool,
+    ) -> None:
+        """Prepare; nothing is measured yet.
+
+        Args:
+            pool: inputs of the whole pool split, [n_pool].
+            pool_index: items that may be selected, [n].
+            labeled_index: items with a resolved label, [m].
+            wanted: signals of strategy and options.
+            proxy: None where none was trained.
+            features: brought features of the whole pool split, [n_pool, d], if there are.
+            watch: where the seconds of inference are added.
+            brought: features are the brought ones, not the proxy's.
+
+        Raises:
+            SelectionError: features are wanted that were not brought, or do not fit.
+        """
+        self._pool, self._pool_index, self._labeled_index = pool, pool_index, labeled_index
+        self._proxy, self._watch = proxy, watch
+        self._wants_features = Signal.FEATURES in wanted
+        self._brought = None
+        if brought and self._wants_features:
+            self._brought = _fitting(features, len(pool))
+        self._classes = np.full(len(pool_index), -1)
+        self._confidences = np.zeros(len(pool_index))
+
+    def pool(self) -> Pool:
+        """Return the pool as a selection looks at it."""
+        if self._brought is None:
+            return Pool(len(self._pool_index), self.measure)
+        features = self._brought[self._pool_index]
+        return Pool(
+            len(self._pool_index), self.measure, features, self._brought[self._labeled_index]
+        )
+
+    def measure(self, rows: Rows) -> Signals:
+        """Return the signals of these rows."""
+        index = self._pool_index[rows]
+        probs, features, labeled = None, None, None
+        if self._brought is not None:
+            features, labeled = self._brought[index], self._brought[self._labeled_index]
+        if self._proxy is not None:
+            with_features = self._wants_features and self._brought is None
+            predicted = self._predict(self._proxy, index, with_features=with_features)
+            self._remember(rows, predicted)
+            probs = predicted.probs
+            if with_features:
+                features = predicted.features
+                of_labeled = self._predict(self._proxy, self._labeled_index, with_features=True)
+                labeled = of_labeled.features
+        return Signals(len(rows), probs, features, labeled)
+
+    def suggest(self, rows: Rows) -> tuple[IntArray, npt.NDArray[np.float64]] | None:
+        """Return each row's most probable class and its probability; None without a proxy."""
+        if self._proxy is None:
+            return None
+        unknown = rows[self._classes[rows] < 0]  # the control arm's
+        if len(unknown):
+            index = self._pool_index[unknown]
+            self._remember(unknown, self._predict(self._proxy, index, with_features=False))
+        return self._classes[rows], self._confidences[rows]
+
+    def _remember(self, rows: Rows, predicted: Predictions) -> None:
+        self._classes[rows] = predicted.probs.argmax(axis=1)
+        self._confidences[rows] = predicted.probs.max(axis=1)
+
+    def _predict(self, proxy: TrainedModel, index: IntArray, *, with_features: bool) -> Predictions:
+        with self._watch.part("inference"):
+            return predict(
+                proxy,
+                self._pool.take(index),
+                device=self._watch.device,
+                with_features=with_features,
+            )
+
+
+def _fitting(features: FloatArray | None, n_pool: int) -> FloatArray:
+    if features is None:
+        raise SelectionError(
+            "The selection uses brought features, but none were brought: PUT them to the project."
+        )
+    if len(features) < n_pool:
+        raise SelectionError(
+            f"The brought features have {len(features)} rows for {n_pool} pool items; bring them "
+            "again with a row for each item, in import order."
+        )
+    return features

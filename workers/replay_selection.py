@@ -1,0 +1,111 @@
+"""Repeats a stored selection: same model, pool snapshot, seed and options give the same indices.
+
+What is repeated is inference and selection, by the code of the round's job; the proxy comes from
+the artifact store.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import projects, rounds
+from app.db.session import transaction
+from app.domain.errors import NotFound
+from app.storage.artifacts import ArtifactStore
+from models.recipe import recipe_from_json
+from models.timing import Stopwatch
+from models.train import TrainedModel, load_model
+from selection.options import options_from_json
+from selection.watch import Watch
+from workers.pool import PoolReader
+from workers.round_step import run_selection
+from workers.snapshot import load_arrays, read_snapshot
+
+
+@dataclass(frozen=True)
+class ReplayedSelection:
+    """How a repeated selection compares with the stored one.
+
+    Attributes:
+        strategy: that selected.
+        n: items of the stored ranking, reserve included.
+        first_difference: lowest rank whose item differs; None if all are the same.
+        score_difference: largest absolute difference of a score at the same rank.
+        device: of this machine, that it was repeated on.
+        stored_device: that the round was selected on; another one may round otherwise.
+    """
+
+    strategy: str
+    n: int
+    first_difference: int | None
+    score_difference: float
+    device: str
+    stored_device: str
+
+
+def replay_selection(
+    factory: sessionmaker[Session],
+    store: ArtifactStore,
+    settings: Settings,
+    project_id: int,
+    number: int,
+) -> ReplayedSelection:
+    """Return how the selection of a round, made again, compares with the one that was published.
+
+    Raises:
+        NotFound: there is no such project or round.
+        ArtifactMissing: model, snapshot or ranking are not in the store.
+        ValueError: the round has selected nothing yet, or did so before selections were stored.
+    """
+    with transaction(factory) as session:
+        project = projects.get(session, project_id)
+        round_ = rounds.get(session, project_id, number)
+        if round_ is None:
+            raise NotFound("round", number)
+    if round_.ranking_hash is None or "snapshot_hash" not in round_.selection:
+        raise ValueError(
+            f"Round {number} of project {project_id} is {round_.state} and has no stored selection."
+        )
+    decided = round_.selection
+    stored = load_arrays(store, round_.ranking_hash)
+    device = decided["device"] if torch.cuda.is_available() else "cpu"
+    proxy = None
+    if decided["weights_hash"]:
+        proxy = _load_proxy(store, decided["weights_hash"])
+    model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
+    snapshot = read_snapshot(store, decided["snapshot_hash"])
+    result = run_selection(
+        PoolReader(factory, store, settings).round_inputs(project, snapshot, model, recipe),
+        round_.strategy,
+        proxy,
+        decided["seed"],
+        number,
+        options_from_json(decided["options"]),
+        Stopwatch(device),
+        Watch(device),
+    )
+    same_length = len(result.ranked_index) == len(stored["index"])
+    n = min(len(result.ranked_index), len(stored["index"]))
+    differs = np.flatnonzero(result.ranked_index[:n] != stored["index"][:n])
+    first = int(differs[0]) if len(differs) else None if same_length else n
+    return ReplayedSelection(
+        strategy=round_.strategy,
+        n=len(stored["index"]),
+        first_difference=first,
+        score_difference=float(np.abs(result.scores[:n] - stored["score"][:n]).max(initial=0.0)),
+        device=device,
+        stored_device=decided["device"],
+    )
+
+
+def _load_proxy(store: ArtifactStore, weights_hash: str) -> TrainedModel:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        with path.open("wb") as file:
+            file.writelines(store.stream(weights_hash))
+        return load_model(path)

@@ -1,0 +1,46 @@
+"""Greedy k-centers of a pool in shards, one a process of torchrun, on one machine or many."""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from selection.k_centers_sharded import sharded_k_centers
+from selection.types import FloatArray, Rows, Scores, Signals
+
+
+def select_in_shards(
+    open_shard: Callable[[int], FloatArray],
+    labeled_features: FloatArray | None,
+    budget: int,
+    rng: np.random.Generator,
+) -> tuple[Rows, Scores]:
+    """Return what k-centers of the whole pool returns; the same in every process.
+
+    Args:
+        open_shard: gives the features of a rank's shard, [n_shard, d]; the pool is the shards'
+            rows in the order of the ranks.
+        labeled_features: the first centres, [m, d]: the same in every process.
+        budget: b <= n.
+        rng: in the same state in every process.
+
+    Raises:
+        SelectionError: a shard's features do not fit.
+    """
+    rank = int(os.environ["RANK"])
+    features = open_shard(rank)
+    Signals(len(features), features=features, labeled_features=labeled_features)  # checks them
+    dist.init_process_group("gloo")
+    try:
+        return sharded_k_centers(features, labeled_features, budget, rng, _all_gather, rank)
+    finally:
+        dist.destroy_process_group()
+
+
+def _all_gather(message: Scores) -> Scores:
+    mine = torch.from_numpy(np.ascontiguousarray(message))
+    messages = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(messages, mine)
+    return torch.stack(messages).numpy()
