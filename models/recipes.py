@@ -24,10 +24,12 @@ CIFAR_PAPER = Recipe(
 CIFAR_PAPER_50_EPOCHS = replace(
     CIFAR_PAPER, epochs_per_stage=(1, 45, 4), learning_rates=(0.01, 0.1, 0.01)
 )
+# Minibatches of 512 at 0.4 have too few steps for a small labeled set: on 4,000 images, 8 epochs,
+# preact8, they ended at 61.6% error, 256 at 0.3 at 54.8%, the paper's recipe rescaled at 59.4%.
 CIFAR_FAST = Recipe(
     epochs_per_stage=(30,),
-    learning_rates=(0.4,),
-    minibatch=512,
+    learning_rates=(0.3,),
+    minibatch=256,
     label_smoothing=0.1,
     crop_padding=4,
     horizontal_flip=True,
