@@ -53,6 +53,11 @@ class Case:
     inputs: Inputs
     network: Network
 
+    def trained(self) -> TrainedModel:
+        return TrainedModel(
+            self.network, self.name, self.recipe, self.inputs.spec, CLASSES, 0, 0.0, 0.0
+        )
+
     def minibatch(self) -> tuple[torch.Tensor, ...]:
         return to_tensors(self.inputs, "cpu")
 
@@ -123,10 +128,18 @@ class TestEveryModel:
             parameter.grad = None
         case.network.eval()
 
+    def test_predictions_are_the_networks_own(self, case: Case) -> None:
+        found = predict(case.trained(), case.inputs, with_features=True)
+        with torch.inference_mode():
+            features = case.network.features(*case.minibatch())
+            probs = torch.softmax(case.network.head(features), dim=1)
+        assert found.features is not None
+        scale = float(features.abs().max())
+        np.testing.assert_allclose(found.features, features, rtol=1e-3, atol=1e-4 * scale)
+        np.testing.assert_allclose(found.probs, probs, atol=1e-3)
+
     def test_saved_and_loaded_it_predicts_the_same(self, case: Case, tmp_path: Path) -> None:
-        trained = TrainedModel(
-            case.network, case.name, case.recipe, case.inputs.spec, CLASSES, 0, 0.0, 0.0
-        )
+        trained = case.trained()
         trained.save(tmp_path / "model.safetensors")
         loaded = load_model(tmp_path / "model.safetensors")
         before = predict(trained, case.inputs, with_features=True)
