@@ -61,6 +61,20 @@ def check_counts(name: str, array: Array, n: int) -> None:
         raise ShapeError(f"{name} must be >= 0; row {row} holds {array[row]}.")
 
 
+def check_classes(labels: Array, n_classes: int) -> None:
+    """Check that class indices, [n] and >= 0, are below `n_classes`.
+
+    Raises:
+        ShapeError: one is not; the message names the row.
+    """
+    if labels.max() >= n_classes:
+        row = int(labels.argmax())
+        raise ShapeError(
+            f"labels must be below {n_classes}, the columns of probs; row {row} holds "
+            f"{labels[row]}."
+        )
+
+
 @compiled
 def _first_non_finite(array: Array) -> npt.NDArray[np.int64]:
     """Return, for each part of the rows, its first row with NaN or infinity, else n."""

@@ -14,7 +14,7 @@ from selection.types import FloatArray, IntArray, Rows, Scores
 PURITY = 0.95
 N_SAMPLED = 2000  # rows that the radius is measured on
 RADII = np.arange(0.05, 1.45, 0.05)
-ROWS_PER_BLOCK = 512
+CELLS_PER_BLOCK = 1 << 24  # of similarities: 128 MiB
 
 
 def probcover(
@@ -40,8 +40,9 @@ def probcover(
     cosine = _cosine_of_radius(covering_radius(unit, wanted, rng))
     is_covered = np.zeros(len(unit), bool)
     if labeled_features is not None:
-        for block in _blocks(_normalised(labeled_features)):
-            is_covered |= (unit @ block.T >= cosine).any(axis=1)
+        height, labeled = _block_height(unit), _normalised(labeled_features)
+        for start in range(0, len(labeled), height):
+            is_covered |= (unit @ labeled[start : start + height].T >= cosine).any(axis=1)
     degrees = np.zeros(len(unit), np.int64)
     _add_degrees(degrees, unit, np.flatnonzero(~is_covered), cosine, 1)
     rows: list[int] = []
@@ -83,8 +84,9 @@ def covering_radius(unit: FloatArray, n_classes: int, rng: np.random.Generator) 
 
 def _add_degrees(degrees: IntArray, unit: FloatArray, rows: Rows, cosine: float, step: int) -> None:
     """Add `step` to every row's degree for each of `rows` in its ball."""
-    for start in range(0, len(rows), ROWS_PER_BLOCK):
-        block = unit[rows[start : start + ROWS_PER_BLOCK]]
+    height = _block_height(unit)
+    for start in range(0, len(rows), height):
+        block = unit[rows[start : start + height]]
         degrees += step * np.count_nonzero(unit @ block.T >= cosine, axis=1)
 
 
@@ -97,5 +99,5 @@ def _normalised(features: FloatArray) -> npt.NDArray[np.float64]:
     return features / np.where(norms > 0, norms, 1.0)
 
 
-def _blocks(array: FloatArray) -> "list[FloatArray]":
-    return [array[top : top + ROWS_PER_BLOCK] for top in range(0, len(array), ROWS_PER_BLOCK)]
+def _block_height(unit: FloatArray) -> int:
+    return max(1, CELLS_PER_BLOCK // len(unit))

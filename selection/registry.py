@@ -17,6 +17,7 @@ from selection.core_sets import el2n, forgetting_events
 from selection.errors import BudgetError, MissingSignalError, SelectionError, UnknownStrategyError
 from selection.facility_location import facility_location
 from selection.k_centers import greedy_k_centers
+from selection.k_centers_estimate import check_memory
 from selection.probcover import probcover
 from selection.types import Ranking, Scores, Signals, given
 from selection.typiclust import typiclust
@@ -26,6 +27,11 @@ from selection.watch import Watch
 
 Ranker = Callable[[Signals, int, np.random.Generator], Ranking]
 RANKERS: dict[str, Ranker] = {}
+# Copies of probabilities and features that a strategy makes at most; k_centers knows its own need,
+# the scores of probabilities make none.
+COPIES = {
+    "badge": 1, "cluster_margin": 2, "typiclust": 3, "probcover": 4, "facility_location": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,8 @@ def rank(
         watch: how a strategy that takes long (k_centers) is watched, stopped and resumed.
 
     Raises:
-        SelectionError: unknown strategy, missing signal, or a budget outside 0..n.
+        SelectionError: unknown strategy, missing signal, a budget outside 0..n, or less memory
+            than is needed.
         SelectionStopped: the watch asked for it.
     """
     found = find_strategy(strategy)
@@ -117,6 +124,9 @@ def rank(
         raise BudgetError(budget, signals.n)
     if strategy == "k_centers" and watch is not None:
         return _k_centers(signals, budget, rng, watch)
+    if strategy in COPIES:
+        task = f"{strategy} of {signals.n:,} items"
+        check_memory(COPIES[strategy] * signals.n_bytes, task)
     return found.rank(signals, budget, rng)
 
 

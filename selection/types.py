@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from selection.checks import check_counts, check_floats, check_probabilities
+from selection.checks import check_classes, check_counts, check_floats, check_probabilities
 from selection.errors import EmptyPoolError, SelectionError, ShapeError
 
 FloatArray = npt.NDArray[np.floating]
@@ -60,6 +60,14 @@ class Signals:
         for name in ("labels", "forgetting_counts"):
             if (array := getattr(self, name)) is not None:
                 check_counts(name, array, self.n)
+        if self.labels is not None and self.probs is not None:
+            check_classes(self.labels, self.probs.shape[1])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the arrays of numbers, in memory or mapped."""
+        arrays = (self.probs, self.features, self.labeled_features)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def take(self, rows: Rows, labeled_features: FloatArray | None = None) -> "Signals":
         """Return the signals of these rows; the labeled items stay, or are those given."""

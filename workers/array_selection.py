@@ -78,6 +78,8 @@ def select_from_arrays(
 ) -> str:
     """Write the selection's index, scores and control files; return a summary in words.
 
+    Of several processes, one a shard, only the first writes.
+
     Raises:
         SelectionError, OptionsError: the input does not fit; the message names row and value.
     """
@@ -99,7 +101,7 @@ def select_from_arrays(
         )
     found = {"index": selected.rows, "scores": selected.scores, "control": selected.is_control}
     for name, path in outputs.items():
-        if path is not None:
+        if path is not None and os.environ.get("RANK", "0") == "0":
             _save(path, found[name])
     watch.remove()
     return _summary(strategy, selected, n_pool, time.perf_counter() - started, outputs["index"])
@@ -130,6 +132,9 @@ def open_arrays(arrays: Arrays) -> OpenedArrays:
         SelectionError: no file has a row for each item.
     """
     signals = {name: _load(path) for name, path in arrays.measured.items()}
+    for name in ("labels", "forgetting_counts"):
+        if name in signals and np.issubdtype(signals[name].dtype, np.integer):
+            signals[name] = signals[name].astype(np.int64)
     if "forgetting_counts" in signals:
         counts = signals["forgetting_counts"]
         signals["forgetting_counts"] = np.where(counts == -1, NEVER_LEARNED, counts)

@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,8 +16,15 @@ PACKAGES = ("numpy", "scipy", "numba", "torch", "scikit-learn")
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a side may return: seconds that it took itself, of the part that is compared."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Rival:
-    """One side: its name, and what it runs."""
+    """One side: its name, and what it runs; without a `Measured` the whole run counts."""
 
     name: str
     run: Callable[[], object]
@@ -50,14 +57,18 @@ def compare(peer: Rival, ours: Sequence[Rival], repeats: int) -> list[Outcome]:
     seconds: dict[str, list[float]] = {rival.name: [] for rival in (peer, *ours)}
     for _ in range(repeats):
         for rival in (peer, *ours):
-            started = time.perf_counter()
-            rival.run()
-            seconds[rival.name].append(time.perf_counter() - started)
+            seconds[rival.name].append(_seconds_of(rival))
     outcomes = [_outcome(name, seconds[peer.name], own) for name, own in seconds.items()]
     outcomes[0] = Outcome(peer.name, outcomes[0].seconds, outcomes[0].seconds_range)
     for outcome in outcomes:
         print(outcome, flush=True)
     return outcomes
+
+
+def _seconds_of(rival: Rival) -> float:
+    started = time.perf_counter()
+    found = rival.run()
+    return found.seconds if isinstance(found, Measured) else time.perf_counter() - started
 
 
 def _outcome(name: str, peer: list[float], own: list[float]) -> Outcome:
@@ -77,13 +88,28 @@ def machine() -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
+        "cpu": _cpu(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
     }
 
 
-def write_result(out: Path | None, args: dict[str, Any], results: dict[str, list[Outcome]]) -> None:
-    """Write the outcomes as JSON, if a file is named."""
+def _cpu() -> str:
+    """Return the processor's name, and its widest vectors."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    facts = dict(line.split(":", 1) for line in text.split("\n\n")[0].split("\n") if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    vectors = [kind for kind in ("avx512f", "avx2") if kind in facts.get("flags", "").split()]
+    return " ".join([facts.get("model name", "unknown"), *vectors[:1]])
+
+
+def write_result(
+    out: Path | None,
+    args: dict[str, Any],
+    results: dict[str, list[Outcome]],
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the outcomes, and what else was found, as JSON, if a file is named."""
     if out is None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -91,5 +117,6 @@ def write_result(out: Path | None, args: dict[str, Any], results: dict[str, list
         "machine": machine(),
         "arguments": {name: str(value) for name, value in args.items()},
         "results": {name: [asdict(o) for o in outcomes] for name, outcomes in results.items()},
+        "notes": dict(notes or {}),
     }
     out.write_text(json.dumps(facts, indent=1) + "\n")

@@ -5,9 +5,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from selection import k_centers_estimate
 from selection.catalog import STRATEGIES, Signal
-from selection.errors import MissingSignalError, SelectionError
-from selection.registry import RANKERS, rank, register
+from selection.errors import MissingSignalError, NotEnoughMemoryError, SelectionError
+from selection.registry import COPIES, RANKERS, rank, register
 from selection.types import NEVER_LEARNED, Ranking, Signals
 
 N = 40
@@ -143,6 +144,20 @@ class TestSignals:
     def test_labeled_features_of_another_width_are_an_error(self) -> None:
         with pytest.raises(SelectionError, match="same width"):
             Signals(1, features=np.ones((1, 2)), labeled_features=np.ones((1, 3)))
+
+    def test_label_beyond_the_classes_is_an_error(self) -> None:
+        with pytest.raises(SelectionError, match=r"below 2.*row 1 holds 2"):
+            Signals(2, probs=np.full((2, 2), 0.5), labels=np.array([1, 2]))
+
+
+class TestMemory:
+    @pytest.mark.parametrize("strategy", sorted(COPIES))
+    def test_too_little_memory_is_refused_before_the_start(
+        self, strategy: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(k_centers_estimate, "available_memory", lambda: 100)
+        with pytest.raises(NotEnoughMemoryError, match=f"{strategy} of 40 items needs"):
+            ranked(strategy, 3)
 
 
 class TestRanking:

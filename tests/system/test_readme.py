@@ -1,10 +1,13 @@
 """The README's commands, run as they stand."""
 
 import csv
+import os
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.train import load_model
@@ -46,3 +49,29 @@ def test_walk_through_with_curl_ends_with_a_trained_target(service: Stack, tmp_p
     rows = list(csv.DictReader((tmp_path / "labels.csv").read_text().splitlines()))
     assert [row["class"] for row in rows] == ["negative"]
     assert load_model(tmp_path / "target.safetensors").classes == ["negative", "positive"]
+
+
+@pytest.mark.slow
+def test_selections_from_arrays_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2500, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", features)
+    np.save(tmp_path / "part-0.npy", features[:900])
+    np.save(tmp_path / "part-1.npy", features[900:])
+    np.save(tmp_path / "p.npy", rng.dirichlet(np.ones(4), 2500))
+    np.save(tmp_path / "l.npy", np.arange(0, 2500, 50))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", block_with("svp select k_centers")],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "k_centers selected 1,000 of 2,450 items" in done.stdout
+    assert "100 drawn uniformly" in done.stdout
+    assert "k_centers of 1,000,000 out of 2,500 items needs" in done.stdout
+    assert len(np.unique(np.load(tmp_path / "selected.npy"))) == 1000

@@ -39,6 +39,18 @@ def test_through_the_service_as_in_process(client: Client, tmp_path: Path) -> No
         assert [(line.proxy_error, line.target_error) for line in lines] == errors
 
 
+def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path) -> None:
+    experiment = tiny(
+        tmp_path,
+        "strategy=badge",
+        "selection={control_fraction = 0.25, class_balance = true, duplicate_similarity = 0.999}",
+        "seeds=[5]",
+    )
+    in_process = run(experiment, tmp_path / "process")
+    served = run(experiment, tmp_path / "service", client)
+    assert indices(served) == indices(in_process)
+
+
 def test_three_annotators_label_noise_and_a_killed_job_change_nothing(
     client: Client, service: Stack, tmp_path: Path
 ) -> None:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from models.catalog import ModelError, find_model, resolve_recipe
 from models.recipe import Recipe, RecipeError
-from selection.catalog import known_strategies, needs_model
+from selection.catalog import known_strategies
+from selection.options import OptionsError, SelectionOptions, needs_proxy, options_from_json
 
 
 class ExperimentError(ValueError):
@@ -120,10 +121,11 @@ class ExperimentConfig(_Config):
     seeds: list[int] = Field(min_length=1)
     baseline: str = "target"
     labels_per_item: int = Field(1, ge=1, le=25)
+    selection: dict[str, Any] = Field(default_factory=dict)
     oracle: OracleConfig = OracleConfig()
 
     @model_validator(mode="after")
-    def _fits(self) -> "ExperimentConfig":
+    def _models_fit(self) -> "ExperimentConfig":
         if "target" not in self.models:
             raise ValueError("models needs a target")
         for name, model in self.models.items():
@@ -136,6 +138,15 @@ class ExperimentConfig(_Config):
             raise ValueError("all models must take the same kind of items")
         if self.data.features is None and any(info.modality is None for info in infos):
             raise ValueError("a model takes vectors; name their folder in data.features")
+        return self
+
+    @model_validator(mode="after")
+    def _arms_fit(self) -> "ExperimentConfig":
+        try:
+            if self.options.needs_brought_features:
+                raise ValueError("selection: a replay has no brought features")
+        except OptionsError as error:
+            raise ValueError(f"selection: {error}") from None
         for name, arm in self.arms.items():
             if arm.selector not in self.models:
                 raise ValueError(f"arms.{name}: there is no model {arm.selector!r}")
@@ -144,13 +155,18 @@ class ExperimentConfig(_Config):
                 raise ValueError(f"arms.{name}: no strategy of this name; known are {known}")
         return self
 
+    @property
+    def options(self) -> SelectionOptions:
+        """What is asked of the strategy: the table `selection`."""
+        return options_from_json(self.selection)
+
     def strategy_of(self, arm: str) -> str:
         """Return the strategy of an arm."""
         return self.arms[arm].strategy or self.strategy
 
     def selector_of(self, arm: str) -> ModelConfig | None:
         """Return the model that selects in an arm; None where the strategy needs none."""
-        if not needs_model(self.strategy_of(arm)):
+        if not needs_proxy(self.strategy_of(arm), self.options):
             return None
         return self.models[self.arms[arm].selector]
 
@@ -160,6 +176,8 @@ class ExperimentConfig(_Config):
         values = self.model_dump(mode="json", exclude={"seeds", "title"})
         if self.data.features is None:
             del values["data"]["features"]  # younger than the stored results, whose hashes hold
+        if not self.selection:  # hashes of experiments from before there were options stay
+            del values["selection"]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

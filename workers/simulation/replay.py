@@ -18,7 +18,7 @@ from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
 from models.train import TrainProgress
-from selection.catalog import needs_model
+from selection.options import needs_proxy
 from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
 from workers.simulation.config import ExperimentConfig, ModelConfig
 from workers.simulation.data import DataSet, model_inputs
@@ -185,12 +185,13 @@ def _next_budget(context: RunContext, lines: list[RoundLine]) -> int:
 def _select(
     context: RunContext, number: int, labeled: IntArray, budget: int
 ) -> tuple[RoundResult, str]:
-    wanted = context.experiment.strategy_of(context.arm)
+    wanted, options = context.experiment.strategy_of(context.arm), context.experiment.options
     labels = context.labels_of(labeled)
+    n_classes_labeled = len(np.unique(labels))
     strategy = strategy_of_round(
         wanted,
-        needs_model=needs_model(wanted),
-        n_classes_labeled=len(np.unique(labels)),
+        needs_model=needs_proxy(wanted, options),
+        n_classes_labeled=n_classes_labeled,
     )
     model = context.experiment.models[context.experiment.arms[context.arm].selector]
     inputs = RoundInputs(
@@ -210,7 +211,8 @@ def _select(
         model.resolved,
         context.seed,
         number,
-        trains=needs_model(strategy),
+        trains=n_classes_labeled >= 2 and needs_proxy(strategy, options),
+        options=options,
         device=context.device,
         hooks=hooks,
     )

@@ -103,6 +103,7 @@ class ServiceRun:
             proxy=selector.model_dump(),
             target=target.model_dump(),
             strategy=experiment.strategy_of(context.arm),
+            selection=experiment.selection,
             reserve=0,
             labels_per_item=experiment.labels_per_item,
             seed=context.seed,
