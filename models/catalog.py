@@ -1,13 +1,20 @@
-"""Which models exist and how they are trained by default; data only, free of torch."""
+"""Which models exist and how they are trained; data only, free of torch.
+
+An installed package brings a model by an entry point of the group `svp.models`, whose name is the
+model's and whose object is a `ModelPlugin`. The API loads it too, so its module must not import
+torch; the network's code stands in another module, which `ModelPlugin.builder` names.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import entry_points
 from types import MappingProxyType
 
+from models import recipes
 from models.recipe import Recipe, RecipeError
 
-__all__ = ["MODELS", "Modality", "ModelInfo", "RecipeError", "UnknownModelError", "resolve_recipe"]
+PLUGIN_GROUP = "svp.models"
 
 
 class Modality(StrEnum):
@@ -17,34 +24,67 @@ class Modality(StrEnum):
     TEXT = "text"
 
 
-class UnknownModelError(ValueError):
+class Encoding(StrEnum):
+    """As what a network takes its inputs (models.data.arrays)."""
+
+    PIXELS = "pixels"
+    WORD_NGRAMS = "word_ngrams"
+    CHARACTERS = "characters"
+    VECTORS = "vectors"
+
+
+class ModelError(ValueError):
+    """A model does not exist or cannot be built so; the message says why."""
+
+
+class UnknownModelError(ModelError):
     """No model has this name; the message lists those that exist."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model: its name in the API, what it takes and its default recipe."""
+    """One model: its name in the API, what it takes and its recipes.
+
+    Attributes:
+        recipes: by name; the first is the default.
+        source: the paper, or the package, that it comes from.
+        smallest_side: of an image, in pixels.
+        default_side: that images are brought to where the recipe does not say; None = their own.
+    """
 
     name: str
     title: str
     description: str
-    modality: Modality
-    recipe: Recipe
+    encoding: Encoding
+    recipes: Mapping[str, Recipe]
+    source: str
+    smallest_side: int = 1
+    default_side: int | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The default recipe."""
+        return next(iter(self.recipes.values()))
+
+    @property
+    def modality(self) -> Modality | None:
+        """The items that it takes; None: vectors, which may stand for any items."""
+        if self.encoding is Encoding.VECTORS:
+            return None
+        return Modality.IMAGE if self.encoding is Encoding.PIXELS else Modality.TEXT
 
 
-# Source: Selection via Proxy, section 4 and appendix (SVP_REFERENCE.md): 181 epochs.
-CIFAR_RECIPE = Recipe(
-    epochs_per_stage=(1, 90, 45, 45),
-    learning_rates=(0.01, 0.1, 0.01, 0.001),
-    crop_padding=4,
-    horizontal_flip=True,
-)
-# The paper's fastText (dim 10, bigrams, 5 epochs at 0.05, 10,000,000 buckets) is made for millions
-# of texts: on hundreds of labels it does not leave chance. 25 epochs of small minibatches at 1.0
-# learn from 500 (Amazon reviews of 14 domains: 73% at 500 labels, 80% at 2,000).
-FASTTEXT_RECIPE = Recipe(
-    epochs_per_stage=(25,), learning_rates=(1.0,), minibatch=4, momentum=0.0, weight_decay=0.0
-)
+@dataclass(frozen=True)
+class ModelPlugin:
+    """A model that a package brings.
+
+    Attributes:
+        info: its entry in the catalog; the name is the entry point's.
+        builder: "package.module:function", a `models.registry.Builder`; imported when it is built.
+    """
+
+    info: ModelInfo
+    builder: str
 
 
 def _preact(depth: int) -> ModelInfo:
@@ -52,37 +92,157 @@ def _preact(depth: int) -> ModelInfo:
         f"preact{depth}",
         f"Pre-activation ResNet {depth}",
         f"ResNet v2 with {depth} layers for small images, widths 16, 32, 64.",
-        Modality.IMAGE,
-        CIFAR_RECIPE,
+        Encoding.PIXELS,
+        recipes.CIFAR,
+        "He et al. 2016b",
     )
 
+
+def _torchvision(name: str, title: str, smallest_side: int, side: int = 224) -> ModelInfo:
+    return ModelInfo(
+        name,
+        title,
+        f"torchvision's {name} for images of ImageNet's size.",
+        Encoding.PIXELS,
+        recipes.IMAGENET,
+        "torchvision",
+        smallest_side,
+        side,
+    )
+
+
+def _vdcnn(depth: int) -> ModelInfo:
+    return ModelInfo(
+        f"vdcnn{depth}",
+        f"VDCNN {depth}",
+        f"Very deep convolutional network on characters, {depth} layers.",
+        Encoding.CHARACTERS,
+        recipes.VDCNN,
+        "Conneau et al. 2017",
+    )
+
+
+FASTTEXT = ModelInfo(
+    "fasttext",
+    "fastText twin",
+    "Hashed word n-grams, mean embedding, linear layer: fastText's model in torch.",
+    Encoding.WORD_NGRAMS,
+    recipes.FASTTEXT,
+    "Joulin et al. 2016",
+)
+PROBE = ModelInfo(
+    "probe",
+    "Probe on frozen features",
+    "A linear layer, or one hidden layer, on vectors that the user brings.",
+    Encoding.VECTORS,
+    recipes.PROBE,
+    "Alain & Bengio 2016",
+)
 
 MODELS: Mapping[str, ModelInfo] = MappingProxyType(
     {
         info.name: info
         for info in (
-            _preact(8),
-            _preact(20),
-            _preact(56),
-            ModelInfo(
-                "fasttext",
-                "fastText twin",
-                "Hashed word n-grams, mean embedding, linear layer: fastText's model in torch.",
-                Modality.TEXT,
-                FASTTEXT_RECIPE,
-            ),
+            *(_preact(depth) for depth in (8, 14, 20, 32, 56, 110, 164)),
+            *(_torchvision(f"resnet{d}", f"ResNet {d}", 1) for d in (18, 34, 50, 101, 152)),
+            _torchvision("resnext50_32x4d", "ResNeXt 50 32x4d", 1),
+            _torchvision("resnext101_32x8d", "ResNeXt 101 32x8d", 1),
+            *(_torchvision(f"densenet{d}", f"DenseNet {d}", 29) for d in (121, 161, 169, 201)),
+            _torchvision("mobilenet_v2", "MobileNet v2", 1),
+            _torchvision("googlenet", "GoogLeNet", 15),
+            _torchvision("inception_v3", "Inception v3", 75, side=299),
+            *(_torchvision(f"vgg{d}", f"VGG {d}", 32) for d in (11, 13, 16, 19)),
+            *(_torchvision(f"vgg{d}_bn", f"VGG {d} with batch norm", 32) for d in (11, 13, 16, 19)),
+            _torchvision("squeezenet1_0", "SqueezeNet 1.0", 21),
+            _torchvision("squeezenet1_1", "SqueezeNet 1.1", 17),
+            _torchvision("alexnet", "AlexNet", 63),
+            *(_vdcnn(depth) for depth in (9, 17, 29, 49)),
+            FASTTEXT,
+            PROBE,
         )
     }
 )
 
 
-def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:
-    """Return the model's default recipe with the overrides applied.
+def plugin_names() -> frozenset[str]:
+    """Return the names of the models that installed packages bring, without loading them."""
+    return frozenset(point.name for point in entry_points(group=PLUGIN_GROUP))
+
+
+def known_models() -> list[str]:
+    """Return all names: ours in the catalog's order, then those that packages bring."""
+    return [*MODELS, *sorted(plugin_names() - set(MODELS))]
+
+
+def models_for(modality: Modality) -> list[str]:
+    """Return the names of the models that take such items.
 
     Raises:
-        UnknownModelError: no such model.
-        RecipeError: an override is unknown or not allowed.
+        ModelError: a package's entry point is not what it must be (`find_plugin`).
     """
-    if model not in MODELS:
-        raise UnknownModelError(f"There is no model {model!r}; known are {', '.join(MODELS)}.")
-    return MODELS[model].recipe.with_overrides(overrides)
+    return [name for name in known_models() if find_model(name).modality is modality]
+
+
+def find_model(name: str) -> ModelInfo:
+    """Return the model of this name: ours, or one that an installed package brings.
+
+    Raises:
+        UnknownModelError: there is none; the message lists the known ones.
+        ModelError: a package's entry point is not what it must be (`find_plugin`).
+    """
+    plugin = find_plugin(name)
+    if plugin is not None:
+        return plugin.info
+    if name not in MODELS:
+        raise UnknownModelError(
+            f"There is no model {name!r}; known are {', '.join(known_models())}."
+        )
+    return MODELS[name]
+
+
+def find_plugin(name: str) -> ModelPlugin | None:
+    """Return the model of this name that an installed package brings, if one does.
+
+    Raises:
+        ModelError: two packages bring it, or one takes a name of ours, or its entry point is no
+            ModelPlugin of its name.
+    """
+    points = entry_points(group=PLUGIN_GROUP, name=name)
+    if not points:
+        return None
+    if name in MODELS:
+        raise ModelError(f"Entry point {name!r} of {PLUGIN_GROUP} takes the name of our model.")
+    if len(points) > 1:
+        brought_by = ", ".join(sorted(p.dist.name for p in points if p.dist))
+        raise ModelError(f"Model {name!r} is brought by more than one package: {brought_by}.")
+    (point,) = points
+    found = point.load()
+    if not isinstance(found, ModelPlugin) or found.info.name != name:
+        raise ModelError(
+            f"Entry point {name!r} of {PLUGIN_GROUP} must be a models.catalog.ModelPlugin whose "
+            f"info has that name, not {found!r}."
+        )
+    return found
+
+
+def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:
+    """Return the recipe that `name` names (else the default one), the other overrides applied.
+
+    Raises:
+        ModelError: no such model.
+        RecipeError: an override is unknown or not allowed, or no recipe has the name.
+    """
+    info, values = find_model(model), dict(overrides)
+    recipe = info.recipe
+    if "name" in values:
+        name = values.pop("name")
+        if name not in list(info.recipes):
+            known = ", ".join(info.recipes)
+            raise RecipeError(f"{model} has no recipe {name!r}; known are {known}.")
+        recipe = info.recipes[str(name)]
+    recipe = recipe.with_overrides(values)
+    if recipe.image_size is not None and recipe.image_size < info.smallest_side:
+        raise RecipeError(
+            f"image_size of {model} must be at least {info.smallest_side}, not {recipe.image_size}."
+        )
+    return recipe

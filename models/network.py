@@ -1,13 +1,18 @@
 """What every network offers: features, a head, and how it takes a minibatch of inputs."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from models.data.arrays import Images, Inputs, Texts
+from models.data.arrays import Images, Inputs, Texts, Vectors
 
 
 class Network(nn.Module):
-    """A classifier that says where its features are: forward(x) == head(features(x))."""
+    """A classifier that says where its features are: forward(x) == head(features(x)).
+
+    The last linear layer is called `linear`, so that it can be left out of pretrained weights.
+    """
 
     n_features: int
 
@@ -23,12 +28,18 @@ class Network(nn.Module):
         """Return the logits, [n, C]."""
         return self.head(self.features(*inputs))
 
+    def from_published(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights of a file under this network's names; by default they are the same."""
+        return dict(tensors)
+
     def fit_normalisation(self, inputs: Inputs) -> None:
         """Set what the network learns of its inputs before training; by default nothing."""
 
 
 def to_tensors(inputs: Inputs, device: str) -> tuple[Tensor, ...]:
-    """Return a minibatch on the device: (uint8 NCHW,) or (ids, offsets)."""
+    """Return a minibatch on the device: (uint8 NCHW,), (ids, offsets) or (float32 [n, d],)."""
+    if isinstance(inputs, Vectors):
+        return (torch.from_numpy(inputs.values.copy()).to(device, non_blocking=True),)
     if isinstance(inputs, Images):
         pixels = torch.from_numpy(inputs.pixels.copy()).to(device, non_blocking=True)
         return (pixels.permute(0, 3, 1, 2),)

@@ -4,11 +4,35 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
 from typing import Any
 
 
 class RecipeError(ValueError):
     """A recipe's field is unknown or has a value that is not allowed; the message says which."""
+
+
+class Schedule(StrEnum):
+    """How the learning rate goes: constant in each stage, or up and down once, step by step."""
+
+    STEPS = "steps"
+    ONE_CYCLE = "one_cycle"
+
+
+class Precision(StrEnum):
+    """What a GPU multiplies in; the CPU and the weights stay at float32."""
+
+    FLOAT32 = "float32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Downsampling(StrEnum):
+    """How VDCNN halves the length between its widths."""
+
+    CONV = "conv"
+    MAX_POOL = "max_pool"
+    K_MAX_POOL = "k_max_pool"
 
 
 @dataclass(frozen=True)
@@ -17,17 +41,31 @@ class Recipe:
 
     Attributes:
         epochs_per_stage: epochs at each learning rate.
-        learning_rates: one per stage.
+        learning_rates: one per stage; `one_cycle` rises to the highest.
         minibatch: items per step of SGD.
         momentum: of SGD.
         weight_decay: of SGD, on every weight.
         label_smoothing: 0..1.
         crop_padding: pixels of padding of the random crop; 0 = no crop.
         horizontal_flip: whether to mirror half of the images.
-        image_size: side in pixels that images are brought to; None = the first pool item's.
+        image_size: side in pixels that images are brought to; None = the model's, else the first
+            pool item's.
         dim: width of the mean embedding (texts).
         word_ngrams: longest n-gram of words (texts).
         buckets: number of hash buckets (texts).
+        schedule: how the learning rate goes.
+        warmup_fraction: share of the steps in which `one_cycle` rises.
+        nesterov: whether SGD's momentum looks ahead.
+        decay_norms: whether biases and the weights of norms are decayed too.
+        precision: of the matrix products on a GPU.
+        compile: whether to compile the network where that works.
+        cutout: side in pixels of the square that is blanked in each image; 0 = none.
+        random_resized_crop: whether to crop at a random scale and aspect (ImageNet).
+        max_chars: characters of a text that are read (VDCNN).
+        downsampling: between the widths of VDCNN.
+        hidden: width of the hidden layer of a probe on frozen features; 0 = none.
+        warm_start: whether a round starts from the previous round's weights.
+        weights: file of weights to start from (models.pretrained); None = fresh ones.
     """
 
     epochs_per_stage: tuple[int, ...]
@@ -42,6 +80,19 @@ class Recipe:
     dim: int = 10
     word_ngrams: int = 2
     buckets: int = 200_000
+    schedule: Schedule = Schedule.STEPS
+    warmup_fraction: float = 0.0
+    nesterov: bool = False
+    decay_norms: bool = True
+    precision: Precision = Precision.FLOAT32
+    compile: bool = False
+    cutout: int = 0
+    random_resized_crop: bool = False
+    max_chars: int = 1014
+    downsampling: Downsampling = Downsampling.MAX_POOL
+    hidden: int = 0
+    warm_start: bool = False
+    weights: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -50,16 +101,31 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the recipe's canonical JSON."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        """First 12 hex digits of the SHA-256 of the recipe's canonical JSON.
+
+        A field younger than the first recipes counts only where it differs from its default, so
+        that the hashes of stored results hold.
+        """
+        young = {f.name: f.default for f in fields(self)[N_FIRST_FIELDS:]}
+        counted = {k: v for k, v in self.to_json().items() if k not in young or v != young[k]}
+        text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values; `recipe_from_json` reads it back."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Return the learning rate of an epoch, counted from 0."""
+    def learning_rate_at(self, epoch: float) -> float:
+        """Return the learning rate at a point in time, in epochs since the start.
+
+        A step of `one_cycle` asks for its middle: step s of S in epoch e is at e + (s + 0.5) / S.
+        It rises linearly from 0 to the highest rate and falls linearly to 0 at the end.
+        """
+        if self.schedule is Schedule.ONE_CYCLE and 0 <= epoch < self.epochs:
+            peak, rise = max(self.learning_rates), self.warmup_fraction * self.epochs
+            if epoch < rise:
+                return peak * epoch / rise
+            return peak * (self.epochs - epoch) / (self.epochs - rise)
         for epochs, rate in zip(self.epochs_per_stage, self.learning_rates, strict=True):
             if epoch < epochs:
                 return rate
@@ -69,21 +135,25 @@ class Recipe:
     def with_overrides(self, overrides: Mapping[str, object]) -> "Recipe":
         """Return the recipe with these fields replaced.
 
-        Beside the fields, `epochs` scales the stages to that total and `learning_rate` scales the
-        rates to that highest one.
+        Beside the fields, `epochs` scales the stages to that total, `epochs_cut` ends the schedule
+        after that many, and `learning_rate` scales the rates to that highest one.
 
         Raises:
             RecipeError: an unknown field, or a value that is not allowed.
         """
         values = dict(overrides)
-        epochs, rate = values.pop("epochs", None), values.pop("learning_rate", None)
+        epochs, cut, rate = (values.pop(name, None) for name in VIRTUAL_FIELDS)
         unknown = sorted(set(values) - {f.name for f in fields(self)})
         if unknown:
-            known = ", ".join(["epochs", "learning_rate", *(f.name for f in fields(self))])
+            known = ", ".join([*VIRTUAL_FIELDS, *(f.name for f in fields(self))])
             raise RecipeError(f"A recipe has no field {', '.join(unknown)}; known are {known}.")
         recipe = replace(self, **{name: _checked(name, v) for name, v in values.items()})
         if epochs is not None:
             recipe = _scale_epochs(recipe, int(_number("epochs", epochs, 1, 100_000, whole=True)))
+        if cut is not None:
+            recipe = _cut_epochs(
+                recipe, int(_number("epochs_cut", cut, 1, recipe.epochs, whole=True))
+            )
         if rate is not None:
             factor = _number("learning_rate", rate, 1e-8, 1e3) / max(recipe.learning_rates)
             recipe = replace(
@@ -94,6 +164,9 @@ class Recipe:
         return recipe
 
 
+# Fields are only ever appended: the first recipes ended with `buckets`.
+N_FIRST_FIELDS = 12
+VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
 LIMITS: Mapping[str, tuple[float, float]] = {
     "minibatch": (1, 65_536),
     "momentum": (0, 0.9999),
@@ -104,8 +177,19 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "dim": (1, 4096),
     "word_ngrams": (1, 5),
     "buckets": (16, 50_000_000),
+    "warmup_fraction": (0, 0.99),
+    "cutout": (0, 256),
+    "max_chars": (64, 100_000),
+    "hidden": (0, 65_536),
 }
-WHOLE = frozenset({"minibatch", "crop_padding", "image_size", "dim", "word_ngrams", "buckets"})
+WHOLE = frozenset(f.name for f in fields(Recipe) if type(f.default) is int) | {"image_size"}
+BOOLEANS = frozenset(f.name for f in fields(Recipe) if isinstance(f.default, bool))
+CHOICES: Mapping[str, type[StrEnum]] = {
+    "schedule": Schedule,
+    "precision": Precision,
+    "downsampling": Downsampling,
+}
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
 def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
@@ -123,20 +207,59 @@ def _number(name: str, value: object, low: float, high: float, *, whole: bool = 
 
 
 def _checked(name: str, value: object) -> Any:
+    if name in LIMITS:
+        return _checked_number(name, value)
+    if name in CHOICES:
+        if not isinstance(value, str) or value not in list(CHOICES[name]):
+            raise RecipeError(f"{name} must be {' or '.join(CHOICES[name])}, not {value!r}.")
+        return CHOICES[name](value)
+    if name in BOOLEANS:
+        if not isinstance(value, bool):
+            raise RecipeError(f"{name} must be true or false, not {value!r}.")
+        return value
+    if name == "weights":
+        return _weights_file(value)
+    return _checked_stages(name, value)
+
+
+def _checked_number(name: str, value: object) -> float | None:
     if name == "image_size" and value is None:
         return None
-    if name == "horizontal_flip":
-        if not isinstance(value, bool):
-            raise RecipeError(f"horizontal_flip must be true or false, not {value!r}.")
-        return value
-    if name in LIMITS:
-        number = _number(name, value, *LIMITS[name], whole=name in WHOLE)
-        return int(number) if name in WHOLE else float(number)
+    number = _number(name, value, *LIMITS[name], whole=name in WHOLE)
+    return int(number) if name in WHOLE else float(number)
+
+
+def _checked_stages(name: str, value: object) -> tuple[float, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise RecipeError(f"{name} must be a list of numbers, not {value!r}.")
     if name == "epochs_per_stage":
         return tuple(int(_number(name, v, 0, 100_000, whole=True)) for v in value)
     return tuple(_number(name, v, 0, 1e3) for v in value)
+
+
+def _weights_file(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.endswith(WEIGHTS_SUFFIXES):
+        kinds = ", ".join(WEIGHTS_SUFFIXES)
+        raise RecipeError(f"weights must name a file that ends in {kinds}, not {value!r}.")
+    return value
+
+
+def _cut_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """Return the recipe ended after `epochs`, at the learning rates it has until then."""
+    if recipe.schedule is not Schedule.STEPS:
+        raise RecipeError("Only a schedule of steps can be cut; override epochs instead.")
+    kept, left = [], epochs
+    for stage in recipe.epochs_per_stage:
+        kept.append(min(stage, left))
+        left -= kept[-1]
+    n_stages = max(i for i, stage in enumerate(kept) if stage) + 1
+    return replace(
+        recipe,
+        epochs_per_stage=tuple(kept[:n_stages]),
+        learning_rates=recipe.learning_rates[:n_stages],
+    )
 
 
 def _scale_epochs(recipe: Recipe, epochs: int) -> Recipe:

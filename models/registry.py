@@ -1,13 +1,28 @@
 """Builds networks: the one place that maps a model's name to its code."""
 
+import pkgutil
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from models.catalog import MODELS, Modality, UnknownModelError
-from models.data.arrays import InputSpec
+from models.catalog import MODELS, Encoding, ModelError, ModelInfo, find_model, find_plugin
+from models.data.arrays import Inputs, InputSpec
 from models.fasttext import FastText
 from models.network import Network
-from models.preact_resnet import preact8, preact20, preact56
+from models.preact_resnet import (
+    preact8,
+    preact14,
+    preact20,
+    preact32,
+    preact56,
+    preact110,
+    preact164,
+)
+from models.pretrained import load_pretrained
+from models.probe import Probe
 from models.recipe import Recipe
+from models.torchvision_net import TorchvisionNet
+from models.vdcnn import vdcnn9, vdcnn17, vdcnn29, vdcnn49
 
 Builder = Callable[[Recipe, InputSpec, int], Network]
 BUILDERS: dict[str, Builder] = {}
@@ -17,32 +32,92 @@ def register(name: str, builder: Builder) -> None:
     """Add a model.
 
     Raises:
-        UnknownModelError: the name is taken, or the catalog does not list it.
+        ModelError: the name is taken, or the catalog does not list it.
     """
     if name in BUILDERS:
-        raise UnknownModelError(f"Model {name} is registered twice.")
+        raise ModelError(f"Model {name} is registered twice.")
     if name not in MODELS:
-        raise UnknownModelError(f"Model {name} is not in models.catalog; add it there first.")
+        raise ModelError(f"Model {name} is not in models.catalog; add it there first.")
     BUILDERS[name] = builder
 
 
-def build(model: str, recipe: Recipe, spec: InputSpec, n_classes: int) -> Network:
-    """Return a network with fresh weights from torch's current generator.
+def fresh_network(model: str, recipe: Recipe, inputs: Inputs, n_classes: int) -> Network:
+    """Return the network that a training on these inputs starts from.
+
+    Its normalisation is the inputs' own, or the one that `recipe.weights` were trained with.
 
     Raises:
-        UnknownModelError: no such model, or its modality is not the inputs'.
+        ModelError: as `build`.
+        PretrainedError: the file of weights is missing, damaged or another model's.
     """
-    if model not in BUILDERS:
-        raise UnknownModelError(f"There is no model {model!r}; known are {', '.join(BUILDERS)}.")
-    takes_images = MODELS[model].modality is Modality.IMAGE
-    if takes_images != (spec.channels > 0):
-        raise UnknownModelError(f"Model {model} takes {MODELS[model].modality} inputs only.")
-    return BUILDERS[model](recipe, spec, n_classes)
+    network = build(model, n_classes, recipe, inputs.spec)
+    network.fit_normalisation(inputs)
+    if recipe.weights is not None:
+        load_pretrained(network, Path(recipe.weights))
+    return network
 
 
-register("preact8", lambda _recipe, spec, n_classes: preact8(spec, n_classes))
-register("preact20", lambda _recipe, spec, n_classes: preact20(spec, n_classes))
-register("preact56", lambda _recipe, spec, n_classes: preact56(spec, n_classes))
+def build(
+    model: str, n_classes: int, recipe: Recipe | None = None, spec: InputSpec | None = None
+) -> Network:
+    """Return a network with fresh weights from torch's current generator.
+
+    Args:
+        model: name in the catalog, or of an installed package's entry point.
+        n_classes: C.
+        recipe: by default the model's.
+        spec: of the inputs; by default of images of the model's size (else 32 x 32) in colour.
+
+    Raises:
+        UnknownModelError: no such model.
+        ModelError: it takes other inputs, larger images, or vectors whose length is not said.
+    """
+    plugin = find_plugin(model)
+    info = plugin.info if plugin else find_model(model)
+    spec = spec or _default_spec(info)
+    _check_spec(info, spec)
+    builder: Builder = pkgutil.resolve_name(plugin.builder) if plugin else BUILDERS[model]
+    return builder(recipe or info.recipe, spec, n_classes)
+
+
+def _default_spec(info: ModelInfo) -> InputSpec:
+    if info.encoding is Encoding.VECTORS:
+        raise ModelError(f"{info.name} needs spec=InputSpec(width=d), the length of its vectors.")
+    if info.encoding is Encoding.PIXELS:
+        side = info.default_side or 32
+        return InputSpec(side, side, 3)
+    return InputSpec()
+
+
+def _check_spec(info: ModelInfo, spec: InputSpec) -> None:
+    fits = {
+        Encoding.PIXELS: spec.channels > 0,
+        Encoding.VECTORS: spec.channels == 0 and spec.width > 0,
+    }
+    if not fits.get(info.encoding, spec == InputSpec()):
+        raise ModelError(f"Model {info.name} takes {info.encoding} only.")
+    if spec.channels and min(spec.height, spec.width) < info.smallest_side:
+        raise ModelError(
+            f"Model {info.name} takes images of at least {info.smallest_side} pixels a side, not "
+            f"{spec.height} x {spec.width}; set image_size in its recipe."
+        )
+
+
+def _of_spec(make: Callable[[InputSpec, int], Network]) -> Builder:
+    return lambda _recipe, spec, n_classes: make(spec, n_classes)
+
+
+def _of_recipe(make: Callable[[Recipe, int], Network]) -> Builder:
+    return lambda recipe, _spec, n_classes: make(recipe, n_classes)
+
+
+for _preact in (preact8, preact14, preact20, preact32, preact56, preact110, preact164):
+    register(_preact.__name__, _of_spec(_preact))
+for _info in MODELS.values():
+    if _info.source == "torchvision":
+        register(_info.name, _of_spec(partial(TorchvisionNet, _info.name)))
+for _vdcnn in (vdcnn9, vdcnn17, vdcnn29, vdcnn49):
+    register(_vdcnn.__name__, _of_recipe(_vdcnn))
 # Plain SGD touches only the rows of a minibatch's n-grams; momentum and decay touch all of them.
 register(
     "fasttext",
@@ -50,3 +125,4 @@ register(
         r.buckets, r.dim, n_classes, sparse=r.momentum == r.weight_decay == 0
     ),
 )
+register("probe", lambda r, spec, n_classes: Probe(spec.width, r.hidden, n_classes))

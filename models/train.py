@@ -25,7 +25,7 @@ from models.data.arrays import Images, Inputs, InputSpec
 from models.forgetting import ForgettingCounter, ForgettingCounts
 from models.network import Network, to_tensors
 from models.recipe import Recipe, recipe_from_json
-from models.registry import build
+from models.registry import build, fresh_network
 from models.timing import Stopwatch
 
 IntArray = npt.NDArray[np.int64]
@@ -86,7 +86,7 @@ def load_model(path: Path) -> TrainedModel:
         about = json.loads(file.metadata()["svp"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     recipe, spec = recipe_from_json(about["recipe"]), InputSpec(*about["spec"])
-    network = build(about["model"], recipe, spec, about["n_classes"])
+    network = build(about["model"], about["n_classes"], recipe, spec)
     network.load_state_dict(tensors)
     return TrainedModel(
         network=network.eval(),
@@ -188,8 +188,7 @@ class _Run:
         self.epoch, self.loss = 0, float("nan")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_stream_seed(seed, 0, "weights"))
-            self.network = build(model, recipe, inputs.spec, n_classes)
-        self.network.fit_normalisation(inputs)
+            self.network = fresh_network(model, recipe, inputs, n_classes)
         self.network.to(device).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
@@ -206,12 +205,7 @@ class _Run:
         digest = hashlib.sha256(f"{self.model} {self.recipe.hash} {self.seed}".encode())
         digest.update(self.labels.tobytes())
         digest.update(b"forgetting" if self.forgetting else b"")
-        arrays = (
-            [self.inputs.pixels]
-            if isinstance(self.inputs, Images)
-            else [self.inputs.token_ids, self.inputs.offsets]
-        )
-        for array in arrays:
+        for array in self.inputs.arrays:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 

@@ -21,10 +21,10 @@ from app.db.session import transaction
 from app.db.tables import Item, Project, Split
 from app.services.items import read_image
 from app.storage.artifacts import ArtifactStore
-from models.catalog import MODELS, Modality
+from models.catalog import Encoding, ModelInfo, find_model
 from models.data.arrays import Images, Inputs, Texts
+from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import decode_image
-from models.data.text import encode
 from models.recipe import Recipe
 from workers.round_step import Evaluation, RoundInputs
 from workers.snapshot import Snapshot
@@ -44,17 +44,22 @@ class PoolReader:
 
     def read(self, project: Project, split: Split, model: str, recipe: Recipe, n: int) -> Inputs:
         """Return the first `n` items of the split, in index order, as the model takes them."""
-        key = f"{split}-text-{recipe.word_ngrams}-{recipe.buckets}"
-        size, channels = 0, 0
-        if MODELS[model].modality is Modality.IMAGE:
-            size, channels = self._image_shape(project, recipe)
-            key = f"{split}-image-{size}-{channels}"
+        info = find_model(model)
+        if info.encoding is Encoding.PIXELS:
+            size, channels = self._image_shape(project, info, recipe)
+            with self._folder(project, f"{split}-image-{size}-{channels}") as folder:
+                return self._read_images(project, split, folder, size, channels, n)
+        encoder = text_encoder(info.encoding, recipe)
+        with self._folder(project, f"{split}-{encoder.key}") as folder:
+            return self._read_texts(project, split, folder, encoder, n)
+
+    @contextmanager
+    def _folder(self, project: Project, key: str) -> Iterator[Path]:
+        """Yield the folder of one packed copy, locked against other workers."""
         folder = self.settings.cache_folder / f"project-{project.id}" / key
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / "lock"):
-            if MODELS[model].modality is Modality.IMAGE:
-                return self._read_images(project, split, folder, size, channels, n)
-            return self._read_texts(project, split, folder, recipe, n)
+            yield folder
 
     def round_inputs(
         self, project: Project, snapshot: Snapshot, model: str, recipe: Recipe
@@ -92,12 +97,12 @@ class PoolReader:
         features: FeatureArray = np.load(path, mmap_mode="r", allow_pickle=False)
         return features
 
-    def _image_shape(self, project: Project, recipe: Recipe) -> tuple[int, int]:
-        """Return (side, channels): the recipe's side, else that of the pool's first image."""
+    def _image_shape(self, project: Project, info: ModelInfo, recipe: Recipe) -> tuple[int, int]:
+        """Return (side, channels): the recipe's side, the model's, or the pool's first image's."""
         with transaction(self.factory) as session:
             first = item_queries.page_by_index(session, project.id, Split.POOL, -1, 1)[0]
         side = max(first.width or 8, first.height or 8)
-        size = recipe.image_size or min(max(side, 8), LARGEST_DEFAULT_SIDE)
+        size = recipe.image_size or info.default_side or min(max(side, 8), LARGEST_DEFAULT_SIDE)
         return size, first.channels or 3
 
     def _read_images(
@@ -119,7 +124,7 @@ class PoolReader:
         return Images(np.memmap(data, np.uint8, mode="r", shape=shape))
 
     def _read_texts(
-        self, project: Project, split: Split, folder: Path, recipe: Recipe, n: int
+        self, project: Project, split: Split, folder: Path, encoder: TextEncoder, n: int
     ) -> Texts:
         ids_path, offsets_path = folder / "ids.i32", folder / "offsets.i64"
         known = _read_count(folder)
@@ -135,7 +140,7 @@ class PoolReader:
             ids.seek(0, 2)
             offsets.seek(0, 2)
             for page in _pages(self._items(project, split, known, n)):
-                texts = encode([i.text or "" for i in page], recipe.word_ngrams, recipe.buckets)
+                texts = encoder.encode([i.text or "" for i in page])
                 ids.write(texts.token_ids.tobytes())
                 offsets.write((texts.offsets[1:] + end).tobytes())
                 end += len(texts.token_ids)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.checkpoints import CheckpointFile
-from models.data.arrays import Images, Texts
+from models.data.arrays import Inputs
 from models.predict import accuracy, predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
@@ -25,7 +25,6 @@ from workers.pool_scorer import PoolScorer
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-Inputs = Images | Texts
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.states import ProjectState
-from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
+from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
+from models.recipe import RecipeError
 from selection.catalog import known_strategies
 from selection.options import OptionsError, options_from_json
 
@@ -104,12 +105,12 @@ def resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, An
     """
     try:
         recipe = resolve_recipe(choice.model, choice.recipe)
-    except (UnknownModelError, RecipeError) as error:
+        info, fitting = find_model(choice.model), models_for(Modality(modality))
+    except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None
-    if MODELS[choice.model].modality != modality:
-        fitting = ", ".join(m.name for m in MODELS.values() if m.modality == modality)
+    if info.modality != modality:
         raise InvalidProject(
-            f"{part}: {choice.model} takes {MODELS[choice.model].modality} items, the project "
-            f"holds {modality} items; use {fitting}."
+            f"{part}: {choice.model} takes {info.modality or 'frozen features'}, the project holds "
+            f"{modality} items; use {', '.join(fitting)}."
         )
     return {"model": choice.model, "recipe": recipe.to_json()}

@@ -1,6 +1,7 @@
-"""Inputs as plain arrays over an index: images as uint8, texts as flat token ids."""
+"""Inputs as plain arrays over an index: uint8 images, flat token ids, vectors of features."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Shape of one image input; texts have height = width = channels = 0."""
+    """Shape of one input: of an image; texts have zeros, vectors only a width, their length."""
 
     height: int = 0
     width: int = 0
@@ -32,6 +33,11 @@ class Images:
         _, height, width, channels = self.pixels.shape
         return InputSpec(height, width, channels)
 
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """All that the images hold."""
+        return (self.pixels,)
+
     def take(self, rows: Rows) -> "Images":
         """Return these rows, in their order."""
         return Images(self.pixels[rows])
@@ -52,6 +58,11 @@ class Texts:
         """The spec of texts."""
         return InputSpec()
 
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """All that the texts hold."""
+        return self.token_ids, self.offsets
+
     def take(self, rows: Rows) -> "Texts":
         """Return these rows, in their order."""
         starts, ends = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
@@ -61,4 +72,28 @@ class Texts:
         return Texts(self.token_ids[np.repeat(starts, lengths) + within], offsets)
 
 
-Inputs = Images | Texts
+@dataclass(frozen=True)
+class Vectors:
+    """Frozen features that the user brings, float32 [n, d]; may be a memory map."""
+
+    values: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def spec(self) -> InputSpec:
+        """The spec of vectors of length d."""
+        return InputSpec(width=self.values.shape[1])
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """All that the vectors hold."""
+        return (self.values,)
+
+    def take(self, rows: Rows) -> "Vectors":
+        """Return these rows, in their order."""
+        return Vectors(self.values[rows])
+
+
+Inputs = Images | Texts | Vectors

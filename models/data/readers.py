@@ -3,7 +3,7 @@
 import csv
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +18,27 @@ IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp"})
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a labeled data set: n images or texts, and their class indices [n]."""
+    """One part of a labeled data set: n images or texts, and their class indices [n].
+
+    `vectors` are features of the items that the user brings, [n, d].
+    """
 
     content: Images | list[str]
     labels: IntArray
+    vectors: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: IntArray) -> "Part":
         """Return these rows, in their order."""
-        if isinstance(self.content, Images):
-            return Part(self.content.take(rows), self.labels[rows])
-        return Part([self.content[row] for row in rows], self.labels[rows])
+        content = (
+            self.content.take(rows)
+            if isinstance(self.content, Images)
+            else [self.content[row] for row in rows]
+        )
+        vectors = None if self.vectors is None else self.vectors[rows]
+        return Part(content, self.labels[rows], vectors)
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,26 @@ def read_zhang_csv(folder: Path) -> RawDataSet:
     if (folder / "classes.txt").exists():
         names = (folder / "classes.txt").read_text(encoding="utf-8").split("\n")[:n_classes]
     return RawDataSet(train, test, names)
+
+
+def with_vectors(part: Part, path: Path) -> Part:
+    """Return the part with vectors of an .npy file: float32 [n, d], in the part's order.
+
+    Raises:
+        DataSetError: the file is missing or damaged, or does not hold one vector an item.
+    """
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataSetError(f"{path} is missing.") from None
+    except (ValueError, EOFError) as error:
+        raise DataSetError(f"{path} is damaged or no array of numbers: {error}.") from None
+    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(part):
+        raise DataSetError(
+            f"{path} must hold float32 of shape [{len(part)}, d], a vector for each item; it holds "
+            f"{vectors.dtype} of shape {list(vectors.shape)}."
+        )
+    return replace(part, vectors=vectors)
 
 
 def _read_pickle(path: Path) -> dict[bytes, list[bytes]]:

@@ -1,4 +1,4 @@
-"""Every model keeps the same contract; training is deterministic, resumable and stoppable."""
+"""Training is deterministic, resumable and stoppable."""
 
 from pathlib import Path
 
@@ -7,15 +7,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from models.catalog import MODELS, Modality, UnknownModelError, resolve_recipe
+from models.catalog import MODELS, Modality, resolve_recipe
 from models.checkpoints import CheckpointFile
-from models.data.arrays import Images, Inputs, InputSpec
+from models.data.arrays import Images, Inputs
 from models.data.readers import read_digits
 from models.data.text import encode
-from models.network import to_tensors
 from models.predict import accuracy, predict
 from models.recipe import Recipe, RecipeError, recipe_from_json
-from models.registry import BUILDERS, build
 from models.train import TrainedModel, TrainingDivergedError, TrainingStopped, load_model, train
 from tests.numpy_preact import probabilities
 
@@ -42,28 +40,6 @@ def fit(model: str, n: int = 60, **kwargs: object) -> TrainedModel:
 
 def weights(trained: TrainedModel) -> list[torch.Tensor]:
     return list(trained.network.state_dict().values())
-
-
-class TestRegistry:
-    def test_catalog_and_registry_list_the_same_names(self) -> None:
-        assert set(MODELS) == set(BUILDERS)
-
-    @pytest.mark.parametrize("model", sorted(MODELS))
-    def test_head_of_features_is_forward(self, model: str) -> None:
-        inputs, _, recipe = make_set(model, 5)
-        network = build(model, recipe, inputs.spec, 2).eval()
-        minibatch = to_tensors(inputs, "cpu")
-        features = network.features(*minibatch)
-        assert features.shape == (5, network.n_features)
-        torch.testing.assert_close(network.head(features), network(*minibatch))
-
-    def test_preact20_has_the_papers_weights(self) -> None:
-        network = build("preact20", MODELS["preact20"].recipe, InputSpec(32, 32, 3), 10)
-        assert sum(p.numel() for p in network.parameters()) == 272_282
-
-    def test_model_of_another_modality_is_refused(self) -> None:
-        with pytest.raises(UnknownModelError, match="takes image"):
-            build("preact8", MODELS["preact8"].recipe, InputSpec(), 2)
 
 
 class TestTrain:

@@ -9,7 +9,7 @@ import typer
 
 from app.config import Settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import doctor, select, simulate, tokens
+from workers.cli import doctor, models, select, simulate, tokens
 from workers.cli.connect import database_url
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(simulate.demo)
 app.command()(simulate.simulate)
 app.command()(simulate.report)
 app.command()(simulate.experiments)
+app.command()(models.models)
 app.command()(select.select)
 app.command()(select.replay_selection)
 app.command()(doctor.doctor)

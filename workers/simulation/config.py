@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.catalog import MODELS, RecipeError, UnknownModelError, resolve_recipe
-from models.recipe import Recipe
+from models.catalog import ModelError, find_model, resolve_recipe
+from models.recipe import Recipe, RecipeError
 from selection.catalog import known_strategies
 from selection.options import OptionsError, SelectionOptions, needs_proxy, options_from_json
 
@@ -32,12 +32,15 @@ class DataConfig(_Config):
         n_pool: items of the train part, drawn by the seed.
         n_evaluation: items of the test part (of the train part where there is none).
         image_size: side in pixels that an ImageFolder is decoded to.
+        features: folder of train.npy and test.npy, float32 [n, d] in the published order: what a
+            model on vectors (probe) reads of the items.
     """
 
     name: str
     n_pool: int | None = Field(None, ge=2)
     n_evaluation: int | None = Field(None, ge=1)
     image_size: int = Field(64, ge=8, le=512)
+    features: str | None = None
 
 
 class BudgetConfig(_Config):
@@ -122,16 +125,23 @@ class ExperimentConfig(_Config):
     oracle: OracleConfig = OracleConfig()
 
     @model_validator(mode="after")
-    def _fits(self) -> "ExperimentConfig":
+    def _models_fit(self) -> "ExperimentConfig":
         if "target" not in self.models:
             raise ValueError("models needs a target")
         for name, model in self.models.items():
             try:
                 _ = model.resolved
-            except (RecipeError, UnknownModelError) as error:
+            except (RecipeError, ModelError) as error:
                 raise ValueError(f"models.{name}: {error}") from None
-        if len({MODELS[m.model].modality for m in self.models.values()}) > 1:
+        infos = [find_model(m.model) for m in self.models.values()]
+        if len({info.modality for info in infos if info.modality}) > 1:
             raise ValueError("all models must take the same kind of items")
+        if self.data.features is None and any(info.modality is None for info in infos):
+            raise ValueError("a model takes vectors; name their folder in data.features")
+        return self
+
+    @model_validator(mode="after")
+    def _arms_fit(self) -> "ExperimentConfig":
         try:
             if self.options.needs_brought_features:
                 raise ValueError("selection: a replay has no brought features")
@@ -164,6 +174,8 @@ class ExperimentConfig(_Config):
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of all that decides results (not the seeds)."""
         values = self.model_dump(mode="json", exclude={"seeds", "title"})
+        if self.data.features is None:
+            del values["data"]["features"]  # younger than the stored results, whose hashes hold
         if not self.selection:  # hashes of experiments from before there were options stay
             del values["selection"]
         text = json.dumps(values, sort_keys=True)

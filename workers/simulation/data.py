@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from models.catalog import MODELS, Modality
-from models.data.arrays import Images, Inputs
+from models.catalog import Encoding, find_model
+from models.data.arrays import Images, Inputs, Vectors
+from models.data.encoders import text_encoder
 from models.data.readers import (
     Part,
     RawDataSet,
@@ -19,8 +20,8 @@ from models.data.readers import (
     read_digits,
     read_image_folder,
     read_zhang_csv,
+    with_vectors,
 )
-from models.data.text import encode
 from models.recipe import Recipe
 from workers.simulation.config import DataConfig
 from workers.simulation.download import DownloadError, Progress, download, extract, file_md5
@@ -169,6 +170,8 @@ def load_data(
     source = SOURCES[config.name]
     folder = _find(config.name, source, on_progress)
     raw = source.read(folder, config)
+    if config.features is not None:
+        raw = _with_features(raw, Path(config.features))
     is_modified = any(not _is_published(folder / n, md5) for n, md5 in source.md5.items())
     order = np.random.default_rng([seed, *b"split"]).permutation(len(raw.train))
     n_evaluation = config.n_evaluation
@@ -190,20 +193,29 @@ def load_data(
 
 
 def model_inputs(part: Part, model: str, recipe: Recipe) -> Inputs:
-    """Return the part as the model takes it: images as they are, texts as token ids.
+    """Return the part as the model takes it: images as they are, texts as token ids, or vectors.
 
     Raises:
         ValueError: the model takes the other kind of items, or images of another size.
     """
-    is_image = MODELS[model].modality is Modality.IMAGE
-    if is_image != isinstance(part.content, Images):
+    encoding = find_model(model).encoding
+    if encoding is Encoding.VECTORS and part.vectors is not None:
+        return Vectors(np.ascontiguousarray(part.vectors))
+    is_image = isinstance(part.content, Images)
+    if is_image != (encoding is Encoding.PIXELS) or encoding is Encoding.VECTORS:
         raise ValueError(f"{model} does not take this data set's items.")
     if isinstance(part.content, Images):
         side = part.content.spec.height
         if recipe.image_size not in (None, side):
             raise ValueError(f"The images are {side} pixels wide; leave image_size of {model} out.")
         return part.content
-    return encode(part.content, recipe.word_ngrams, recipe.buckets)
+    return text_encoder(encoding, recipe).encode(part.content)
+
+
+def _with_features(raw: RawDataSet, folder: Path) -> RawDataSet:
+    """Return the data set with the user's vectors; an empty test part needs none."""
+    test = with_vectors(raw.test, folder / "test.npy") if len(raw.test) else raw.test
+    return replace(raw, train=with_vectors(raw.train, folder / "train.npy"), test=test)
 
 
 def _is_published(path: Path, md5: str) -> bool:

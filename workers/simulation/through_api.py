@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.client import Client
 from app.domain.states import ProjectState
-from models.catalog import MODELS
+from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
 from workers.simulation.oracle import Oracle
@@ -98,7 +98,7 @@ class ServiceRun:
         selector, target = models[experiment.arms[context.arm].selector], models["target"]
         return self.client.create_project(
             name=name,
-            modality=MODELS[target.model].modality,
+            modality=find_model(target.model).modality,
             classes=context.data.classes,
             proxy=selector.model_dump(),
             target=target.model_dump(),

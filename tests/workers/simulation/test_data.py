@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.arrays import Images
+from models.catalog import resolve_recipe
+from models.data.arrays import Images, Texts, Vectors
+from models.data.characters import encode_characters
 from models.data.readers import (
     DataSetError,
+    Part,
     read_cifar10,
     read_cifar100,
     read_digits,
@@ -24,7 +27,7 @@ from models.data.readers import (
 )
 from workers.simulation import data as data_module
 from workers.simulation.config import DataConfig
-from workers.simulation.data import SOURCES, DataSource, load_data
+from workers.simulation.data import SOURCES, DataSource, load_data, model_inputs
 from workers.simulation.download import DownloadError, download, extract
 
 
@@ -242,3 +245,61 @@ class TestDownload:
         with pytest.raises(tarfile.OutsideDestinationError):
             extract(tmp_path / "bad.tar", tmp_path / "in")
         assert not (tmp_path / "outside").exists()
+
+
+class TestModelInputs:
+    def test_texts_become_what_the_model_reads(self) -> None:
+        part = Part(["Good.", "bad"], np.array([1, 0]))
+        found = model_inputs(part, "vdcnn9", resolve_recipe("vdcnn9", {}))
+        assert isinstance(found, Texts)
+        expected = encode_characters(["Good.", "bad"], 1014)
+        np.testing.assert_array_equal(found.token_ids, expected.token_ids)
+
+    @pytest.mark.parametrize("model", ["preact8", "probe"])
+    def test_a_model_of_other_items_is_refused(self, model: str) -> None:
+        part = Part(["Good.", "bad"], np.array([1, 0]))
+        with pytest.raises(ValueError, match=f"{model} does not take this data set's items"):
+            model_inputs(part, model, resolve_recipe(model, {}))
+
+
+class TestVectors:
+    def write(self, folder: Path, vectors: np.ndarray) -> DataConfig:
+        np.save(folder / "train.npy", vectors)
+        return DataConfig(name="digits", n_pool=50, n_evaluation=20, features=str(folder))
+
+    def test_each_item_keeps_its_own_vector(self, tmp_path: Path) -> None:
+        pixels = read_digits().train.content
+        assert isinstance(pixels, Images)
+        vectors = pixels.pixels.reshape(len(pixels), -1).astype(np.float32)
+        data = load_data(self.write(tmp_path, vectors), seed=3)
+        recipe = resolve_recipe("probe", {})
+        for part in (data.pool, data.evaluation):
+            found = model_inputs(part, "probe", recipe)
+            assert isinstance(found, Vectors)
+            assert isinstance(part.content, Images)
+            np.testing.assert_array_equal(found.values, part.content.pixels.reshape(len(part), -1))
+
+    @pytest.mark.parametrize(
+        ("vectors", "sentence"),
+        [
+            (np.zeros((1797, 3)), r"float32 of shape \[1797, d\].*; it holds float64"),
+            (np.zeros((1796, 3), np.float32), r"it holds float32 of shape \[1796, 3\]"),
+            (np.zeros(1797, np.float32), r"it holds float32 of shape \[1797\]"),
+            (np.array([object()] * 1797), "damaged or no array of numbers"),
+        ],
+    )
+    def test_other_arrays_are_refused(
+        self, vectors: np.ndarray, sentence: str, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DataSetError, match=sentence):
+            load_data(self.write(tmp_path, vectors), seed=3)
+
+    def test_a_missing_or_truncated_file_is_named(self, tmp_path: Path) -> None:
+        config = self.write(tmp_path, np.zeros((1797, 3), np.float32))
+        path = tmp_path / "train.npy"
+        path.write_bytes(path.read_bytes()[:500])
+        with pytest.raises(DataSetError, match=r"train.npy is damaged"):
+            load_data(config, seed=3)
+        path.unlink()
+        with pytest.raises(DataSetError, match=r"train.npy is missing"):
+            load_data(config, seed=3)

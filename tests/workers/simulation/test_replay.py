@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.data.arrays import Images
+from models.data.readers import read_digits
 from tests.experiments import indices, run, tiny, write_tiny
 from tests.support import wait_for
 from workers.reports.report import write_report
@@ -49,6 +51,19 @@ class TestReplay:
         result = summarize(lines)
         assert result.n_labels == [12, 18, 24]
         assert result.target_errors[:2] == [lines[1].proxy_error, lines[2].proxy_error]
+
+    def test_a_probe_on_the_users_vectors_selects_for_a_network_on_images(
+        self, tmp_path: Path
+    ) -> None:
+        content = read_digits().train.content
+        assert isinstance(content, Images)
+        vectors = content.pixels.reshape(len(content), -1).astype(np.float32)
+        np.save(tmp_path / "train.npy", vectors)
+        probe = ["models.proxy.model=probe", "models.proxy.recipe={name='mlp', epochs=5}"]
+        lines = run(tiny(tmp_path, f"data.features={tmp_path}", *probe), tmp_path / "out")
+        assert [line.selector for line in lines["proxy", 3]][1:] == ["probe", "probe"]
+        assert [line.selector for line in lines["target", 3]][1:] == ["preact8", "preact8"]
+        assert lines["proxy", 3][-1].target_error is not None
 
     def test_what_is_on_the_disk_is_not_run_again(self, tmp_path: Path) -> None:
         experiment = tiny(tmp_path)
@@ -99,6 +114,9 @@ class TestConfig:
         [
             ("strategy=guess", "no strategy of this name"),
             ("models.proxy.model=resnet9000", "no model 'resnet9000'"),
+            ("models.proxy.model=probe", "takes vectors; name their folder in data.features"),
+            ("models.proxy={model='vdcnn9'}", "must take the same kind of items"),
+            ("models.proxy.recipe={name='slow'}", "no recipe 'slow'; known are paper"),
             ("arms.proxy.selector=nobody", "there is no model 'nobody'"),
             ("budgets.total_budget=0", "greater than or equal to 1"),
             ("budget=3", "Extra inputs are not permitted"),

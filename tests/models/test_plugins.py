@@ -1,0 +1,143 @@
+"""Models that installed packages bring: found, built, trained, and refused where they clash."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import invalidate_caches
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+
+from models.catalog import (
+    Modality,
+    ModelError,
+    UnknownModelError,
+    find_model,
+    known_models,
+    models_for,
+    resolve_recipe,
+)
+from models.data.arrays import Images
+from models.registry import build
+from models.train import load_model, train
+from workers.cli.models import describe
+
+CATALOG = """
+    from models.catalog import Encoding, ModelInfo, ModelPlugin
+    from models.recipe import Recipe
+
+    PLUGIN = ModelPlugin(
+        ModelInfo(
+            "{name}",
+            "Flat",
+            "A linear layer on pixels.",
+            Encoding.PIXELS,
+            {{"mine": Recipe((2,), (0.1,))}},
+            "a test",
+        ),
+        "{package}.network:build",
+    )
+    NOT_A_PLUGIN = 7
+"""
+NETWORK = """
+    from torch import nn
+
+    from models.network import Network
+
+
+    class Flat(Network):
+        def __init__(self, spec, n_classes):
+            super().__init__()
+            self.n_features = spec.height * spec.width * spec.channels
+            self.linear = nn.Linear(self.n_features, n_classes)
+
+        def features(self, images):
+            return images.flatten(1).float() / 255
+
+        def head(self, features):
+            return self.linear(features)
+
+
+    def build(recipe, spec, n_classes):
+        return Flat(spec, n_classes)
+"""
+Install = Callable[..., Path]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Return what lays out an installed distribution whose entry point brings a model."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def lay_out(package: str, *, name: str = "flat", said: str = "flat", point: str = "") -> Path:
+        folder, about = tmp_path / package, tmp_path / f"{package}-1.0.dist-info"
+        folder.mkdir()
+        about.mkdir()
+        (folder / "__init__.py").touch()
+        catalog = dedent(CATALOG).format(name=said, package=package)
+        (folder / "catalog.py").write_text(catalog)
+        (folder / "network.py").write_text(dedent(NETWORK))
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        target = point or f"{package}.catalog:PLUGIN"
+        (about / "entry_points.txt").write_text(f"[svp.models]\n{name} = {target}\n")
+        invalidate_caches()
+        return tmp_path
+
+    return lay_out
+
+
+class TestPlugin:
+    def test_it_is_found_built_and_trained_by_name(self, install: Install, tmp_path: Path) -> None:
+        install("svp_test_flat")
+        assert known_models()[-1] == "flat"
+        assert "flat" in models_for(Modality.IMAGE)
+        assert resolve_recipe("flat", {"epochs": 3}).epochs_per_stage == (3,)
+        assert build("flat", n_classes=2).n_features == 32 * 32 * 3
+        images = Images(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8))
+        recipe = resolve_recipe("flat", {"name": "mine"})
+        trained = train("flat", recipe, images, np.arange(8) % 2, 2, 0)
+        trained.save(tmp_path / "flat.safetensors")
+        assert load_model(tmp_path / "flat.safetensors").network.n_features == 192
+
+    def test_the_catalog_finds_it_without_torch(self, install: Install) -> None:
+        folder = install("svp_test_light")
+        script = (
+            f"import sys; sys.path.insert(0, {str(folder)!r});"
+            "from models.catalog import find_model; assert find_model('flat').source == 'a test';"
+            "assert 'torch' not in sys.modules"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True)
+
+    def test_svp_models_lists_it(self, install: Install) -> None:
+        install("svp_test_listed")
+        row = describe("flat")
+        assert (row["parameters"], row["features"], row["source"]) == (30_730, 3072, "a test")
+
+    def test_a_name_of_ours_is_refused(self, install: Install) -> None:
+        install("svp_test_taken", name="preact8", said="preact8")
+        with pytest.raises(
+            ModelError, match=r"'preact8' of svp\.models takes the name of our model"
+        ):
+            find_model("preact8")
+
+    def test_two_packages_of_one_name_are_refused(self, install: Install) -> None:
+        install("svp_test_one")
+        install("svp_test_two")
+        with pytest.raises(ModelError, match="more than one package: svp_test_one, svp_test_two"):
+            build("flat", n_classes=2)
+
+    def test_another_name_inside_is_refused(self, install: Install) -> None:
+        install("svp_test_other", said="flatter")
+        with pytest.raises(ModelError, match="whose info has that name"):
+            find_model("flat")
+
+    def test_something_else_is_refused(self, install: Install) -> None:
+        install("svp_test_seven", point="svp_test_seven.catalog:NOT_A_PLUGIN")
+        with pytest.raises(ModelError, match=r"must be a models\.catalog\.ModelPlugin .* not 7"):
+            find_model("flat")
+
+    def test_without_the_package_the_name_is_unknown(self) -> None:
+        with pytest.raises(UnknownModelError, match="There is no model 'flat'"):
+            find_model("flat")
