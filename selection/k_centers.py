@@ -13,7 +13,7 @@ import time
 import numba
 import numpy as np
 
-from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centre, pick, refresh
+from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centres, pick, refresh
 from selection.k_centers_estimate import LIKELY_SHARE, Estimate, memory_needed
 from selection.k_centers_filter import LEAST_WIDTH, Projection
 from selection.memory import available_memory, check_memory
@@ -145,8 +145,7 @@ class KCenters:
     def start(self, saved: Arrays | None = None) -> None:
         """Set the centres up: the labeled ones and, from a saved state, those already picked."""
         labeled = self.projection.sketch(self.problem.labeled[: self.m])
-        for centre in range(self.m):
-            add_centre(centre, labeled.coordinates[centre], labeled.half_norms[centre], self.state)
+        add_centres(0, labeled.coordinates, labeled.half_norms, self.state)
         if saved is None or len(saved["picks"]) > self.budget:
             self.refresh(np.arange(len(self.state.bounds)), np.inf)
             return
@@ -155,13 +154,12 @@ class KCenters:
             getattr(self.state, name)[: self.n_picked] = saved[name]
         for name in ("bounds", "counts"):
             getattr(self.state, name)[:] = saved[name]
-        for place, row in enumerate(saved["picks"]):
-            self._add_centre(self.m + place, row)
+        self._add_centres(self.m, saved["picks"])
 
     def pick_first(self, row: int) -> None:
         """Take `row` as the first centre, where nothing is labeled."""
         self.state.picks[0], self.state.bounds[row] = row, PICKED
-        self._add_centre(0, row)
+        self._add_centres(0, np.array([row]))
         self.n_picked = 1
         self.refresh(np.flatnonzero(self.state.bounds != PICKED), np.inf)
         self.state.squared_radii[0] = max(self.state.bounds.max(), 0.0)
@@ -211,8 +209,9 @@ class KCenters:
         self.state.squared_radii[self.n_picked :] = 0.0
         self.n_picked = self.budget
 
-    def _add_centre(self, centre: int, row: int) -> None:
-        add_centre(centre, self.problem.coordinates[row], self.problem.half_norms[row], self.state)
+    def _add_centres(self, first: int, rows: Rows) -> None:
+        coordinates, half_norms = self.problem.coordinates, self.problem.half_norms
+        add_centres(first, coordinates[rows], half_norms[rows], self.state)
 
     def refresh(self, block: Rows, tau: float) -> None:
         """Bring a block, sorted by counts, up to date, or until it falls under tau."""

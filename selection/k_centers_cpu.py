@@ -401,3 +401,12 @@ def add_centre(centre: int, coordinates: Float32Array, half_norm: float, state: 
     """Put a centre's sketch into its place in the panels."""
     state.panels[centre // PANEL, :, centre % PANEL] = coordinates
     state.panel_norms[centre // PANEL, centre % PANEL] = half_norm
+
+
+@compiled
+def add_centres(
+    first: int, coordinates: Float32Array, half_norms: Float32Array, state: State
+) -> None:
+    """Put the sketches of centres `first` and following, [k, K] and [k], into their places."""
+    for place in range(coordinates.shape[0]):
+        add_centre(first + place, coordinates[place], half_norms[place], state)

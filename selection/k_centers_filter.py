@@ -114,7 +114,9 @@ def _cheapest_width(rotated: npt.NDArray[np.float64], d: int) -> int:
     norms = squared_rest[0][:, None] + squared_rest[1]
     nearest = (norms - 2.0 * (rows @ centres.T)).min(axis=1)
     costs, done = {d: float(d)}, 0
-    for q in [q for q in (3, 7, 11, 15, 23, 31, 47, 63, 95, 127, 191, 255) if q + 1 < d]:
+    for q in (3, 7, 11, 15, 23, 31, 47, 63, 95, 127, 191, 255):
+        if q + 1 >= min(costs.values()):  # the coordinates alone cost more than the best
+            break
         products += rows[:, done:q] @ centres[:, done:q].T
         rests = [
             np.sqrt(np.maximum(np.square(part[:, q:]).sum(axis=1), 0)) for part in (rows, centres)
