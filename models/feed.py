@@ -88,7 +88,7 @@ class ResidentTexts:
         return ids.long(), offsets.to(device)
 
 
-def whole_parts(inputs: Inputs, start: int, stop: int) -> Inputs:
+def part(inputs: Inputs, start: int, stop: int) -> Inputs:
     """Return the rows from start to stop, without a copy."""
     if isinstance(inputs, Images):
         return Images(inputs.pixels[start:stop])
