@@ -69,7 +69,7 @@ class TestFolding:
                     elif name in {"bias", "running_mean"}:
                         values.normal_()
         network.eval()
-        side = MODELS[model].recipe.image_size or 32
+        side = max(32, MODELS[model].smallest_side)
         images = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
         before = {name: values.clone() for name, values in network.state_dict().items()}
         with torch.inference_mode():
