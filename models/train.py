@@ -1,5 +1,6 @@
 """Training: deterministic for a seed, resumable at epoch ends, stoppable between minibatches."""
 
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch.utils import deterministic as determinism
 
+from models.catalog import find_model
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.distributed import rank_and_size
@@ -90,6 +92,14 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
         raise ValueError("Forgetting events are counted by one process; train without torchrun.")
     if initial is not None:
         _check_initial(initial, model, inputs, n_classes)
+    trainer = find_model(model).trainer
+    if trainer is not None:
+        if count_forgetting or initial is not None:
+            raise ValueError(f"{model} counts no forgetting events and has no warm start.")
+        trained: TrainedModel = pkgutil.resolve_name(trainer)(
+            model, recipe, inputs, labels, n_classes, seed
+        )
+        return trained
     run = TrainingRun(
         model, recipe, inputs, labels, n_classes, seed, device,
         count_forgetting=count_forgetting, initial=initial,

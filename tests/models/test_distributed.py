@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import distributed as dist
-from torch import multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from models.data.arrays import Images
 from models.distributed import part_of, rank_and_size, share_of
@@ -38,11 +38,13 @@ def work(rank: int, size: int, folder: str, model: str) -> None:
 
 
 def fit_by_two(model: str, folder: Path) -> tuple[TrainedModel, TrainedModel]:
-    multiprocessing.spawn(work, (2, str(folder), model), nprocs=2)
+    spawn(work, (2, str(folder), model), nprocs=2)  # type: ignore[no-untyped-call]
     first, second = (load_model(folder / f"{rank}.safetensors") for rank in (0, 1))
     return first, second
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 class TestTwoProcesses:
     def test_learn_the_same_as_one(self, tmp_path: Path) -> None:
         first, second = fit_by_two("fasttext", tmp_path)
@@ -64,7 +66,8 @@ class TestParts:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for n in range(1, 12):
-            found, shares = [], []
+            found: list[int] = []
+            shares: list[float] = []
             for rank in range(3):
                 monkeypatch.setattr("models.distributed.rank_and_size", lambda r=rank: (r, 3))
                 start, stop = part_of(n)

@@ -51,7 +51,8 @@ class TestOut:
 
 
 class TestMinibatch:
-    def test_larger_images_come_fewer_at_a_time(self) -> None:
+    def test_larger_images_come_fewer_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
         sizes = [suitable_minibatch(InputSpec(s, s, 3), "cpu") for s in (0, 8, 32, 224, 1000)]
         assert sizes == [4096, 1024, 64, 8, 8]
 

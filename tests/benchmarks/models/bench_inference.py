@@ -56,6 +56,7 @@ def main() -> None:
     few = PilImages(images.pixels[:256], pool.labels[:256], 0, flip=False)
     few.mean, few.deviation = loaded.mean, loaded.deviation
     ours = predict(trained, images.take(np.arange(256)), with_features=True)
+    assert ours.features is not None
     for a, b in zip(score(published, few), (ours.probs, ours.features), strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=1e-4, rtol=1e-3)
     outcomes = compare(

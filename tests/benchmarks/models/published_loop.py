@@ -66,7 +66,7 @@ class Plain(nn.Module):
 
 def without_normalisation(network: Network) -> Plain:
     """Return the network taking float NCHW images as they are."""
-    network.normalised = lambda images: images  # type: ignore[assignment,method-assign]
+    network.normalised = lambda images: images  # type: ignore[assignment]
     return Plain(network)
 
 
