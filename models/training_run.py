@@ -17,6 +17,7 @@ from torch.nn import functional
 from models import distributed
 from models.augment import augment, draw
 from models.data.arrays import Images, Inputs
+from models.fasttext_sgd import direct_step
 from models.feed import make_feed
 from models.forgetting import ForgettingCounter
 from models.recipe import Recipe, Schedule
@@ -68,6 +69,7 @@ class TrainingRun:
         self.is_warm = initial is not None
         self.network.to(device).to(memory_format=torch.channels_last)
         self.sgd = SGDStep(self.network, recipe, device)
+        self.direct = direct_step(self.network, recipe, device)
         self.targets = torch.from_numpy(labels).to(device)
         self.feed = make_feed(inputs, device)
 
@@ -147,7 +149,13 @@ class TrainingRun:
             draws = draw(len(rows), self.recipe, generator).part(start, stop)
             minibatch = (augment(minibatch[0], self.recipe, draws),)
         part = part.to(self.device, non_blocking=True)
-        logits, targets = self.sgd.logits(minibatch), self.targets[part]
+        targets = self.targets[part]
+        if self.direct:
+            loss, logits = self.direct(minibatch, targets, rate)
+            if self.forgetting:
+                self.forgetting.update(part, logits, targets)
+            return loss
+        logits = self.sgd.logits(minibatch)
         if self.forgetting:
             self.forgetting.update(part, logits, targets)
         loss = functional.cross_entropy(
