@@ -76,7 +76,7 @@ def compare_training(
     """Return outcomes of five epochs with the default minibatches; the library is the peer."""
     rivals = []
     for model in (OFFICIAL, TWIN):
-        for name, minibatch in (("", 4), (", minibatch 64", 64)):
+        for name, minibatch in (("", 4), (", one text a step", 1), (", minibatch 64", 64)):
             if model == OFFICIAL and minibatch != 4:
                 continue
             recipe = resolve_recipe(model, {"epochs": 5, "minibatch": minibatch})
@@ -95,17 +95,22 @@ def accuracies(
 ) -> dict[str, list[float]]:
     """Return the accuracy on the held-out fifth for each seed, each with another training set."""
     held = len(texts) // 5
-    found: dict[str, list[float]] = {TWIN: [], OFFICIAL: []}
+    sides: dict[str, tuple[str, dict[str, object]]] = {
+        "twin": (TWIN, {}),
+        "twin, one text a step": (TWIN, {"minibatch": 1}),  # as the library
+        "official": (OFFICIAL, {}),
+    }
+    found: dict[str, list[float]] = {name: [] for name in sides}
     for seed in range(n_seeds):
         order = np.random.default_rng(seed).permutation(len(texts))
         test, chosen = order[:held], order[held : held + n_labeled]
-        for model, accurate in found.items():
-            recipe = resolve_recipe(model, {})
+        for name, (model, overrides) in sides.items():
+            recipe = resolve_recipe(model, overrides)
             trained = fit(model, recipe, [texts[i] for i in chosen], labels[chosen], seed)
             encoder = text_encoder(ENCODINGS[model], recipe)
             probs = predict(trained, encoder.encode([texts[i] for i in test])).probs
-            accurate.append(accuracy(probs, labels[test]))
-        print({model: values[-1] for model, values in found.items()}, flush=True)
+            found[name].append(accuracy(probs, labels[test]))
+        print({name: values[-1] for name, values in found.items()}, flush=True)
     return found
 
 
