@@ -29,6 +29,7 @@ class Encoding(StrEnum):
 
     PIXELS = "pixels"
     WORD_NGRAMS = "word_ngrams"
+    WORDS = "words"
     CHARACTERS = "characters"
     VECTORS = "vectors"
 
@@ -50,6 +51,7 @@ class ModelInfo:
         source: the paper, or the package, that it comes from.
         smallest_side: of an image, in pixels.
         default_side: that images are brought to where the recipe does not say; None = their own.
+        trainer: "package.module:function" that trains it; None: models.train itself.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ModelInfo:
     source: str
     smallest_side: int = 1
     default_side: int | None = None
+    trainer: str | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -130,6 +133,15 @@ FASTTEXT = ModelInfo(
     recipes.FASTTEXT,
     "Joulin et al. 2016",
 )
+FASTTEXT_OFFICIAL = ModelInfo(
+    "fasttext_official",
+    "fastText, official library",
+    "The library that the paper used, trained on one thread; needs the extra fasttext.",
+    Encoding.WORDS,
+    recipes.FASTTEXT,
+    "Joulin et al. 2016",
+    trainer="models.official_training:train_official",
+)
 PROBE = ModelInfo(
     "probe",
     "Probe on frozen features",
@@ -158,6 +170,7 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
             _torchvision("alexnet", "AlexNet", 63),
             *(_vdcnn(depth) for depth in (9, 17, 29, 49)),
             FASTTEXT,
+            FASTTEXT_OFFICIAL,
             PROBE,
         )
     }

@@ -9,6 +9,7 @@ from models.catalog import MODELS, Encoding, ModelError, ModelInfo, find_model, 
 from models.data.arrays import Inputs, InputSpec
 from models.fasttext import FastText
 from models.network import Network
+from models.official_fasttext import OfficialFastText
 from models.preact_resnet import (
     preact8,
     preact14,
@@ -125,4 +126,5 @@ register(
         r.buckets, r.dim, n_classes, sparse=r.momentum == r.weight_decay == 0
     ),
 )
+register("fasttext_official", _of_recipe(OfficialFastText))
 register("probe", lambda r, spec, n_classes: Probe(spec.width, r.hidden, n_classes))

@@ -9,6 +9,9 @@ from models.data.characters import encode_characters
 from models.data.text import encode
 from models.recipe import Recipe
 
+# So many ids that two words rarely share one, and each has eight digits.
+WORDS = 50_000_000
+
 
 @dataclass(frozen=True)
 class TextEncoder:
@@ -27,6 +30,8 @@ def text_encoder(encoding: Encoding, recipe: Recipe) -> TextEncoder:
     if encoding is Encoding.CHARACTERS:
         n = recipe.max_chars
         return TextEncoder(f"characters-{n}", lambda texts: encode_characters(texts, n))
+    if encoding is Encoding.WORDS:
+        return TextEncoder(f"words-{WORDS}", lambda texts: encode(texts, 1, WORDS))
     if encoding is Encoding.WORD_NGRAMS:
         longest, buckets = recipe.word_ngrams, recipe.buckets
         return TextEncoder(

@@ -1,0 +1,53 @@
+"""One training by several processes, as `torchrun` starts them: each takes its part of a minibatch.
+
+A training joins in where torch.distributed is initialised, and learns what one process would
+within float rounding: the parts' gradients are weighted by their sizes. Batch norm sees the whole
+minibatch on CUDA (SyncBatchNorm); on the CPU, for which torch has none, each part by itself.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+
+def rank_and_size() -> tuple[int, int]:
+    """Return this process's number and how many there are; (0, 1) for a training by itself."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
+def spread(network: nn.Module, device: str) -> nn.Module:
+    """Return the network with its gradients averaged over the processes as they come up."""
+    if rank_and_size()[1] == 1:
+        return network
+    if device.startswith("cuda"):
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return DistributedDataParallel(network, device_ids=[torch.device(device)])
+    return DistributedDataParallel(network)
+
+
+def part_of(n: int) -> tuple[int, int]:
+    """Return start and stop of this process's part of a minibatch of n; never empty."""
+    rank, size = rank_and_size()
+    start, stop = n * rank // size, n * (rank + 1) // size
+    return (start, stop) if stop > start else (0, 1)
+
+
+def share_of(n: int) -> float:
+    """Return the weight of this process's mean loss in the mean over processes.
+
+    1 where the parts are equal; 0 where there are fewer items than processes and none is left.
+    """
+    rank, size = rank_and_size()
+    return (n * (rank + 1) // size - n * rank // size) * size / n
+
+
+def averaged(values: Tensor) -> Tensor:
+    """Return the mean over the processes."""
+    size = rank_and_size()[1]
+    if size > 1:
+        dist.all_reduce(values)
+        values /= size
+    return values

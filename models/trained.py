@@ -1,0 +1,69 @@
+"""A trained model: the network, what it was made of, and its file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from models.data.arrays import InputSpec
+from models.forgetting import ForgettingCounts
+from models.network import Network
+from models.recipe import Recipe, recipe_from_json
+from models.registry import build
+
+
+@dataclass
+class TrainedModel:
+    """A trained network and what it was made of."""
+
+    network: Network
+    model: str
+    recipe: Recipe
+    spec: InputSpec
+    n_classes: int
+    seed: int
+    seconds: float
+    final_loss: float
+    classes: list[str] | None = None  # names of the class indices, where the caller has them
+    forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
+    notes: tuple[str, ...] = ()  # what the recipe asked for and this machine could not do
+
+    def save(self, path: Path) -> None:
+        """Write weights and all that rebuilds the network as one safetensors file."""
+        about: dict[str, Any] = {
+            "model": self.model,
+            "recipe": self.recipe.to_json(),
+            "spec": [self.spec.height, self.spec.width, self.spec.channels],
+            "n_classes": self.n_classes,
+            "classes": self.classes,
+            "seed": self.seed,
+            "final_loss": self.final_loss,
+            "notes": list(self.notes),
+        }
+        tensors = {k: v.contiguous().cpu() for k, v in self.network.state_dict().items()}
+        save_file(tensors, path, metadata={"svp": json.dumps(about)})
+
+
+def load_model(path: Path) -> TrainedModel:
+    """Return the model that `TrainedModel.save` wrote; reads weights only, never code."""
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["svp"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    recipe, spec = recipe_from_json(about["recipe"]), InputSpec(*about["spec"])
+    network = build(about["model"], about["n_classes"], recipe, spec)
+    network.load_state_dict(tensors)
+    return TrainedModel(
+        network=network.eval(),
+        model=about["model"],
+        recipe=recipe,
+        spec=spec,
+        n_classes=about["n_classes"],
+        seed=about["seed"],
+        seconds=0.0,
+        final_loss=about["final_loss"],
+        classes=about["classes"],
+        notes=tuple(about.get("notes", ())),
+    )

@@ -1,0 +1,218 @@
+"""One training in progress: its state, an epoch of it, what a checkpoint holds of it.
+
+Nothing is read back from the device within an epoch.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models import distributed
+from models.augment import augment, draw
+from models.data.arrays import Images, Inputs
+from models.fasttext_sgd import direct_step
+from models.feed import make_feed
+from models.forgetting import ForgettingCounter
+from models.recipe import Recipe, Schedule
+from models.registry import fresh_network
+from models.sgd import SGDStep
+from models.timing import Stopwatch
+from models.trained import TrainedModel
+
+IntArray = npt.NDArray[np.int64]
+HASHED_WHOLE_BYTES = 2**28
+SAMPLE_BLOCKS, SAMPLE_BLOCK = 4096, 4096
+
+
+class TrainingStopped(Exception):
+    """The caller asked to stop; the newest epoch end is in the checkpoint."""
+
+
+class TrainingDivergedError(Exception):
+    """The loss is not finite: lower the learning rate."""
+
+
+class TrainingRun:
+    """A training between two epochs."""
+
+    def __init__(
+        self,
+        model: str,
+        recipe: Recipe,
+        inputs: Inputs,
+        labels: IntArray,
+        n_classes: int,
+        seed: int,
+        device: str,
+        *,
+        count_forgetting: bool = False,
+        initial: TrainedModel | None = None,
+    ) -> None:
+        self.model, self.recipe, self.seed, self.device = model, recipe, seed, device
+        self.inputs, self.labels, self.n_classes = inputs, labels, n_classes
+        self.watch = Stopwatch(device)
+        self.forgetting = ForgettingCounter(len(labels), device) if count_forgetting else None
+        self.epoch, self.loss = 0, float("nan")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, 0, "weights"))
+            self.network = fresh_network(model, recipe, inputs, n_classes)
+        if initial is not None:
+            self.network.load_state_dict(initial.network.state_dict())
+        # Of the weights as training finds them: fresh ones follow from the seed.
+        self.is_warm = initial is not None
+        self.network.to(device).to(memory_format=torch.channels_last)
+        self.sgd = SGDStep(self.network, recipe, device)
+        self.direct = direct_step(self.network, recipe, device)
+        self.targets = torch.from_numpy(labels).to(device)
+        self.feed = make_feed(inputs, device)
+
+    def identity(self) -> str:
+        """Return the hash of all that the result depends on, before the first epoch."""
+        digest = hashlib.sha256(f"{self.model} {self.recipe.hash} {self.seed}".encode())
+        digest.update(self.labels.tobytes())
+        digest.update(b"forgetting" if self.forgetting else b"")
+        for array in self.inputs.arrays:
+            _digest_array(digest, array)
+        if self.is_warm:
+            for weights in self.network.state_dict().values():
+                digest.update(weights.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds.
+
+        The schedule and every random stream follow from the epoch.
+        """
+        return {
+            "epoch": self.epoch,
+            "loss": self.loss,
+            "network": self.network.state_dict(),
+            "seconds": self.watch.seconds["training"],
+            "forgetting": self.forgetting.state() if self.forgetting else None,
+            **self.sgd.state(),
+        }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Go on from a checkpoint's state, if there is one."""
+        if state is None:
+            return
+        self.epoch, self.loss = state["epoch"], state["loss"]
+        self.network.load_state_dict(state["network"])
+        self.sgd.restore(state)
+        self.watch.seconds["training"] = state["seconds"]
+        if self.forgetting:
+            self.forgetting.restore(state["forgetting"])
+
+    def train_epoch(self, should_stop: Callable[[], bool] | None) -> None:
+        """Train the next epoch and set `loss` to its mean.
+
+        Raises:
+            TrainingStopped: `should_stop` returned True.
+            TrainingDivergedError: the loss of a step is not finite.
+        """
+        epoch = self.epoch
+        self.network.train()
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, "minibatches"))
+        order = torch.randperm(len(self.labels), generator=generator)
+        minibatches = list(_minibatches(order, self.recipe.minibatch))
+        losses = torch.zeros(len(minibatches), device=self.device)
+        with _global_stream(self.device, stream_seed(self.seed, epoch, "dropout")):
+            for step, rows in enumerate(minibatches):
+                if should_stop and should_stop():
+                    raise TrainingStopped
+                rate = self._rate(epoch, step, len(minibatches))
+                losses[step] = self._step(rows, generator, rate)
+        sizes = torch.tensor([len(rows) for rows in minibatches], dtype=torch.float64)
+        found = distributed.averaged(losses).cpu().double()
+        self._refuse_divergence(found, epoch)
+        self.loss = float(found @ sizes / sizes.sum())
+        self.epoch = epoch + 1
+
+    def _rate(self, epoch: int, step: int, n_steps: int) -> float:
+        is_stepwise = self.recipe.schedule is not Schedule.STEPS
+        return self.recipe.learning_rate_at(
+            epoch + (step + 0.5) / n_steps if is_stepwise else epoch
+        )
+
+    def _step(self, rows: Tensor, generator: torch.Generator, rate: float) -> Tensor:
+        start, stop = distributed.part_of(len(rows))
+        part = rows[start:stop]
+        minibatch = self.feed(part)
+        if isinstance(self.inputs, Images):
+            draws = draw(len(rows), self.recipe, generator).part(start, stop)
+            minibatch = (augment(minibatch[0], self.recipe, draws),)
+        part = part.to(self.device, non_blocking=True)
+        targets = self.targets[part]
+        if self.direct:
+            loss, logits = self.direct(minibatch, targets, rate)
+            if self.forgetting:
+                self.forgetting.update(part, logits, targets)
+            return loss
+        logits = self.sgd.logits(minibatch)
+        if self.forgetting:
+            self.forgetting.update(part, logits, targets)
+        loss = functional.cross_entropy(
+            logits, targets, label_smoothing=self.recipe.label_smoothing
+        ) * distributed.share_of(len(rows))
+        self.sgd.update(loss, rate)
+        return loss.detach()
+
+    def _refuse_divergence(self, losses: Tensor, epoch: int) -> None:
+        is_bad = ~torch.isfinite(losses)
+        if not is_bad.any():
+            return
+        step = int(is_bad.to(torch.uint8).argmax())
+        raise TrainingDivergedError(
+            f"The loss became {float(losses[step])} in epoch {epoch + 1}, step {step + 1} of "
+            f"{len(losses)}; lower the learning rate (now {self._rate(epoch, step, len(losses))}) "
+            f"in the recipe."
+        )
+
+
+def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
+    """Add an array to a hash: all bytes, or of a large one its shape and a sample spread over it.
+
+    Reading a map of 100 GB takes minutes; an item that was added or replaced changes the shape or,
+    most often, nothing else.
+    """
+    if array.nbytes <= HASHED_WHOLE_BYTES:
+        digest.update(np.ascontiguousarray(array).tobytes())
+        return
+    digest.update(f"{array.shape} {array.dtype}".encode())
+    flat = array.reshape(-1)
+    for start in np.linspace(0, len(flat) - SAMPLE_BLOCK, SAMPLE_BLOCKS).astype(np.int64):
+        digest.update(flat[start : start + SAMPLE_BLOCK].tobytes())
+
+
+def _minibatches(order: Tensor, size: int) -> Iterator[Tensor]:
+    """Yield the order in minibatches; a last one of a single item joins the one before it.
+
+    Batch norm has no variance of one value: at 1 x 1 resolution a single item would be an error.
+    """
+    parts = list(torch.split(order, size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    if len(parts[0]) == 1:
+        parts[0] = parts[0].repeat(2)
+    yield from parts
+
+
+def stream_seed(seed: int, epoch: int, purpose: str) -> int:
+    """Return the seed of one purpose's random stream in one epoch."""
+    digest = hashlib.sha256(f"{seed} {epoch} {purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+@contextmanager
+def _global_stream(device: str, seed: int) -> Iterator[None]:
+    """Seed torch's own generators, which dropout draws from, and put them back afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
+        torch.manual_seed(seed)
+        yield

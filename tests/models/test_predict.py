@@ -1,0 +1,90 @@
+"""Predictions of a pool larger than memory, and of folded networks, are the plain ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.catalog import MODELS
+from models.data.arrays import Images, InputSpec
+from models.folding import folded_features
+from models.network import Network
+from models.predict import predict, suitable_minibatch
+from models.registry import build
+from tests.models.test_training import fit, make_set
+
+# One of each family.
+IMAGE_MODELS = (
+    "preact8", "preact164", "resnet18", "alexnet", "vgg11_bn", "squeezenet1_1", "inception_v3",
+    "googlenet", "resnext50_32x4d", "densenet121", "mobilenet_v2",
+)  # fmt: skip
+
+
+class TestOut:
+    @pytest.mark.parametrize("model", ["preact8", "fasttext"])
+    def test_files_hold_what_memory_would(self, model: str, tmp_path: Path) -> None:
+        (inputs, _, _), trained = make_set(model), fit(model)
+        in_memory = predict(trained, inputs, with_features=True)
+        on_disk = predict(trained, inputs, with_features=True, out=tmp_path / "new")
+        for name in ("probs", "features"):
+            array = getattr(on_disk, name)
+            assert isinstance(array, np.memmap)
+            np.testing.assert_array_equal(array, getattr(in_memory, name))
+            np.testing.assert_array_equal(np.load(tmp_path / "new" / f"{name}.npy"), array)
+
+    def test_a_memory_mapped_pool_is_scored_as_one_in_memory(self, tmp_path: Path) -> None:
+        (inputs, _, _), trained = make_set("preact8"), fit("preact8")
+        assert isinstance(inputs, Images)
+        np.save(tmp_path / "pool.npy", inputs.pixels)
+        mapped = Images(np.load(tmp_path / "pool.npy", mmap_mode="r"))
+        np.testing.assert_array_equal(
+            predict(trained, mapped).probs, predict(trained, inputs).probs
+        )
+
+    def test_an_empty_pool_has_no_rows(self, tmp_path: Path) -> None:
+        (inputs, _, _), trained = make_set("preact8"), fit("preact8")
+        nothing = inputs.take(np.empty(0, np.int64))
+        found = predict(trained, nothing, with_features=True, out=tmp_path)
+        assert found.probs.shape == (0, 2)
+        assert np.load(tmp_path / "features.npy").shape == (0, 64)
+
+
+class TestMinibatch:
+    def test_larger_images_come_fewer_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+        sizes = [suitable_minibatch(InputSpec(s, s, 3), "cpu") for s in (0, 8, 32, 224, 1000)]
+        assert sizes == [4096, 1024, 64, 8, 8]
+
+
+class TestFolding:
+    @pytest.mark.parametrize("model", IMAGE_MODELS)
+    def test_folded_features_are_the_networks(self, model: str) -> None:
+        torch.manual_seed(0)
+        network = build(model, 3)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                for name, values in module.state_dict().items():
+                    if name in {"weight", "running_var"}:
+                        values.uniform_(0.5, 2.0)
+                    elif name in {"bias", "running_mean"}:
+                        values.normal_()
+        network.eval()
+        side = max(32, MODELS[model].smallest_side)
+        images = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
+        before = {name: values.clone() for name, values in network.state_dict().items()}
+        with torch.inference_mode():
+            plain, folded = network.features(images), folded_features(network)(images)
+        scale = float(plain.abs().max())
+        torch.testing.assert_close(folded, plain, atol=1e-4 * scale, rtol=1e-3)
+        for name, values in network.state_dict().items():
+            assert torch.equal(values, before[name])
+
+    def test_a_network_that_cannot_be_traced_is_used_as_it_is(self) -> None:
+        class Choosy(Network):
+            def features(self, *inputs: torch.Tensor) -> torch.Tensor:
+                (x,) = inputs
+                return x * 2 if float(x.sum()) > 0 else x
+
+        network = Choosy()
+        assert folded_features(network)(torch.ones(1)).tolist() == [2.0]
