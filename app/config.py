@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         return environment
 
     @property
+    def uploads_folder(self) -> Path:
+        """Folder of request bodies while they are read."""
+        return self.data_folder / "uploads"
+
+    @property
     def broker_folder(self) -> Path:
         """Folder of the filesystem broker, used when no broker URL is set."""
         return self.data_folder / "broker"

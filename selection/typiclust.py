@@ -6,7 +6,6 @@ authors' code, whose constants these are.
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neighbors import NearestNeighbors
 
 from selection.clusters import cluster
 from selection.types import FloatArray, IntArray, Rows, Scores
@@ -59,6 +58,8 @@ def typicality_of(features: FloatArray) -> Scores:
     n_neighbours = min(N_NEIGHBOURS, len(features) // 2)
     if n_neighbours == 0:
         return np.full(len(features), 1e5)
+    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 - a second to import
+
     finder = NearestNeighbors(n_neighbors=n_neighbours + 1).fit(features)
     distances = finder.kneighbors(features)[0][:, 1:]
     typicality: npt.NDArray[np.float64] = 1.0 / (distances.mean(axis=1, dtype=np.float64) + 1e-5)

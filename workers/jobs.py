@@ -31,7 +31,7 @@ from models.checkpoints import CheckpointFile
 from models.recipe import recipe_from_json
 from models.train import TrainedModel, TrainProgress
 from selection.options import SelectionOptions, options_from_json
-from workers.coreset_step import CoresetRequest, run_coreset_step
+from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
 from workers.pool import PoolReader
 from workers.round_step import RoundHooks, RoundResult, run_round_step
 from workers.snapshot import Snapshot, read_snapshot, store_arrays, take_snapshot
@@ -40,6 +40,7 @@ from workers.target_step import run_target_step
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
 CHECKPOINT_SECONDS = 1.0
 PROGRESS_SECONDS = 0.25
+ITEMS_AT_ONCE = 10_000
 
 
 @dataclass
@@ -212,12 +213,8 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
         device=context.device,
         hooks=context.hooks,
     )
-    selected = [
-        SelectedItem(int(snapshot.labeled_index[row]), int(snapshot.labels[row]), score)
-        for row, score in zip(result.rows.tolist(), result.scores.tolist(), strict=True)
-    ]
+    _store_coreset_items(context, snapshot, result)
     facts = CoresetFacts(
-        selected=selected,
         n_labeled=len(snapshot.labels),
         seconds=result.seconds,
         provenance={
@@ -229,6 +226,15 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
     )  # fmt: skip
     with transaction(context.factory) as session:
         publishing.publish_coreset(session, context.claimed, facts)
+
+
+def _store_coreset_items(context: JobContext, snapshot: Snapshot, result: CoresetResult) -> None:
+    for start in range(0, len(result.rows), ITEMS_AT_ONCE):
+        rows = result.rows[start : start + ITEMS_AT_ONCE]
+        columns = (snapshot.labeled_index[rows], snapshot.labels[rows], result.scores[start:])
+        part = [SelectedItem(*row) for row in zip(*(c.tolist() for c in columns), strict=False)]
+        with transaction(context.factory) as session:
+            publishing.store_coreset_items(session, context.claimed, start, part)
 
 
 def _open(context: JobContext) -> OpenedJob:

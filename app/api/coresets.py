@@ -1,6 +1,5 @@
 """Routes of core-sets."""
 
-import csv
 import io
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl
 from app.db.queries import coresets as queries
 from app.db.session import transaction
 from app.db.tables import Coreset, Job
@@ -23,11 +23,6 @@ from app.services import coresets
 router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"])
 PAGE = 2000
 COLUMNS = ["rank", "item_id", "external_id", "index", "class", "score"]
-EXPORT_TYPES = {
-    "jsonl": "application/x-ndjson",
-    "csv": "text/csv; charset=utf-8",
-    "npy": "application/octet-stream",
-}
 
 
 @router.post("", status_code=202, summary="Make a core-set", responses=problems(403, 404))
@@ -89,9 +84,9 @@ def export(
     if format_ == "npy":
         buffer = io.BytesIO()
         np.save(buffer, np.asarray(queries.kept_indices(session, found.id), np.int64))
-        return Response(buffer.getvalue(), media_type=EXPORT_TYPES[format_])
+        return Response(buffer.getvalue(), media_type="application/octet-stream")
     rows = _pages(request.app.state.session_factory, found.id, project.classes)
-    body = _as_csv(rows) if format_ == "csv" else _as_jsonl(rows)
+    body = as_csv(rows, COLUMNS) if format_ == "csv" else as_jsonl(rows)
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
@@ -131,20 +126,3 @@ def _pages(
         if len(page) < PAGE:
             return
         after = page[-1].rank
-
-
-def _as_jsonl(rows: Iterator[CoresetItemOut]) -> Iterator[str]:
-    for row in rows:
-        yield row.model_dump_json(by_alias=True) + "\n"
-
-
-def _as_csv(rows: Iterator[CoresetItemOut]) -> Iterator[str]:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS)
-    writer.writeheader()
-    for row in rows:
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow(row.model_dump(by_alias=True, mode="json"))
-    yield buffer.getvalue()

@@ -1,7 +1,5 @@
 """Routes of labels: submit, undo, skip, export."""
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -10,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl
 from app.db.queries import labels as queries
 from app.db.session import transaction
 from app.schemas.common import problems
@@ -20,7 +19,9 @@ from app.services.skipping import submit_skips
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
 PAGE = 2000
-EXPORT_TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+COLUMNS = [
+    "item_id", "external_id", "index", "class", "source", "round", "is_control", "resolved_at"
+]  # fmt: skip
 
 
 @router.post("/labels", summary="Submit labels", responses=problems(403, 404, 409))
@@ -88,7 +89,7 @@ def export(
 ) -> StreamingResponse:
     """Stream the resolved labels in order of import, as JSON lines or CSV."""
     rows = _pages(request.app.state.session_factory, project.id, project.classes)
-    body = _as_csv(rows) if format_ == "csv" else _as_jsonl(rows)
+    body = as_csv(rows, COLUMNS) if format_ == "csv" else as_jsonl(rows)
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
@@ -122,30 +123,3 @@ def _pages(
         if len(page) < PAGE:
             return
         after = page[-1].index
-
-
-def _as_jsonl(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
-    for row in rows:
-        yield row.model_dump_json(by_alias=True) + "\n"
-
-
-def _as_csv(rows: Iterator[ExportedLabelOut]) -> Iterator[str]:
-    buffer = io.StringIO()
-    names = [
-        "item_id",
-        "external_id",
-        "index",
-        "class",
-        "source",
-        "round",
-        "is_control",
-        "resolved_at",
-    ]
-    writer = csv.DictWriter(buffer, names)
-    writer.writeheader()
-    for row in rows:
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow(row.model_dump(by_alias=True, mode="json"))
-    yield buffer.getvalue()

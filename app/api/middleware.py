@@ -81,6 +81,6 @@ class BodyLimit:
         return problem(
             413,
             "body_too_large",
-            f"The body is over the limit of {self.max_bytes} bytes (SVP_MAX_BODY_BYTES); send it "
-            "in several requests.",
+            f"The body is over the limit of {self.max_bytes} bytes; send it in several requests, "
+            "or raise SVP_MAX_BODY_BYTES.",
         )

@@ -1,6 +1,5 @@
 """Routes of projects: create, list, read, and the ways through their states."""
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from app.api.deps import (
     SettingsDep,
     StoreDep,
 )
+from app.api.spool import spooled
 from app.db.queries import events, projects, rounds
 from app.db.session import transaction
 from app.db.tables import Project
@@ -140,6 +140,7 @@ async def bring_features(
     project: ProjectIdDep,
     _admin: AdminDep,
     store: StoreDep,
+    settings: SettingsDep,
 ) -> FeaturesOut:
     """Store features of the pool: a NumPy file (numpy.save) of float32 or float64 [n_pool, d].
 
@@ -148,14 +149,14 @@ async def bring_features(
     """
 
     def store_file(path: Path) -> BroughtFeatures:
+        n, d = features.check_features(path)
+        brought = BroughtFeatures(store.put_file(path), n, d)
         with transaction(request.app.state.session_factory) as session:
-            return features.bring_features(session, store, project, path)
+            features.bring_features(session, project, brought)
+        return brought
 
-    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
-        async for chunk in request.stream():
-            await run_in_threadpool(file.write, chunk)
-        file.flush()
-        return FeaturesOut.model_validate(await run_in_threadpool(store_file, Path(file.name)))
+    async with spooled(request.stream(), settings.uploads_folder) as path:
+        return FeaturesOut.model_validate(await run_in_threadpool(store_file, path))
 
 
 @router.get("/{project}/events", summary="List events", responses=problems(403, 404))

@@ -185,6 +185,7 @@ class Project(Base):
     # selection.options: what is asked of the strategy.
     selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
+    n_featured: Mapped[int] = mapped_column(server_default=text("0"))  # their rows
     seed: Mapped[int]
     state: Mapped[str] = mapped_column(server_default=ProjectState.DRAFT)
     # The next dense index of each split: assigned under the project's lock, so without gaps.

@@ -57,12 +57,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class CoresetFacts:
-    """What a core-set's job reports: items by pool index, in order of selection, and how it went.
+    """What a core-set's job reports beside its items.
 
     `weights_hash` is the selection model's artifact; None where the strategy needs no model.
     """
 
-    selected: Sequence[SelectedItem]
     n_labeled: int
     seconds: dict[str, float]
     provenance: dict[str, Any]
@@ -133,8 +132,27 @@ def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -
     project.finished_at = func.now()
 
 
+def store_coreset_items(
+    session: Session, claimed: ClaimedJob, first_rank: int, part: Sequence[SelectedItem]
+) -> None:
+    """Store a part of what a core-set's job selected; nobody sees it until the job is published.
+
+    A part of its own transaction each, without the project's lock: annotators go on meanwhile. The
+    part of rank 0 removes what an attempt before this one left.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    job = _owned(session, claimed)
+    if job.coreset_id is None:
+        raise NotFound("coreset", claimed.coreset_id)
+    if first_rank == 0:
+        coreset_queries.delete_items(session, job.coreset_id)
+    coreset_queries.insert_items(session, job.project_id, job.coreset_id, first_rank, part)
+
+
 def publish_coreset(session: Session, claimed: ClaimedJob, facts: CoresetFacts) -> None:
-    """End a core-set's job: store what it selected.
+    """End a core-set's job, whose items are stored.
 
     Raises:
         JobFenced: the job belongs to another or has ended; nothing is published.
@@ -144,7 +162,6 @@ def publish_coreset(session: Session, claimed: ClaimedJob, facts: CoresetFacts) 
     coreset = session.get(Coreset, claimed.coreset_id)
     if coreset is None:
         raise NotFound("coreset", claimed.coreset_id)
-    coreset_queries.insert_items(session, coreset, facts.selected)
     coreset.n_labeled = facts.n_labeled
     coreset.label_version = job.snapshot_version
     coreset.seconds = facts.seconds

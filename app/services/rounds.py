@@ -46,10 +46,12 @@ def _check_startable(project: Project) -> None:
         raise ProjectNotStartable(
             "The pool holds no item without a label. Import items before the start."
         )
-    if options_from_json(project.selection).needs_brought_features and not project.features_hash:
+    needs_features = options_from_json(project.selection).needs_brought_features
+    if needs_features and project.n_featured != project.n_pool:
         raise ProjectNotStartable(
-            "The selection options use brought features. PUT them to /projects/"
-            f"{project.id}/features first: a row for each pool item, in import order."
+            f"The selection options use brought features; {project.n_featured} of "
+            f"{project.n_pool} pool items have them. PUT them to /projects/{project.id}/features: "
+            "a row for each pool item, in import order."
         )
     for field in ("initial_budget", "total_budget"):
         if getattr(project, field) > unlabeled:

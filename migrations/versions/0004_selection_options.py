@@ -22,6 +22,10 @@ def upgrade() -> None:
         )
     op.add_column("projects", sa.Column("features_hash", sa.Text()))
     op.add_column(
+        "projects",
+        sa.Column("n_featured", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+    )
+    op.add_column(
         "batch_items",
         sa.Column("is_control", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
@@ -29,6 +33,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("batch_items", "is_control")
+    op.drop_column("projects", "n_featured")
     op.drop_column("projects", "features_hash")
     for table in ("rounds", "projects"):
         op.drop_column(table, "selection")

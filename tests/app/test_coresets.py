@@ -60,9 +60,10 @@ def publish(
     assert claimed is not None
     kept = [SelectedItem(index, index % 2, 1.0 / (1 + rank)) for rank, index in enumerate(indices)]
     with transaction(factory) as session:
-        publishing.publish_coreset(
-            session, claimed, CoresetFacts(kept, 10, {"training": 1.0}, {"device": "cpu"}, None)
-        )
+        publishing.store_coreset_items(session, claimed, 0, kept)
+    with transaction(factory) as session:
+        facts = CoresetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
+        publishing.publish_coreset(session, claimed, facts)
 
 
 class TestCoresets:
@@ -156,6 +157,8 @@ class TestFeatures:
         [
             (b"", "no NumPy file"),
             (b"\x93NUMPY garbage", "no NumPy file"),
+            (b"PK\x03\x04 no archive", "no NumPy file"),
+            (npy(np.ones((20, 3))).replace(b"(20, 3)", b"(10**9,"), "no NumPy file"),
             (npy(np.ones((20, 3), np.float32))[:150], "no NumPy file"),
             (npy(np.ones(20)), "one array"),
             (npy(np.ones((20, 3), np.int64)), "float32 or float64"),
@@ -170,6 +173,17 @@ class TestFeatures:
             admin.bring_features(labeled_project, body)
         assert (refused.value.status, refused.value.code) == (422, "features_invalid")
         assert admin.project(labeled_project)["features_hash"] is None
+
+    def test_items_imported_afterwards_need_them_too(self, admin: Client) -> None:
+        project = admin.create_project(
+            **SETTINGS, name="later", strategy="k_centers", selection={"features": "brought"}
+        )["id"]
+        admin.import_texts(project, ({"external_id": f"{i}", "text": f"t {i}"} for i in range(9)))
+        admin.bring_features(project, npy(np.ones((9, 3))))
+        admin.import_texts(project, [{"external_id": "late", "text": "late"}])
+        with pytest.raises(ClientError, match="9 of 10 pool items") as refused:
+            admin.start(project)
+        assert refused.value.code == "project_not_startable"
 
     def test_annotators_may_not_bring_them(
         self, make_client: MakeClient, labeled_project: int

@@ -25,6 +25,9 @@ from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
+from models.catalog import resolve_recipe
+from models.data.text import encode
+from models.train import train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import JobContext, run_job
@@ -98,6 +101,13 @@ def start(factory: sessionmaker[Session], project_id: int) -> None:
         start_project(session, project_id)
 
 
+def put(factory: sessionmaker[Session], store: ArtifactStore, project_id: int, path: Path) -> None:
+    """Do what PUT /features does."""
+    brought = features.BroughtFeatures(store.put_file(path), *features.check_features(path))
+    with transaction(factory) as session:
+        features.bring_features(session, project_id, brought)
+
+
 def bring(
     factory: sessionmaker[Session], store: ArtifactStore, project_id: int, path: Path, d: int = 4
 ) -> np.ndarray:
@@ -105,8 +115,7 @@ def bring(
     array = np.random.default_rng(3).normal(size=(N, d)).astype(np.float32)
     array[60:67] += 40.0 * np.eye(d, dtype=np.float32)[np.arange(7) % d]
     np.save(path, array)
-    with transaction(factory) as session:
-        features.bring_features(session, store, project_id, path)
+    put(factory, store, project_id, path)
     return array
 
 
@@ -246,21 +255,33 @@ class TestReplay:
         assert found.first_difference is None
         assert found.score_difference == 0.0
 
-    def test_another_model_is_seen(
+    @pytest.mark.parametrize("changed", ["weights_hash", "seed", "options"])
+    def test_what_decided_the_selection_is_what_is_repeated(
         self,
         session_factory: sessionmaker[Session],
         settings: Settings,
         store: ArtifactStore,
         make_project: Any,
         do_job: Any,
+        tmp_path: Path,
+        changed: str,
     ) -> None:
-        project_id = make_project()
+        project_id = make_project(selection={"control_fraction": 0.2})
         start(session_factory, project_id)
         do_job(project_id)
+        rng = np.random.default_rng(0)
+        texts = encode([" ".join(rng.choice(WORDS["a"], 3)) for _ in range(8)], 2, 500)
+        recipe = resolve_recipe(PROXY.model, PROXY.recipe)
+        train(PROXY.model, recipe, texts, np.arange(8) % 2, 2, 9).save(tmp_path / "other")
+        values = {
+            "weights_hash": store.put_file(tmp_path / "other"),
+            "seed": 6,
+            "options": {"control_fraction": 0.9},
+        }
         with transaction(session_factory) as session:
             round_ = rounds.latest(session, project_id)
             assert round_ is not None
-            round_.selection = {**round_.selection, "options": {"control_fraction": 0.9}}
+            round_.selection = {**round_.selection, changed: values[changed]}
         found = replay_selection(session_factory, store, settings, project_id, 0)
         assert found.first_difference is not None
 
@@ -387,8 +408,7 @@ def test_snapshot_of_a_job_keeps_the_features_of_its_first_attempt(
         run_job(context)
     np.save(buffer := io.BytesIO(), np.zeros((N, 4)))
     (tmp_path / "other.npy").write_bytes(buffer.getvalue())
-    with transaction(session_factory) as session:
-        features.bring_features(session, store, project_id, tmp_path / "other.npy")
+    put(session_factory, store, project_id, tmp_path / "other.npy")
     run_job(replace(context, should_stop=lambda: False))
     round_, _ = selected(session_factory, project_id)
     with transaction(session_factory) as session:

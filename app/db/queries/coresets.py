@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Coreset, CoresetItem, Item, Job, Split
-
-INSERTED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -57,29 +55,38 @@ def _with_newest_job(project_id: int) -> Select[Coreset, Job]:
     )
 
 
-def insert_items(session: Session, coreset: Coreset, selected: Sequence[SelectedItem]) -> None:
-    """Insert what was selected, by pool index, in order."""
-    for start in range(0, len(selected), INSERTED_AT_ONCE):
-        part = selected[start : start + INSERTED_AT_ONCE]
-        rows_of_part = session.execute(
-            select(Item.index, Item.id).where(
-                Item.project_id == coreset.project_id,
-                Item.split == Split.POOL,
-                Item.index.in_([entry.index for entry in part]),
-            )
+def delete_items(session: Session, coreset_id: int) -> None:
+    """Delete what an attempt before this one left."""
+    session.execute(delete(CoresetItem).where(CoresetItem.coreset_id == coreset_id))
+
+
+def insert_items(
+    session: Session,
+    project_id: int,
+    coreset_id: int,
+    first_rank: int,
+    part: Sequence[SelectedItem],
+) -> None:
+    """Insert items by pool index, ranked from `first_rank` on."""
+    rows_of_part = session.execute(
+        select(Item.index, Item.id).where(
+            Item.project_id == project_id,
+            Item.split == Split.POOL,
+            Item.index == func.any([entry.index for entry in part]),
         )
-        found = {index: item_id for index, item_id in rows_of_part}  # noqa: C416 - keeps the types
-        rows = [
-            {
-                "coreset_id": coreset.id,
-                "rank": start + place,
-                "item_id": found[entry.index],
-                "class_index": entry.class_index,
-                "score": entry.score,
-            }
-            for place, entry in enumerate(part)
-        ]
-        session.execute(insert(CoresetItem), rows)
+    )
+    found = {index: item_id for index, item_id in rows_of_part}  # noqa: C416 - keeps the types
+    rows = [
+        {
+            "coreset_id": coreset_id,
+            "rank": first_rank + place,
+            "item_id": found[entry.index],
+            "class_index": entry.class_index,
+            "score": entry.score,
+        }
+        for place, entry in enumerate(part)
+    ]
+    session.execute(insert(CoresetItem), rows)
 
 
 def kept_items(session: Session, coreset_id: int, after_rank: int, limit: int) -> list[KeptItem]:
