@@ -18,8 +18,9 @@ CELLS_PER_BLOCK = 1 << 19  # of float64: 4 MiB, some of them at once
 LEAST_WIDTH = 4  # coordinates of a sketch
 N_SAMPLED = 1024  # rows that decide on the axes and their number
 # An exact float64 distance costs about this many coordinates of the filter, per dimension: measured
-# (a random access and float64 against a vector unit that streams float32).
-COST_OF_EXACT = 30.0
+# (random access and scalar float64 against a vector unit that four rows share), by whole runs of
+# 50,000 x 64 and 200,000 x 512.
+COST_OF_EXACT = 150.0
 LARGEST_VALUE = 1e150  # squares of larger values overflow float64
 UNIT32, UNIT64 = 2.0**-24, 2.0**-53
 

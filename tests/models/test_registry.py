@@ -31,6 +31,7 @@ OVERRIDES: dict[Encoding, dict[str, object]] = {
     Encoding.PIXELS: {},
     Encoding.CHARACTERS: {"max_chars": 64},
     Encoding.WORD_NGRAMS: {"buckets": 100},
+    Encoding.WORDS: {"buckets": 100},
     Encoding.VECTORS: {"name": "mlp", "hidden": 5},
 }
 # A sister of each of the others is walked in every run; these take longer.
@@ -249,12 +250,7 @@ class TestBuild:
 class TestCatalog:
     def test_models_are_found_by_modality(self) -> None:
         assert models_for(Modality.TEXT) == [
-            "vdcnn9",
-            "vdcnn17",
-            "vdcnn17",
-            "vdcnn29",
-            "vdcnn49",
-            "fasttext",
+            *("vdcnn9", "vdcnn17", "vdcnn29", "vdcnn49", "fasttext", "fasttext_official")
         ]
         assert len(models_for(Modality.IMAGE)) == 32
         assert find_model("probe").modality is None
