@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from selection.errors import OverlapError, SelectionError, ShapeError
 from selection.k_centers import estimate_run
-from selection.options import options_from_json
+from selection.options import SelectionOptions, options_from_json
 from selection.select import Pool, Selected, Streams, select
 from selection.types import NEVER_LEARNED, FloatArray, IntArray, Rows, Signals
 from selection.watch import Watch
@@ -85,13 +85,14 @@ def select_from_arrays(
     """
     started = time.perf_counter()
     watch = Watch(device, state_file=state_file)
+    asked = options_from_json(options)
     if "WORLD_SIZE" in os.environ and strategy == "k_centers":
+        _refuse_in_shards(arrays, asked, watch)
         selected, n_pool = _select_in_shards(arrays, budget, seed), None
     else:
         opened = open_arrays(arrays)
         n_pool = len(opened.pool_index)
         with _pool(opened) as pool:
-            asked = options_from_json(options)
             selected = select(strategy, pool, budget, _streams(seed), asked, watch)
         selected = Selected(
             opened.pool_index[selected.rows],
@@ -244,21 +245,40 @@ def _streams(seed: int) -> Streams:
     return lambda purpose: np.random.default_rng([seed, *purpose.encode()])
 
 
+def _refuse_in_shards(arrays: Arrays, asked: SelectionOptions, watch: Watch) -> None:
+    """Refuse what a selection in shards would leave out.
+
+    Raises:
+        SelectionError: an option, file or device that only a whole pool takes.
+    """
+    plain = SelectionOptions()
+    unfit = [f.name for f in fields(asked) if getattr(asked, f.name) != getattr(plain, f.name)]
+    unfit += [name for name in arrays.measured if name != "features"]
+    unfit += [name for name in ("labeled", "pool") if getattr(arrays, name) is not None]
+    unfit += ["device"] if watch.device != "cpu" else []
+    unfit += ["state"] if watch.state_file is not None else []
+    if unfit:
+        raise SelectionError(
+            f"A selection in shards takes no {', '.join(unfit)}: all rows of the files are the "
+            "pool. Labeled items go into --labeled-features."
+        )
+    if arrays.features is None or "{rank}" not in str(arrays.features):
+        raise SelectionError(
+            f"In shards, give --features with {{rank}} in its name, not {arrays.features}: each "
+            "process opens its own file."
+        )
+
+
 def _select_in_shards(arrays: Arrays, budget: int, seed: int) -> Selected:
     from workers.shard_selection import select_in_shards  # noqa: PLC0415 - torch, only where used
 
-    if arrays.features is None or arrays.labeled is not None or arrays.pool is not None:
-        raise SelectionError(
-            "In shards, give --features with {rank} in its name, and --labeled-features if there "
-            "are; no --labeled or --pool: all rows of the files are the pool."
-        )
     labeled = None if arrays.labeled_features is None else _load(arrays.labeled_features)
 
     def open_shard(rank: int) -> FloatArray:
         return _load(Path(str(arrays.features).replace("{rank}", str(rank))))
 
-    rows, distances = select_in_shards(open_shard, labeled, budget, _streams(seed)("selection"))
-    return Selected(rows, distances, np.zeros(len(rows), bool))
+    found = select_in_shards(open_shard, labeled, budget, _streams(seed)("selection"))
+    return Selected(found.rows, found.scores, np.zeros(budget, bool))
 
 
 def _save(path: Path, array: AnyArray) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection import k_centers, k_centers_torch, memory
-from selection.errors import LargeValueError, NotEnoughMemoryError
+from selection.errors import BudgetError, LargeValueError, NotEnoughMemoryError
 from selection.k_centers import KCenters, estimate_run, greedy_k_centers
 from selection.k_centers_cpu import squared_distance
 from selection.k_centers_estimate import memory_needed
@@ -334,3 +334,9 @@ class TestShards:
         expected = greedy_k_centers(features, None, budget, np.random.default_rng(5))
         for found in in_shards(np.array_split(features, 3), None, budget, seed=5):
             assert_same(found, expected)
+
+    @pytest.mark.parametrize("budget", [-1, 6])
+    def test_budget_above_the_pool_is_refused(self, budget: int) -> None:
+        shard, rng = np.ones((5, 2)), np.random.default_rng(0)
+        with pytest.raises(BudgetError, match=r"0\.\.5"):
+            sharded_k_centers(shard, None, budget, rng, lambda message: message[None], 0)

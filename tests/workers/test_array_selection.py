@@ -19,6 +19,8 @@ from workers.array_selection import take_rows
 from workers.cli.main import app
 
 N = 60
+# What torchrun sets; port 0 takes a free one.
+ONE_PROCESS = {"WORLD_SIZE": "1", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 Svp = Callable[..., str]
 
 
@@ -224,3 +226,43 @@ class TestShards:
         )  # fmt: skip
         svp("k_centers", 20, features="whole.npy", labeled_features="first.npy")
         np.testing.assert_array_equal(written(folder, "s.npy"), written(folder))
+
+    @pytest.mark.parametrize(
+        ("options", "files", "said"),
+        [
+            (["--class-balance"], {}, "no class_balance"),
+            (["--control-fraction", "0.1"], {}, "no control_fraction"),
+            (["--duplicate-similarity", "0.9"], {}, "no duplicate_similarity"),
+            (["--candidates", "uniform:9", "--recall"], {}, "no candidates, measure_recall"),
+            (["--device", "cuda"], {}, "no device"),
+            ([], {"state": "state.npz"}, "no state"),
+            ([], {"labeled": "l.npy"}, "no labeled"),
+            ([], {"pool": "l.npy"}, "no pool"),
+            ([], {"probs": "p.npy"}, "no probs"),
+            ([], {"features": "x.npy"}, r"\{rank\} in its name"),
+        ],
+    )
+    def test_what_shards_would_leave_out_is_refused(
+        self,
+        svp: Svp,
+        folder: Path,
+        options: list[str],
+        files: dict[str, str],
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("WORLD_SIZE", "1")
+        monkeypatch.setenv("RANK", "0")
+        with pytest.raises(SelectionError, match=said):
+            svp("k_centers", 5, *options, **{"features": "part-{rank}.npy", **files})
+        assert not (folder / "out.npy").exists()
+
+    def test_budget_above_all_shards_is_refused(
+        self, svp: Svp, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in ONE_PROCESS.items():
+            monkeypatch.setenv(name, value)
+        np.save(folder / "part-0.npy", np.load(folder / "x.npy"))
+        with pytest.raises(SelectionError, match=rf"0\.\.{N}"):
+            svp("k_centers", N + 1, features="part-{rank}.npy")
+        assert not (folder / "out.npy").exists()
