@@ -15,7 +15,7 @@ import numpy as np
 
 from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centres, pick, refresh
 from selection.k_centers_estimate import LIKELY_SHARE, Estimate, memory_needed
-from selection.k_centers_filter import LEAST_WIDTH, Projection
+from selection.k_centers_filter import LEAST_WIDTH, Projection, largest_value
 from selection.memory import available_memory, check_memory
 from selection.types import FloatArray, Rows, Scores
 from selection.watch import Arrays, SelectionStopped, Watch
@@ -95,6 +95,7 @@ class KCenters:
         # Plain arrays: numba knows no np.memmap; the mapping stays underneath.
         features = np.ascontiguousarray(np.asarray(features))
         labeled = np.ascontiguousarray(np.asarray(labeled_features))
+        largest_value("labeled_features", labeled)
         self.m, self.budget, self.n_picked = len(labeled), budget, 0
         n_centres = self.m + budget
         self.projection = _fitting_projection(features, n_centres)

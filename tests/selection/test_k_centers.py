@@ -226,6 +226,23 @@ class TestGreedyKCenters:
         with pytest.raises(LargeValueError, match=r"features holds 1e\+200 in row 7"):
             greedy_k_centers(features, features[:10], 50, np.random.default_rng(0))
 
+    def test_labeled_values_whose_squares_overflow_are_refused(self) -> None:
+        features, labeled = np.ones((300, 4)), np.ones((5, 4))
+        labeled[3, 1] = 1e200
+        with pytest.raises(LargeValueError, match=r"labeled_features holds 1e\+200 in row 3"):
+            greedy_k_centers(features, labeled, 50, np.random.default_rng(0))
+
+    @pytest.mark.parametrize("d", [3, 40])
+    @pytest.mark.parametrize("scale", [1e15, 1e19, 1e25])
+    def test_labeled_far_outside_the_pools_scale_are_centres(self, d: int, scale: float) -> None:
+        rng = np.random.default_rng(0)
+        features = rng.normal(size=(300, d)) * np.geomspace(1, 1e-3, d)
+        for labeled in (scale * rng.normal(size=(4, d)), np.vstack([scale * features, features])):
+            expected = naive_k_centers(features, labeled[:310], 40)
+            found = greedy_k_centers(features, labeled[:310], 40, rng)
+            assert_same(found, expected)
+            assert_same(torch_k_centers(features, labeled[:310], 40), expected)
+
     @pytest.mark.gpu
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
     def test_gpu_gives_the_same_picks(self) -> None:
@@ -326,6 +343,14 @@ class TestShards:
         for found in in_shards(
             np.array_split(features, min(n_shards, len(features))), labeled, budget
         ):
+            assert_same(found, expected)
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_centres_of_a_shard_of_another_scale_are_seen(self, first: int) -> None:
+        small = np.random.default_rng(0).normal(size=(60, 5))
+        shards = [1e25 * small, small]
+        expected = naive_k_centers(np.concatenate(shards), shards[first][:1], 90)
+        for found in in_shards(shards, shards[first][:1], 90):
             assert_same(found, expected)
 
     @pytest.mark.parametrize("budget", [1, 2, 30])
