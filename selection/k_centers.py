@@ -23,7 +23,7 @@ from selection.watch import Arrays, SelectionStopped, Watch
 SURVIVORS_WANTED = 768  # enough picks from one block, few enough to stay in the cache
 SAMPLED_OF_BLOCK = 64  # how many of a block's rows the sample that finds tau should hold
 N_PROBED = 4096  # rows whose speed tells that of all
-N_HASHED = 4096  # rows that tell a saved state's features from others
+HASHED_AT_ONCE = 65_536  # rows
 
 
 def greedy_k_centers(
@@ -54,17 +54,19 @@ def greedy_k_centers(
     """
     watch = watch or Watch()
     run = _new_run(features, labeled_features, budget, watch.device)
-    run.start(watch.load(run.identity))
-    if run.n_centres == 0 and budget:
-        run.pick_first(int(rng.integers(len(features))))
+    first = int(rng.integers(len(features))) if run.m == 0 and budget else None
+    identity = "" if watch.state_file is None else run.identity(first)  # reads all features
+    run.start(watch.load(identity))
+    if first is not None and run.n_picked == 0:
+        run.pick_first(first)
     while run.n_picked < budget:
         run.advance()
         watch.report(run.n_picked, budget)
         if watch.is_stopping():
-            watch.save(run.identity, run.saved())
+            watch.save(identity, run.saved())
             raise SelectionStopped(run.n_picked, budget)
         if watch.is_save_due:
-            watch.save(run.identity, run.saved())
+            watch.save(identity, run.saved())
     return run.state.picks, np.sqrt(run.state.squared_radii)
 
 
@@ -123,14 +125,14 @@ class KCenters:
         """Labeled and picked rows."""
         return self.m + self.n_picked
 
-    @property
-    def identity(self) -> str:
-        """Hash of shapes, labeled features and a sample of the rows; budgets may differ."""
+    def identity(self, first: int | None) -> str:
+        """Return a hash of shapes, all vectors and the drawn first row; budgets may differ."""
         features, labeled = self.problem.features, self.problem.labeled
-        rows = np.linspace(0, len(features) - 1, min(len(features), N_HASHED)).astype(np.int64)
-        digest = hashlib.sha256(repr((features.shape, str(features.dtype), self.m)).encode())
-        digest.update(features[rows].tobytes())
-        digest.update(labeled.tobytes())
+        shapes = [(array.shape, str(array.dtype)) for array in (features, labeled)]
+        digest = hashlib.blake2b(repr((shapes, first)).encode(), digest_size=32)
+        for array in (labeled, features):
+            for top in range(0, len(array), HASHED_AT_ONCE):
+                digest.update(array[top : top + HASHED_AT_ONCE].data)
         return digest.hexdigest()
 
     def saved(self) -> Arrays:

@@ -309,26 +309,37 @@ class TestResume:
         assert stops > 3
         assert picked == sorted(picked), "a resumed selection starts where the last one ended"
 
-    def test_without_labeled_the_drawn_row_is_kept(self, tmp_path: Path) -> None:
+    def test_without_labeled_only_the_same_draw_goes_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(k_centers, "SURVIVORS_WANTED", 8)
         features = np.random.default_rng(0).normal(size=(500, 5))
         expected = greedy_k_centers(features, None, 60, np.random.default_rng(3))
+        other = greedy_k_centers(features, None, 60, np.random.default_rng(4))
+        assert other[0][0] != expected[0][0]
         watch = Watch(should_stop=lambda: True, state_file=tmp_path / "state.npz")
         with pytest.raises(SelectionStopped):
             greedy_k_centers(features, None, 20, np.random.default_rng(3), watch)
-        watch = Watch(state_file=tmp_path / "state.npz")
-        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(4), watch), expected)
+        picked: list[int] = []
+        watch = Watch(state_file=tmp_path / "state.npz", on_progress=lambda n, _: picked.append(n))
+        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(4), watch), other)
+        n_anew = len(picked)
+        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(3), watch), expected)
+        assert picked[n_anew] > picked[0], "the same draw goes on, another one starts anew"
 
-    @pytest.mark.parametrize("damage", ["truncated", "other features"])
+    @pytest.mark.parametrize("damage", ["truncated", "other features", "one other row"])
     def test_state_that_does_not_fit_is_not_used(self, tmp_path: Path, damage: str) -> None:
         rng = np.random.default_rng(0)
-        features, labeled = rng.normal(size=(500, 5)), rng.normal(size=(3, 5))
+        features, labeled = rng.normal(size=(9_001, 5)), rng.normal(size=(3, 5))
         watch = Watch(state_file=tmp_path / "state.npz", save_seconds=0)
         greedy_k_centers(features, labeled, 60, rng, watch)
         saved = (tmp_path / "state.npz").read_bytes()
         if damage == "truncated":
             (tmp_path / "state.npz").write_bytes(saved[: len(saved) // 2])
-        else:
+        elif damage == "other features":
             features = features + 1e-9
+        else:
+            features[1] *= 100.0
         expected = naive_k_centers(features, labeled, 60)
         assert_same(greedy_k_centers(features, labeled, 60, rng, watch), expected)
 
