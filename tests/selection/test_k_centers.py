@@ -312,20 +312,24 @@ class TestResume:
     def test_without_labeled_only_the_same_draw_goes_on(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(k_centers, "SURVIVORS_WANTED", 8)
         features = np.random.default_rng(0).normal(size=(500, 5))
         expected = greedy_k_centers(features, None, 60, np.random.default_rng(3))
         other = greedy_k_centers(features, None, 60, np.random.default_rng(4))
-        assert other[0][0] != expected[0][0]
+        started: list[int] = []
+        pick_first = KCenters.pick_first
+
+        def noted(self: KCenters, row: int) -> None:
+            started.append(row)
+            pick_first(self, row)
+
+        monkeypatch.setattr(KCenters, "pick_first", noted)
         watch = Watch(should_stop=lambda: True, state_file=tmp_path / "state.npz")
         with pytest.raises(SelectionStopped):
             greedy_k_centers(features, None, 20, np.random.default_rng(3), watch)
-        picked: list[int] = []
-        watch = Watch(state_file=tmp_path / "state.npz", on_progress=lambda n, _: picked.append(n))
+        watch = Watch(state_file=tmp_path / "state.npz")
         assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(4), watch), other)
-        n_anew = len(picked)
         assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(3), watch), expected)
-        assert picked[n_anew] > picked[0], "the same draw goes on, another one starts anew"
+        assert started == [expected[0][0], other[0][0]]
 
     @pytest.mark.parametrize("damage", ["truncated", "other features", "one other row"])
     def test_state_that_does_not_fit_is_not_used(self, tmp_path: Path, damage: str) -> None:

@@ -87,7 +87,7 @@ class TestPlugins:
             ("too_few", r"must return 2 whole numbers as rows, not int64 \[1\]"),
             ("too_high", r"returned row 3; rows are 0\.\.2"),
             ("negative", "returned row -1"),
-            ("fractions", "not float64"),
+            ("fractions", "must return 2 whole numbers as rows, not float64"),
             ("a_pair", "must return a selection.types.Ranking, not tuple"),
         ],
     )
