@@ -254,6 +254,18 @@ class TestOptions:
             ({"measure_recall": True}, "set candidates"),
             ({"cold_start": "entropy"}, "typiclust"),
             ({"balance": True}, "class_balance"),
+            ({"class_balance": "no"}, "class_balance must be true or false, not 'no'"),
+            ({"measure_recall": 1}, "measure_recall must be true or false"),
+            ({"control_fraction": "0.1"}, "control_fraction must be a number, not '0.1'"),
+            ({"control_fraction": None}, "control_fraction must be a number"),
+            ({"control_fraction": float("nan")}, "control_fraction must be in"),
+            ({"duplicate_similarity": True}, "duplicate_similarity must be a number"),
+            ({"candidates": {"kind": "uniform", "n": "5"}}, "n must be a whole number, not '5'"),
+            ({"candidates": {"kind": "uniform", "n": 2.5}}, "n must be a whole number"),
+            ({"candidates": {"kind": [], "n": 2}}, "does not fit"),
+            ({"candidates": 5}, "does not fit"),
+            ({"features": []}, "does not fit"),
+            ({"cold_start": ["uniform"]}, "cold_start must be a strategy's name"),
         ],
     )
     def test_bad_option_is_an_error_that_says_what_to_do(
