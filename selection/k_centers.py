@@ -50,6 +50,7 @@ def greedy_k_centers(
     Raises:
         NotEnoughMemoryError: before anything is allocated.
         LargeValueError: squared distances would overflow float64.
+        SelectionError: the watch's device is not there.
         SelectionStopped: the watch asked for it; the state is saved.
     """
     watch = watch or Watch()
@@ -77,10 +78,11 @@ def _new_run(
         return KCenters(features, labeled_features, budget)
     import torch  # noqa: PLC0415 - only where a device is wanted
 
-    from selection.k_centers_torch import TorchKCenters  # noqa: PLC0415
+    from selection.k_centers_torch import TorchKCenters, find_device  # noqa: PLC0415
 
+    found = find_device(device)
     try:
-        return TorchKCenters(features, labeled_features, budget, device)
+        return TorchKCenters(features, labeled_features, budget, found)
     except torch.OutOfMemoryError:  # the CPU is slower, and picks the same
         return KCenters(features, labeled_features, budget)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection import k_centers, k_centers_torch, memory
-from selection.errors import BudgetError, LargeValueError, NotEnoughMemoryError
+from selection.errors import BudgetError, LargeValueError, NotEnoughMemoryError, SelectionError
 from selection.k_centers import KCenters, estimate_run, greedy_k_centers
 from selection.k_centers_cpu import squared_distance
 from selection.k_centers_estimate import memory_needed
@@ -40,7 +40,7 @@ def naive_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> P
 
 
 def torch_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> Picked:
-    run = TorchKCenters(features, labeled, budget, "cpu")
+    run = TorchKCenters(features, labeled, budget, torch.device("cpu"))
     run.start()
     while run.n_picked < budget:
         run.advance()
@@ -242,6 +242,32 @@ class TestGreedyKCenters:
             found = greedy_k_centers(features, labeled[:310], 40, rng)
             assert_same(found, expected)
             assert_same(torch_k_centers(features, labeled[:310], 40), expected)
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:x", "meta", "cuda:99"])
+    def test_device_that_is_not_there_is_refused(self, device: str) -> None:
+        features, rng = np.ones((20, 2)), np.random.default_rng(0)
+        with pytest.raises(SelectionError, match=f"device.*{device}"):
+            greedy_k_centers(features, features[:2], 3, rng, Watch(device=device))
+
+    @pytest.mark.parametrize("n_slabs", [0, 1, 3])
+    def test_device_whose_memory_is_used_up_leaves_the_rest_to_the_cpu(
+        self, n_slabs: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.random.default_rng(0).normal(size=(500, 20))
+        monkeypatch.setattr(k_centers_torch, "ROWS_PER_SLAB", 200)
+        whole = TorchKCenters.refresh_slab
+        done: list[int] = []
+
+        def filled(self: TorchKCenters, rows: np.ndarray, tau: float) -> None:
+            if len(done) == n_slabs:
+                raise torch.OutOfMemoryError
+            done.append(1)
+            whole(self, rows, tau)
+
+        monkeypatch.setattr(TorchKCenters, "refresh_slab", filled)
+        expected = naive_k_centers(features, features[:150], 100)
+        assert_same(torch_k_centers(features, features[:150], 100), expected)
+        assert len(done) == n_slabs
 
     @pytest.mark.gpu
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
