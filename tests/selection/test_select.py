@@ -1,14 +1,17 @@
 """What may be asked of any strategy: class balance, no duplicates, a control arm, candidates."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selection import constraints, memory
 from selection.candidates import neighbour_candidates, uniform_candidates
 from selection.constraints import class_quotas, near_duplicates
 from selection.control import control_places, draw_control
-from selection.errors import BudgetError, EmptyPoolError
+from selection.errors import BudgetError, EmptyPoolError, NotEnoughMemoryError
 from selection.options import (
     CandidateKind,
     Candidates,
@@ -125,8 +128,35 @@ class TestDuplicates:
             expected.append(is_near)
             if not is_near:
                 kept.append(row)
-        found = near_duplicates(features, np.arange(n), labeled, 0.99)
+        found = near_duplicates(features, np.arange(n), labeled, 0.99, n)
         assert found.tolist() == expected
+
+    def test_no_more_is_looked_at_or_allocated_than_the_budget_needs(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(constraints, "ROWS_PER_PART", 100)
+        features = np.random.default_rng(0).normal(size=(20_000, 50))
+        tracemalloc.start()
+        found = near_duplicates(features, np.arange(20_000), None, 1.0, 300)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert not found[:300].any()
+        assert found[512:].all()
+        assert peak_bytes < features.nbytes / 4
+
+    def test_kept_rows_of_all_parts_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(constraints, "ROWS_PER_PART", 100)
+        features = np.random.default_rng(0).normal(size=(700, 50))
+        twice = np.concatenate([features, features])
+        found = near_duplicates(twice, np.arange(1_400), None, 1.0, 1_400)
+        assert found.tolist() == [False] * 700 + [True] * 700
+
+    def test_too_little_memory_for_the_kept_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+        with pytest.raises(NotEnoughMemoryError, match="near-duplicates of 5 items"):
+            selected("uniform", 5, duplicate_similarity=0.9)
 
     @every_strategy
     def test_copies_of_an_item_come_last(self, strategy: str) -> None:
