@@ -237,17 +237,24 @@ def _fitting_projection(features: FloatArray, n_centres: int) -> Projection:
     return Projection(features, max(LEAST_WIDTH, int(widest)))
 
 
-def estimate_run(features: FloatArray, m: int, budget: int) -> Estimate:
-    """Return what `greedy_k_centers` will need here, from a probe of some milliseconds.
+def estimate_run(
+    features: FloatArray, m: int, budget: int, pool_index: Rows | None = None
+) -> Estimate:
+    """Return what `greedy_k_centers` will need here, from a probe of N_PROBED rows.
+
+    The sketches' width, too, is that of the probe: no other row is read, so that the estimate of
+    a large file takes no scan of it. The run chooses on its own sample.
 
     Args:
-        features: of the pool, [n, d].
+        features: of all items, [n_items, d].
         m: how many rows are labeled.
         budget: b.
+        pool_index: items of the pool, [n]; None = all.
     """
-    n, n_centres = len(features), m + budget
+    n = len(features) if pool_index is None else len(pool_index)
+    n_centres = m + budget
     rows = np.linspace(0, n - 1, min(n, N_PROBED)).astype(np.int64)
-    sample = features[rows]
+    sample = features[rows if pool_index is None else pool_index[rows]]
     centres = sample[:: max(1, len(sample) // (8 * PANEL))]
     for part in (sample[:8], sample):  # the first compiles
         probe = KCenters(part, centres, 0)
@@ -260,7 +267,7 @@ def estimate_run(features: FloatArray, m: int, budget: int) -> Estimate:
     pairs = float(n) * n_centres * (refreshed - sketched) / (len(sample) * len(centres))
     sketching = (sketched - started) * n / len(sample)
     return Estimate(
-        memory_bytes=memory_needed(n, n_centres, Projection(features).width),
+        memory_bytes=memory_needed(n, n_centres, probe.projection.width),
         seconds=sketching + LIKELY_SHARE * pairs,
         seconds_at_most=sketching + pairs,
     )

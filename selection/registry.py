@@ -38,8 +38,8 @@ COPIES = {
 class Strategy:
     """A strategy that a package brings: what it needs, and how it ranks.
 
-    `rank(signals, budget, rng)` gives the `budget` best rows, best first; with the same generator
-    state a smaller budget gives a prefix of a larger one's.
+    `rank(signals, budget, rng)` gives the `budget` best rows, best first. A smaller budget may give
+    other rows than the beginning of a larger one's, as those that cluster by the budget do.
     """
 
     needs: frozenset[Signal]
@@ -102,7 +102,8 @@ def rank(
 ) -> Ranking:
     """Return the `budget` best rows by the strategy, best first.
 
-    A smaller budget with the same generator state gives a prefix of a larger one's rows.
+    With the same generator state a smaller budget gives a prefix of a larger one's rows, but for
+    cluster_margin and typiclust, whose clusters depend on the budget, and brought strategies.
 
     Args:
         strategy: name in the catalog, or of an installed package's entry point.

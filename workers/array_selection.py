@@ -120,7 +120,7 @@ def estimate_selection(strategy: str, arrays: Arrays, budget: int) -> str:
     if "features" not in opened.signals:
         raise SelectionError("k_centers needs features; give --features.")
     m = 0 if opened.labeled_features is None else len(opened.labeled_features)
-    found = estimate_run(opened.signals["features"], m, budget)
+    found = estimate_run(opened.signals["features"], m, budget, opened.pool_index)
     return f"k_centers of {budget:,} out of {len(opened.pool_index):,} items needs {found}."
 
 

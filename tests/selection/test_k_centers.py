@@ -193,6 +193,24 @@ class TestGreedyKCenters:
         assert peak_bytes <= estimate.memory_bytes <= 2 * peak_bytes
         assert 0 < estimate.seconds < estimate.seconds_at_most
 
+    def test_estimate_counts_the_pool_and_reads_a_sample_of_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.random.default_rng(0).normal(size=(30_000, 16))
+        pool = np.arange(1, 30_000, 2)
+        fitted: list[int] = []
+        fit = Projection.__init__
+
+        def noted(self: Projection, array: np.ndarray, width: int | None = None) -> None:
+            fitted.append(len(array))
+            fit(self, array, width)
+
+        monkeypatch.setattr(Projection, "__init__", noted)
+        found = estimate_run(features, 10, 90, pool)
+        assert max(fitted) == k_centers.N_PROBED
+        assert found.memory_bytes == estimate_run(features[pool], 10, 90).memory_bytes
+        assert found.memory_bytes < estimate_run(features, 10, 90).memory_bytes
+
     def test_memory_mapped_file_is_read_as_it_is(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         features, labeled = rng.normal(size=(500, 12)), rng.normal(size=(20, 12))

@@ -113,8 +113,15 @@ class TestSelect:
         svp("uniform", 3, probs="p.npy", pool="part.npy")
         assert sorted(written(folder)) == [2, 9, 31]
 
+    def test_estimate_is_that_of_the_pool(self, svp: Svp, folder: Path) -> None:
+        np.save(folder / "many.npy", np.random.default_rng(0).normal(size=(200_000, 8)))
+        np.save(folder / "part.npy", np.arange(50))
+        said = svp("k_centers", 5, "--estimate", features="many.npy", pool="part.npy")
+        assert "32 MiB beside the features" in said
+
     def test_estimate_selects_nothing(self, svp: Svp, folder: Path) -> None:
         said = svp("k_centers", 5, "--estimate", features="x.npy", labeled="l.npy")
+        assert "5 out of 57 items" in said
         assert "MiB beside the features" in said
         assert not (folder / "out.npy").exists()
 
