@@ -4,11 +4,10 @@ Files are memory-mapped and may be larger than memory. Indices are positions in 
 """
 
 import os
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import numpy.typing as npt
 
 from selection.errors import OverlapError, SelectionError, ShapeError
 from selection.k_centers import estimate_run
+from selection.mapped import take_rows
 from selection.options import SelectionOptions, options_from_json
 from selection.select import Pool, Selected, Streams, select
 from selection.types import NEVER_LEARNED, FloatArray, IntArray, Rows, Signals
 from selection.watch import Watch
 
-ROWS_AT_ONCE = 65_536
 AnyArray = npt.NDArray[Any]
 
 
@@ -92,8 +91,7 @@ def select_from_arrays(
     else:
         opened = open_arrays(arrays)
         n_pool = len(opened.pool_index)
-        with _pool(opened) as pool:
-            selected = select(strategy, pool, budget, _streams(seed), asked, watch)
+        selected = select(strategy, _pool(opened), budget, _streams(seed), asked, watch)
         selected = Selected(
             opened.pool_index[selected.rows],
             selected.scores,
@@ -199,46 +197,19 @@ def _indices(name: str, path: Path | None, n: int) -> IntArray:
     return values
 
 
-@contextmanager
-def _pool(opened: OpenedArrays) -> Iterator[Pool]:
-    """Yield the pool of opened arrays; rows that must be copied go to a file, not to memory."""
+def _pool(opened: OpenedArrays) -> Pool:
+    """Return the pool of opened arrays; nothing is copied before it is asked for."""
     labeled = opened.labeled_features
-    with tempfile.TemporaryDirectory(prefix="svp-select-") as name:
-        folder = Path(name)
 
-        def measure(rows: Rows) -> Signals:
-            taken = {
-                name: take_rows(array, opened.pool_index[rows], folder)
-                for name, array in opened.signals.items()
-            }
-            return Signals(len(rows), labeled_features=labeled, **taken)
+    def taken(name: str, rows: Rows) -> AnyArray:
+        return take_rows(opened.signals[name], opened.pool_index[rows])
 
-        features = None
-        if "features" in opened.signals:
-            features = take_rows(opened.signals["features"], opened.pool_index, folder)
-        yield Pool(len(opened.pool_index), measure, features, labeled)
+    def measure(rows: Rows) -> Signals:
+        signals = {name: taken(name, rows) for name in opened.signals}
+        return Signals(len(rows), labeled_features=labeled, **signals)
 
-
-def take_rows(array: AnyArray, index: IntArray, folder: Path) -> AnyArray:
-    """Return rows of an array: a view of adjoining ones, else a copy in a mapped file.
-
-    Args:
-        array: [n, ...], maybe memory-mapped.
-        index: ascending, [k].
-        folder: where the copy lies; removed by the caller.
-    """
-    if len(index) and index[-1] - index[0] + 1 == len(index):
-        return array[index[0] : index[-1] + 1]
-    if not isinstance(array, np.memmap) or array.ndim == 1:
-        return array[index]
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-        path = Path(file.name)
-    shape = (len(index), *array.shape[1:])
-    copy = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
-    for start in range(0, len(index), ROWS_AT_ONCE):
-        part = index[start : start + ROWS_AT_ONCE]
-        copy[start : start + len(part)] = array[part]
-    return copy
+    features = partial(taken, "features") if "features" in opened.signals else None
+    return Pool(len(opened.pool_index), measure, features, labeled)
 
 
 def _streams(seed: int) -> Streams:

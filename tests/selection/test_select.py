@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selection import constraints, memory
+from selection import candidates, constraints, memory
 from selection.candidates import neighbour_candidates, uniform_candidates
 from selection.constraints import class_quotas, near_duplicates
 from selection.control import control_places, draw_control
@@ -219,6 +219,21 @@ class TestCandidates:
         assert len(exact & set(found.rows.tolist())) / len(exact) >= found.index_recall - 0.1
         assert (np.diff(found.rows) > 0).all()
 
+    def test_recall_is_the_same_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        features = np.random.default_rng(0).normal(size=(500, 4))
+        whole = neighbour_candidates(features, features[:20], 8, 1, np.random.default_rng(0))
+        monkeypatch.setattr(candidates, "ROWS_ADDED_AT_ONCE", 70)
+        parts = neighbour_candidates(features, features[:20], 8, 1, np.random.default_rng(0))
+        assert whole.index_recall == parts.index_recall == 1.0
+
+    def test_too_little_memory_for_the_index_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+        features = np.ones((500, 4))
+        with pytest.raises(NotEnoughMemoryError, match="index of 500 x 4"):
+            neighbour_candidates(features, features[:2], 8, 1, np.random.default_rng(0))
+
     def test_too_few_neighbours_are_filled_up(self) -> None:
         features = np.eye(10, dtype=np.float32)
         found = neighbour_candidates(features, features[:1], 2, 6, np.random.default_rng(0))
@@ -237,7 +252,9 @@ class TestCandidates:
             measured.append(len(rows))
             return signals.take(rows)
 
-        pool = Pool(N, measure, signals.features, signals.labeled_features)
+        brought = signals.features
+        assert brought is not None
+        pool = Pool(N, measure, lambda rows: brought[rows], signals.labeled_features)
         options = SelectionOptions(candidates=Candidates(CandidateKind.NEIGHBOURS, 4))
         found = select("margin", pool, 5, streams, options)
         assert found.candidates is not None

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from selection import mapped
 from selection.errors import NonFiniteError, NotProbabilitiesError, OverlapError, SelectionError
 from selection.k_centers import greedy_k_centers
+from selection.mapped import take_rows
 from selection.registry import rank
 from selection.types import Signals
-from workers.array_selection import take_rows
 from workers.cli.main import app
 
 N = 60
@@ -199,15 +201,19 @@ class TestBadInput:
 
 
 class TestMappedFiles:
-    def test_rows_are_copied_to_a_file_not_to_memory(self, folder: Path, tmp_path: Path) -> None:
-        mapped = np.load(folder / "x.npy", mmap_mode="r")
-        apart = take_rows(mapped, np.array([1, 4, 9]), tmp_path)
-        assert isinstance(apart, np.memmap)
-        np.testing.assert_array_equal(apart, mapped[[1, 4, 9]])
+    def test_large_copies_go_to_a_file_not_to_memory(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.load(folder / "x.npy", mmap_mode="r")
+        monkeypatch.setattr(mapped, "available_memory", lambda: 8 * 3 * 20 - 1)
+        apart = take_rows(features, np.array([1, 4, 9]))
+        assert isinstance(apart.base, mmap)
+        np.testing.assert_array_equal(apart, features[[1, 4, 9]])
+        assert not isinstance(take_rows(features, np.array([1, 4])).base, mmap)
 
-    def test_adjoining_rows_are_a_view(self, folder: Path, tmp_path: Path) -> None:
-        mapped = np.load(folder / "x.npy", mmap_mode="r")
-        assert np.shares_memory(take_rows(mapped, np.arange(3, 9), tmp_path), mapped)
+    def test_adjoining_rows_are_a_view(self, folder: Path) -> None:
+        features = np.load(folder / "x.npy", mmap_mode="r")
+        assert np.shares_memory(take_rows(features, np.arange(3, 9)), features)
 
 
 class TestShards:
