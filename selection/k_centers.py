@@ -13,10 +13,11 @@ import time
 import numba
 import numpy as np
 
-from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centres, pick, refresh
+from selection.k_centers_cpu import PICKED, Problem, State, add_centres, pick, refresh
 from selection.k_centers_estimate import LIKELY_SHARE, Estimate, memory_needed
 from selection.k_centers_filter import LEAST_WIDTH, Projection, largest_value
 from selection.memory import available_memory, check_memory
+from selection.panel_products import PANEL
 from selection.types import FloatArray, Rows, Scores
 from selection.watch import Arrays, SelectionStopped, Watch
 

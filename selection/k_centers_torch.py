@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from selection.errors import SelectionError
+from selection.exact_distance import LEAF
 from selection.k_centers import KCenters
-from selection.k_centers_cpu import LEAF
 from selection.types import FloatArray, Rows
 
 CENTRES_PER_PANEL = 2048

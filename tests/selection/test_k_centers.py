@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from selection import k_centers, k_centers_torch, memory
 from selection.errors import BudgetError, LargeValueError, NotEnoughMemoryError, SelectionError
+from selection.exact_distance import squared_distance
 from selection.k_centers import KCenters, estimate_run, greedy_k_centers
-from selection.k_centers_cpu import squared_distance
 from selection.k_centers_estimate import memory_needed
 from selection.k_centers_filter import Projection
 from selection.k_centers_sharded import sharded_k_centers
