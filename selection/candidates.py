@@ -12,6 +12,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from selection.memory import check_memory
 from selection.types import FloatArray, Rows
 
 FEW_ROWS = 20_000  # up to here exact search takes less time than an index
@@ -19,6 +20,7 @@ MOST_CELLS = 4096
 ROWS_PER_CELL_TRAINED = 64
 CELLS_PROBED = 16
 ROWS_ADDED_AT_ONCE = 65_536
+INDEX_COPIES = 2  # of the features as float32: the index's lists grow by doubling
 N_PROBES = 200  # labeled items whose exact neighbours tell the index's recall
 
 
@@ -58,8 +60,12 @@ def neighbour_candidates(
         k: neighbours of each.
         at_least: rows wanted, at most n: the budget.
         rng: draws those that fill up; an index of many rows is trained on drawn ones too.
+
+    Raises:
+        NotEnoughMemoryError: before the index is built.
     """
-    n = len(features)
+    n, d = features.shape
+    check_memory(INDEX_COPIES * 4 * n * d, f"The index of {n:,} x {d} features")
     k = min(k, n)
     index = _build_index(features, rng)
     is_candidate = np.zeros(n, bool)
@@ -105,9 +111,23 @@ def _build_index(features: FloatArray, rng: np.random.Generator) -> faiss.Index:
 
 def _recall(found: Rows, features: FloatArray, probes: FloatArray, k: int) -> float:
     """Return the share of the exact k nearest neighbours of the probes that were found."""
-    exact = faiss.knn(_float32(probes), _float32(features), k)[1]
+    exact = _exact_neighbours(_float32(probes), features, k)
     hits = [len(np.intersect1d(a, b)) for a, b in zip(found, exact, strict=True)]
     return float(np.mean(hits)) / k
+
+
+def _exact_neighbours(probes: npt.NDArray[np.float32], features: FloatArray, k: int) -> Rows:
+    """Return the k nearest rows of each probe, [p, k]; the features pass by in parts."""
+    squared = np.empty((len(probes), 0), np.float32)
+    rows = np.empty((len(probes), 0), np.int64)
+    for start in range(0, len(features), ROWS_ADDED_AT_ONCE):
+        part = _float32(features[start : start + ROWS_ADDED_AT_ONCE])
+        found_squared, found = faiss.knn(probes, part, min(k, len(part)))
+        squared, rows = np.hstack([squared, found_squared]), np.hstack([rows, found + start])
+        best = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        squared = np.take_along_axis(squared, best, axis=1)
+        rows = np.take_along_axis(rows, best, axis=1)
+    return rows
 
 
 def _float32(array: FloatArray) -> npt.NDArray[np.float32]:

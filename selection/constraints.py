@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from selection.memory import check_memory
 from selection.types import FloatArray, IntArray, Ranking, Rows
 
 Rank = Callable[[int], Ranking]  # budget -> the strategy's ranking
 ROWS_PER_BLOCK = 256
+ROWS_PER_PART = 4096  # kept rows that are allocated together
 GROWTH = 2  # how much longer a ranking is asked for when duplicates used it up
 
 
@@ -83,11 +85,16 @@ def without_duplicates(
         labeled_features: [m, d], or None.
         budget: b <= n (not checked).
         similarity: in (0, 1].
+
+    Raises:
+        NotEnoughMemoryError: the features of `budget` items do not fit.
     """
     asked = budget
+    task = f"Looking for near-duplicates of {budget:,} items"
+    check_memory(8 * features.shape[1] * (budget + ROWS_PER_PART), task)
     while True:
         ranking = rank(asked)
-        is_duplicate = near_duplicates(features, ranking.rows, labeled_features, similarity)
+        is_duplicate = near_duplicates(features, ranking.rows, labeled_features, similarity, budget)
         n_kept = len(ranking.rows) - int(is_duplicate.sum())
         if n_kept >= budget or asked == len(features):
             break
@@ -97,13 +104,22 @@ def without_duplicates(
 
 
 def near_duplicates(
-    features: FloatArray, rows: Rows, labeled_features: FloatArray | None, similarity: float
+    features: FloatArray,
+    rows: Rows,
+    labeled_features: FloatArray | None,
+    similarity: float,
+    n_wanted: int,
 ) -> npt.NDArray[np.bool_]:
-    """Return whether each of `rows`, [k], is near a labeled item or a kept row before it, [k]."""
-    kept = _Kept(len(rows), features.shape[1], similarity)
+    """Return whether each of `rows`, [k], is near a labeled item or a kept row before it, [k].
+
+    True also for those that were not looked at, since `n_wanted` are kept before them.
+    """
+    kept = _Kept(features.shape[1], similarity)
     labeled = features[:0] if labeled_features is None else labeled_features
-    found = np.zeros(len(rows), bool)
+    found = np.ones(len(rows), bool)
     for start in range(0, len(rows), ROWS_PER_BLOCK):
+        if kept.n >= n_wanted:
+            break
         block = _normalised(features[rows[start : start + ROWS_PER_BLOCK]])
         is_near = kept.is_near(block)
         for top in range(0, len(labeled), 16 * ROWS_PER_BLOCK):
@@ -118,20 +134,30 @@ def near_duplicates(
 
 
 class _Kept:
-    """Normalised features of the rows kept so far."""
+    """Normalised features of the rows kept so far, in parts that are never copied.
 
-    def __init__(self, n_most: int, d: int, similarity: float) -> None:
-        self._features = np.empty((n_most, d))
-        self._n = 0
-        self._similarity = similarity
+    Attributes:
+        n: how many.
+    """
+
+    def __init__(self, d: int, similarity: float) -> None:
+        self.n = 0
+        self._parts: list[npt.NDArray[np.float64]] = []
+        self._d, self._similarity = d, similarity
 
     def is_near(self, block: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        is_near: npt.NDArray[np.bool_] = block @ self._features[: self._n].T >= self._similarity
-        return np.any(is_near, axis=1)
+        is_near = np.zeros(len(block), bool)
+        for nth, part in enumerate(self._parts):
+            filled = part[: self.n - nth * ROWS_PER_PART]
+            is_near |= (block @ filled.T >= self._similarity).any(axis=1)
+        return is_near
 
     def add(self, block: npt.NDArray[np.float64]) -> None:
-        self._features[self._n : self._n + len(block)] = block
-        self._n += len(block)
+        for row in block:
+            if self.n == len(self._parts) * ROWS_PER_PART:
+                self._parts.append(np.empty((ROWS_PER_PART, self._d)))
+            self._parts[-1][self.n % ROWS_PER_PART] = row
+            self.n += 1
 
 
 def _normalised(features: FloatArray) -> npt.NDArray[np.float64]:

@@ -10,10 +10,13 @@ Source: Minoux (1978) for the lazy greedy; Wei, Iyer, Bilmes (2015) for its use 
 import numpy as np
 from numba import njit, prange
 
+from selection.k_centers_filter import largest_value
 from selection.types import FloatArray, Rows, Scores
 
 BOUNDED = 64  # candidates whose float32 bounds are computed in one pass over the items
 EXACT = 8  # candidates whose float64 gains are
+FITTING = 1e10  # largest values between this and its inverse have squares in float32
+FARTHEST = 1e100  # where items lie within FITTING
 N_PARTS = 64  # of the items; their sums are added in order, whatever the number of threads
 
 
@@ -29,10 +32,14 @@ def facility_location(
         features: of the pool, [n, d].
         labeled_features: [m, d], or None.
         budget: b <= n (not checked).
+
+    Raises:
+        LargeValueError: squared distances would overflow float64.
     """
-    items = np.ascontiguousarray(np.asarray(features))
+    scale = _scale(features)
+    items = np.ascontiguousarray(np.asarray(features if scale == 1.0 else features * scale))
     norms = _squared_norms(items)
-    nearest = _start(items, norms, labeled_features)
+    nearest = _start(items, norms, labeled_features, scale)
     rows, gains = np.empty(budget, np.int64), np.empty(budget)
     search = Search(items, norms, nearest)
     for place in range(budget):
@@ -44,7 +51,20 @@ def facility_location(
         rows[place], gains[place] = row, search.upper[row]
         _lower(nearest, items, norms, items[row].astype(np.float64), norms[row])
         search.upper[row] = -1.0
-    return rows, np.minimum.accumulate(gains)  # rounding may lift a gain by its last bit
+    # Rounding may lift a gain by its last bit.
+    return rows, np.minimum.accumulate(gains) / scale**2
+
+
+def _scale(features: FloatArray) -> float:
+    """Return what float32 needs to form squares: 1, or else a power of two, which rounds nothing.
+
+    A scaled copy of the items is only made where one is needed.
+    """
+    largest = largest_value("features", features)
+    if largest == 0.0 or 1.0 / FITTING <= largest <= FITTING:
+        return 1.0
+    limit = 100 if features.dtype == np.float32 else 500
+    return float(2.0 ** np.clip(-np.ceil(np.log2(largest)), -limit, limit))
 
 
 class Search:
@@ -93,12 +113,16 @@ def _highest(values: Scores, n_wanted: int) -> Rows:
     return np.sort(rows[values[rows] >= 0.0])
 
 
-def _start(items: FloatArray, norms: Scores, labeled: FloatArray | None) -> Scores:
-    """Return each item's squared distance to its nearest labeled item, or one above all."""
+def _start(items: FloatArray, norms: Scores, labeled: FloatArray | None, scale: float) -> Scores:
+    """Return each item's squared distance to its nearest labeled item, or one above all.
+
+    `items` are scaled, `labeled` are not yet.
+    """
     above_all = 4.0 * float(norms.max()) + 1.0
     nearest = np.full(len(items), above_all)
     for centre in () if labeled is None else labeled:
-        wide = centre.astype(np.float64)
+        # What is cut is farther than `above_all` either way, and its square does not overflow.
+        wide = np.clip(centre.astype(np.float64) * scale, -FARTHEST, FARTHEST)
         _lower(nearest, items, norms, wide, float(wide @ wide))
     return nearest
 

@@ -13,17 +13,18 @@ import time
 import numba
 import numpy as np
 
-from selection.k_centers_cpu import PANEL, PICKED, Problem, State, add_centres, pick, refresh
+from selection.k_centers_cpu import PICKED, Problem, State, add_centres, pick, refresh
 from selection.k_centers_estimate import LIKELY_SHARE, Estimate, memory_needed
-from selection.k_centers_filter import LEAST_WIDTH, Projection
+from selection.k_centers_filter import LEAST_WIDTH, Projection, largest_value
 from selection.memory import available_memory, check_memory
+from selection.panel_products import PANEL
 from selection.types import FloatArray, Rows, Scores
 from selection.watch import Arrays, SelectionStopped, Watch
 
 SURVIVORS_WANTED = 768  # enough picks from one block, few enough to stay in the cache
 SAMPLED_OF_BLOCK = 64  # how many of a block's rows the sample that finds tau should hold
 N_PROBED = 4096  # rows whose speed tells that of all
-N_HASHED = 4096  # rows that tell a saved state's features from others
+HASHED_AT_ONCE = 65_536  # rows
 
 
 def greedy_k_centers(
@@ -50,21 +51,24 @@ def greedy_k_centers(
     Raises:
         NotEnoughMemoryError: before anything is allocated.
         LargeValueError: squared distances would overflow float64.
+        SelectionError: the watch's device is not there.
         SelectionStopped: the watch asked for it; the state is saved.
     """
     watch = watch or Watch()
     run = _new_run(features, labeled_features, budget, watch.device)
-    run.start(watch.load(run.identity))
-    if run.n_centres == 0 and budget:
-        run.pick_first(int(rng.integers(len(features))))
+    first = int(rng.integers(len(features))) if run.m == 0 and budget else None
+    identity = "" if watch.state_file is None else run.identity(first)  # reads all features
+    run.start(watch.load(identity))
+    if first is not None and run.n_picked == 0:
+        run.pick_first(first)
     while run.n_picked < budget:
         run.advance()
         watch.report(run.n_picked, budget)
         if watch.is_stopping():
-            watch.save(run.identity, run.saved())
+            watch.save(identity, run.saved())
             raise SelectionStopped(run.n_picked, budget)
         if watch.is_save_due:
-            watch.save(run.identity, run.saved())
+            watch.save(identity, run.saved())
     return run.state.picks, np.sqrt(run.state.squared_radii)
 
 
@@ -75,10 +79,11 @@ def _new_run(
         return KCenters(features, labeled_features, budget)
     import torch  # noqa: PLC0415 - only where a device is wanted
 
-    from selection.k_centers_torch import TorchKCenters  # noqa: PLC0415
+    from selection.k_centers_torch import TorchKCenters, find_device  # noqa: PLC0415
 
+    found = find_device(device)
     try:
-        return TorchKCenters(features, labeled_features, budget, device)
+        return TorchKCenters(features, labeled_features, budget, found)
     except torch.OutOfMemoryError:  # the CPU is slower, and picks the same
         return KCenters(features, labeled_features, budget)
 
@@ -95,6 +100,7 @@ class KCenters:
         # Plain arrays: numba knows no np.memmap; the mapping stays underneath.
         features = np.ascontiguousarray(np.asarray(features))
         labeled = np.ascontiguousarray(np.asarray(labeled_features))
+        largest_value("labeled_features", labeled)
         self.m, self.budget, self.n_picked = len(labeled), budget, 0
         n_centres = self.m + budget
         self.projection = _fitting_projection(features, n_centres)
@@ -122,14 +128,14 @@ class KCenters:
         """Labeled and picked rows."""
         return self.m + self.n_picked
 
-    @property
-    def identity(self) -> str:
-        """Hash of shapes, labeled features and a sample of the rows; budgets may differ."""
+    def identity(self, first: int | None) -> str:
+        """Return a hash of shapes, all vectors and the drawn first row; budgets may differ."""
         features, labeled = self.problem.features, self.problem.labeled
-        rows = np.linspace(0, len(features) - 1, min(len(features), N_HASHED)).astype(np.int64)
-        digest = hashlib.sha256(repr((features.shape, str(features.dtype), self.m)).encode())
-        digest.update(features[rows].tobytes())
-        digest.update(labeled.tobytes())
+        shapes = [(array.shape, str(array.dtype)) for array in (features, labeled)]
+        digest = hashlib.blake2b(repr((shapes, first)).encode(), digest_size=32)
+        for array in (labeled, features):
+            for top in range(0, len(array), HASHED_AT_ONCE):
+                digest.update(array[top : top + HASHED_AT_ONCE].data)
         return digest.hexdigest()
 
     def saved(self) -> Arrays:
@@ -232,17 +238,24 @@ def _fitting_projection(features: FloatArray, n_centres: int) -> Projection:
     return Projection(features, max(LEAST_WIDTH, int(widest)))
 
 
-def estimate_run(features: FloatArray, m: int, budget: int) -> Estimate:
-    """Return what `greedy_k_centers` will need here, from a probe of some milliseconds.
+def estimate_run(
+    features: FloatArray, m: int, budget: int, pool_index: Rows | None = None
+) -> Estimate:
+    """Return what `greedy_k_centers` will need here, from a probe of N_PROBED rows.
+
+    The sketches' width, too, is that of the probe: no other row is read, so that the estimate of
+    a large file takes no scan of it. The run chooses on its own sample.
 
     Args:
-        features: of the pool, [n, d].
+        features: of all items, [n_items, d].
         m: how many rows are labeled.
         budget: b.
+        pool_index: items of the pool, [n]; None = all.
     """
-    n, n_centres = len(features), m + budget
+    n = len(features) if pool_index is None else len(pool_index)
+    n_centres = m + budget
     rows = np.linspace(0, n - 1, min(n, N_PROBED)).astype(np.int64)
-    sample = features[rows]
+    sample = features[rows if pool_index is None else pool_index[rows]]
     centres = sample[:: max(1, len(sample) // (8 * PANEL))]
     for part in (sample[:8], sample):  # the first compiles
         probe = KCenters(part, centres, 0)
@@ -255,7 +268,7 @@ def estimate_run(features: FloatArray, m: int, budget: int) -> Estimate:
     pairs = float(n) * n_centres * (refreshed - sketched) / (len(sample) * len(centres))
     sketching = (sketched - started) * n / len(sample)
     return Estimate(
-        memory_bytes=memory_needed(n, n_centres, Projection(features).width),
+        memory_bytes=memory_needed(n, n_centres, probe.projection.width),
         seconds=sketching + LIKELY_SHARE * pairs,
         seconds_at_most=sketching + pairs,
     )

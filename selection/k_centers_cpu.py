@@ -10,21 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from selection.exact_distance import squared_distance
+from selection.panel_products import LANES, PANEL, add_products, fill_lanes, reaches
 from selection.types import FloatArray, Rows, Scores
 
 Float32Array = npt.NDArray[np.float32]
 
-PANEL = 128
-LANES = 4  # rows whose products share every load of a panel: 2.3 times one row's speed
 ITEMS_PER_CHUNK = 128
 PICKED = -1.0  # bound of a picked row: below every distance
 ROUNDED_DOWN, TINY = 2.0**-22, 2.0**-140  # more than rounding to float32 may add
-LEAF = 128  # longest run that numpy adds without halving
-ADD = -1  # in place of a length: add the two newest sums
 
 compiled = njit(cache=True, nogil=True)
-# The filter's products may be fused and reordered: its error bound covers every order.
-compiled_any_order = njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
 # No value is NaN: a maximum may be taken of many at once.
 compiled_number = njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})
 compiled_parallel = njit(cache=True, nogil=True, parallel=True)
@@ -85,153 +81,11 @@ class Room(NamedTuple):
 
 
 @compiled
-def _sum_of_squares_leaf(x: FloatArray, c: FloatArray, start: int, n: int) -> float:
-    if n < 8:
-        total = 0.0
-        for j in range(start, start + n):
-            total += (np.float64(x[j]) - np.float64(c[j])) ** 2
-        return total
-    a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
-    whole = start + n - n % 8
-    for j in range(start, whole, 8):
-        a0 += (np.float64(x[j]) - np.float64(c[j])) ** 2
-        a1 += (np.float64(x[j + 1]) - np.float64(c[j + 1])) ** 2
-        a2 += (np.float64(x[j + 2]) - np.float64(c[j + 2])) ** 2
-        a3 += (np.float64(x[j + 3]) - np.float64(c[j + 3])) ** 2
-        a4 += (np.float64(x[j + 4]) - np.float64(c[j + 4])) ** 2
-        a5 += (np.float64(x[j + 5]) - np.float64(c[j + 5])) ** 2
-        a6 += (np.float64(x[j + 6]) - np.float64(c[j + 6])) ** 2
-        a7 += (np.float64(x[j + 7]) - np.float64(c[j + 7])) ** 2
-    total = ((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7))
-    for j in range(whole, start + n):
-        total += (np.float64(x[j]) - np.float64(c[j])) ** 2
-    return total
-
-
-@compiled
-def squared_distance(x: FloatArray, c: FloatArray) -> float:
-    """Return sum((x - c)^2) with the bits of numpy's float64 sum.
-
-    That is numpy's pairwise order: halves down to 128, then eight running sums. A stack stands for
-    the recursion, which numba 0.68 cannot load from its cache (segmentation fault).
-    """
-    d = x.shape[0]
-    if d <= LEAF:
-        return _sum_of_squares_leaf(x, c, 0, d)
-    starts, lengths, sums = np.empty(64, np.int64), np.empty(64, np.int64), np.empty(32)
-    starts[0], lengths[0] = 0, d
-    n_parts, n_sums = 1, 0
-    while n_parts:
-        n_parts -= 1
-        start, n = starts[n_parts], lengths[n_parts]
-        if n == ADD:
-            n_sums -= 1
-            sums[n_sums - 1] += sums[n_sums]
-        elif n <= LEAF:
-            sums[n_sums] = _sum_of_squares_leaf(x, c, start, n)
-            n_sums += 1
-        else:
-            half = n // 2
-            half -= half % 8
-            lengths[n_parts] = ADD
-            starts[n_parts + 1], lengths[n_parts + 1] = start + half, n - half
-            starts[n_parts + 2], lengths[n_parts + 2] = start, half
-            n_parts += 3
-    return sums[0]
-
-
-@compiled
 def _distance_to_centre(x: FloatArray, centre: int, problem: Problem, state: State) -> float:
     m = problem.labeled.shape[0]
     if centre < m:
         return squared_distance(x, problem.labeled[centre])
     return squared_distance(x, problem.features[state.picks[centre - m]])
-
-
-@compiled_any_order
-def _add_products(sketch: Float32Array, panel: Float32Array, out: Float32Array) -> None:
-    """Add the products of one sketch, [K], with a panel's columns, [K, w], to `out`, [w]."""
-    n_coordinates, width = panel.shape
-    k = 0
-    while k + 4 <= n_coordinates:
-        z0, z1, z2, z3 = sketch[k], sketch[k + 1], sketch[k + 2], sketch[k + 3]
-        p0, p1, p2, p3 = panel[k], panel[k + 1], panel[k + 2], panel[k + 3]
-        for j in range(width):
-            out[j] += (z0 * p0[j] + z1 * p1[j]) + (z2 * p2[j] + z3 * p3[j])
-        k += 4
-    while k < n_coordinates:
-        z0, p0 = sketch[k], panel[k]
-        for j in range(width):
-            out[j] += z0 * p0[j]
-        k += 1
-
-
-@compiled_any_order
-def _fill_lanes(
-    rows: Rows,
-    coordinates: Float32Array,
-    panel: Float32Array,
-    norms: Float32Array,
-    out: Float32Array,
-) -> None:
-    """Set `out` to the products of LANES rows' sketches with a panel's columns, less the norms.
-
-    Args:
-        rows: [LANES].
-        coordinates: of all rows, [n, K].
-        panel: flat, [K * PANEL].
-        norms: half norms of the columns, [PANEL].
-        out: flat, [LANES * PANEL].
-
-    The arrays are flat and the places unsigned, so that the compiler sees distances between them
-    that are constant and no place that counts from the end: else it gives up on vectors.
-    """
-    width, n_coordinates = np.uint64(PANEL), coordinates.shape[1]
-    x, y, z, w = (
-        coordinates[rows[0]],
-        coordinates[rows[1]],
-        coordinates[rows[2]],
-        coordinates[rows[3]],
-    )
-    two, three = np.uint64(2) * width, np.uint64(3) * width
-    odd = n_coordinates % 4
-    for j in range(width):
-        start = -norms[j]
-        out[j] = start
-        out[width + j] = start
-        out[two + j] = start
-        out[three + j] = start
-    for k in range(odd):
-        x0, y0, z0, w0 = x[k], y[k], z[k], w[k]
-        here = np.uint64(k) * width
-        for j in range(width):
-            p0 = panel[here + j]
-            out[j] += x0 * p0
-            out[width + j] += y0 * p0
-            out[two + j] += z0 * p0
-            out[three + j] += w0 * p0
-    for k in range(odd, n_coordinates, 4):
-        x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-        y0, y1, y2, y3 = y[k], y[k + 1], y[k + 2], y[k + 3]
-        z0, z1, z2, z3 = z[k], z[k + 1], z[k + 2], z[k + 3]
-        w0, w1, w2, w3 = w[k], w[k + 1], w[k + 2], w[k + 3]
-        here = np.uint64(k) * width
-        for j in range(width):
-            p0, p1 = panel[here + j], panel[here + width + j]
-            p2, p3 = panel[here + two + j], panel[here + three + j]
-            out[j] += x0 * p0 + x1 * p1 + x2 * p2 + x3 * p3
-            out[width + j] += y0 * p0 + y1 * p1 + y2 * p2 + y3 * p3
-            out[two + j] += z0 * p0 + z1 * p1 + z2 * p2 + z3 * p3
-            out[three + j] += w0 * p0 + w1 * p1 + w2 * p2 + w3 * p3
-
-
-@compiled
-def _reaches(values: Float32Array, threshold: np.float32) -> bool:
-    """Return whether any value is at least `threshold`; counts, as a maximum takes no vectors."""
-    n_reached = np.int32(0)
-    for j in range(values.shape[0]):
-        n_reached += np.int32(values[j] >= threshold)
-    return bool(n_reached > 0)
 
 
 @compiled
@@ -332,10 +186,10 @@ def _see_panel(
     columns, norms, start = state.panels[panel].reshape(-1), state.panel_norms[panel], panel * PANEL
     for top in range(0, n_due, LANES):
         due[n_due : top + LANES] = due[top]  # fills the last lanes up
-        _fill_lanes(due[top : top + LANES], problem.coordinates, columns, norms, lanes)
+        fill_lanes(due[top : top + LANES], problem.coordinates, columns, norms, lanes)
         for lane in range(min(LANES, n_due - top)):
             row, near = due[top + lane], lanes[lane * PANEL : (lane + 1) * PANEL]
-            if _reaches(near, _threshold(row, bounds[row], problem)):
+            if reaches(near, _threshold(row, bounds[row], problem)):
                 first, last = counts[row] - start, stop - start
                 _lower_bound(row, near, start, first, last, places, problem, state)
             counts[row] = stop
@@ -383,7 +237,7 @@ def pick(rows: Rows, tau: float, n_picked: int, budget: int, problem: Problem, s
         n_picked += 1
         bounds[farthest], thresholds[farthest] = PICKED, np.inf
         near[:] = -problem.half_norms[row]
-        _add_products(problem.coordinates[row], transposed, near)
+        add_products(problem.coordinates[row], transposed, near)
         for i in range(n_rows):
             if near[i] >= thresholds[i]:
                 distance = squared_distance(features[rows[i]], features[row])

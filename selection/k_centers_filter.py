@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.errors import LargeValueError
-from selection.types import FloatArray
+from selection.types import FloatArray, Rows
 
 Float32Array = npt.NDArray[np.float32]
 CELLS_PER_BLOCK = 1 << 19  # of float64: 4 MiB, some of them at once
@@ -23,6 +23,7 @@ N_SAMPLED = 1024  # rows that decide on the axes and their number
 COST_OF_EXACT = 150.0
 LARGEST_VALUE = 1e150  # squares of larger values overflow float64
 UNIT32, UNIT64 = 2.0**-24, 2.0**-53
+FAR = 1e15  # in sketch units, where the pool lies within 1: float32 squares of it do not overflow
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Sketches:
     """Sketches of some vectors: float32 coordinates, [n, K], and shrunk half norms, [n].
 
     For vectors x and c with sketches (x', h_x) and (c', h_c), in float32 arithmetic of any order:
-    |x - c|^2 * scale^2 / 2 >= h_x + h_c - x'.c' - slack.
+    |x - c|^2 * scale^2 / 2 >= h_x + h_c - x'.c' - slack. A vector far outside the pool's scale has
+    half norm -inf, so that its distance is always computed.
     """
 
     coordinates: Float32Array
@@ -58,7 +60,7 @@ class Projection:
         sample = features[np.linspace(0, n - 1, min(n, N_SAMPLED)).astype(np.int64)]
         self._mean = sample.mean(axis=0, dtype=np.float64)
         centred = sample.astype(np.float64) - self._mean
-        largest = _largest_value(features)
+        largest = largest_value("features", features)
         exponent = -np.ceil(np.log2(2 * largest)) if largest > 0 else 0.0
         self._scale = float(2.0 ** np.clip(exponent, -500, 500))
         # A unit vector's components may overflow float32 nowhere: all sketches are at most sqrt(d).
@@ -80,13 +82,18 @@ class Projection:
         return 4.0 * (self.width + 16) * UNIT32 + rest + 8.0 * (d + 2) * UNIT64
 
     def sketch(self, vectors: FloatArray) -> Sketches:
-        """Return the sketches of `vectors`, [n, d]; beside them, needs memory for one block."""
+        """Return the sketches of `vectors`, [n, d]; beside them, needs memory for one block.
+
+        `vectors` may lie outside the scale of the features that were fitted.
+        """
         coordinates = np.empty((len(vectors), self.width), np.float32)
         half_norms = np.empty(len(vectors), np.float32)
         top = 0
         for block in _blocks(vectors):
             centred = (block.astype(np.float64) - self._mean) * self._scale
             here = slice(top, top + len(block))
+            far = _far_rows(centred)
+            centred[far] = 0.0
             if self._axes is None:
                 coordinates[here] = centred
             else:
@@ -96,6 +103,7 @@ class Projection:
                 coordinates[here, -1] = np.sqrt(np.maximum(rest, 0.0))
             shrunk = 0.5 * self._shrink * _squared_norms(coordinates[here].astype(np.float64))
             half_norms[here] = np.nextafter(shrunk.astype(np.float32), np.float32(-np.inf))
+            half_norms[top + far] = -np.inf
             top += len(block)
         return Sketches(coordinates, half_norms)
 
@@ -129,14 +137,26 @@ def _cheapest_width(rotated: npt.NDArray[np.float64], d: int) -> int:
     return min(costs, key=lambda width: (costs[width], width))
 
 
-def _largest_value(features: FloatArray) -> float:
+def _far_rows(centred: npt.NDArray[np.float64]) -> Rows:
+    """Return the rows whose sketch would overflow: none of the features fitted, so looks first."""
+    if max(centred.max(), -centred.min()) <= FAR:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.abs(centred).max(axis=1) > FAR)
+
+
+def largest_value(name: str, features: FloatArray) -> float:
+    """Return the largest magnitude in `features`, [n, d]; 0 without a row.
+
+    Raises:
+        LargeValueError: squared distances would overflow float64; says `name` and row.
+    """
     largest, row = 0.0, 0
     for top, block in enumerate(_blocks(features)):
         sizes = np.abs(block).max(axis=1)
         if sizes.max() > largest:
             largest, row = float(sizes.max()), top * _block_height(features) + int(sizes.argmax())
     if largest > LARGEST_VALUE:
-        raise LargeValueError("features", row, largest)
+        raise LargeValueError(name, row, largest)
     return largest
 
 

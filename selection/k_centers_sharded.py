@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from selection.errors import BudgetError
 from selection.k_centers import KCenters
 from selection.k_centers_cpu import PICKED, add_centre
 from selection.types import FloatArray, Rows, Scores
@@ -29,20 +30,25 @@ def sharded_k_centers(
     Args:
         features: of this shard, [n_shard >= 1, d]; the pool is the shards' rows in their order.
         labeled_features: the first centres, [m, d]: the same on every shard.
-        budget: b <= n (not checked).
+        budget: b.
         rng: in the same state on every shard; used only where there is no labeled row.
         exchange: all-gather: takes this shard's message, [w], and returns those of all shards in
             their order, [n_shards, w].
         rank: place of this shard among them.
+
+    Raises:
+        BudgetError: the budget is outside 0..n, n rows of all shards.
     """
     sizes = exchange(np.array([float(len(features))]))[:, 0].astype(np.int64)
-    offset = int(sizes[:rank].sum())
+    n, offset = int(sizes.sum()), int(sizes[:rank].sum())
+    if not 0 <= budget <= n:
+        raise BudgetError(budget, n)
     shard = Shard(features, labeled_features, budget)
     shard.start()
     rows, squared_radii = np.empty(budget, np.int64), np.empty(budget)
     for step in range(budget):
         if shard.n_centres == 0:
-            drawn = int(rng.integers(sizes.sum()))
+            drawn = int(rng.integers(n))
             squared, row = np.inf, drawn - offset if 0 <= drawn - offset < len(features) else -1
         else:
             squared, row = shard.farthest()

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from selection.errors import SelectionError
+from selection.exact_distance import LEAF
 from selection.k_centers import KCenters
-from selection.k_centers_cpu import LEAF
 from selection.types import FloatArray, Rows
 
 CENTRES_PER_PANEL = 2048
@@ -19,18 +20,40 @@ ROWS_PER_SLAB = 16_384
 CELLS_PER_CHUNK = 1 << 25  # float64 differences at once: 256 MiB, three times
 
 
+def find_device(name: str) -> torch.device:
+    """Return the device of this name, "cpu" or "cuda[:i]".
+
+    Raises:
+        SelectionError: there is no such device here.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise SelectionError(f"device must be cpu, cuda or cuda:1, not {name!r}.")
+    n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= n_devices:
+        raise SelectionError(f"There is no device {name} here: torch finds {n_devices} GPUs.")
+    return device
+
+
 class TorchKCenters(KCenters):
-    """A selection in progress on a torch device, "cpu" or "cuda[:i]".
+    """A selection in progress on a torch device; on the CPU once the device's memory is used up.
 
     Raises:
         torch.OutOfMemoryError: features and sketches do not fit the device.
     """
 
     def __init__(
-        self, features: FloatArray, labeled_features: FloatArray | None, budget: int, device: str
+        self,
+        features: FloatArray,
+        labeled_features: FloatArray | None,
+        budget: int,
+        device: torch.device,
     ) -> None:
         super().__init__(features, labeled_features, budget)
-        self._device = torch.device(device)
+        self._device, self._fits = device, True
         problem, n_centres = self.problem, self.m + budget
         self._features = self._send(problem.features)
         self._labeled = self._send(problem.labeled)
@@ -43,16 +66,23 @@ class TorchKCenters(KCenters):
 
     def refresh(self, block: Rows, tau: float) -> None:
         """Bring a block, sorted by counts, up to date, or until it falls under tau."""
-        self._send_new_centres()
         precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")  # the bound counts on IEEE float32
+        n_done = 0
         try:
-            for top in range(0, len(block), ROWS_PER_SLAB):
-                self._refresh_slab(block[top : top + ROWS_PER_SLAB], tau)
+            while self._fits and n_done < len(block):
+                self._send_new_centres()
+                self.refresh_slab(block[n_done : n_done + ROWS_PER_SLAB], tau)
+                n_done += ROWS_PER_SLAB
+        except torch.OutOfMemoryError:  # others use the device too; a cut-off slab changes nothing
+            self._fits = False
         finally:
             torch.set_float32_matmul_precision(precision)
+        if n_done < len(block):
+            super().refresh(block[n_done:], tau)
 
-    def _refresh_slab(self, rows: Rows, tau: float) -> None:
+    def refresh_slab(self, rows: Rows, tau: float) -> None:
+        """Bring rows, sorted by counts, up to date, or until they fall under tau: all or none."""
         bounds = self._send(self.state.bounds[rows])
         counts = self._send(self.state.counts[rows].astype(np.int64))
         index = self._send(rows)

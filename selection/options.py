@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from numbers import Integral, Real
 from typing import Any
 
 from selection.catalog import Signal, known_strategies, needed_of
@@ -66,6 +67,7 @@ class SelectionOptions:
     cold_start: str = "uniform"
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.duplicate_similarity is not None and not 0 < self.duplicate_similarity <= 1:
             raise OptionsError(
                 f"duplicate_similarity must be in (0, 1], not {self.duplicate_similarity}."
@@ -82,6 +84,26 @@ class SelectionOptions:
                 f"cold_start must be a strategy that needs no proxy, not {self.cold_start!r}: "
                 f"{', '.join(able)}."
             )
+
+    def _check_types(self) -> None:
+        """JSON may hold anything.
+
+        Raises:
+            OptionsError: a value is of another type than its field.
+        """
+        for name in ("class_balance", "measure_recall"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionsError(f"{name} must be true or false, not {getattr(self, name)!r}.")
+        for name in ("duplicate_similarity", "control_fraction"):
+            value = getattr(self, name)
+            may_be_none = value is None and name == "duplicate_similarity"
+            if not may_be_none and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise OptionsError(f"{name} must be a number, not {value!r}.")
+        n = 1 if self.candidates is None else self.candidates.n
+        if isinstance(n, bool) or not isinstance(n, Integral):
+            raise OptionsError(f"candidates.n must be a whole number, not {n!r}.")
+        if not isinstance(self.cold_start, str):
+            raise OptionsError(f"cold_start must be a strategy's name, not {self.cold_start!r}.")
 
     @property
     def finds_neighbours(self) -> bool:

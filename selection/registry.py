@@ -38,8 +38,8 @@ COPIES = {
 class Strategy:
     """A strategy that a package brings: what it needs, and how it ranks.
 
-    `rank(signals, budget, rng)` gives the `budget` best rows, best first; with the same generator
-    state a smaller budget gives a prefix of a larger one's.
+    `rank(signals, budget, rng)` gives the `budget` best rows, best first. A smaller budget may give
+    other rows than the beginning of a larger one's, as those that cluster by the budget do.
     """
 
     needs: frozenset[Signal]
@@ -102,7 +102,8 @@ def rank(
 ) -> Ranking:
     """Return the `budget` best rows by the strategy, best first.
 
-    A smaller budget with the same generator state gives a prefix of a larger one's rows.
+    With the same generator state a smaller budget gives a prefix of a larger one's rows, but for
+    cluster_margin and typiclust, whose clusters depend on the budget, and brought strategies.
 
     Args:
         strategy: name in the catalog, or of an installed package's entry point.
@@ -112,8 +113,8 @@ def rank(
         watch: how a strategy that takes long (k_centers) is watched, stopped and resumed.
 
     Raises:
-        SelectionError: unknown strategy, missing signal, a budget outside 0..n, or less memory
-            than is needed.
+        SelectionError: unknown strategy, missing signal, a budget outside 0..n, less memory than
+            is needed, or a package's strategy that returns no ranking of `budget` rows.
         SelectionStopped: the watch asked for it.
     """
     found = find_strategy(strategy)
@@ -127,7 +128,32 @@ def rank(
     if strategy in COPIES:
         task = f"{strategy} of {signals.n:,} items"
         check_memory(COPIES[strategy] * signals.n_bytes, task)
-    return found.rank(signals, budget, rng)
+    return _checked(strategy, found.rank(signals, budget, rng), budget, signals.n)
+
+
+def _checked(strategy: str, ranking: Ranking, budget: int, n: int) -> Ranking:
+    """Return the ranking if it holds `budget` of n rows; a package's code may break that.
+
+    Raises:
+        SelectionError: it does not; the message names the strategy.
+    """
+    if not isinstance(ranking, Ranking):
+        raise SelectionError(
+            f"Strategy {strategy} must return a selection.types.Ranking, not "
+            f"{type(ranking).__name__}."
+        )
+    rows = ranking.rows
+    if rows.ndim != 1 or len(rows) != budget or not np.issubdtype(rows.dtype, np.integer):
+        raise SelectionError(
+            f"Strategy {strategy} must return {budget} whole numbers as rows, not {rows.dtype} "
+            f"{list(rows.shape)}."
+        )
+    outside = np.flatnonzero((rows < 0) | (rows >= n))
+    if len(outside):
+        raise SelectionError(
+            f"Strategy {strategy} returned row {rows[outside[0]]}; rows are 0..{n - 1}."
+        )
+    return ranking
 
 
 def _ranked(scores: Scores, budget: int) -> Ranking:

@@ -37,13 +37,14 @@ class Pool:
         n: items.
         measure: gives the signals of some rows; called once for the strategy's candidates and,
             where the recall is wanted, once more for the rest.
-        features: brought features, [n, d], by which neighbours are found without a measurement.
+        features: gives brought features of some rows, [k, d], by which neighbours are found without
+            a measurement; called only where they are wanted.
         labeled_features: the same of the labeled items, [m, d].
     """
 
     n: int
     measure: Callable[[Rows], Signals]
-    features: FloatArray | None = None
+    features: Callable[[Rows], FloatArray] | None = None
     labeled_features: FloatArray | None = None
 
 
@@ -218,12 +219,14 @@ def _find_candidates(
     size = options.candidates.n
     if options.candidates.kind is CandidateKind.UNIFORM:
         return uniform_candidates(len(rest), max(size, budget), rng)
-    if whole is None:
-        features, labeled = given(pool.features)[rest], pool.labeled_features
-    else:
-        features, labeled = given(whole.features), whole.labeled_features
+    labeled = pool.labeled_features if whole is None else whole.labeled_features
     if labeled is None or len(labeled) == 0:
         return None
+    if whole is None:
+        assert pool.features is not None  # noqa: S101 - else the whole pool was measured
+        features = pool.features(rest)
+    else:
+        features = given(whole.features)
     return neighbour_candidates(features, labeled, size, budget, rng)
 
 

@@ -4,11 +4,10 @@ Files are memory-mapped and may be larger than memory. Indices are positions in 
 """
 
 import os
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import numpy.typing as npt
 
 from selection.errors import OverlapError, SelectionError, ShapeError
 from selection.k_centers import estimate_run
-from selection.options import options_from_json
+from selection.mapped import take_rows
+from selection.options import SelectionOptions, options_from_json
 from selection.select import Pool, Selected, Streams, select
 from selection.types import NEVER_LEARNED, FloatArray, IntArray, Rows, Signals
 from selection.watch import Watch
 
-ROWS_AT_ONCE = 65_536
 AnyArray = npt.NDArray[Any]
 
 
@@ -85,14 +84,14 @@ def select_from_arrays(
     """
     started = time.perf_counter()
     watch = Watch(device, state_file=state_file)
+    asked = options_from_json(options)
     if "WORLD_SIZE" in os.environ and strategy == "k_centers":
+        _refuse_in_shards(arrays, asked, watch)
         selected, n_pool = _select_in_shards(arrays, budget, seed), None
     else:
         opened = open_arrays(arrays)
         n_pool = len(opened.pool_index)
-        with _pool(opened) as pool:
-            asked = options_from_json(options)
-            selected = select(strategy, pool, budget, _streams(seed), asked, watch)
+        selected = select(strategy, _pool(opened), budget, _streams(seed), asked, watch)
         selected = Selected(
             opened.pool_index[selected.rows],
             selected.scores,
@@ -119,7 +118,7 @@ def estimate_selection(strategy: str, arrays: Arrays, budget: int) -> str:
     if "features" not in opened.signals:
         raise SelectionError("k_centers needs features; give --features.")
     m = 0 if opened.labeled_features is None else len(opened.labeled_features)
-    found = estimate_run(opened.signals["features"], m, budget)
+    found = estimate_run(opened.signals["features"], m, budget, opened.pool_index)
     return f"k_centers of {budget:,} out of {len(opened.pool_index):,} items needs {found}."
 
 
@@ -198,67 +197,59 @@ def _indices(name: str, path: Path | None, n: int) -> IntArray:
     return values
 
 
-@contextmanager
-def _pool(opened: OpenedArrays) -> Iterator[Pool]:
-    """Yield the pool of opened arrays; rows that must be copied go to a file, not to memory."""
+def _pool(opened: OpenedArrays) -> Pool:
+    """Return the pool of opened arrays; nothing is copied before it is asked for."""
     labeled = opened.labeled_features
-    with tempfile.TemporaryDirectory(prefix="svp-select-") as name:
-        folder = Path(name)
 
-        def measure(rows: Rows) -> Signals:
-            taken = {
-                name: take_rows(array, opened.pool_index[rows], folder)
-                for name, array in opened.signals.items()
-            }
-            return Signals(len(rows), labeled_features=labeled, **taken)
+    def taken(name: str, rows: Rows) -> AnyArray:
+        return take_rows(opened.signals[name], opened.pool_index[rows])
 
-        features = None
-        if "features" in opened.signals:
-            features = take_rows(opened.signals["features"], opened.pool_index, folder)
-        yield Pool(len(opened.pool_index), measure, features, labeled)
+    def measure(rows: Rows) -> Signals:
+        signals = {name: taken(name, rows) for name in opened.signals}
+        return Signals(len(rows), labeled_features=labeled, **signals)
 
-
-def take_rows(array: AnyArray, index: IntArray, folder: Path) -> AnyArray:
-    """Return rows of an array: a view of adjoining ones, else a copy in a mapped file.
-
-    Args:
-        array: [n, ...], maybe memory-mapped.
-        index: ascending, [k].
-        folder: where the copy lies; removed by the caller.
-    """
-    if len(index) and index[-1] - index[0] + 1 == len(index):
-        return array[index[0] : index[-1] + 1]
-    if not isinstance(array, np.memmap) or array.ndim == 1:
-        return array[index]
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-        path = Path(file.name)
-    shape = (len(index), *array.shape[1:])
-    copy = np.lib.format.open_memmap(path, "w+", array.dtype, shape)
-    for start in range(0, len(index), ROWS_AT_ONCE):
-        part = index[start : start + ROWS_AT_ONCE]
-        copy[start : start + len(part)] = array[part]
-    return copy
+    features = partial(taken, "features") if "features" in opened.signals else None
+    return Pool(len(opened.pool_index), measure, features, labeled)
 
 
 def _streams(seed: int) -> Streams:
     return lambda purpose: np.random.default_rng([seed, *purpose.encode()])
 
 
+def _refuse_in_shards(arrays: Arrays, asked: SelectionOptions, watch: Watch) -> None:
+    """Refuse what a selection in shards would leave out.
+
+    Raises:
+        SelectionError: an option, file or device that only a whole pool takes.
+    """
+    plain = SelectionOptions()
+    unfit = [f.name for f in fields(asked) if getattr(asked, f.name) != getattr(plain, f.name)]
+    unfit += [name for name in arrays.measured if name != "features"]
+    unfit += [name for name in ("labeled", "pool") if getattr(arrays, name) is not None]
+    unfit += ["device"] if watch.device != "cpu" else []
+    unfit += ["state"] if watch.state_file is not None else []
+    if unfit:
+        raise SelectionError(
+            f"A selection in shards takes no {', '.join(unfit)}: all rows of the files are the "
+            "pool. Labeled items go into --labeled-features."
+        )
+    if arrays.features is None or "{rank}" not in str(arrays.features):
+        raise SelectionError(
+            f"In shards, give --features with {{rank}} in its name, not {arrays.features}: each "
+            "process opens its own file."
+        )
+
+
 def _select_in_shards(arrays: Arrays, budget: int, seed: int) -> Selected:
     from workers.shard_selection import select_in_shards  # noqa: PLC0415 - torch, only where used
 
-    if arrays.features is None or arrays.labeled is not None or arrays.pool is not None:
-        raise SelectionError(
-            "In shards, give --features with {rank} in its name, and --labeled-features if there "
-            "are; no --labeled or --pool: all rows of the files are the pool."
-        )
     labeled = None if arrays.labeled_features is None else _load(arrays.labeled_features)
 
     def open_shard(rank: int) -> FloatArray:
         return _load(Path(str(arrays.features).replace("{rank}", str(rank))))
 
-    rows, distances = select_in_shards(open_shard, labeled, budget, _streams(seed)("selection"))
-    return Selected(rows, distances, np.zeros(len(rows), bool))
+    found = select_in_shards(open_shard, labeled, budget, _streams(seed)("selection"))
+    return Selected(found.rows, found.scores, np.zeros(budget, bool))
 
 
 def _save(path: Path, array: AnyArray) -> None:

@@ -1,5 +1,7 @@
 """What a selection knows of the pool: signals of the rows that it looks at, measured once."""
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,8 +11,11 @@ from models.timing import Stopwatch
 from models.train import TrainedModel
 from selection.catalog import Signal
 from selection.errors import SelectionError
+from selection.mapped import take_rows
 from selection.select import Pool
 from selection.types import FloatArray, IntArray, Rows, Signals
+
+ROWS_AT_ONCE = 65_536  # inputs that are taken and predicted together
 
 
 class PoolScorer:
@@ -59,9 +64,9 @@ class PoolScorer:
         """Return the pool as a selection looks at it."""
         if self._brought is None:
             return Pool(len(self._pool_index), self.measure)
-        features = self._brought[self._pool_index]
+        labeled = take_rows(self._brought, self._labeled_index)
         return Pool(
-            len(self._pool_index), self.measure, features, self._brought[self._labeled_index]
+            len(self._pool_index), self.measure, partial(self._taken, self._brought), labeled
         )
 
     def measure(self, rows: Rows) -> Signals:
@@ -69,7 +74,8 @@ class PoolScorer:
         index = self._pool_index[rows]
         probs, features, labeled = None, None, None
         if self._brought is not None:
-            features, labeled = self._brought[index], self._brought[self._labeled_index]
+            features = self._taken(self._brought, rows)
+            labeled = take_rows(self._brought, self._labeled_index)
         if self._proxy is not None:
             with_features = self._wants_features and self._brought is None
             predicted = self._predict(self._proxy, index, with_features=with_features)
@@ -95,14 +101,24 @@ class PoolScorer:
         self._classes[rows] = predicted.probs.argmax(axis=1)
         self._confidences[rows] = predicted.probs.max(axis=1)
 
+    def _taken(self, features: FloatArray, rows: Rows) -> FloatArray:
+        return take_rows(features, self._pool_index[rows])
+
     def _predict(self, proxy: TrainedModel, index: IntArray, *, with_features: bool) -> Predictions:
+        """Return the predictions of items; only ROWS_AT_ONCE of their inputs are in memory."""
+        n = len(index)
+        probs = np.empty((n, proxy.n_classes), np.float32)
+        shape = (n, proxy.network.n_features)
+        features = np.empty(shape, np.float32) if with_features else None
         with self._watch.part("inference"):
-            return predict(
-                proxy,
-                self._pool.take(index),
-                device=self._watch.device,
-                with_features=with_features,
-            )
+            for start in range(0, n, ROWS_AT_ONCE):
+                here = slice(start, start + ROWS_AT_ONCE)
+                part = self._pool.take(index[here])
+                found = predict(proxy, part, device=self._watch.device, with_features=with_features)
+                probs[here] = found.probs
+                if features is not None:
+                    features[here] = found.features
+        return Predictions(probs, features)
 
 
 def _fitting(features: FloatArray | None, n_pool: int) -> FloatArray:

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from selection.k_centers_sharded import sharded_k_centers
-from selection.types import FloatArray, Rows, Scores, Signals
+from selection.types import FloatArray, Ranking, Scores, Signals
 
 
 def select_in_shards(
@@ -16,25 +16,27 @@ def select_in_shards(
     labeled_features: FloatArray | None,
     budget: int,
     rng: np.random.Generator,
-) -> tuple[Rows, Scores]:
+) -> Ranking:
     """Return what k-centers of the whole pool returns; the same in every process.
 
     Args:
         open_shard: gives the features of a rank's shard, [n_shard, d]; the pool is the shards'
             rows in the order of the ranks.
         labeled_features: the first centres, [m, d]: the same in every process.
-        budget: b <= n.
+        budget: b.
         rng: in the same state in every process.
 
     Raises:
-        SelectionError: a shard's features do not fit.
+        SelectionError: a shard's features do not fit, or the budget is outside 0..n.
     """
     rank = int(os.environ["RANK"])
     features = open_shard(rank)
     Signals(len(features), features=features, labeled_features=labeled_features)  # checks them
     dist.init_process_group("gloo")
     try:
-        return sharded_k_centers(features, labeled_features, budget, rng, _all_gather, rank)
+        return Ranking(
+            *sharded_k_centers(features, labeled_features, budget, rng, _all_gather, rank)
+        )
     finally:
         dist.destroy_process_group()
 

@@ -10,6 +10,7 @@ from selection import facility_location as facility_module
 from selection.badge import badge
 from selection.cluster_margin import cluster_margin
 from selection.core_sets import el2n, forgetting_events
+from selection.errors import LargeValueError
 from selection.facility_location import facility_location
 from selection.probcover import covering_radius, probcover
 from selection.types import NEVER_LEARNED
@@ -97,6 +98,31 @@ class TestFacilityLocation:
             twins = np.flatnonzero((features == features[rows[place]]).all(axis=1))
             assert rows[place] == min(set(twins) - set(rows[:place])), "lowest row on ties"
             nearest = np.minimum(nearest, squared[rows[place]])
+
+    @pytest.mark.parametrize(
+        ("dtype", "power"),
+        [(np.float32, 100), (np.float32, -100), (np.float64, 450), (np.float64, -450)],
+    )
+    def test_scale_of_the_features_changes_no_pick(self, dtype: type, power: int) -> None:
+        features: np.ndarray = np.random.default_rng(0).normal(size=(300, 12)).astype(dtype)
+        scale = dtype(2.0**power)
+        rows, gains = facility_location(features, features[:5], 60)
+        scaled = facility_location(features * scale, features[:5] * scale, 60)
+        assert scaled[0].tolist() == rows.tolist()
+        np.testing.assert_allclose(scaled[1], gains * 4.0**power, rtol=1e-9)
+
+    def test_labeled_items_far_outside_stand_for_none(self) -> None:
+        features = np.random.default_rng(0).normal(size=(100, 3))
+        expected = facility_location(features, None, 10)[0]
+        for scale in (1e19, 1e200):
+            labeled = np.full((2, 3), scale)
+            assert facility_location(features, labeled, 10)[0].tolist() == expected.tolist()
+
+    def test_values_whose_squares_overflow_are_refused(self) -> None:
+        features = np.ones((9, 3))
+        features[4] = 1e200
+        with pytest.raises(LargeValueError, match="row 4"):
+            facility_location(features, None, 2)
 
     def test_bounds_lie_above_the_gains(self) -> None:
         rng = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """Every strategy in the registry keeps the same contract."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,6 +159,17 @@ class TestMemory:
         monkeypatch.setattr(memory, "available_memory", lambda: 100)
         with pytest.raises(NotEnoughMemoryError, match=f"{strategy} of 40 items needs"):
             ranked(strategy, 3)
+
+    def test_cached_pages_of_a_cgroup_are_free(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(memory, "CGROUP", tmp_path)
+        (tmp_path / "memory.max").write_text("3000000\n")
+        (tmp_path / "memory.current").write_text("2900000\n")
+        (tmp_path / "memory.stat").write_text(
+            "anon 700000\nfile 2200000\ninactive_file 1500000\nactive_file 500000\n"
+        )
+        assert memory.available_memory() == 2_100_000
 
 
 class TestRanking:

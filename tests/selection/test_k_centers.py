@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selection import k_centers, k_centers_torch, memory
-from selection.errors import LargeValueError, NotEnoughMemoryError
+from selection.errors import BudgetError, LargeValueError, NotEnoughMemoryError, SelectionError
+from selection.exact_distance import squared_distance
 from selection.k_centers import KCenters, estimate_run, greedy_k_centers
-from selection.k_centers_cpu import squared_distance
 from selection.k_centers_estimate import memory_needed
 from selection.k_centers_filter import Projection
 from selection.k_centers_sharded import sharded_k_centers
@@ -40,7 +40,7 @@ def naive_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> P
 
 
 def torch_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> Picked:
-    run = TorchKCenters(features, labeled, budget, "cpu")
+    run = TorchKCenters(features, labeled, budget, torch.device("cpu"))
     run.start()
     while run.n_picked < budget:
         run.advance()
@@ -193,6 +193,24 @@ class TestGreedyKCenters:
         assert peak_bytes <= estimate.memory_bytes <= 2 * peak_bytes
         assert 0 < estimate.seconds < estimate.seconds_at_most
 
+    def test_estimate_counts_the_pool_and_reads_a_sample_of_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.random.default_rng(0).normal(size=(30_000, 16))
+        pool = np.arange(1, 30_000, 2)
+        fitted: list[int] = []
+        fit = Projection.__init__
+
+        def noted(self: Projection, array: np.ndarray, width: int | None = None) -> None:
+            fitted.append(len(array))
+            fit(self, array, width)
+
+        monkeypatch.setattr(Projection, "__init__", noted)
+        found = estimate_run(features, 10, 90, pool)
+        assert max(fitted) == k_centers.N_PROBED
+        assert found.memory_bytes == estimate_run(features[pool], 10, 90).memory_bytes
+        assert found.memory_bytes < estimate_run(features, 10, 90).memory_bytes
+
     def test_memory_mapped_file_is_read_as_it_is(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         features, labeled = rng.normal(size=(500, 12)), rng.normal(size=(20, 12))
@@ -225,6 +243,49 @@ class TestGreedyKCenters:
         features[7, 2] = -1e200
         with pytest.raises(LargeValueError, match=r"features holds 1e\+200 in row 7"):
             greedy_k_centers(features, features[:10], 50, np.random.default_rng(0))
+
+    def test_labeled_values_whose_squares_overflow_are_refused(self) -> None:
+        features, labeled = np.ones((300, 4)), np.ones((5, 4))
+        labeled[3, 1] = 1e200
+        with pytest.raises(LargeValueError, match=r"labeled_features holds 1e\+200 in row 3"):
+            greedy_k_centers(features, labeled, 50, np.random.default_rng(0))
+
+    @pytest.mark.parametrize("d", [3, 40])
+    @pytest.mark.parametrize("scale", [1e15, 1e19, 1e25])
+    def test_labeled_far_outside_the_pools_scale_are_centres(self, d: int, scale: float) -> None:
+        rng = np.random.default_rng(0)
+        features = rng.normal(size=(300, d)) * np.geomspace(1, 1e-3, d)
+        for labeled in (scale * rng.normal(size=(4, d)), np.vstack([scale * features, features])):
+            expected = naive_k_centers(features, labeled[:310], 40)
+            found = greedy_k_centers(features, labeled[:310], 40, rng)
+            assert_same(found, expected)
+            assert_same(torch_k_centers(features, labeled[:310], 40), expected)
+
+    @pytest.mark.parametrize("device", ["gpu", "cuda:x", "meta", "cuda:99"])
+    def test_device_that_is_not_there_is_refused(self, device: str) -> None:
+        features, rng = np.ones((20, 2)), np.random.default_rng(0)
+        with pytest.raises(SelectionError, match=f"device.*{device}"):
+            greedy_k_centers(features, features[:2], 3, rng, Watch(device=device))
+
+    @pytest.mark.parametrize("n_slabs", [0, 1, 3])
+    def test_device_whose_memory_is_used_up_leaves_the_rest_to_the_cpu(
+        self, n_slabs: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.random.default_rng(0).normal(size=(500, 20))
+        monkeypatch.setattr(k_centers_torch, "ROWS_PER_SLAB", 200)
+        whole = TorchKCenters.refresh_slab
+        done: list[int] = []
+
+        def filled(self: TorchKCenters, rows: np.ndarray, tau: float) -> None:
+            if len(done) == n_slabs:
+                raise torch.OutOfMemoryError
+            done.append(1)
+            whole(self, rows, tau)
+
+        monkeypatch.setattr(TorchKCenters, "refresh_slab", filled)
+        expected = naive_k_centers(features, features[:150], 100)
+        assert_same(torch_k_centers(features, features[:150], 100), expected)
+        assert len(done) == n_slabs
 
     @pytest.mark.gpu
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -292,26 +353,41 @@ class TestResume:
         assert stops > 3
         assert picked == sorted(picked), "a resumed selection starts where the last one ended"
 
-    def test_without_labeled_the_drawn_row_is_kept(self, tmp_path: Path) -> None:
+    def test_without_labeled_only_the_same_draw_goes_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         features = np.random.default_rng(0).normal(size=(500, 5))
         expected = greedy_k_centers(features, None, 60, np.random.default_rng(3))
+        other = greedy_k_centers(features, None, 60, np.random.default_rng(4))
+        started: list[int] = []
+        pick_first = KCenters.pick_first
+
+        def noted(self: KCenters, row: int) -> None:
+            started.append(row)
+            pick_first(self, row)
+
+        monkeypatch.setattr(KCenters, "pick_first", noted)
         watch = Watch(should_stop=lambda: True, state_file=tmp_path / "state.npz")
         with pytest.raises(SelectionStopped):
             greedy_k_centers(features, None, 20, np.random.default_rng(3), watch)
         watch = Watch(state_file=tmp_path / "state.npz")
-        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(4), watch), expected)
+        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(4), watch), other)
+        assert_same(greedy_k_centers(features, None, 60, np.random.default_rng(3), watch), expected)
+        assert started == [expected[0][0], other[0][0]]
 
-    @pytest.mark.parametrize("damage", ["truncated", "other features"])
+    @pytest.mark.parametrize("damage", ["truncated", "other features", "one other row"])
     def test_state_that_does_not_fit_is_not_used(self, tmp_path: Path, damage: str) -> None:
         rng = np.random.default_rng(0)
-        features, labeled = rng.normal(size=(500, 5)), rng.normal(size=(3, 5))
+        features, labeled = rng.normal(size=(9_001, 5)), rng.normal(size=(3, 5))
         watch = Watch(state_file=tmp_path / "state.npz", save_seconds=0)
         greedy_k_centers(features, labeled, 60, rng, watch)
         saved = (tmp_path / "state.npz").read_bytes()
         if damage == "truncated":
             (tmp_path / "state.npz").write_bytes(saved[: len(saved) // 2])
-        else:
+        elif damage == "other features":
             features = features + 1e-9
+        else:
+            features[1] *= 100.0
         expected = naive_k_centers(features, labeled, 60)
         assert_same(greedy_k_centers(features, labeled, 60, rng, watch), expected)
 
@@ -328,9 +404,23 @@ class TestShards:
         ):
             assert_same(found, expected)
 
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_centres_of_a_shard_of_another_scale_are_seen(self, first: int) -> None:
+        small = np.random.default_rng(0).normal(size=(60, 5))
+        shards = [1e25 * small, small]
+        expected = naive_k_centers(np.concatenate(shards), shards[first][:1], 90)
+        for found in in_shards(shards, shards[first][:1], 90):
+            assert_same(found, expected)
+
     @pytest.mark.parametrize("budget", [1, 2, 30])
     def test_without_labeled_all_shards_draw_the_same_row(self, budget: int) -> None:
         features = np.random.default_rng(0).normal(size=(90, 5))
         expected = greedy_k_centers(features, None, budget, np.random.default_rng(5))
         for found in in_shards(np.array_split(features, 3), None, budget, seed=5):
             assert_same(found, expected)
+
+    @pytest.mark.parametrize("budget", [-1, 6])
+    def test_budget_above_the_pool_is_refused(self, budget: int) -> None:
+        shard, rng = np.ones((5, 2)), np.random.default_rng(0)
+        with pytest.raises(BudgetError, match=r"0\.\.5"):
+            sharded_k_centers(shard, None, budget, rng, lambda message: message[None], 0)

@@ -25,6 +25,15 @@ def rank(signals, budget, rng):
 
 first_feature = Strategy(frozenset({Signal.FEATURES}), rank)
 no_strategy = 3
+
+def returning(ranking):
+    return Strategy(frozenset(), lambda signals, budget, rng: ranking)
+
+too_few = returning(Ranking(np.arange(1), np.zeros(1)))
+too_high = returning(Ranking(np.array([0, 3]), np.zeros(2)))
+negative = returning(Ranking(np.array([-1, 1]), np.zeros(2)))
+fractions = returning(Ranking(np.array([0.0, 1.0]), np.zeros(2)))
+a_pair = returning((np.arange(2), np.zeros(2)))
 """
 
 Install = Callable[[str], None]
@@ -71,3 +80,20 @@ class TestPlugins:
         install("odd = brought_strategies:no_strategy")
         with pytest.raises(SelectionError, match=r"registry\.Strategy, not int"):
             find_strategy("odd")
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("too_few", r"must return 2 whole numbers as rows, not int64 \[1\]"),
+            ("too_high", r"returned row 3; rows are 0\.\.2"),
+            ("negative", "returned row -1"),
+            ("fractions", "must return 2 whole numbers as rows, not float64"),
+            ("a_pair", "must return a selection.types.Ranking, not tuple"),
+        ],
+    )
+    def test_ranking_that_is_none_of_the_pool_names_the_strategy(
+        self, install: Install, name: str, said: str
+    ) -> None:
+        install(f"{name} = brought_strategies:{name}")
+        with pytest.raises(SelectionError, match=f"Strategy {name} {said}"):
+            rank(name, Signals(3), 2, np.random.default_rng(0))

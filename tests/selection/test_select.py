@@ -1,14 +1,17 @@
 """What may be asked of any strategy: class balance, no duplicates, a control arm, candidates."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selection import candidates, constraints, memory
 from selection.candidates import neighbour_candidates, uniform_candidates
 from selection.constraints import class_quotas, near_duplicates
 from selection.control import control_places, draw_control
-from selection.errors import BudgetError, EmptyPoolError
+from selection.errors import BudgetError, EmptyPoolError, NotEnoughMemoryError
 from selection.options import (
     CandidateKind,
     Candidates,
@@ -125,8 +128,35 @@ class TestDuplicates:
             expected.append(is_near)
             if not is_near:
                 kept.append(row)
-        found = near_duplicates(features, np.arange(n), labeled, 0.99)
+        found = near_duplicates(features, np.arange(n), labeled, 0.99, n)
         assert found.tolist() == expected
+
+    def test_no_more_is_looked_at_or_allocated_than_the_budget_needs(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(constraints, "ROWS_PER_PART", 100)
+        features = np.random.default_rng(0).normal(size=(20_000, 50))
+        tracemalloc.start()
+        found = near_duplicates(features, np.arange(20_000), None, 1.0, 300)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert not found[:300].any()
+        assert found[512:].all()
+        assert peak_bytes < features.nbytes / 4
+
+    def test_kept_rows_of_all_parts_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(constraints, "ROWS_PER_PART", 100)
+        features = np.random.default_rng(0).normal(size=(700, 50))
+        twice = np.concatenate([features, features])
+        found = near_duplicates(twice, np.arange(1_400), None, 1.0, 1_400)
+        assert found.tolist() == [False] * 700 + [True] * 700
+
+    def test_too_little_memory_for_the_kept_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+        with pytest.raises(NotEnoughMemoryError, match="near-duplicates of 5 items"):
+            selected("uniform", 5, duplicate_similarity=0.9)
 
     @every_strategy
     def test_copies_of_an_item_come_last(self, strategy: str) -> None:
@@ -189,6 +219,21 @@ class TestCandidates:
         assert len(exact & set(found.rows.tolist())) / len(exact) >= found.index_recall - 0.1
         assert (np.diff(found.rows) > 0).all()
 
+    def test_recall_is_the_same_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        features = np.random.default_rng(0).normal(size=(500, 4))
+        whole = neighbour_candidates(features, features[:20], 8, 1, np.random.default_rng(0))
+        monkeypatch.setattr(candidates, "ROWS_ADDED_AT_ONCE", 70)
+        parts = neighbour_candidates(features, features[:20], 8, 1, np.random.default_rng(0))
+        assert whole.index_recall == parts.index_recall == 1.0
+
+    def test_too_little_memory_for_the_index_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+        features = np.ones((500, 4))
+        with pytest.raises(NotEnoughMemoryError, match="index of 500 x 4"):
+            neighbour_candidates(features, features[:2], 8, 1, np.random.default_rng(0))
+
     def test_too_few_neighbours_are_filled_up(self) -> None:
         features = np.eye(10, dtype=np.float32)
         found = neighbour_candidates(features, features[:1], 2, 6, np.random.default_rng(0))
@@ -207,7 +252,9 @@ class TestCandidates:
             measured.append(len(rows))
             return signals.take(rows)
 
-        pool = Pool(N, measure, signals.features, signals.labeled_features)
+        brought = signals.features
+        assert brought is not None
+        pool = Pool(N, measure, lambda rows: brought[rows], signals.labeled_features)
         options = SelectionOptions(candidates=Candidates(CandidateKind.NEIGHBOURS, 4))
         found = select("margin", pool, 5, streams, options)
         assert found.candidates is not None
@@ -254,6 +301,18 @@ class TestOptions:
             ({"measure_recall": True}, "set candidates"),
             ({"cold_start": "entropy"}, "typiclust"),
             ({"balance": True}, "class_balance"),
+            ({"class_balance": "no"}, "class_balance must be true or false, not 'no'"),
+            ({"measure_recall": 1}, "measure_recall must be true or false"),
+            ({"control_fraction": "0.1"}, "control_fraction must be a number, not '0.1'"),
+            ({"control_fraction": None}, "control_fraction must be a number"),
+            ({"control_fraction": float("nan")}, "control_fraction must be in"),
+            ({"duplicate_similarity": True}, "duplicate_similarity must be a number"),
+            ({"candidates": {"kind": "uniform", "n": "5"}}, "n must be a whole number, not '5'"),
+            ({"candidates": {"kind": "uniform", "n": 2.5}}, "n must be a whole number"),
+            ({"candidates": {"kind": [], "n": 2}}, "does not fit"),
+            ({"candidates": 5}, "does not fit"),
+            ({"features": []}, "does not fit"),
+            ({"cold_start": ["uniform"]}, "cold_start must be a strategy's name"),
         ],
     )
     def test_bad_option_is_an_error_that_says_what_to_do(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from selection import mapped
 from selection.errors import NonFiniteError, NotProbabilitiesError, OverlapError, SelectionError
 from selection.k_centers import greedy_k_centers
+from selection.mapped import take_rows
 from selection.registry import rank
 from selection.types import Signals
-from workers.array_selection import take_rows
 from workers.cli.main import app
 
 N = 60
+# What torchrun sets; port 0 takes a free one.
+ONE_PROCESS = {"WORLD_SIZE": "1", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
 Svp = Callable[..., str]
 
 
@@ -111,8 +115,15 @@ class TestSelect:
         svp("uniform", 3, probs="p.npy", pool="part.npy")
         assert sorted(written(folder)) == [2, 9, 31]
 
+    def test_estimate_is_that_of_the_pool(self, svp: Svp, folder: Path) -> None:
+        np.save(folder / "many.npy", np.random.default_rng(0).normal(size=(200_000, 8)))
+        np.save(folder / "part.npy", np.arange(50))
+        said = svp("k_centers", 5, "--estimate", features="many.npy", pool="part.npy")
+        assert "32 MiB beside the features" in said
+
     def test_estimate_selects_nothing(self, svp: Svp, folder: Path) -> None:
         said = svp("k_centers", 5, "--estimate", features="x.npy", labeled="l.npy")
+        assert "5 out of 57 items" in said
         assert "MiB beside the features" in said
         assert not (folder / "out.npy").exists()
 
@@ -190,15 +201,19 @@ class TestBadInput:
 
 
 class TestMappedFiles:
-    def test_rows_are_copied_to_a_file_not_to_memory(self, folder: Path, tmp_path: Path) -> None:
-        mapped = np.load(folder / "x.npy", mmap_mode="r")
-        apart = take_rows(mapped, np.array([1, 4, 9]), tmp_path)
-        assert isinstance(apart, np.memmap)
-        np.testing.assert_array_equal(apart, mapped[[1, 4, 9]])
+    def test_large_copies_go_to_a_file_not_to_memory(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        features = np.load(folder / "x.npy", mmap_mode="r")
+        monkeypatch.setattr(mapped, "available_memory", lambda: 8 * 3 * 20 - 1)
+        apart = take_rows(features, np.array([1, 4, 9]))
+        assert isinstance(apart.base, mmap)
+        np.testing.assert_array_equal(apart, features[[1, 4, 9]])
+        assert not isinstance(take_rows(features, np.array([1, 4])).base, mmap)
 
-    def test_adjoining_rows_are_a_view(self, folder: Path, tmp_path: Path) -> None:
-        mapped = np.load(folder / "x.npy", mmap_mode="r")
-        assert np.shares_memory(take_rows(mapped, np.arange(3, 9), tmp_path), mapped)
+    def test_adjoining_rows_are_a_view(self, folder: Path) -> None:
+        features = np.load(folder / "x.npy", mmap_mode="r")
+        assert np.shares_memory(take_rows(features, np.arange(3, 9)), features)
 
 
 class TestShards:
@@ -224,3 +239,43 @@ class TestShards:
         )  # fmt: skip
         svp("k_centers", 20, features="whole.npy", labeled_features="first.npy")
         np.testing.assert_array_equal(written(folder, "s.npy"), written(folder))
+
+    @pytest.mark.parametrize(
+        ("options", "files", "said"),
+        [
+            (["--class-balance"], {}, "no class_balance"),
+            (["--control-fraction", "0.1"], {}, "no control_fraction"),
+            (["--duplicate-similarity", "0.9"], {}, "no duplicate_similarity"),
+            (["--candidates", "uniform:9", "--recall"], {}, "no candidates, measure_recall"),
+            (["--device", "cuda"], {}, "no device"),
+            ([], {"state": "state.npz"}, "no state"),
+            ([], {"labeled": "l.npy"}, "no labeled"),
+            ([], {"pool": "l.npy"}, "no pool"),
+            ([], {"probs": "p.npy"}, "no probs"),
+            ([], {"features": "x.npy"}, r"\{rank\} in its name"),
+        ],
+    )
+    def test_what_shards_would_leave_out_is_refused(
+        self,
+        svp: Svp,
+        folder: Path,
+        options: list[str],
+        files: dict[str, str],
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("WORLD_SIZE", "1")
+        monkeypatch.setenv("RANK", "0")
+        with pytest.raises(SelectionError, match=said):
+            svp("k_centers", 5, *options, **{"features": "part-{rank}.npy", **files})
+        assert not (folder / "out.npy").exists()
+
+    def test_budget_above_all_shards_is_refused(
+        self, svp: Svp, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in ONE_PROCESS.items():
+            monkeypatch.setenv(name, value)
+        np.save(folder / "part-0.npy", np.load(folder / "x.npy"))
+        with pytest.raises(SelectionError, match=rf"0\.\.{N}"):
+            svp("k_centers", N + 1, features="part-{rank}.npy")
+        assert not (folder / "out.npy").exists()

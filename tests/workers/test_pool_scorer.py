@@ -1,0 +1,76 @@
+"""What a selection measures of the pool: in parts, each brought row once."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from models.data.arrays import Vectors
+from models.predict import Predictions
+from models.timing import Stopwatch
+from selection.catalog import Signal
+from selection.mapped import take_rows
+from selection.options import SelectionOptions
+from selection.select import select
+from workers import pool_scorer
+from workers.pool_scorer import PoolScorer
+
+N = 100
+
+
+@dataclass
+class Network:
+    n_features: int = 4
+
+
+@dataclass
+class Proxy:
+    """Its features are the inputs; its class is the sign of the first."""
+
+    n_classes: int = 2
+    network: Network = field(default_factory=Network)
+    n_rows: list[int] = field(default_factory=list)
+
+
+def predict(proxy: Proxy, inputs: Vectors, *, device: str, with_features: bool) -> Predictions:
+    assert device == "cpu"
+    proxy.n_rows.append(len(inputs))
+    is_positive = inputs.values[:, :1] > 0
+    probs = np.hstack([is_positive, ~is_positive]).astype(np.float32)
+    return Predictions(probs, inputs.values if with_features else None)
+
+
+def scorer(proxy: Proxy | None, features: np.ndarray, *, brought: bool) -> PoolScorer:
+    return PoolScorer(
+        Vectors(features), np.arange(1, N, 2), np.array([0, 6]), frozenset({Signal.FEATURES}),
+        proxy, features, Stopwatch("cpu"), brought=brought,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+class TestPoolScorer:
+    def test_predictions_come_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pool_scorer, "ROWS_AT_ONCE", 16)
+        monkeypatch.setattr(pool_scorer, "predict", predict)
+        proxy = Proxy()
+        features = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
+        found = scorer(proxy, features, brought=False).measure(np.arange(50))
+        assert proxy.n_rows == [16, 16, 16, 2, 2]
+        assert found.probs is not None
+        np.testing.assert_array_equal(found.features, features[1::2])
+        np.testing.assert_array_equal(found.labeled_features, features[[0, 6]])
+        np.testing.assert_array_equal(found.probs.argmax(axis=1), features[1::2, 0] <= 0)
+
+    def test_brought_features_of_the_pool_are_taken_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        n_taken: list[int] = []
+
+        def noted(array: np.ndarray, index: np.ndarray) -> np.ndarray:
+            n_taken.append(len(index))
+            return take_rows(array, index)
+
+        monkeypatch.setattr(pool_scorer, "take_rows", noted)
+        features = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
+        pool = scorer(None, features, brought=True).pool()
+        select("k_centers", pool, 5, lambda _: np.random.default_rng(0), SelectionOptions())
+        assert sorted(n_taken) == [2, 2, 50]
