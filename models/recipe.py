@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
@@ -155,7 +156,8 @@ class Recipe:
                 recipe, int(_number("epochs_cut", cut, 1, recipe.epochs, whole=True))
             )
         if rate is not None:
-            factor = _number("learning_rate", rate, 1e-8, 1e3) / max(recipe.learning_rates)
+            rate = _number("learning_rate", rate, LOWEST_PEAK, HIGHEST_RATE)
+            factor = rate / max(recipe.learning_rates)
             recipe = replace(
                 recipe, learning_rates=tuple(r * factor for r in recipe.learning_rates)
             )
@@ -167,6 +169,7 @@ class Recipe:
 # Fields are only ever appended: the first recipes ended with `buckets`.
 N_FIRST_FIELDS = 12
 VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
+LOWEST_PEAK, HIGHEST_RATE = 1e-8, 1e3
 LIMITS: Mapping[str, tuple[float, float]] = {
     "minibatch": (1, 65_536),
     "momentum": (0, 0.9999),
@@ -233,8 +236,12 @@ def _checked_stages(name: str, value: object) -> tuple[float, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise RecipeError(f"{name} must be a list of numbers, not {value!r}.")
     if name == "epochs_per_stage":
-        return tuple(int(_number(name, v, 0, 100_000, whole=True)) for v in value)
-    return tuple(_number(name, v, 0, 1e3) for v in value)
+        epochs = tuple(int(_number(name, v, 0, 100_000, whole=True)) for v in value)
+        _number("The sum of epochs_per_stage", sum(epochs), 1, math.inf)
+        return epochs
+    rates = tuple(_number(name, v, 0, HIGHEST_RATE) for v in value)
+    _number("The highest of learning_rates", max(rates), LOWEST_PEAK, HIGHEST_RATE)
+    return rates
 
 
 def _weights_file(value: object) -> str | None:
