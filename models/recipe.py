@@ -3,9 +3,11 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 
@@ -116,6 +118,27 @@ class Recipe:
         """Return the recipe as JSON values; `recipe_from_json` reads it back."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
+    def check_weights_name(self) -> None:
+        """Refuse `weights` that name more than a file in the worker's folder of them.
+
+        Raises:
+            RecipeError: they hold a separator, or a sign that is no part of a plain name.
+        """
+        if self.weights is not None and not PLAIN_NAME.fullmatch(self.weights):
+            raise RecipeError(
+                "weights must be the plain name of a file in the workers' SVP_WEIGHTS_FOLDER, "
+                f"not {self.weights!r}."
+            )
+
+    def with_weights_in(self, folder: Path) -> "Recipe":
+        """Return the recipe with the path of its weights, a plain name, in this folder.
+
+        Raises:
+            RecipeError: as `check_weights_name`.
+        """
+        self.check_weights_name()
+        return self if self.weights is None else replace(self, weights=str(folder / self.weights))
+
     def learning_rate_at(self, epoch: float) -> float:
         """Return the learning rate at a point in time, in epochs since the start.
 
@@ -192,6 +215,7 @@ CHOICES: Mapping[str, type[StrEnum]] = {
     "precision": Precision,
     "downsampling": Downsampling,
 }
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 

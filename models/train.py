@@ -127,6 +127,7 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
         seed=seed,
         seconds=run.watch.seconds.get("training", 0.0),
         final_loss=run.loss,
+        pretrained_hash=run.pretrained_hash,
         forgetting=run.forgetting.result() if run.forgetting else None,
         notes=tuple(run.sgd.notes),
     )

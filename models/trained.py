@@ -29,6 +29,7 @@ class TrainedModel:
     final_loss: float
     classes: list[str] | None = None  # names of the class indices, where the caller has them
     forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
+    pretrained_hash: str | None = None  # SHA-256 of the file that recipe.weights named
     notes: tuple[str, ...] = ()  # what the recipe asked for and this machine could not do
 
     def save(self, path: Path) -> None:
@@ -41,6 +42,7 @@ class TrainedModel:
             "classes": self.classes,
             "seed": self.seed,
             "final_loss": self.final_loss,
+            "pretrained_hash": self.pretrained_hash,
             "notes": list(self.notes),
         }
         tensors = {k: v.contiguous().cpu() for k, v in self.network.state_dict().items()}
@@ -65,5 +67,6 @@ def load_model(path: Path) -> TrainedModel:
         seconds=0.0,
         final_loss=about["final_loss"],
         classes=about["classes"],
+        pretrained_hash=about.get("pretrained_hash"),
         notes=tuple(about.get("notes", ())),
     )

@@ -6,6 +6,7 @@ Nothing is read back from the device within an epoch.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.data.arrays import Images, Inputs
 from models.fasttext_sgd import direct_step
 from models.feed import make_feed
 from models.forgetting import ForgettingCounter
+from models.pretrained import weights_hash
 from models.recipe import Recipe, Schedule
 from models.registry import fresh_network
 from models.sgd import SGDStep
@@ -63,6 +65,7 @@ class TrainingRun:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, 0, "weights"))
             self.network = fresh_network(model, recipe, inputs, n_classes)
+        self.pretrained_hash = weights_hash(Path(recipe.weights)) if recipe.weights else None
         if initial is not None:
             self.network.load_state_dict(initial.network.state_dict())
         # Of the weights as training finds them: fresh ones follow from the seed.
@@ -77,6 +80,7 @@ class TrainingRun:
         """Return the hash of all that the result depends on, before the first epoch."""
         digest = hashlib.sha256(f"{self.model} {self.recipe.hash} {self.seed}".encode())
         digest.update(self.labels.tobytes())
+        digest.update((self.pretrained_hash or "").encode())
         digest.update(b"forgetting" if self.forgetting else b"")
         for array in self.inputs.arrays:
             _digest_array(digest, array)

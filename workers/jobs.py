@@ -6,7 +6,7 @@ Runs in the job's own process (workers.job_child). No transaction is open while 
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from app.services.jobs import ClaimedJob
 from app.services.publishing import CoresetFacts, Selection, TrainedFacts
 from app.storage.artifacts import ArtifactStore
 from models.checkpoints import CheckpointFile
-from models.recipe import recipe_from_json
+from models.recipe import Recipe, recipe_from_json
 from models.train import TrainedModel, TrainProgress
 from selection.options import SelectionOptions, options_from_json
 from workers.coreset_step import CoresetRequest, run_coreset_step
@@ -69,6 +69,10 @@ class JobContext:
     def reader(self) -> PoolReader:
         """Reads the project's splits as arrays."""
         return PoolReader(self.factory, self.store, self.settings)
+
+    def recipe(self, stored: dict[str, Any]) -> Recipe:
+        """Return a stored recipe with the path that its weights have on this machine."""
+        return recipe_from_json(stored).with_weights_in(self.settings.recipe_weights_folder)
 
     @property
     def hooks(self) -> RoundHooks:
@@ -119,7 +123,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     project, round_, snapshot = opened.project, opened.round_, opened.snapshot
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
-    model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
+    model, recipe = project.proxy["model"], context.recipe(project.proxy["recipe"])
     options = options_from_json(project.selection)
     result = run_round_step(
         context.reader.round_inputs(project, snapshot, model, recipe),
@@ -172,7 +176,7 @@ def _decided_by(
 
 def _run_target(context: JobContext, opened: OpenedJob) -> None:
     project, snapshot = opened.project, opened.snapshot
-    model, recipe = project.target["model"], recipe_from_json(project.target["recipe"])
+    model, recipe = project.target["model"], context.recipe(project.target["recipe"])
     inputs = context.reader.round_inputs(project, snapshot, model, recipe)
     result = run_target_step(
         inputs.pool.take(inputs.labeled_index),
@@ -196,7 +200,7 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
     project, coreset, snapshot = opened.project, opened.coreset, opened.snapshot
     if coreset is None:
         raise NotFound("coreset", context.claimed.coreset_id)
-    recipe = recipe_from_json(coreset.recipe)
+    recipe = context.recipe(coreset.recipe)
     inputs = context.reader.round_inputs(project, snapshot, coreset.model, recipe)
     result = run_coreset_step(
         inputs.pool.take(inputs.labeled_index),
@@ -298,20 +302,28 @@ def _store_model(
     metrics: dict[str, Any],
     seconds: dict[str, float],
 ) -> TrainedFacts:
+    weights_hash = _store_weights(context, trained, classes)
     return TrainedFacts(
         name=trained.model,
         recipe=trained.recipe.to_json(),
         recipe_hash=trained.recipe.hash,
-        weights_hash=_store_weights(context, trained, classes),
+        weights_hash=weights_hash,
         n_labeled=len(snapshot.labels),
         metrics={**metrics, "final_loss": trained.final_loss},
         seconds=seconds,
-        provenance={**context.provenance, "seed": trained.seed},
+        provenance={
+            **context.provenance,
+            "seed": trained.seed,
+            "pretrained_hash": trained.pretrained_hash,
+        },
     )
 
 
 def _store_weights(context: JobContext, trained: TrainedModel, classes: list[str]) -> str:
     trained.classes = classes
+    if trained.recipe.weights is not None:  # the path is this machine's; the project's is a name
+        name = Path(trained.recipe.weights).name
+        trained.recipe = replace(trained.recipe, weights=name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         trained.save(path)

@@ -105,6 +105,7 @@ def resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, An
     """
     try:
         recipe = resolve_recipe(choice.model, choice.recipe)
+        recipe.check_weights_name()
         info, fitting = find_model(choice.model), models_for(Modality(modality))
     except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None

@@ -1,5 +1,6 @@
 """Starting weights from files: published ones are found again, strange ones are refused."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ from safetensors.torch import save_file
 from torchvision import models as torchvision_models
 
 from models.catalog import resolve_recipe
+from models.checkpoints import CheckpointFile
 from models.data.arrays import Images
 from models.network import Network, to_tensors
 from models.pretrained import PretrainedError, load_pretrained
 from models.registry import build, fresh_network
-from models.train import train
+from models.train import load_model, train
 from tests.models.test_registry import make_inputs
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -103,6 +105,34 @@ def test_a_delivered_model_starts_another(tmp_path: Path) -> None:
         assert torch.equal(a, b)
     follow = recipe.with_overrides({"weights": str(tmp_path / "first.safetensors")})
     assert np.isfinite(train("preact8", follow, images, np.arange(8) % 3, 3, 0).final_loss)
+
+
+def test_a_replaced_file_does_not_resume_the_checkpoint_of_the_old_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images, labels = Images(rng.integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)), np.arange(8) % 2
+    path, checkpoint = tmp_path / "start.safetensors", CheckpointFile(tmp_path / "job.pt")
+    recipe = resolve_recipe(
+        "preact8", {"epochs": 1, "minibatch": 4, "crop_padding": 0, "weights": str(path)}
+    )
+
+    def fit(seed: int) -> tuple[str | None, int]:
+        torch.manual_seed(seed)
+        saved(build("preact8", n_classes=2), path)
+        resumed: list[int] = []
+        trained = train(
+            "preact8", recipe, images, labels, 2, 0, checkpoint=checkpoint,
+            on_progress=lambda p: resumed.append(p.epoch),
+        )  # fmt: skip
+        trained.save(tmp_path / "out.safetensors")
+        assert load_model(tmp_path / "out.safetensors").pretrained_hash == trained.pretrained_hash
+        assert trained.pretrained_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+        return trained.pretrained_hash, len(resumed)
+
+    first, n_epochs = fit(1)
+    assert n_epochs == 1
+    assert fit(1) == (first, 0)
+    second, n_epochs = fit(2)
+    assert (second == first, n_epochs) == (False, 1)
 
 
 class TestStrangeFiles:

@@ -1,5 +1,6 @@
 """Jobs that select, on a real database: options, brought features, core-sets, and their replay."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import SecretStr
+from safetensors.torch import save_file
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -16,7 +18,7 @@ from app.config import Settings
 from app.db.queries import coresets as coreset_queries
 from app.db.queries import projects, rounds
 from app.db.session import transaction
-from app.db.tables import BatchItem, Item, Job, Round, Split
+from app.db.tables import BatchItem, Item, Job, Model, Round, Split
 from app.domain.errors import CoresetInvalid, ProjectNotStartable
 from app.domain.states import JobState
 from app.services import coresets, features
@@ -25,6 +27,9 @@ from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
+from models.catalog import resolve_recipe
+from models.recipe import RecipeError
+from models.registry import build
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import JobContext, run_job
@@ -222,6 +227,55 @@ class TestBroughtFeatures:
         assert not set(selected_index(session_factory, project_id)) & set(range(60, 67))
         assert round_.model_id is not None
         assert len(items) == 10
+
+
+class TestWeights:
+    """A recipe's `weights` are a file in the workers' folder, known by its hash."""
+
+    @pytest.fixture
+    def choice(self, monkeypatch: pytest.MonkeyPatch) -> ModelChoice:
+        recipe = {**PROXY.recipe, "weights": "start.safetensors"}
+        monkeypatch.setattr(f"{__name__}.PROXY", ModelChoice(PROXY.model, recipe))
+        return PROXY
+
+    def test_they_are_read_from_the_folder_and_their_hash_is_kept(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        choice: ModelChoice,
+        make_project: Any,
+        do_job: Any,
+    ) -> None:
+        settings.recipe_weights_folder.mkdir(parents=True)
+        path = settings.recipe_weights_folder / "start.safetensors"
+        save_file(
+            build("fasttext", 2, resolve_recipe("fasttext", choice.recipe)).state_dict(), path
+        )
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            model = session.scalars(select(Model)).one()
+        assert model.recipe["weights"] == "start.safetensors"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert model.provenance["pretrained_hash"] == digest
+
+    def test_a_path_that_was_stored_before_is_not_opened(
+        self,
+        session_factory: sessionmaker[Session],
+        choice: ModelChoice,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project()
+        with transaction(session_factory) as session:
+            project = projects.get(session, project_id)
+            recipe = {**project.proxy["recipe"], "weights": str(tmp_path / "start.safetensors")}
+            project.proxy = {"model": choice.model, "recipe": recipe}
+        start(session_factory, project_id)
+        with pytest.raises(RecipeError, match="plain name"):
+            do_job(project_id)
 
 
 class TestReplay:
