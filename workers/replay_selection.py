@@ -5,6 +5,8 @@ the artifact store.
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,16 +81,17 @@ def replay_selection(
         proxy = _load_proxy(store, decided["weights_hash"])
     model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
     snapshot = read_snapshot(store, decided["snapshot_hash"])
-    result = run_selection(
-        PoolReader(factory, store, settings).round_inputs(project, snapshot, model, recipe),
-        round_.strategy,
-        proxy,
-        decided["seed"],
-        number,
-        options_from_json(decided["options"]),
-        Stopwatch(device),
-        Watch(device),
-    )
+    with _threads(decided["threads"]):
+        result = run_selection(
+            PoolReader(factory, store, settings).round_inputs(project, snapshot, model, recipe),
+            round_.strategy,
+            proxy,
+            decided["seed"],
+            number,
+            options_from_json(decided["options"]),
+            Stopwatch(device),
+            Watch(device),
+        )
     same_length = len(result.ranked_index) == len(stored["index"])
     n = min(len(result.ranked_index), len(stored["index"]))
     differs = np.flatnonzero(result.ranked_index[:n] != stored["index"][:n])
@@ -101,6 +104,17 @@ def replay_selection(
         device=device,
         stored_device=decided["device"],
     )
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Let torch use the round's number of threads, among which its sums are parted."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _load_proxy(store: ArtifactStore, weights_hash: str) -> TrainedModel:

@@ -51,8 +51,11 @@ class TestOut:
 
 
 class TestMinibatch:
-    def test_larger_images_come_fewer_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    @pytest.mark.parametrize("n_threads", [1, 2, 16])
+    def test_larger_images_come_fewer_at_a_time_whatever_the_threads(
+        self, monkeypatch: pytest.MonkeyPatch, n_threads: int
+    ) -> None:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
         sizes = [suitable_minibatch(InputSpec(s, s, 3), "cpu") for s in (0, 8, 32, 224, 1000)]
         assert sizes == [4096, 1024, 64, 8, 8]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pydantic import SecretStr
 from safetensors.torch import save_file
 from sqlalchemy import select
@@ -34,6 +35,7 @@ from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import JobContext, run_job
 from workers.replay_selection import replay_selection
+from workers.round_step import run_selection
 
 N_LABELED, N = 30, 70
 WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
@@ -299,6 +301,35 @@ class TestReplay:
         assert found.n == 10
         assert found.first_difference is None
         assert found.score_difference == 0.0
+
+    def test_it_is_repeated_on_the_rounds_number_of_threads(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        here = torch.get_num_threads()
+        with transaction(session_factory) as session:
+            round_ = rounds.latest(session, project_id)
+            assert round_ is not None
+            assert round_.selection["threads"] == here
+            round_.selection = {**round_.selection, "threads": here + 1}
+        used: list[int] = []
+
+        def spy(*args: Any, **kwargs: Any) -> Any:
+            used.append(torch.get_num_threads())
+            return run_selection(*args, **kwargs)
+
+        monkeypatch.setattr("workers.replay_selection.run_selection", spy)
+        found = replay_selection(session_factory, store, settings, project_id, 0)
+        assert found.first_difference is None
+        assert (used, torch.get_num_threads()) == ([here + 1], here)
 
     def test_another_model_is_seen(
         self,
