@@ -51,7 +51,8 @@ class ModelInfo:
         source: the paper, or the package, that it comes from.
         smallest_side: of an image, in pixels.
         default_side: that images are brought to where the recipe does not say; None = their own.
-        trainer: "package.module:function" that trains it; None: models.train itself.
+        trainer: "package.module:function" that trains it in one piece, without checkpoints; None:
+            models.train itself.
     """
 
     name: str
@@ -68,6 +69,11 @@ class ModelInfo:
     def recipe(self) -> Recipe:
         """The default recipe."""
         return next(iter(self.recipes.values()))
+
+    @property
+    def counts_forgetting(self) -> bool:
+        """Whether its training can count forgetting events: ours can, another library's cannot."""
+        return self.trainer is None
 
     @property
     def modality(self) -> Modality | None:

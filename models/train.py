@@ -66,6 +66,9 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     In an initialised process group (models.distributed) every process calls this with the same
     arguments, and gets the same model; the first one writes the checkpoints.
 
+    A model with a trainer of its own (`ModelInfo.trainer`) is trained in one piece: it keeps no
+    checkpoint, is stopped only before it begins, and reports its end.
+
     Args:
         model: name in models.catalog.
         recipe: how to train it.
@@ -96,9 +99,14 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     if trainer is not None:
         if count_forgetting or initial is not None:
             raise ValueError(f"{model} counts no forgetting events and has no warm start.")
+        if should_stop and should_stop():
+            raise TrainingStopped
         trained: TrainedModel = pkgutil.resolve_name(trainer)(
             model, recipe, inputs, labels, n_classes, seed
         )
+        if on_progress:
+            epochs, loss, seconds = recipe.epochs, trained.final_loss, trained.seconds
+            on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
         return trained
     run = TrainingRun(
         model, recipe, inputs, labels, n_classes, seed, device,

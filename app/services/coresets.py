@@ -11,7 +11,8 @@ from app.db.tables import Coreset, Job, JobKind, Project
 from app.domain.errors import CoresetInvalid
 from app.services.projects import ModelChoice, resolve_model
 from app.services.rounds import create_job
-from selection.catalog import Purpose, known_strategies, needs_model
+from models.catalog import find_model
+from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def create_coreset(
     project = projects.lock(session, project_id)
     _check_strategy(session, project, wanted)
     choice = _resolve_selector(project, wanted)
+    _check_selector(choice["model"], wanted.strategy)
     budget = _budget(wanted, project.n_labeled + project.n_imported)
     coreset = Coreset(
         project_id=project.id,
@@ -71,6 +73,15 @@ def _check_strategy(session: Session, project: Project, wanted: CoresetIn) -> No
         raise CoresetInvalid(
             f"The labels hold {n_classes} of the project's classes, but {wanted.strategy} trains a "
             "model, which needs two. Label items of another class, or use uniform."
+        )
+
+
+def _check_selector(model: str, strategy: str) -> None:
+    counts = Signal.FORGETTING_COUNTS in needed_of(strategy)
+    if counts and not find_model(model).counts_forgetting:
+        raise CoresetInvalid(
+            f"{strategy} needs forgetting events, which the training of {model} does not count; "
+            "name another model, or another strategy."
         )
 
 

@@ -102,6 +102,10 @@ class TestCoresets:
             ({"strategy": "entropy", "budget": 10}, "coreset_invalid"),
             ({"strategy": "entropy", "budget": 3, "model": "preact8"}, "project_invalid"),
             ({"strategy": "entropy", "budget": 3, "recipe": {"depth": 3}}, "project_invalid"),
+            (
+                {"strategy": "forgetting_events", "budget": 3, "model": "fasttext_official"},
+                "coreset_invalid",
+            ),
             ({"strategy": "entropy", "fraction": 1.5}, "request_invalid"),
             ({"strategy": "entropy", "budget": 3, "speed": 3}, "request_invalid"),
         ],
