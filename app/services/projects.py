@@ -106,12 +106,12 @@ def resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, An
     try:
         recipe = resolve_recipe(choice.model, choice.recipe)
         recipe.check_weights_name()
-        info, fitting = find_model(choice.model), models_for(Modality(modality))
+        info = find_model(choice.model)
     except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None
     if info.modality != modality:
         raise InvalidProject(
             f"{part}: {choice.model} takes {info.modality or 'frozen features'}, the project holds "
-            f"{modality} items; use {', '.join(fitting)}."
+            f"{modality} items; use {', '.join(models_for(Modality(modality)))}."
         )
     return {"model": choice.model, "recipe": recipe.to_json()}
