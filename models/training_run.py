@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models import distributed
@@ -31,6 +31,7 @@ from models.trained import TrainedModel
 IntArray = npt.NDArray[np.int64]
 HASHED_WHOLE_BYTES = 2**28
 SAMPLE_BLOCKS, SAMPLE_BLOCK = 4096, 4096
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class TrainingStopped(Exception):
@@ -70,6 +71,7 @@ class TrainingRun:
             self.network.load_state_dict(initial.network.state_dict())
         # Of the weights as training finds them: fresh ones follow from the seed.
         self.is_warm = initial is not None
+        self.has_batch_norm = any(isinstance(m, BATCH_NORMS) for m in self.network.modules())
         self.network.to(device).to(memory_format=torch.channels_last)
         self.sgd = SGDStep(self.network, recipe, device)
         self.direct = direct_step(self.network, recipe, device)
@@ -125,15 +127,15 @@ class TrainingRun:
         self.network.train()
         generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, "minibatches"))
         order = torch.randperm(len(self.labels), generator=generator)
-        minibatches = list(_minibatches(order, self.recipe.minibatch))
-        losses = torch.zeros(len(minibatches), device=self.device)
+        parts = minibatches(order, self.recipe.minibatch, needs_two=self.has_batch_norm)
+        losses = torch.zeros(len(parts), device=self.device)
         with _global_stream(self.device, stream_seed(self.seed, epoch, "dropout")):
-            for step, rows in enumerate(minibatches):
+            for step, rows in enumerate(parts):
                 if should_stop and should_stop():
                     raise TrainingStopped
-                rate = self._rate(epoch, step, len(minibatches))
+                rate = self._rate(epoch, step, len(parts))
                 losses[step] = self._step(rows, generator, rate)
-        sizes = torch.tensor([len(rows) for rows in minibatches], dtype=torch.float64)
+        sizes = torch.tensor([len(rows) for rows in parts], dtype=torch.float64)
         found = distributed.averaged(losses).cpu().double()
         self._refuse_divergence(found, epoch)
         self.loss = float(found @ sizes / sizes.sum())
@@ -183,8 +185,8 @@ class TrainingRun:
 def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
     """Add an array to a hash: all bytes, or of a large one its shape and a sample spread over it.
 
-    Reading a map of 100 GB takes minutes; an item that was added or replaced changes the shape or,
-    most often, nothing else.
+    Reading a map of 100 GB takes minutes. An item that was added changes the shape; one that was
+    replaced is seen only where the sample touches it.
     """
     if array.nbytes <= HASHED_WHOLE_BYTES:
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -195,17 +197,18 @@ def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
         digest.update(flat[start : start + SAMPLE_BLOCK].tobytes())
 
 
-def _minibatches(order: Tensor, size: int) -> Iterator[Tensor]:
-    """Yield the order in minibatches; a last one of a single item joins the one before it.
+def minibatches(order: Tensor, size: int, *, needs_two: bool) -> list[Tensor]:
+    """Return the order in minibatches of `size`, the last one of what is left.
 
-    Batch norm has no variance of one value: at 1 x 1 resolution a single item would be an error.
+    Where a network `needs_two`, a last one of a single item joins the one before it, and an only
+    item comes twice: batch norm has no variance of one value, at 1 x 1 resolution it is an error.
     """
     parts = list(torch.split(order, size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
+    if needs_two and len(order) == 1:
+        return [order.repeat(2)]
+    if needs_two and size > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
-    if len(parts[0]) == 1:
-        parts[0] = parts[0].repeat(2)
-    yield from parts
+    return parts
 
 
 def stream_seed(seed: int, epoch: int, purpose: str) -> int:

@@ -143,7 +143,11 @@ class TestCoresets:
         assert (failed["state"], failed["error"]) == ("failed", "it broke")
         retry = f"/projects/{labeled_project}/jobs/{made['job_id']}/retry"
         admin.request("POST", retry)
-        assert refusal(lambda: admin.request("POST", retry)) == (409, "transition_not_allowed")
+        with pytest.raises(
+            ClientError, match=r"second retry; .* job \d+, which took its"
+        ) as second:
+            admin.request("POST", retry)
+        assert (second.value.status, second.value.code) == (409, "transition_not_allowed")
         publish(session_factory, settings, labeled_project, [1, 2, 3])
         assert admin.coreset(labeled_project, made["id"])["state"] == "succeeded"
 
