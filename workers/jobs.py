@@ -315,6 +315,7 @@ def _store_model(
             **context.provenance,
             "seed": trained.seed,
             "pretrained_hash": trained.pretrained_hash,
+            "notes": list(trained.notes),
         },
     )
 

@@ -11,7 +11,7 @@ from app.db.tables import Coreset, Job, JobKind, Project
 from app.domain.errors import CoresetInvalid
 from app.services.projects import ModelChoice, resolve_model
 from app.services.rounds import create_job
-from models.catalog import find_model
+from models.catalog import Encoding, find_model
 from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
 
 
@@ -42,7 +42,7 @@ def create_coreset(
     project = projects.lock(session, project_id)
     _check_strategy(session, project, wanted)
     choice = _resolve_selector(project, wanted)
-    _check_selector(choice["model"], wanted.strategy)
+    _check_selector(project, choice["model"], wanted.strategy)
     budget = _budget(wanted, project.n_labeled + project.n_imported)
     coreset = Coreset(
         project_id=project.id,
@@ -76,7 +76,12 @@ def _check_strategy(session: Session, project: Project, wanted: CoresetIn) -> No
         )
 
 
-def _check_selector(model: str, strategy: str) -> None:
+def _check_selector(project: Project, model: str, strategy: str) -> None:
+    if find_model(model).encoding is Encoding.VECTORS and project.features_hash is None:
+        raise CoresetInvalid(
+            f"{model} takes brought features, but none were brought: PUT them to "
+            f"/projects/{project.id}/features, or name another model."
+        )
     counts = Signal.FORGETTING_COUNTS in needed_of(strategy)
     if counts and not find_model(model).counts_forgetting:
         raise CoresetInvalid(
@@ -109,4 +114,5 @@ def _resolve_selector(project: Project, wanted: CoresetIn) -> dict[str, Any]:
     model = wanted.model or project.proxy["model"]
     if model == project.proxy["model"] and not overrides:
         return dict(project.proxy)
-    return resolve_model("model", ModelChoice(model, overrides), project.modality)
+    choice = ModelChoice(model, overrides)
+    return resolve_model("model", choice, project.modality, takes_vectors=True)

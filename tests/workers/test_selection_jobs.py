@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,12 +20,12 @@ from app.db.queries import coresets as coreset_queries
 from app.db.queries import projects, rounds
 from app.db.session import transaction
 from app.db.tables import BatchItem, Item, Job, Model, Round, Split
-from app.domain.errors import CoresetInvalid, ProjectNotStartable
+from app.domain.errors import CoresetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
 from app.domain.states import JobState
 from app.services import coresets, features
 from app.services.coresets import CoresetIn
 from app.services.items import ImportCounts, ItemIn, import_items
-from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.projects import ModelChoice, ProjectIn, create_project, resolve_model
 from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
@@ -34,8 +34,10 @@ from models.registry import build
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import JobContext, run_job
+from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
 from workers.round_step import run_selection
+from workers.snapshot import read_snapshot, take_snapshot
 
 N_LABELED, N = 30, 70
 WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
@@ -78,7 +80,8 @@ def make_project(
             lines.append((i, ItemIn(f"t{i}", Split.POOL, class_name, text)))
         with transaction(session_factory) as session:
             project = create_project(
-                session, ProjectIn("p", "text", ("a", "b"), PROXY, PROXY, **values)
+                session,
+                ProjectIn("p", "text", ("a", "b"), values.pop("proxy", PROXY), PROXY, **values),
             )
             import_items(session, store, settings, project.id, lines, ImportCounts())
             return project.id
@@ -229,6 +232,110 @@ class TestBroughtFeatures:
         assert not set(selected_index(session_factory, project_id)) & set(range(60, 67))
         assert round_.model_id is not None
         assert len(items) == 10
+
+
+class TestProbe:
+    """A model on vectors is a proxy on brought features."""
+
+    GIVEN: ClassVar = {
+        "proxy": ModelChoice("probe", {"epochs": 20, "minibatch": 8}), "selection": {"features": "brought"}
+    }  # fmt: skip
+
+    @pytest.mark.parametrize("strategy", ["margin", "badge"])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_it_trains_on_them_selects_and_is_replayed(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+        strategy: str,
+        dtype: Any,
+    ) -> None:
+        project_id = make_project(strategy=strategy, **self.GIVEN)
+        with pytest.raises(ProjectNotStartable, match="PUT them"):
+            start(session_factory, project_id)
+        # Class b lies far along the first axis; the texts of the pool have no part in it.
+        array = np.random.default_rng(3).normal(size=(N, 4))
+        array[:, 0] += 20.0 * (np.arange(N) % 2)
+        np.save(tmp_path / "f.npy", array.astype(dtype))
+        with transaction(session_factory) as session:
+            features.bring_features(session, store, project_id, tmp_path / "f.npy")
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            model = session.scalars(select(Model)).one()
+        assert (model.name, model.n_labeled) == ("probe", N_LABELED)
+        _, items = selected(session_factory, project_id)
+        index = selected_index(session_factory, project_id)
+        assert [item.suggestion_class for item in items] == [i % 2 for i in index]
+        found = replay_selection(session_factory, store, settings, project_id, 0)
+        assert (found.first_difference, found.score_difference) == (None, 0.0)
+
+    def test_it_makes_core_sets_where_features_were_brought(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project()
+        wanted = CoresetIn("forgetting_events", budget=5, model="probe", epochs=2)
+        with (
+            pytest.raises(CoresetInvalid, match="PUT them"),
+            transaction(session_factory) as session,
+        ):
+            coresets.create_coreset(session, project_id, wanted, settings)
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        with transaction(session_factory) as session:
+            coreset_id = coresets.create_coreset(session, project_id, wanted, settings)[0].id
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            assert len(coreset_queries.kept_indices(session, coreset_id)) == 5
+
+    def test_items_without_a_row_are_said(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project(**self.GIVEN)
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        with transaction(session_factory) as session:
+            project = projects.get(session, project_id)
+            snapshot = read_snapshot(store, take_snapshot(session, store, project, None))
+        reader = PoolReader(session_factory, store, settings)
+        recipe = resolve_recipe("probe", {})
+        with pytest.raises(FeaturesInvalid, match="70 rows of them for 71 pool items"):
+            reader.round_inputs(project, replace(snapshot, n_pool=N + 1), "probe", recipe)
+
+    @pytest.mark.parametrize("part", ["proxy", "target"])
+    def test_it_is_refused_where_it_gets_no_features(self, make_project: Any, part: str) -> None:
+        if part == "proxy":
+            with pytest.raises(InvalidProject, match=r"proxy: .*selection\.features is brought"):
+                make_project(proxy=ModelChoice("probe"))
+        else:
+            with pytest.raises(InvalidProject, match="target: probe takes frozen features"):
+                resolve_model("target", ModelChoice("probe"), "text")
+
+
+class TestNotes:
+    def test_what_this_machine_could_not_do_is_part_of_the_models_provenance(
+        self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
+    ) -> None:
+        recipe = {**PROXY.recipe, "precision": "bf16", "momentum": 0.5}
+        project_id = make_project(proxy=ModelChoice("fasttext", recipe))
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            (note,) = session.scalars(select(Model)).one().provenance["notes"]
+        assert note == "bf16 is for a GPU; the CPU trained in float32."
 
 
 class TestWeights:
