@@ -3,7 +3,7 @@
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ __all__ = [
     "TrainedModel",
     "TrainingDivergedError",
     "TrainingStopped",
+    "can_start",
     "deterministic",
     "load_model",
     "train",
@@ -152,6 +153,15 @@ def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
         raise ValueError(
             f"The label of row {row} is {labels[row]}; there are the classes 0..{n_classes - 1}."
         )
+
+
+def can_start(
+    initial: TrainedModel, model: str, recipe: Recipe, inputs: Inputs, n_classes: int
+) -> bool:
+    """Whether a training as this recipe says may start from these weights."""
+    has = (initial.model, initial.spec, initial.n_classes, replace(initial.recipe, weights=None))
+    wants = (model, inputs.spec, n_classes, replace(recipe, weights=None))
+    return has == wants and find_model(model).trainer is None
 
 
 def _check_initial(initial: TrainedModel, model: str, inputs: Inputs, n_classes: int) -> None:

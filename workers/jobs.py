@@ -3,7 +3,6 @@
 Runs in the job's own process (workers.job_child). No transaction is open while a model trains.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries import jobs as job_queries
+from app.db.queries import models as model_queries
 from app.db.queries import projects
 from app.db.queries.batches import RankedItem
 from app.db.queries.coresets import SelectedItem
@@ -35,6 +35,7 @@ from workers.coreset_step import CoresetRequest, run_coreset_step
 from workers.pool import PoolReader
 from workers.round_step import RoundHooks, RoundResult, run_round_step
 from workers.snapshot import Snapshot, read_snapshot, store_arrays, take_snapshot
+from workers.stored_models import load_stored_model, store_model
 from workers.target_step import run_target_step
 
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
@@ -134,6 +135,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         round_.number,
         trains=context.claimed.kind is JobKind.TRAIN_AND_SELECT,
         options=options,
+        initial=_newest_proxy(context, project) if recipe.warm_start else None,
         device=context.device,
         hooks=context.hooks.on_trained_call(lambda: _begin_selecting(context)),
     )
@@ -152,6 +154,12 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     )
     with transaction(context.factory) as session:
         publishing.publish_selection(session, context.claimed, selection, context.settings)
+
+
+def _newest_proxy(context: JobContext, project: Project) -> TrainedModel | None:
+    with transaction(context.factory) as session:
+        newest = model_queries.newest_proxy(session, project.id)
+    return load_stored_model(context.store, newest.weights_hash) if newest else None
 
 
 def _decided_by(
@@ -325,7 +333,4 @@ def _store_weights(context: JobContext, trained: TrainedModel, classes: list[str
     if trained.recipe.weights is not None:  # the path is this machine's; the project's is a name
         name = Path(trained.recipe.weights).name
         trained.recipe = replace(trained.recipe, weights=name)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        trained.save(path)
-        return context.store.put_file(path)
+    return store_model(context.store, trained)

@@ -4,11 +4,9 @@ What is repeated is inference and selection, by the code of the round's job; the
 the artifact store.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,12 +19,12 @@ from app.domain.errors import NotFound
 from app.storage.artifacts import ArtifactStore
 from models.recipe import recipe_from_json
 from models.timing import Stopwatch
-from models.train import TrainedModel, load_model
 from selection.options import options_from_json
 from selection.watch import Watch
 from workers.pool import PoolReader
 from workers.round_step import run_selection
 from workers.snapshot import load_arrays, read_snapshot
+from workers.stored_models import load_stored_model
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def replay_selection(
     device = decided["device"] if torch.cuda.is_available() else "cpu"
     proxy = None
     if decided["weights_hash"]:
-        proxy = _load_proxy(store, decided["weights_hash"])
+        proxy = load_stored_model(store, decided["weights_hash"])
     model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
     snapshot = read_snapshot(store, decided["snapshot_hash"])
     with _threads(decided["threads"]):
@@ -115,11 +113,3 @@ def _threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _load_proxy(store: ArtifactStore, weights_hash: str) -> TrainedModel:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        with path.open("wb") as file:
-            file.writelines(store.stream(weights_hash))
-        return load_model(path)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries import coresets as coreset_queries
 from app.db.queries import projects, rounds
+from app.db.queries.models import newest_proxy
 from app.db.session import transaction
 from app.db.tables import BatchItem, Item, Job, Model, Round, Split
 from app.domain.errors import CoresetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
@@ -31,13 +32,15 @@ from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
 from models.recipe import RecipeError
 from models.registry import build
+from models.train import TrainedModel, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import JobContext, run_job
 from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
-from workers.round_step import run_selection
+from workers.round_step import DOES_NOT_FIT, run_selection
 from workers.snapshot import read_snapshot, take_snapshot
+from workers.stored_models import load_stored_model
 
 N_LABELED, N = 30, 70
 WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
@@ -81,7 +84,14 @@ def make_project(
         with transaction(session_factory) as session:
             project = create_project(
                 session,
-                ProjectIn("p", "text", ("a", "b"), values.pop("proxy", PROXY), PROXY, **values),
+                ProjectIn(
+                    values.pop("name", "p"),
+                    "text",
+                    ("a", "b"),
+                    values.pop("proxy", PROXY),
+                    PROXY,
+                    **values,
+                ),
             )
             import_items(session, store, settings, project.id, lines, ImportCounts())
             return project.id
@@ -238,8 +248,9 @@ class TestProbe:
     """A model on vectors is a proxy on brought features."""
 
     GIVEN: ClassVar = {
-        "proxy": ModelChoice("probe", {"epochs": 20, "minibatch": 8}), "selection": {"features": "brought"}
-    }  # fmt: skip
+        "proxy": ModelChoice("probe", {"epochs": 20, "minibatch": 8}),
+        "selection": {"features": "brought"},
+    }
 
     @pytest.mark.parametrize("strategy", ["margin", "badge"])
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -336,6 +347,50 @@ class TestNotes:
         with transaction(session_factory) as session:
             (note,) = session.scalars(select(Model)).one().provenance["notes"]
         assert note == "bf16 is for a GPU; the CPU trained in float32."
+
+
+class TestWarmStart:
+    def test_a_job_goes_on_from_the_newest_proxy_or_notes_that_it_does_not_fit(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        started: list[TrainedModel | None] = []
+
+        def spy(*args: Any, **kwargs: Any) -> TrainedModel:
+            started.append(kwargs["initial"])
+            return train(*args, **kwargs)
+
+        monkeypatch.setattr("workers.round_step.train", spy)
+        recipe = {**PROXY.recipe, "warm_start": True}
+        newest: list[Model | None] = []
+        for buckets in (500, 500, 600):
+            project_id = make_project(
+                name=f"p{len(newest)}",
+                proxy=ModelChoice("fasttext", {**recipe, "buckets": buckets}),
+            )
+            with transaction(session_factory) as session:
+                for before in newest[-1:]:
+                    assert before is not None
+                    session.merge(before).project_id = project_id
+            start(session_factory, project_id)
+            do_job(project_id)
+            with transaction(session_factory) as session:
+                newest.append(newest_proxy(session, project_id))
+        first, second, third = newest
+        assert first is not None
+        assert second is not None
+        assert third is not None
+        assert [model is None for model in started] == [True, False, True]
+        own = load_stored_model(store, first.weights_hash).network.state_dict()
+        assert started[1] is not None
+        for name, weights in started[1].network.state_dict().items():
+            assert torch.equal(weights, own[name])
+        assert second.provenance["notes"] == []
+        assert third.provenance["notes"] == [DOES_NOT_FIT]
 
 
 class TestWeights:
