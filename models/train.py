@@ -32,6 +32,9 @@ __all__ = [
 IntArray = npt.NDArray[np.int64]
 
 
+WholeTrainer = Callable[[str, Recipe, Inputs, IntArray, int, int], TrainedModel]
+
+
 @dataclass(frozen=True)
 class TrainProgress:
     """How far a training is, at an epoch's end; `resumed_from` is 0 unless it was resumed.
@@ -67,8 +70,7 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     In an initialised process group (models.distributed) every process calls this with the same
     arguments, and gets the same model; the first one writes the checkpoints.
 
-    A model with a trainer of its own (`ModelInfo.trainer`) is trained in one piece: it keeps no
-    checkpoint, is stopped only before it begins, and reports its end.
+    A model with a trainer of its own is trained in one piece: no checkpoint, no stop once it runs.
 
     Args:
         model: name in models.catalog.
@@ -91,33 +93,45 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
         ValueError: labels or initial model do not fit; the message says how.
     """
     _check_labels(labels, len(inputs), n_classes)
-    rank, size = rank_and_size()
-    if count_forgetting and size > 1:
-        raise ValueError("Forgetting events are counted by one process; train without torchrun.")
-    if initial is not None:
-        _check_initial(initial, model, inputs, n_classes)
+    _check_initial(initial, model, inputs, n_classes)
     trainer = find_model(model).trainer
-    if trainer is not None:
-        if count_forgetting or initial is not None:
-            raise ValueError(f"{model} counts no forgetting events and has no warm start.")
-        if should_stop and should_stop():
-            raise TrainingStopped
-        trained: TrainedModel = pkgutil.resolve_name(trainer)(
-            model, recipe, inputs, labels, n_classes, seed
-        )
-        if on_progress:
-            epochs, loss, seconds = recipe.epochs, trained.final_loss, trained.seconds
-            on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
-        return trained
-    run = TrainingRun(
-        model, recipe, inputs, labels, n_classes, seed, device,
-        count_forgetting=count_forgetting, initial=initial,
-    )  # fmt: skip
+    if trainer is None:
+        run = TrainingRun(
+            model, recipe, inputs, labels, n_classes, seed, device,
+            count_forgetting=count_forgetting, initial=initial,
+        )  # fmt: skip
+        return _train_epochs(run, checkpoint, on_progress, should_stop)
+    if count_forgetting or initial is not None:
+        raise ValueError(f"{model} counts no forgetting events and has no warm start.")
+    if should_stop and should_stop():
+        raise TrainingStopped
+    train_whole: WholeTrainer = pkgutil.resolve_name(trainer)
+    trained = train_whole(model, recipe, inputs, labels, n_classes, seed)
+    _report_end(trained, on_progress)
+    return trained
+
+
+def _report_end(trained: TrainedModel, on_progress: Callable[[TrainProgress], None] | None) -> None:
+    if on_progress:
+        epochs, loss, seconds = trained.recipe.epochs, trained.final_loss, trained.seconds
+        on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
+
+
+def _train_epochs(
+    run: TrainingRun,
+    checkpoint: CheckpointFile | None,
+    on_progress: Callable[[TrainProgress], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> TrainedModel:
+    """Train what is left of a run, from its checkpoint on, and return its model."""
+    epochs, (rank, size) = run.recipe.epochs, rank_and_size()
+    if run.forgetting and size > 1:
+        raise ValueError("Forgetting events are counted by one process; train without torchrun.")
     identity = run.identity() if checkpoint else ""
     run.restore(checkpoint.load(identity) if checkpoint else None)
     resumed_from = run.epoch
     with deterministic():
-        while run.epoch < recipe.epochs:
+        while run.epoch < epochs:
             with run.watch.part("training"):
                 run.train_epoch(should_stop)
             if checkpoint and checkpoint.is_due and rank == 0:
@@ -125,21 +139,9 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
             if on_progress:
                 seconds, notes = run.watch.seconds["training"], tuple(run.sgd.notes)
                 on_progress(
-                    TrainProgress(run.epoch, recipe.epochs, run.loss, seconds, resumed_from, notes)
+                    TrainProgress(run.epoch, epochs, run.loss, seconds, resumed_from, notes)
                 )
-    return TrainedModel(
-        network=run.network.eval(),
-        model=model,
-        recipe=recipe,
-        spec=inputs.spec,
-        n_classes=n_classes,
-        seed=seed,
-        seconds=run.watch.seconds.get("training", 0.0),
-        final_loss=run.loss,
-        pretrained_hash=run.pretrained_hash,
-        forgetting=run.forgetting.result() if run.forgetting else None,
-        notes=tuple(run.sgd.notes),
-    )
+    return run.trained()
 
 
 def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
@@ -164,7 +166,11 @@ def can_start(
     return has == wants and find_model(model).trainer is None
 
 
-def _check_initial(initial: TrainedModel, model: str, inputs: Inputs, n_classes: int) -> None:
+def _check_initial(
+    initial: TrainedModel | None, model: str, inputs: Inputs, n_classes: int
+) -> None:
+    if initial is None:
+        return
     has = (initial.model, initial.spec, initial.n_classes)
     wants = (model, inputs.spec, n_classes)
     if has != wants:

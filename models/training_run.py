@@ -75,7 +75,7 @@ class TrainingRun:
         self.network.to(device).to(memory_format=torch.channels_last)
         self.sgd = SGDStep(self.network, recipe, device)
         self.direct = direct_step(self.network, recipe, device)
-        self.targets = torch.from_numpy(labels).to(device)
+        self.device_labels = torch.from_numpy(labels).to(device)
         self.feed = make_feed(inputs, device)
 
     def identity(self) -> str:
@@ -116,6 +116,22 @@ class TrainingRun:
         if self.forgetting:
             self.forgetting.restore(state["forgetting"])
 
+    def trained(self) -> TrainedModel:
+        """Return the model as it is now."""
+        return TrainedModel(
+            network=self.network.eval(),
+            model=self.model,
+            recipe=self.recipe,
+            spec=self.inputs.spec,
+            n_classes=self.n_classes,
+            seed=self.seed,
+            seconds=self.watch.seconds.get("training", 0.0),
+            final_loss=self.loss,
+            pretrained_hash=self.pretrained_hash,
+            forgetting=self.forgetting.result() if self.forgetting else None,
+            notes=tuple(self.sgd.notes),
+        )
+
     def train_epoch(self, should_stop: Callable[[], bool] | None) -> None:
         """Train the next epoch and set `loss` to its mean.
 
@@ -155,17 +171,17 @@ class TrainingRun:
             draws = draw(len(rows), self.recipe, generator).part(start, stop)
             minibatch = (augment(minibatch[0], self.recipe, draws),)
         part = part.to(self.device, non_blocking=True)
-        targets = self.targets[part]
+        labels = self.device_labels[part]
         if self.direct:
-            loss, logits = self.direct(minibatch, targets, rate)
+            loss, logits = self.direct(minibatch, labels, rate)
             if self.forgetting:
-                self.forgetting.update(part, logits, targets)
+                self.forgetting.update(part, logits, labels)
             return loss
         logits = self.sgd.logits(minibatch)
         if self.forgetting:
-            self.forgetting.update(part, logits, targets)
+            self.forgetting.update(part, logits, labels)
         loss = functional.cross_entropy(
-            logits, targets, label_smoothing=self.recipe.label_smoothing
+            logits, labels, label_smoothing=self.recipe.label_smoothing
         ) * distributed.share_of(len(rows))
         self.sgd.update(loss, rate)
         return loss.detach()
