@@ -13,7 +13,7 @@ from torch.utils import deterministic as determinism
 from models.catalog import find_model
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
-from models.distributed import rank_and_size
+from models.distributed import any_of, from_first, rank_and_size
 from models.recipe import Recipe
 from models.trained import TrainedModel, load_model
 from models.training_run import TrainingDivergedError, TrainingRun, TrainingStopped
@@ -128,12 +128,14 @@ def _train_epochs(
     if run.forgetting and size > 1:
         raise ValueError("Forgetting events are counted by one process; train without torchrun.")
     identity = run.identity() if checkpoint else ""
-    run.restore(checkpoint.load(identity) if checkpoint else None)
+    run.restore(from_first(checkpoint.load(identity) if checkpoint and rank == 0 else None))
     resumed_from = run.epoch
+    # Processes that stopped at different steps would wait for one another for ever.
+    stops = (lambda: any_of(should_stop())) if should_stop else None
     with deterministic():
         while run.epoch < epochs:
             with run.watch.part("training"):
-                run.train_epoch(should_stop)
+                run.train_epoch(stops)
             if checkpoint and checkpoint.is_due and rank == 0:
                 checkpoint.save(identity, run.state())
             if on_progress:
