@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     broker_url: SecretStr | None = None
     artifact_url: str | None = None
+    weights_folder: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """Folder of the workers' packed pools and checkpoints; may be deleted while none runs."""
         return self.data_folder / "cache"
+
+    @property
+    def recipe_weights_folder(self) -> Path:
+        """Folder of the files that a recipe's `weights` may name."""
+        return self.weights_folder or self.data_folder / "weights"
 
     @property
     def artifact_store_url(self) -> str:

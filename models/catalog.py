@@ -6,9 +6,11 @@ torch; the network's code stands in another module, which `ModelPlugin.builder` 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from models import recipes
@@ -51,7 +53,8 @@ class ModelInfo:
         source: the paper, or the package, that it comes from.
         smallest_side: of an image, in pixels.
         default_side: that images are brought to where the recipe does not say; None = their own.
-        trainer: "package.module:function" that trains it; None: models.train itself.
+        trainer: "package.module:function" that trains it in one piece, without checkpoints; None:
+            models.train itself.
     """
 
     name: str
@@ -68,6 +71,11 @@ class ModelInfo:
     def recipe(self) -> Recipe:
         """The default recipe."""
         return next(iter(self.recipes.values()))
+
+    @property
+    def counts_forgetting(self) -> bool:
+        """Whether its training can count forgetting events: ours can, another library's cannot."""
+        return self.trainer is None
 
     @property
     def modality(self) -> Modality | None:
@@ -177,9 +185,18 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
 )
 
 
+@cache
+def installed_points() -> tuple[EntryPoint, ...]:
+    """Return the entry points of the packages that were installed when this process first asked.
+
+    Looking for them reads the folder of every installed package.
+    """
+    return tuple(entry_points(group=PLUGIN_GROUP))
+
+
 def plugin_names() -> frozenset[str]:
     """Return the names of the models that installed packages bring, without loading them."""
-    return frozenset(point.name for point in entry_points(group=PLUGIN_GROUP))
+    return frozenset(point.name for point in installed_points())
 
 
 def known_models() -> list[str]:
@@ -188,12 +205,12 @@ def known_models() -> list[str]:
 
 
 def models_for(modality: Modality) -> list[str]:
-    """Return the names of the models that take such items.
-
-    Raises:
-        ModelError: a package's entry point is not what it must be (`find_plugin`).
-    """
-    return [name for name in known_models() if find_model(name).modality is modality]
+    """Return the names of the models that take such items, without those that do not load."""
+    found = []
+    for name in known_models():
+        with suppress(ModelError):
+            found += [name] if find_model(name).modality is modality else []
+    return found
 
 
 def find_model(name: str) -> ModelInfo:
@@ -217,10 +234,10 @@ def find_plugin(name: str) -> ModelPlugin | None:
     """Return the model of this name that an installed package brings, if one does.
 
     Raises:
-        ModelError: two packages bring it, or one takes a name of ours, or its entry point is no
-            ModelPlugin of its name.
+        ModelError: two packages bring it, or one takes a name of ours, or its entry point does not
+            load or is no ModelPlugin of its name.
     """
-    points = entry_points(group=PLUGIN_GROUP, name=name)
+    points = [point for point in installed_points() if point.name == name]
     if not points:
         return None
     if name in MODELS:
@@ -229,7 +246,13 @@ def find_plugin(name: str) -> ModelPlugin | None:
         brought_by = ", ".join(sorted(p.dist.name for p in points if p.dist))
         raise ModelError(f"Model {name!r} is brought by more than one package: {brought_by}.")
     (point,) = points
-    found = point.load()
+    try:
+        found = point.load()
+    except Exception as error:
+        raise ModelError(
+            f"Entry point {name!r} of {PLUGIN_GROUP} does not load: "
+            f"{type(error).__name__}: {error}."
+        ) from error
     if not isinstance(found, ModelPlugin) or found.info.name != name:
         raise ModelError(
             f"Entry point {name!r} of {PLUGIN_GROUP} must be a models.catalog.ModelPlugin whose "

@@ -5,10 +5,14 @@ within float rounding: the parts' gradients are weighted by their sizes. Batch n
 minibatch on CUDA (SyncBatchNorm); on the CPU, for which torch has none, each part by itself.
 """
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
 
 
 def rank_and_size() -> tuple[int, int]:
@@ -42,6 +46,28 @@ def share_of(n: int) -> float:
     """
     rank, size = rank_and_size()
     return (n * (rank + 1) // size - n * rank // size) * size / n
+
+
+def any_of(is_true: bool) -> bool:  # noqa: FBT001 - the value itself
+    """Whether it is true in any process; each must ask at the same point."""
+    if rank_and_size()[1] == 1:
+        return is_true
+    flag = torch.tensor([is_true], dtype=torch.int32, device=_device())
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return bool(flag)
+
+
+def from_first(value: T) -> T:
+    """Return the first process's value in every process."""
+    if rank_and_size()[1] == 1:
+        return value
+    holder = [value]
+    dist.broadcast_object_list(holder, src=0, device=_device())
+    return holder[0]
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
 
 
 def averaged(values: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class FastTextStep:
         self._smoothing = recipe.label_smoothing
 
     def __call__(
-        self, minibatch: tuple[Tensor, ...], targets: Tensor, rate: float
+        self, minibatch: tuple[Tensor, ...], labels: Tensor, rate: float
     ) -> tuple[Tensor, Tensor]:
         """Take a step at this learning rate and return mean loss and logits of before it."""
         ids, offsets = (values.numpy() for values in minibatch)
@@ -37,7 +37,7 @@ class FastTextStep:
             self._linear,
             ids,
             offsets,
-            targets.numpy(),
+            labels.numpy(),
             np.float32(rate),
             np.float32(self._smoothing),
         )
@@ -59,7 +59,7 @@ def _step(
     linear: FloatArray,
     ids: IntArray,
     offsets: IntArray,
-    targets: IntArray,
+    labels: IntArray,
     rate: np.float32,
     smoothing: np.float32,
 ) -> tuple[float, FloatArray]:
@@ -87,7 +87,7 @@ def _step(
         log_mass = highest + np.log(mass)
         for c in range(n_classes):
             wanted = smoothing / n_classes
-            if c == targets[row]:
+            if c == labels[row]:
                 wanted += 1 - smoothing
             log_prob = logits[row, c] - log_mass
             total -= wanted * log_prob

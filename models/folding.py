@@ -34,10 +34,10 @@ def folded_features(network: Network) -> Callable[[Tensor], Tensor]:
     """
     try:
         folded = fuse(_Features(network).eval())
+        if isinstance(folded, fx.GraphModule):
+            _overwrite_in_place(folded)
     except Exception:  # noqa: BLE001 - tracing fails in every way there is
         return network.features
-    if isinstance(folded, fx.GraphModule):
-        _overwrite_in_place(folded)
     return folded
 
 
@@ -45,8 +45,11 @@ def _overwrite_in_place(module: fx.GraphModule) -> None:
     """Let each ReLU overwrite its input, where that is new and nothing else reads it."""
     modules = dict(module.named_modules())
     for node in module.graph.nodes:
-        if node.op == "call_function" and node.target in RELUS and _is_fresh(node.args[0], modules):
-            node.target, node.kwargs = functional.relu, {"inplace": True}
+        if node.op != "call_function" or node.target not in RELUS:
+            continue
+        (source, *_) = node.args or (node.kwargs["input"],)
+        if _is_fresh(source, modules):
+            node.target, node.args, node.kwargs = functional.relu, (source,), {"inplace": True}
     module.recompile()
 
 

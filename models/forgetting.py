@@ -29,12 +29,12 @@ class ForgettingCounter:
         self._was_right = torch.zeros(m, dtype=torch.bool, device=device)
         self._is_learned = torch.zeros(m, dtype=torch.bool, device=device)
 
-    def update(self, rows: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Count one minibatch: rows [r] of the items, logits [r, C], targets [r], on the device.
+    def update(self, rows: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count one minibatch: rows [r] of the items, logits [r, C], labels [r], on the device.
 
         A row that comes twice counts once.
         """
-        is_right = logits.argmax(dim=1) == targets
+        is_right = logits.argmax(dim=1) == labels
         self._counts[rows] += self._was_right[rows] & ~is_right
         self._was_right[rows] = is_right
         self._is_learned[rows] |= is_right

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -39,7 +40,7 @@ class Network(nn.Module):
 def to_tensors(inputs: Inputs, device: str) -> tuple[Tensor, ...]:
     """Return a minibatch on the device: (uint8 NCHW,), (ids, offsets) or (float32 [n, d],)."""
     if isinstance(inputs, Vectors):
-        return (torch.from_numpy(inputs.values.copy()).to(device, non_blocking=True),)
+        return (torch.from_numpy(inputs.values.astype(np.float32)).to(device, non_blocking=True),)
     if isinstance(inputs, Images):
         pixels = torch.from_numpy(inputs.pixels.copy()).to(device, non_blocking=True)
         return (pixels.permute(0, 3, 1, 2),)

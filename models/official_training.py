@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.catalog import ModelError
 from models.data.arrays import Inputs, InputSpec, Texts
 from models.network import texts_to_tensors
 from models.official_fasttext import DIGITS, END, OfficialFastText
@@ -31,7 +32,7 @@ UNSEEN = -1e30  # logit of a class that the library never saw: its probability i
 M_PERTURB = -6
 
 
-class FastTextMissingError(ImportError):
+class FastTextMissingError(ModelError):
     """The official library is not installed: `pip install "svp-labeling[fasttext]"`."""
 
 

@@ -1,5 +1,6 @@
 """Starting weights from a file: torchvision's published ones, or those that a job delivered."""
 
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -53,6 +54,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
         raise PretrainedError(f"{path} holds no state dict (names of weights with tensors).")
     return found
+
+
+def weights_hash(path: Path) -> str:
+    """Return the SHA-256 of a file of weights.
+
+    Raises:
+        PretrainedError: the file is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PretrainedError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _check(

@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 
@@ -115,6 +118,27 @@ class Recipe:
         """Return the recipe as JSON values; `recipe_from_json` reads it back."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
+    def check_weights_name(self) -> None:
+        """Refuse `weights` that name more than a file in the worker's folder of them.
+
+        Raises:
+            RecipeError: they hold a separator, or a sign that is no part of a plain name.
+        """
+        if self.weights is not None and not PLAIN_NAME.fullmatch(self.weights):
+            raise RecipeError(
+                "weights must be the plain name of a file in the workers' SVP_WEIGHTS_FOLDER, "
+                f"not {self.weights!r}."
+            )
+
+    def with_weights_in(self, folder: Path) -> "Recipe":
+        """Return the recipe with the path of its weights, a plain name, in this folder.
+
+        Raises:
+            RecipeError: as `check_weights_name`.
+        """
+        self.check_weights_name()
+        return self if self.weights is None else replace(self, weights=str(folder / self.weights))
+
     def learning_rate_at(self, epoch: float) -> float:
         """Return the learning rate at a point in time, in epochs since the start.
 
@@ -155,7 +179,8 @@ class Recipe:
                 recipe, int(_number("epochs_cut", cut, 1, recipe.epochs, whole=True))
             )
         if rate is not None:
-            factor = _number("learning_rate", rate, 1e-8, 1e3) / max(recipe.learning_rates)
+            rate = _number("learning_rate", rate, LOWEST_PEAK, HIGHEST_RATE)
+            factor = rate / max(recipe.learning_rates)
             recipe = replace(
                 recipe, learning_rates=tuple(r * factor for r in recipe.learning_rates)
             )
@@ -167,6 +192,7 @@ class Recipe:
 # Fields are only ever appended: the first recipes ended with `buckets`.
 N_FIRST_FIELDS = 12
 VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
+LOWEST_PEAK, HIGHEST_RATE = 1e-8, 1e3
 LIMITS: Mapping[str, tuple[float, float]] = {
     "minibatch": (1, 65_536),
     "momentum": (0, 0.9999),
@@ -189,6 +215,7 @@ CHOICES: Mapping[str, type[StrEnum]] = {
     "precision": Precision,
     "downsampling": Downsampling,
 }
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
@@ -233,8 +260,12 @@ def _checked_stages(name: str, value: object) -> tuple[float, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise RecipeError(f"{name} must be a list of numbers, not {value!r}.")
     if name == "epochs_per_stage":
-        return tuple(int(_number(name, v, 0, 100_000, whole=True)) for v in value)
-    return tuple(_number(name, v, 0, 1e3) for v in value)
+        epochs = tuple(int(_number(name, v, 0, 100_000, whole=True)) for v in value)
+        _number("The sum of epochs_per_stage", sum(epochs), 1, math.inf)
+        return epochs
+    rates = tuple(_number(name, v, 0, HIGHEST_RATE) for v in value)
+    _number("The highest of learning_rates", max(rates), LOWEST_PEAK, HIGHEST_RATE)
+    return rates
 
 
 def _weights_file(value: object) -> str | None:

@@ -3,7 +3,7 @@
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from torch.utils import deterministic as determinism
 from models.catalog import find_model
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
-from models.distributed import rank_and_size
+from models.distributed import any_of, from_first, rank_and_size
 from models.recipe import Recipe
 from models.trained import TrainedModel, load_model
 from models.training_run import TrainingDivergedError, TrainingRun, TrainingStopped
@@ -23,12 +23,16 @@ __all__ = [
     "TrainedModel",
     "TrainingDivergedError",
     "TrainingStopped",
+    "can_start",
     "deterministic",
     "load_model",
     "train",
 ]
 
 IntArray = npt.NDArray[np.int64]
+
+
+WholeTrainer = Callable[[str, Recipe, Inputs, IntArray, int, int], TrainedModel]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     In an initialised process group (models.distributed) every process calls this with the same
     arguments, and gets the same model; the first one writes the checkpoints.
 
+    A model with a trainer of its own is trained in one piece: no checkpoint, no stop once it runs.
+
     Args:
         model: name in models.catalog.
         recipe: how to train it.
@@ -87,49 +93,57 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
         ValueError: labels or initial model do not fit; the message says how.
     """
     _check_labels(labels, len(inputs), n_classes)
-    rank, size = rank_and_size()
-    if count_forgetting and size > 1:
-        raise ValueError("Forgetting events are counted by one process; train without torchrun.")
-    if initial is not None:
-        _check_initial(initial, model, inputs, n_classes)
+    _check_initial(initial, model, inputs, n_classes)
     trainer = find_model(model).trainer
-    if trainer is not None:
-        if count_forgetting or initial is not None:
-            raise ValueError(f"{model} counts no forgetting events and has no warm start.")
-        trained: TrainedModel = pkgutil.resolve_name(trainer)(
-            model, recipe, inputs, labels, n_classes, seed
-        )
-        return trained
-    run = TrainingRun(
-        model, recipe, inputs, labels, n_classes, seed, device,
-        count_forgetting=count_forgetting, initial=initial,
-    )  # fmt: skip
+    if trainer is None:
+        run = TrainingRun(
+            model, recipe, inputs, labels, n_classes, seed, device,
+            count_forgetting=count_forgetting, initial=initial,
+        )  # fmt: skip
+        return _train_epochs(run, checkpoint, on_progress, should_stop)
+    if count_forgetting or initial is not None:
+        raise ValueError(f"{model} counts no forgetting events and has no warm start.")
+    if should_stop and should_stop():
+        raise TrainingStopped
+    train_whole: WholeTrainer = pkgutil.resolve_name(trainer)
+    trained = train_whole(model, recipe, inputs, labels, n_classes, seed)
+    _report_end(trained, on_progress)
+    return trained
+
+
+def _report_end(trained: TrainedModel, on_progress: Callable[[TrainProgress], None] | None) -> None:
+    if on_progress:
+        epochs, loss, seconds = trained.recipe.epochs, trained.final_loss, trained.seconds
+        on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
+
+
+def _train_epochs(
+    run: TrainingRun,
+    checkpoint: CheckpointFile | None,
+    on_progress: Callable[[TrainProgress], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> TrainedModel:
+    """Train what is left of a run, from its checkpoint on, and return its model."""
+    epochs, (rank, size) = run.recipe.epochs, rank_and_size()
+    if run.forgetting and size > 1:
+        raise ValueError("Forgetting events are counted by one process; train without torchrun.")
     identity = run.identity() if checkpoint else ""
-    run.restore(checkpoint.load(identity) if checkpoint else None)
+    run.restore(from_first(checkpoint.load(identity) if checkpoint and rank == 0 else None))
     resumed_from = run.epoch
+    # Processes that stopped at different steps would wait for one another for ever.
+    stops = (lambda: any_of(should_stop())) if should_stop else None
     with deterministic():
-        while run.epoch < recipe.epochs:
+        while run.epoch < epochs:
             with run.watch.part("training"):
-                run.train_epoch(should_stop)
+                run.train_epoch(stops)
             if checkpoint and checkpoint.is_due and rank == 0:
                 checkpoint.save(identity, run.state())
             if on_progress:
                 seconds, notes = run.watch.seconds["training"], tuple(run.sgd.notes)
                 on_progress(
-                    TrainProgress(run.epoch, recipe.epochs, run.loss, seconds, resumed_from, notes)
+                    TrainProgress(run.epoch, epochs, run.loss, seconds, resumed_from, notes)
                 )
-    return TrainedModel(
-        network=run.network.eval(),
-        model=model,
-        recipe=recipe,
-        spec=inputs.spec,
-        n_classes=n_classes,
-        seed=seed,
-        seconds=run.watch.seconds.get("training", 0.0),
-        final_loss=run.loss,
-        forgetting=run.forgetting.result() if run.forgetting else None,
-        notes=tuple(run.sgd.notes),
-    )
+    return run.trained()
 
 
 def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
@@ -145,7 +159,20 @@ def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
         )
 
 
-def _check_initial(initial: TrainedModel, model: str, inputs: Inputs, n_classes: int) -> None:
+def can_start(
+    initial: TrainedModel, model: str, recipe: Recipe, inputs: Inputs, n_classes: int
+) -> bool:
+    """Whether a training as this recipe says may start from these weights."""
+    has = (initial.model, initial.spec, initial.n_classes, replace(initial.recipe, weights=None))
+    wants = (model, inputs.spec, n_classes, replace(recipe, weights=None))
+    return has == wants and find_model(model).trainer is None
+
+
+def _check_initial(
+    initial: TrainedModel | None, model: str, inputs: Inputs, n_classes: int
+) -> None:
+    if initial is None:
+        return
     has = (initial.model, initial.spec, initial.n_classes)
     wants = (model, inputs.spec, n_classes)
     if has != wants:

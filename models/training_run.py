@@ -6,12 +6,13 @@ Nothing is read back from the device within an epoch.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models import distributed
@@ -20,6 +21,7 @@ from models.data.arrays import Images, Inputs
 from models.fasttext_sgd import direct_step
 from models.feed import make_feed
 from models.forgetting import ForgettingCounter
+from models.pretrained import weights_hash
 from models.recipe import Recipe, Schedule
 from models.registry import fresh_network
 from models.sgd import SGDStep
@@ -29,6 +31,7 @@ from models.trained import TrainedModel
 IntArray = npt.NDArray[np.int64]
 HASHED_WHOLE_BYTES = 2**28
 SAMPLE_BLOCKS, SAMPLE_BLOCK = 4096, 4096
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class TrainingStopped(Exception):
@@ -63,20 +66,23 @@ class TrainingRun:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, 0, "weights"))
             self.network = fresh_network(model, recipe, inputs, n_classes)
+        self.pretrained_hash = weights_hash(Path(recipe.weights)) if recipe.weights else None
         if initial is not None:
             self.network.load_state_dict(initial.network.state_dict())
         # Of the weights as training finds them: fresh ones follow from the seed.
         self.is_warm = initial is not None
+        self.has_batch_norm = any(isinstance(m, BATCH_NORMS) for m in self.network.modules())
         self.network.to(device).to(memory_format=torch.channels_last)
         self.sgd = SGDStep(self.network, recipe, device)
         self.direct = direct_step(self.network, recipe, device)
-        self.targets = torch.from_numpy(labels).to(device)
+        self.device_labels = torch.from_numpy(labels).to(device)
         self.feed = make_feed(inputs, device)
 
     def identity(self) -> str:
         """Return the hash of all that the result depends on, before the first epoch."""
         digest = hashlib.sha256(f"{self.model} {self.recipe.hash} {self.seed}".encode())
         digest.update(self.labels.tobytes())
+        digest.update((self.pretrained_hash or "").encode())
         digest.update(b"forgetting" if self.forgetting else b"")
         for array in self.inputs.arrays:
             _digest_array(digest, array)
@@ -110,6 +116,22 @@ class TrainingRun:
         if self.forgetting:
             self.forgetting.restore(state["forgetting"])
 
+    def trained(self) -> TrainedModel:
+        """Return the model as it is now."""
+        return TrainedModel(
+            network=self.network.eval(),
+            model=self.model,
+            recipe=self.recipe,
+            spec=self.inputs.spec,
+            n_classes=self.n_classes,
+            seed=self.seed,
+            seconds=self.watch.seconds.get("training", 0.0),
+            final_loss=self.loss,
+            pretrained_hash=self.pretrained_hash,
+            forgetting=self.forgetting.result() if self.forgetting else None,
+            notes=tuple(self.sgd.notes),
+        )
+
     def train_epoch(self, should_stop: Callable[[], bool] | None) -> None:
         """Train the next epoch and set `loss` to its mean.
 
@@ -121,15 +143,15 @@ class TrainingRun:
         self.network.train()
         generator = torch.Generator().manual_seed(stream_seed(self.seed, epoch, "minibatches"))
         order = torch.randperm(len(self.labels), generator=generator)
-        minibatches = list(_minibatches(order, self.recipe.minibatch))
-        losses = torch.zeros(len(minibatches), device=self.device)
+        parts = minibatches(order, self.recipe.minibatch, needs_two=self.has_batch_norm)
+        losses = torch.zeros(len(parts), device=self.device)
         with _global_stream(self.device, stream_seed(self.seed, epoch, "dropout")):
-            for step, rows in enumerate(minibatches):
+            for step, rows in enumerate(parts):
                 if should_stop and should_stop():
                     raise TrainingStopped
-                rate = self._rate(epoch, step, len(minibatches))
+                rate = self._rate(epoch, step, len(parts))
                 losses[step] = self._step(rows, generator, rate)
-        sizes = torch.tensor([len(rows) for rows in minibatches], dtype=torch.float64)
+        sizes = torch.tensor([len(rows) for rows in parts], dtype=torch.float64)
         found = distributed.averaged(losses).cpu().double()
         self._refuse_divergence(found, epoch)
         self.loss = float(found @ sizes / sizes.sum())
@@ -149,17 +171,17 @@ class TrainingRun:
             draws = draw(len(rows), self.recipe, generator).part(start, stop)
             minibatch = (augment(minibatch[0], self.recipe, draws),)
         part = part.to(self.device, non_blocking=True)
-        targets = self.targets[part]
+        labels = self.device_labels[part]
         if self.direct:
-            loss, logits = self.direct(minibatch, targets, rate)
+            loss, logits = self.direct(minibatch, labels, rate)
             if self.forgetting:
-                self.forgetting.update(part, logits, targets)
+                self.forgetting.update(part, logits, labels)
             return loss
         logits = self.sgd.logits(minibatch)
         if self.forgetting:
-            self.forgetting.update(part, logits, targets)
+            self.forgetting.update(part, logits, labels)
         loss = functional.cross_entropy(
-            logits, targets, label_smoothing=self.recipe.label_smoothing
+            logits, labels, label_smoothing=self.recipe.label_smoothing
         ) * distributed.share_of(len(rows))
         self.sgd.update(loss, rate)
         return loss.detach()
@@ -179,8 +201,8 @@ class TrainingRun:
 def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
     """Add an array to a hash: all bytes, or of a large one its shape and a sample spread over it.
 
-    Reading a map of 100 GB takes minutes; an item that was added or replaced changes the shape or,
-    most often, nothing else.
+    Reading a map of 100 GB takes minutes. An item that was added changes the shape; one that was
+    replaced is seen only where the sample touches it.
     """
     if array.nbytes <= HASHED_WHOLE_BYTES:
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -191,17 +213,18 @@ def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
         digest.update(flat[start : start + SAMPLE_BLOCK].tobytes())
 
 
-def _minibatches(order: Tensor, size: int) -> Iterator[Tensor]:
-    """Yield the order in minibatches; a last one of a single item joins the one before it.
+def minibatches(order: Tensor, size: int, *, needs_two: bool) -> list[Tensor]:
+    """Return the order in minibatches of `size`, the last one of what is left.
 
-    Batch norm has no variance of one value: at 1 x 1 resolution a single item would be an error.
+    Where a network `needs_two`, a last one of a single item joins the one before it, and an only
+    item comes twice: batch norm has no variance of one value, at 1 x 1 resolution it is an error.
     """
     parts = list(torch.split(order, size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
+    if needs_two and len(order) == 1:
+        return [order.repeat(2)]
+    if needs_two and size > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
-    if len(parts[0]) == 1:
-        parts[0] = parts[0].repeat(2)
-    yield from parts
+    return parts
 
 
 def stream_seed(seed: int, epoch: int, purpose: str) -> int:

@@ -3,10 +3,9 @@
 Runs in the job's own process (workers.job_child). No transaction is open while a model trains.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries import jobs as job_queries
+from app.db.queries import models as model_queries
 from app.db.queries import projects
 from app.db.queries.batches import RankedItem
 from app.db.queries.coresets import SelectedItem
@@ -28,13 +28,14 @@ from app.services.jobs import ClaimedJob
 from app.services.publishing import CoresetFacts, Selection, TrainedFacts
 from app.storage.artifacts import ArtifactStore
 from models.checkpoints import CheckpointFile
-from models.recipe import recipe_from_json
+from models.recipe import Recipe, recipe_from_json
 from models.train import TrainedModel, TrainProgress
 from selection.options import SelectionOptions, options_from_json
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
 from workers.pool import PoolReader
 from workers.round_step import RoundHooks, RoundResult, run_round_step
 from workers.snapshot import Snapshot, read_snapshot, store_arrays, take_snapshot
+from workers.stored_models import load_stored_model, store_model
 from workers.target_step import run_target_step
 
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
@@ -70,6 +71,10 @@ class JobContext:
     def reader(self) -> PoolReader:
         """Reads the project's splits as arrays."""
         return PoolReader(self.factory, self.store, self.settings)
+
+    def recipe(self, stored: dict[str, Any]) -> Recipe:
+        """Return a stored recipe with the path that its weights have on this machine."""
+        return recipe_from_json(stored).with_weights_in(self.settings.recipe_weights_folder)
 
     @property
     def hooks(self) -> RoundHooks:
@@ -120,7 +125,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     project, round_, snapshot = opened.project, opened.round_, opened.snapshot
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
-    model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
+    model, recipe = project.proxy["model"], context.recipe(project.proxy["recipe"])
     options = options_from_json(project.selection)
     result = run_round_step(
         context.reader.round_inputs(project, snapshot, model, recipe),
@@ -131,6 +136,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         round_.number,
         trains=context.claimed.kind is JobKind.TRAIN_AND_SELECT,
         options=options,
+        initial=_newest_proxy(context, project) if recipe.warm_start else None,
         device=context.device,
         hooks=context.hooks.on_trained_call(lambda: _begin_selecting(context)),
     )
@@ -149,6 +155,12 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     )
     with transaction(context.factory) as session:
         publishing.publish_selection(session, context.claimed, selection, context.settings)
+
+
+def _newest_proxy(context: JobContext, project: Project) -> TrainedModel | None:
+    with transaction(context.factory) as session:
+        newest = model_queries.newest_proxy(session, project.id)
+    return load_stored_model(context.store, newest.weights_hash) if newest else None
 
 
 def _decided_by(
@@ -173,7 +185,7 @@ def _decided_by(
 
 def _run_target(context: JobContext, opened: OpenedJob) -> None:
     project, snapshot = opened.project, opened.snapshot
-    model, recipe = project.target["model"], recipe_from_json(project.target["recipe"])
+    model, recipe = project.target["model"], context.recipe(project.target["recipe"])
     inputs = context.reader.round_inputs(project, snapshot, model, recipe)
     result = run_target_step(
         inputs.pool.take(inputs.labeled_index),
@@ -197,7 +209,7 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
     project, coreset, snapshot = opened.project, opened.coreset, opened.snapshot
     if coreset is None:
         raise NotFound("coreset", context.claimed.coreset_id)
-    recipe = recipe_from_json(coreset.recipe)
+    recipe = context.recipe(coreset.recipe)
     inputs = context.reader.round_inputs(project, snapshot, coreset.model, recipe)
     result = run_coreset_step(
         inputs.pool.take(inputs.labeled_index),
@@ -304,21 +316,27 @@ def _store_model(
     metrics: dict[str, Any],
     seconds: dict[str, float],
 ) -> TrainedFacts:
+    weights_hash = _store_weights(context, trained, classes)
     return TrainedFacts(
         name=trained.model,
         recipe=trained.recipe.to_json(),
         recipe_hash=trained.recipe.hash,
-        weights_hash=_store_weights(context, trained, classes),
+        weights_hash=weights_hash,
         n_labeled=len(snapshot.labels),
         metrics={**metrics, "final_loss": trained.final_loss},
         seconds=seconds,
-        provenance={**context.provenance, "seed": trained.seed},
+        provenance={
+            **context.provenance,
+            "seed": trained.seed,
+            "pretrained_hash": trained.pretrained_hash,
+            "notes": list(trained.notes),
+        },
     )
 
 
 def _store_weights(context: JobContext, trained: TrainedModel, classes: list[str]) -> str:
     trained.classes = classes
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        trained.save(path)
-        return context.store.put_file(path)
+    if trained.recipe.weights is not None:  # the path is this machine's; the project's is a name
+        name = Path(trained.recipe.weights).name
+        trained.recipe = replace(trained.recipe, weights=name)
+    return store_model(context.store, trained)

@@ -19,10 +19,11 @@ from app.config import Settings
 from app.db.queries import items as item_queries
 from app.db.session import transaction
 from app.db.tables import Item, Project, Split
+from app.domain.errors import FeaturesInvalid
 from app.services.items import read_image
 from app.storage.artifacts import ArtifactStore
 from models.catalog import Encoding, ModelInfo, find_model
-from models.data.arrays import Images, Inputs, Texts
+from models.data.arrays import Images, Inputs, Texts, Vectors
 from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import decode_image
 from models.recipe import Recipe
@@ -64,24 +65,40 @@ class PoolReader:
     def round_inputs(
         self, project: Project, snapshot: Snapshot, model: str, recipe: Recipe
     ) -> RoundInputs:
-        """Return a snapshot's arrays as the model takes them, for any of the steps."""
+        """Return a snapshot's arrays as the model takes them, for any of the steps.
+
+        A model on vectors gets the brought features; evaluation items have none.
+
+        Raises:
+            FeaturesInvalid: it does, and there is no row for each item.
+        """
+        features = self.features(snapshot.features_hash) if snapshot.features_hash else None
         evaluation = None
-        if snapshot.n_evaluation:
-            inputs = self.read(project, Split.EVALUATION, model, recipe, snapshot.n_evaluation)
-            with transaction(self.factory) as session:
-                classes = item_queries.evaluation_classes(session, project.id)
-            labels = np.asarray(classes[: snapshot.n_evaluation], np.int64)
-            evaluation = Evaluation(inputs, labels)
+        if find_model(model).encoding is Encoding.VECTORS:
+            pool: Inputs = _brought_vectors(features, snapshot.n_pool)
+        else:
+            pool = self.read(project, Split.POOL, model, recipe, snapshot.n_pool)
+            evaluation = self._evaluation(project, snapshot, model, recipe)
         return RoundInputs(
-            pool=self.read(project, Split.POOL, model, recipe, snapshot.n_pool),
+            pool=pool,
             labeled_index=snapshot.labeled_index,
             labels=snapshot.labels,
             excluded_index=snapshot.excluded_index,
             n_classes=len(project.classes),
             n_ranked=snapshot.n_ranked,
             evaluation=evaluation,
-            features=self.features(snapshot.features_hash) if snapshot.features_hash else None,
+            features=features,
         )
+
+    def _evaluation(
+        self, project: Project, snapshot: Snapshot, model: str, recipe: Recipe
+    ) -> Evaluation | None:
+        if not snapshot.n_evaluation:
+            return None
+        inputs = self.read(project, Split.EVALUATION, model, recipe, snapshot.n_evaluation)
+        with transaction(self.factory) as session:
+            classes = item_queries.evaluation_classes(session, project.id)
+        return Evaluation(inputs, np.asarray(classes[: snapshot.n_evaluation], np.int64))
 
     def features(self, features_hash: str) -> FeatureArray:
         """Return brought features, [n, d], memory-mapped from a copy on this machine."""
@@ -159,6 +176,16 @@ class PoolReader:
                 page = item_queries.page_by_index(session, project.id, split, after, limit)
             yield from page
             after = page[-1].index
+
+
+def _brought_vectors(features: FeatureArray | None, n_pool: int) -> Vectors:
+    n = 0 if features is None else len(features)
+    if features is None or n < n_pool:
+        raise FeaturesInvalid(
+            f"The model takes brought features; there are {n} rows of them for {n_pool} pool "
+            "items. PUT them (again), a row for each item, in import order."
+        )
+    return Vectors(features[:n_pool])
 
 
 def _pages(items: Iterator[Item]) -> Iterator[list[Item]]:

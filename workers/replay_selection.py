@@ -4,9 +4,9 @@ What is repeated is inference and selection, by the code of the round's job; the
 the artifact store.
 """
 
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,12 +19,12 @@ from app.domain.errors import NotFound
 from app.storage.artifacts import ArtifactStore
 from models.recipe import recipe_from_json
 from models.timing import Stopwatch
-from models.train import TrainedModel, load_model
 from selection.options import options_from_json
 from selection.watch import Watch
 from workers.pool import PoolReader
 from workers.round_step import run_selection
 from workers.snapshot import load_arrays, read_snapshot
+from workers.stored_models import load_stored_model
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,20 @@ def replay_selection(
     device = decided["device"] if torch.cuda.is_available() else "cpu"
     proxy = None
     if decided["weights_hash"]:
-        proxy = _load_proxy(store, decided["weights_hash"])
+        proxy = load_stored_model(store, decided["weights_hash"])
     model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
     snapshot = read_snapshot(store, decided["snapshot_hash"])
-    result = run_selection(
-        PoolReader(factory, store, settings).round_inputs(project, snapshot, model, recipe),
-        round_.strategy,
-        proxy,
-        decided["seed"],
-        number,
-        options_from_json(decided["options"]),
-        Stopwatch(device),
-        Watch(device),
-    )
+    with _threads(decided["threads"]):
+        result = run_selection(
+            PoolReader(factory, store, settings).round_inputs(project, snapshot, model, recipe),
+            round_.strategy,
+            proxy,
+            decided["seed"],
+            number,
+            options_from_json(decided["options"]),
+            Stopwatch(device),
+            Watch(device),
+        )
     same_length = len(result.ranked_index) == len(stored["index"])
     n = min(len(result.ranked_index), len(stored["index"]))
     differs = np.flatnonzero(result.ranked_index[:n] != stored["index"][:n])
@@ -103,9 +104,12 @@ def replay_selection(
     )
 
 
-def _load_proxy(store: ArtifactStore, weights_hash: str) -> TrainedModel:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        with path.open("wb") as file:
-            file.writelines(store.stream(weights_hash))
-        return load_model(path)
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Let torch use the round's number of threads, among which its sums are parted."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

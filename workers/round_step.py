@@ -17,7 +17,7 @@ from models.data.arrays import Inputs
 from models.predict import accuracy, predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
-from models.train import TrainedModel, TrainProgress, train
+from models.train import TrainedModel, TrainProgress, can_start, train
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
@@ -25,6 +25,7 @@ from workers.pool_scorer import PoolScorer
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+DOES_NOT_FIT = "The proxy before does not fit this one; it was trained from fresh weights."
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,15 @@ def run_round_step(
     *,
     trains: bool,
     options: SelectionOptions | None = None,
+    initial: TrainedModel | None = None,
     device: str = "cpu",
     hooks: RoundHooks | None = None,
 ) -> RoundResult:
     """Return the ranking of one round, by a proxy trained on the labeled items if it `trains`.
 
-    The pool is scored without augmentation; the published code scored with random crops.
+    The pool is scored without augmentation; the published code scored with random crops. With
+    `recipe.warm_start` the training starts from `initial`, the proxy before; where that does not
+    fit, from fresh weights, and a note says so.
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
@@ -157,7 +161,7 @@ def run_round_step(
     watch = Stopwatch(device)
     proxy, metrics = None, {}
     if trains and len(inputs.excluded_index) < len(inputs.pool):
-        proxy = _train_proxy(inputs, model, recipe, seed, round_number, device, hooks, watch)
+        proxy = _train_proxy(inputs, model, recipe, seed, round_number, initial, hooks, watch)
         metrics = evaluate(proxy, inputs.evaluation, device, watch)
     if hooks.on_trained:
         hooks.on_trained()
@@ -247,20 +251,27 @@ def _train_proxy(
     recipe: Recipe,
     seed: int,
     round_number: int,
-    device: str,
+    initial: TrainedModel | None,
     hooks: RoundHooks,
     watch: Stopwatch,
 ) -> TrainedModel:
+    labeled = inputs.pool.take(inputs.labeled_index)
+    initial = initial if recipe.warm_start else None
+    is_fitting = initial is None or can_start(initial, model, recipe, labeled, inputs.n_classes)
     with watch.part("training"):
-        return train(
+        trained = train(
             model,
             recipe,
-            inputs.pool.take(inputs.labeled_index),
+            labeled,
             inputs.labels,
             inputs.n_classes,
             training_seed(seed, round_number, "proxy"),
-            device=device,
+            initial=initial if is_fitting else None,
+            device=watch.device,
             checkpoint=hooks.checkpoint,
             on_progress=hooks.on_progress,
             should_stop=hooks.should_stop,
         )
+    if is_fitting:
+        return trained
+    return replace(trained, notes=(*trained.notes, DOES_NOT_FIT))

@@ -11,7 +11,8 @@ from app.db.tables import Coreset, Job, JobKind, Project
 from app.domain.errors import CoresetInvalid
 from app.services.projects import ModelChoice, resolve_model
 from app.services.rounds import create_job
-from selection.catalog import Purpose, known_strategies, needs_model
+from models.catalog import Encoding, find_model
+from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def create_coreset(
     project = projects.lock(session, project_id)
     _check_strategy(session, project, wanted)
     choice = _resolve_selector(project, wanted)
+    _check_selector(project, choice["model"], wanted.strategy)
     budget = _budget(wanted, project.n_labeled + project.n_imported)
     coreset = Coreset(
         project_id=project.id,
@@ -74,6 +76,20 @@ def _check_strategy(session: Session, project: Project, wanted: CoresetIn) -> No
         )
 
 
+def _check_selector(project: Project, model: str, strategy: str) -> None:
+    if find_model(model).encoding is Encoding.VECTORS and project.features_hash is None:
+        raise CoresetInvalid(
+            f"{model} takes brought features, but none were brought: PUT them to "
+            f"/projects/{project.id}/features, or name another model."
+        )
+    counts = Signal.FORGETTING_COUNTS in needed_of(strategy)
+    if counts and not find_model(model).counts_forgetting:
+        raise CoresetInvalid(
+            f"{strategy} needs forgetting events, which the training of {model} does not count; "
+            "name another model, or another strategy."
+        )
+
+
 def _budget(wanted: CoresetIn, n_labeled: int) -> int:
     if (wanted.fraction is None) == (wanted.budget is None):
         raise CoresetInvalid("Give either fraction or budget.")
@@ -98,4 +114,5 @@ def _resolve_selector(project: Project, wanted: CoresetIn) -> dict[str, Any]:
     model = wanted.model or project.proxy["model"]
     if model == project.proxy["model"] and not overrides:
         return dict(project.proxy)
-    return resolve_model("model", ModelChoice(model, overrides), project.modality)
+    choice = ModelChoice(model, overrides)
+    return resolve_model("model", choice, project.modality, takes_vectors=True)

@@ -163,10 +163,13 @@ def _retry(session: Session, project: Project, job: Job, settings: Settings) -> 
 
 def _retry_coreset(session: Session, project: Project, job: Job, settings: Settings) -> Job:
     found = coresets.get(session, project.id, job.coreset_id or 0)
-    if found is None or found[1].id != job.id:
-        raise TransitionNotAllowed(f"Job {job.id}", job.state, "retried: it was, already", [])
-    max_attempts = settings.job_max_attempts
-    return create_job(session, project, JobKind.SELECT_CORESET, found[0], max_attempts)
+    if found is None:
+        raise NotFound("coreset", job.coreset_id)
+    coreset, newest = found
+    if newest.id != job.id:
+        instead = [f"job {newest.id}, which took its place"]
+        raise TransitionNotAllowed(f"Job {job.id}", job.state, "queued by a second retry", instead)
+    return create_job(session, project, JobKind.SELECT_CORESET, coreset, settings.job_max_attempts)
 
 
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:

@@ -13,7 +13,7 @@ from app.domain.states import ProjectState
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from selection.catalog import known_strategies
-from selection.options import OptionsError, options_from_json
+from selection.options import FeatureSource, OptionsError, options_from_json
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,12 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         name=settings.name,
         modality=settings.modality,
         classes=classes,
-        proxy=resolve_model("proxy", settings.proxy, settings.modality),
+        proxy=resolve_model(
+            "proxy",
+            settings.proxy,
+            settings.modality,
+            takes_vectors=options.features is FeatureSource.BROUGHT,
+        ),
         target=resolve_model("target", settings.target, settings.modality),
         strategy=settings.strategy,
         initial_budget=settings.initial_budget,
@@ -97,20 +102,36 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
     return project
 
 
-def resolve_model(part: str, choice: ModelChoice, modality: str) -> dict[str, Any]:
+def resolve_model(
+    part: str, choice: ModelChoice, modality: str, *, takes_vectors: bool = False
+) -> dict[str, Any]:
     """Return {model, recipe} with the whole recipe, so that later defaults change nothing.
+
+    Args:
+        part: of the settings, for the refusal.
+        choice: what was asked for.
+        modality: of the project's items.
+        takes_vectors: whether a model on vectors may stand here, for it gets brought features.
 
     Raises:
         InvalidProject: an unknown model or recipe, or a model for other items.
     """
     try:
         recipe = resolve_recipe(choice.model, choice.recipe)
-        info, fitting = find_model(choice.model), models_for(Modality(modality))
+        recipe.check_weights_name()
+        info = find_model(choice.model)
     except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None
+    if takes_vectors and info.modality is None:
+        return {"model": choice.model, "recipe": recipe.to_json()}
+    if info.modality is None:
+        raise InvalidProject(
+            f"{part}: {choice.model} takes frozen features; it can be the proxy of a project whose "
+            "selection.features is brought, or make a core-set where features were brought."
+        )
     if info.modality != modality:
         raise InvalidProject(
-            f"{part}: {choice.model} takes {info.modality or 'frozen features'}, the project holds "
-            f"{modality} items; use {', '.join(fitting)}."
+            f"{part}: {choice.model} takes {info.modality}, the project holds "
+            f"{modality} items; use {', '.join(models_for(Modality(modality)))}."
         )
     return {"model": choice.model, "recipe": recipe.to_json()}

@@ -74,9 +74,9 @@ class Texts:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Frozen features that the user brings, float32 [n, d]; may be a memory map."""
+    """Frozen features that the user brings, [n, d]; may be a memory map; networks get float32."""
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating]
 
     def __len__(self) -> int:
         return len(self.values)

@@ -196,6 +196,10 @@ class TestProjects:
             ({"proxy": {"model": "fasttext"}}, "preact8"),
             ({"proxy": {"model": "resnet"}}, "known are"),
             ({"target": {"model": "preact8", "recipe": {"epochs": 0}}}, "epochs"),
+            ({"target": {"model": "preact8", "recipe": {"weights": "/etc/x.pth"}}}, "plain name"),
+            ({"target": {"model": "preact8", "recipe": {"weights": "../x.pth"}}}, "plain name"),
+            ({"proxy": {"model": "preact8", "recipe": {"weights": "a\\x.pth"}}}, "plain name"),
+            ({"proxy": {"model": "preact8", "recipe": {"weights": "\0.pth"}}}, "plain name"),
         ],
     )
     def test_contradicting_settings_are_explained(

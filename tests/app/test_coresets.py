@@ -103,6 +103,10 @@ class TestCoresets:
             ({"strategy": "entropy", "budget": 10}, "coreset_invalid"),
             ({"strategy": "entropy", "budget": 3, "model": "preact8"}, "project_invalid"),
             ({"strategy": "entropy", "budget": 3, "recipe": {"depth": 3}}, "project_invalid"),
+            (
+                {"strategy": "forgetting_events", "budget": 3, "model": "fasttext_official"},
+                "coreset_invalid",
+            ),
             ({"strategy": "entropy", "fraction": 1.5}, "request_invalid"),
             ({"strategy": "entropy", "budget": 3, "speed": 3}, "request_invalid"),
         ],
@@ -140,7 +144,11 @@ class TestCoresets:
         assert (failed["state"], failed["error"]) == ("failed", "it broke")
         retry = f"/projects/{labeled_project}/jobs/{made['job_id']}/retry"
         admin.request("POST", retry)
-        assert refusal(lambda: admin.request("POST", retry)) == (409, "transition_not_allowed")
+        with pytest.raises(
+            ClientError, match=r"second retry; .* job \d+, which took its"
+        ) as second:
+            admin.request("POST", retry)
+        assert (second.value.status, second.value.code) == (409, "transition_not_allowed")
         publish(session_factory, settings, labeled_project, [1, 2, 3])
         assert admin.coreset(labeled_project, made["id"])["state"] == "succeeded"
 

@@ -1,20 +1,24 @@
 """What a recipe asks of the engine is done, or a note says that this machine cannot."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import training_run
 from models.catalog import resolve_recipe
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Images
+from models.fasttext_sgd import FastTextStep
 from models.recipe import Recipe
 from models.registry import build
 from models.sgd import SGDStep, make_optimizer
 from models.train import TrainedModel, TrainingDivergedError, TrainingStopped, train
-from models.training_run import TrainingRun
+from models.training_run import TrainingRun, minibatches
 from tests.models.test_training import fit, make_set, weights
 
 
@@ -26,6 +30,39 @@ def fit_with(overrides: dict[str, object], **kwargs: object) -> TrainedModel:
 
 def same_bits(a: TrainedModel, b: TrainedModel) -> bool:
     return all(torch.equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
+
+
+class TestMinibatches:
+    @given(n=st.integers(1, 30), size=st.integers(1, 9), needs_two=st.booleans())
+    def test_each_item_comes_once_and_alone_only_where_it_may(
+        self, n: int, size: int, needs_two: bool
+    ) -> None:
+        order = torch.randperm(n)
+        parts = minibatches(order, size, needs_two=needs_two)
+        if needs_two and n == 1:
+            assert [part.tolist() for part in parts] == [[0, 0]]
+            return
+        assert torch.equal(torch.cat(parts), order)
+        sizes = [len(part) for part in parts]
+        assert sizes[:-1] == [size] * (len(sizes) - 1)
+        if needs_two and size > 1:
+            assert 2 <= sizes[-1] <= size + 1
+        else:
+            assert sizes[-1] <= size
+
+    def test_fasttext_takes_one_text_a_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inputs, labels, recipe = make_set("fasttext", 5)
+        asked: list[int] = []
+        step = FastTextStep.__call__
+
+        def watched(self: FastTextStep, *args: Any) -> Any:
+            asked.append(len(args[1]))
+            return step(self, *args)
+
+        monkeypatch.setattr(FastTextStep, "__call__", watched)
+        one_by_one = recipe.with_overrides({"minibatch": 1, "epochs": 2})
+        train("fasttext", one_by_one, inputs, labels, 2, 5)
+        assert asked == [1] * 10
 
 
 class TestSchedule:

@@ -3,18 +3,20 @@
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from models import official_training
-from models.catalog import Encoding, find_model, resolve_recipe
+from models.catalog import Encoding, ModelError, find_model, resolve_recipe
 from models.data.arrays import Texts
 from models.data.encoders import text_encoder
 from models.official_training import FastTextMissingError
 from models.predict import accuracy, predict
-from models.train import TrainedModel, load_model, train
+from models.registry import build
+from models.train import TrainedModel, TrainingStopped, TrainProgress, load_model, train
 from tests.models.test_engine import same_bits
 from tests.support import require
 
@@ -110,11 +112,32 @@ def test_where_the_library_is_missing_the_error_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "fasttext", None)
-    with pytest.raises(FastTextMissingError, match=r"pip install .*fasttext"):
+    with pytest.raises(FastTextMissingError, match=r"pip install .*fasttext") as missing:
         fit()
+    assert isinstance(missing.value, ModelError)  # `svp` says its sentence, without a traceback
+
+
+def test_it_is_stopped_before_it_begins_and_reports_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts, labels = make_texts()
+
+    def stand_in(*about: Any) -> TrainedModel:
+        model, recipe, inputs, _, n_classes, seed = about
+        network = build(model, n_classes, recipe)
+        return TrainedModel(network, model, recipe, inputs.spec, n_classes, seed, 2.0, 0.25)
+
+    monkeypatch.setattr(official_training, "train_official", stand_in)
+    with pytest.raises(TrainingStopped):
+        train(MODEL, RECIPE, texts, labels, 2, 5, should_stop=lambda: True)
+    found: list[TrainProgress] = []
+    train(MODEL, RECIPE, texts, labels, 2, 5, on_progress=found.append, should_stop=lambda: False)
+    assert found == [TrainProgress(20, 20, 0.25, 2.0)]
 
 
 def test_the_catalog_says_who_trains_it() -> None:
     info = find_model(MODEL)
     assert info.encoding is Encoding.WORDS
+    assert not info.counts_forgetting
+    assert find_model("fasttext").counts_forgetting
     assert info.trainer == "models.official_training:train_official"

@@ -2,19 +2,23 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
 import pytest
 
+from app.domain.errors import InvalidProject
+from app.services.projects import ModelChoice, resolve_model
 from models.catalog import (
     Modality,
     ModelError,
     UnknownModelError,
     find_model,
+    installed_points,
     known_models,
     models_for,
     resolve_recipe,
@@ -67,7 +71,7 @@ Install = Callable[..., Path]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Return what lays out an installed distribution whose entry point brings a model."""
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -83,9 +87,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         target = point or f"{package}.catalog:PLUGIN"
         (about / "entry_points.txt").write_text(f"[svp.models]\n{name} = {target}\n")
         invalidate_caches()
+        installed_points.cache_clear()
         return tmp_path
 
-    return lay_out
+    yield lay_out
+    installed_points.cache_clear()
 
 
 class TestPlugin:
@@ -137,6 +143,39 @@ class TestPlugin:
         install("svp_test_seven", point="svp_test_seven.catalog:NOT_A_PLUGIN")
         with pytest.raises(ModelError, match=r"must be a models\.catalog\.ModelPlugin .* not 7"):
             find_model("flat")
+
+    def test_one_that_does_not_load_stops_no_other(
+        self, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install("svp_test_broken", point="svp_test_broken.missing:PLUGIN")
+        with pytest.raises(
+            ModelError, match=r"'flat' of svp\.models does not load: ModuleNotFound"
+        ):
+            find_model("flat")
+        assert find_model("preact8").name == "preact8"
+        assert "flat" not in models_for(Modality.IMAGE)
+        assert "preact8" in models_for(Modality.IMAGE)
+        asked: list[str] = []
+        monkeypatch.setattr("app.services.projects.models_for", asked.append)
+        assert resolve_model("proxy", ModelChoice("preact8"), "image")["model"] == "preact8"
+        assert asked == []  # the list is for the refusal alone
+        with pytest.raises(InvalidProject, match=r"proxy: .*does not load"):
+            resolve_model("proxy", ModelChoice("flat"), "image")
+
+    def test_packages_are_looked_for_once(
+        self, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install("svp_test_once")
+        scans: list[str] = []
+
+        def scan(*, group: str) -> EntryPoints:
+            scans.append(group)
+            return entry_points(group=group)
+
+        monkeypatch.setattr("models.catalog.entry_points", scan)
+        assert "flat" in models_for(Modality.IMAGE)
+        resolve_recipe("preact8", {})
+        assert scans == ["svp.models"]
 
     def test_without_the_package_the_name_is_unknown(self) -> None:
         with pytest.raises(UnknownModelError, match="There is no model 'flat'"):

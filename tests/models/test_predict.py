@@ -1,10 +1,13 @@
 """Predictions of a pool larger than memory, and of folded networks, are the plain ones."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.fx
+from torch.nn import functional
 
 from models.catalog import MODELS
 from models.data.arrays import Images, InputSpec
@@ -51,8 +54,11 @@ class TestOut:
 
 
 class TestMinibatch:
-    def test_larger_images_come_fewer_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    @pytest.mark.parametrize("n_threads", [1, 2, 16])
+    def test_larger_images_come_fewer_at_a_time_whatever_the_threads(
+        self, monkeypatch: pytest.MonkeyPatch, n_threads: int
+    ) -> None:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
         sizes = [suitable_minibatch(InputSpec(s, s, 3), "cpu") for s in (0, 8, 32, 224, 1000)]
         assert sizes == [4096, 1024, 64, 8, 8]
 
@@ -79,6 +85,43 @@ class TestFolding:
         torch.testing.assert_close(folded, plain, atol=1e-4 * scale, rtol=1e-3)
         for name, values in network.state_dict().items():
             assert torch.equal(values, before[name])
+
+    @pytest.mark.parametrize(
+        "relu",
+        [
+            lambda x: functional.relu(input=x),
+            lambda x: functional.relu(x, False),
+            lambda x: functional.relu(x, inplace=False),
+            lambda x: torch.relu(input=x),
+        ],
+    )
+    def test_relu_is_understood_however_it_is_called(
+        self, relu: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
+        class Calling(Network):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv = torch.nn.Conv2d(1, 2, 1)
+
+            def features(self, *inputs: torch.Tensor) -> torch.Tensor:
+                (x,) = inputs
+                return relu(self.conv(x)).flatten(1)
+
+        network, x = Calling().eval(), torch.linspace(-2, 2, 9).view(1, 1, 3, 3)
+        folded = folded_features(network)
+        assert isinstance(folded, torch.fx.GraphModule)
+        with torch.inference_mode():
+            torch.testing.assert_close(folded(x), network.features(x))
+
+    def test_a_network_whose_relus_cannot_be_replaced_is_used_as_it_is(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: object) -> None:
+            raise IndexError
+
+        monkeypatch.setattr("models.folding._overwrite_in_place", fail)
+        network = build("preact8", 2)
+        assert folded_features(network) == network.features
 
     def test_a_network_that_cannot_be_traced_is_used_as_it_is(self) -> None:
         class Choosy(Network):

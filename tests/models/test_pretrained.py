@@ -1,19 +1,23 @@
 """Starting weights from files: published ones are found again, strange ones are refused."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torchvision import models as torchvision_models
 
-from models.catalog import resolve_recipe
-from models.data.arrays import Images
+from models.catalog import UnknownModelError, resolve_recipe
+from models.checkpoints import CheckpointFile
+from models.data.arrays import Images, InputSpec
 from models.network import Network, to_tensors
 from models.pretrained import PretrainedError, load_pretrained
 from models.registry import build, fresh_network
-from models.train import train
+from models.train import TrainedModel, load_model, train
 from tests.models.test_registry import make_inputs
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -105,6 +109,34 @@ def test_a_delivered_model_starts_another(tmp_path: Path) -> None:
     assert np.isfinite(train("preact8", follow, images, np.arange(8) % 3, 3, 0).final_loss)
 
 
+def test_a_replaced_file_does_not_resume_the_checkpoint_of_the_old_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images, labels = Images(rng.integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)), np.arange(8) % 2
+    path, checkpoint = tmp_path / "start.safetensors", CheckpointFile(tmp_path / "job.pt")
+    recipe = resolve_recipe(
+        "preact8", {"epochs": 1, "minibatch": 4, "crop_padding": 0, "weights": str(path)}
+    )
+
+    def fit(seed: int) -> tuple[str | None, int]:
+        torch.manual_seed(seed)
+        saved(build("preact8", n_classes=2), path)
+        resumed: list[int] = []
+        trained = train(
+            "preact8", recipe, images, labels, 2, 0, checkpoint=checkpoint,
+            on_progress=lambda p: resumed.append(p.epoch),
+        )  # fmt: skip
+        trained.save(tmp_path / "out.safetensors")
+        assert load_model(tmp_path / "out.safetensors").pretrained_hash == trained.pretrained_hash
+        assert trained.pretrained_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+        return trained.pretrained_hash, len(resumed)
+
+    first, n_epochs = fit(1)
+    assert n_epochs == 1
+    assert fit(1) == (first, 0)
+    second, n_epochs = fit(2)
+    assert (second == first, n_epochs) == (False, 1)
+
+
 class TestStrangeFiles:
     def refuse(self, path: Path, match: str) -> None:
         with pytest.raises(PretrainedError, match=match):
@@ -139,3 +171,64 @@ class TestStrangeFiles:
     def test_a_file_without_a_state_dict(self, tmp_path: Path) -> None:
         torch.save([torch.zeros(1)], tmp_path / "list.pth")
         self.refuse(tmp_path / "list.pth", "holds no state dict")
+
+
+class TestStrangeModels:
+    """`load_model` of a file that is not one of ours: one sentence, always the same error."""
+
+    def refuse(self, path: Path, match: str) -> None:
+        with pytest.raises(PretrainedError, match=match):
+            load_model(path)
+
+    @pytest.fixture
+    def model(self, tmp_path: Path) -> Path:
+        network, recipe = build("preact8", n_classes=2), resolve_recipe("preact8", {})
+        trained = TrainedModel(network, "preact8", recipe, InputSpec(32, 32, 3), 2, 0, 1.0, 0.5)
+        trained.save(tmp_path / "model.safetensors")
+        return tmp_path / "model.safetensors"
+
+    def about(self, path: Path, **changes: object) -> Path:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads(file.metadata()["svp"]) | changes
+        about = {name: value for name, value in about.items() if value is not None}
+        save_file(load_file(path), path, metadata={"svp": json.dumps(about)})
+        return path
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        self.refuse(tmp_path / "none.safetensors", "There is no file of weights")
+
+    @pytest.mark.parametrize("kept", [0, 7, 1000, 40_000])
+    def test_a_truncated_file(self, model: Path, kept: int) -> None:
+        model.write_bytes(model.read_bytes()[:kept])
+        self.refuse(model, "is damaged or no safetensors file")
+
+    @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"svp": "null"}, {"svp": "[1]"}])
+    def test_weights_without_a_description(
+        self, tmp_path: Path, metadata: dict[str, str] | None
+    ) -> None:
+        path = tmp_path / "plain.safetensors"
+        save_file({"linear.weight": torch.zeros(2, 3)}, path, metadata=metadata)
+        self.refuse(path, "not what they are of")
+
+    def test_a_description_that_is_no_json(self, tmp_path: Path) -> None:
+        path = tmp_path / "odd.safetensors"
+        save_file({"linear.weight": torch.zeros(2, 3)}, path, metadata={"svp": "{"})
+        self.refuse(path, "is damaged")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"model": "preact14"},
+            {"n_classes": 3},
+            {"n_classes": "two"},
+            {"spec": None},
+            {"spec": 7},
+            {"recipe": {"epochs": 0}},
+        ],
+    )
+    def test_a_description_of_another_model(self, model: Path, changes: dict[str, object]) -> None:
+        self.refuse(self.about(model, **changes), "does not hold the model that it describes")
+
+    def test_a_model_that_is_not_installed_here(self, model: Path) -> None:
+        with pytest.raises(UnknownModelError, match="no model 'flat'"):
+            load_model(self.about(model, model="flat"))

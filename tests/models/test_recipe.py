@@ -153,3 +153,19 @@ class TestOneCycle:
 def test_a_value_that_is_not_allowed_is_named(field: str, value: object) -> None:
     with pytest.raises(RecipeError, match=field):
         resolve_recipe("preact8", {field: value})
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"epochs_per_stage": [0, 0, 0, 0], "epochs": 2},
+        {"epochs_per_stage": [0, 0, 0, 0], "epochs_cut": 1},
+        {"epochs_per_stage": [0, 0, 0, 0]},
+        {"learning_rates": [0, 0, 0, 0], "learning_rate": 0.1},
+        {"learning_rates": [0, 0, 0, 5e-324], "learning_rate": 0.1},
+        {"learning_rates": [0.0, 0.0, 0.0, 0.0]},
+    ],
+)
+def test_stages_in_which_nothing_is_learned_are_refused(overrides: dict[str, object]) -> None:
+    with pytest.raises(RecipeError, match=next(iter(overrides))):
+        resolve_recipe("preact8", overrides)

@@ -51,6 +51,16 @@ def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path
     assert indices(served) == indices(in_process)
 
 
+def test_a_warm_start_selects_the_same(client: Client, tmp_path: Path) -> None:
+    experiment = tiny(tmp_path, "models.proxy.recipe.warm_start=true", "seeds=[6]")
+    in_process = run(experiment, tmp_path / "process")
+    served = run(experiment, tmp_path / "service", client)
+    assert indices(served) == indices(in_process)
+    for key, lines in served.items():
+        errors = [line.proxy_error for line in in_process[key]]
+        assert [line.proxy_error for line in lines] == errors
+
+
 def test_three_annotators_label_noise_and_a_killed_job_change_nothing(
     client: Client, service: Stack, tmp_path: Path
 ) -> None:

@@ -1,37 +1,47 @@
 """Jobs that select, on a real database: options, brought features, core-sets, and their replay."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from pydantic import SecretStr
+from safetensors.torch import save_file
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries import coresets as coreset_queries
 from app.db.queries import projects, rounds
+from app.db.queries.models import newest_proxy
 from app.db.session import transaction
-from app.db.tables import BatchItem, Item, Job, Round, Split
-from app.domain.errors import CoresetInvalid, ProjectNotStartable
+from app.db.tables import BatchItem, Item, Job, Model, Round, Split
+from app.domain.errors import CoresetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
 from app.domain.states import JobState
 from app.services import coresets, features
 from app.services.coresets import CoresetIn
 from app.services.items import ImportCounts, ItemIn, import_items
-from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.projects import ModelChoice, ProjectIn, create_project, resolve_model
 from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
 from models.data.text import encode
-from models.train import train
+from models.recipe import RecipeError
+from models.registry import build
+from models.train import TrainedModel, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import JobContext, run_job
+from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
+from workers.round_step import DOES_NOT_FIT, run_selection
+from workers.snapshot import read_snapshot, take_snapshot
+from workers.stored_models import load_stored_model
 
 N_LABELED, N = 30, 70
 WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
@@ -74,7 +84,15 @@ def make_project(
             lines.append((i, ItemIn(f"t{i}", Split.POOL, class_name, text)))
         with transaction(session_factory) as session:
             project = create_project(
-                session, ProjectIn("p", "text", ("a", "b"), PROXY, PROXY, **values)
+                session,
+                ProjectIn(
+                    values.pop("name", "p"),
+                    "text",
+                    ("a", "b"),
+                    values.pop("proxy", PROXY),
+                    PROXY,
+                    **values,
+                ),
             )
             import_items(session, store, settings, project.id, lines, ImportCounts())
             return project.id
@@ -233,6 +251,203 @@ class TestBroughtFeatures:
         assert len(items) == 10
 
 
+class TestProbe:
+    """A model on vectors is a proxy on brought features."""
+
+    GIVEN: ClassVar = {
+        "proxy": ModelChoice("probe", {"epochs": 20, "minibatch": 8}),
+        "selection": {"features": "brought"},
+    }
+
+    @pytest.mark.parametrize("strategy", ["margin", "badge"])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_it_trains_on_them_selects_and_is_replayed(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+        strategy: str,
+        dtype: Any,
+    ) -> None:
+        project_id = make_project(strategy=strategy, **self.GIVEN)
+        with pytest.raises(ProjectNotStartable, match="PUT them"):
+            start(session_factory, project_id)
+        # Class b lies far along the first axis; the texts of the pool have no part in it.
+        array = np.random.default_rng(3).normal(size=(N, 4))
+        array[:, 0] += 20.0 * (np.arange(N) % 2)
+        np.save(tmp_path / "f.npy", array.astype(dtype))
+        put(session_factory, store, project_id, tmp_path / "f.npy")
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            model = session.scalars(select(Model)).one()
+        assert (model.name, model.n_labeled) == ("probe", N_LABELED)
+        _, items = selected(session_factory, project_id)
+        index = selected_index(session_factory, project_id)
+        assert [item.suggestion_class for item in items] == [i % 2 for i in index]
+        found = replay_selection(session_factory, store, settings, project_id, 0)
+        assert (found.first_difference, found.score_difference) == (None, 0.0)
+
+    def test_it_makes_core_sets_where_features_were_brought(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project()
+        wanted = CoresetIn("forgetting_events", budget=5, model="probe", epochs=2)
+        with (
+            pytest.raises(CoresetInvalid, match="PUT them"),
+            transaction(session_factory) as session,
+        ):
+            coresets.create_coreset(session, project_id, wanted, settings)
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        with transaction(session_factory) as session:
+            coreset_id = coresets.create_coreset(session, project_id, wanted, settings)[0].id
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            assert len(coreset_queries.kept_indices(session, coreset_id)) == 5
+
+    def test_items_without_a_row_are_said(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project(**self.GIVEN)
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        with transaction(session_factory) as session:
+            project = projects.get(session, project_id)
+            snapshot = read_snapshot(store, take_snapshot(session, store, project, None))
+        reader = PoolReader(session_factory, store, settings)
+        recipe = resolve_recipe("probe", {})
+        with pytest.raises(FeaturesInvalid, match="70 rows of them for 71 pool items"):
+            reader.round_inputs(project, replace(snapshot, n_pool=N + 1), "probe", recipe)
+
+    @pytest.mark.parametrize("part", ["proxy", "target"])
+    def test_it_is_refused_where_it_gets_no_features(self, make_project: Any, part: str) -> None:
+        if part == "proxy":
+            with pytest.raises(InvalidProject, match=r"proxy: .*selection\.features is brought"):
+                make_project(proxy=ModelChoice("probe"))
+        else:
+            with pytest.raises(InvalidProject, match="target: probe takes frozen features"):
+                resolve_model("target", ModelChoice("probe"), "text")
+
+
+class TestNotes:
+    def test_what_this_machine_could_not_do_is_part_of_the_models_provenance(
+        self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
+    ) -> None:
+        recipe = {**PROXY.recipe, "precision": "bf16", "momentum": 0.5}
+        project_id = make_project(proxy=ModelChoice("fasttext", recipe))
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            (note,) = session.scalars(select(Model)).one().provenance["notes"]
+        assert note == "bf16 is for a GPU; the CPU trained in float32."
+
+
+class TestWarmStart:
+    def test_a_job_goes_on_from_the_newest_proxy_or_notes_that_it_does_not_fit(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        started: list[TrainedModel | None] = []
+
+        def spy(*args: Any, **kwargs: Any) -> TrainedModel:
+            started.append(kwargs["initial"])
+            return train(*args, **kwargs)
+
+        monkeypatch.setattr("workers.round_step.train", spy)
+        recipe = {**PROXY.recipe, "warm_start": True}
+        newest: list[Model | None] = []
+        for buckets in (500, 500, 600):
+            project_id = make_project(
+                name=f"p{len(newest)}",
+                proxy=ModelChoice("fasttext", {**recipe, "buckets": buckets}),
+            )
+            with transaction(session_factory) as session:
+                for before in newest[-1:]:
+                    assert before is not None
+                    session.merge(before).project_id = project_id
+            start(session_factory, project_id)
+            do_job(project_id)
+            with transaction(session_factory) as session:
+                newest.append(newest_proxy(session, project_id))
+        first, second, third = newest
+        assert first is not None
+        assert second is not None
+        assert third is not None
+        assert [model is None for model in started] == [True, False, True]
+        own = load_stored_model(store, first.weights_hash).network.state_dict()
+        assert started[1] is not None
+        for name, weights in started[1].network.state_dict().items():
+            assert torch.equal(weights, own[name])
+        assert second.provenance["notes"] == []
+        assert third.provenance["notes"] == [DOES_NOT_FIT]
+
+
+class TestWeights:
+    """A recipe's `weights` are a file in the workers' folder, known by its hash."""
+
+    @pytest.fixture
+    def choice(self, monkeypatch: pytest.MonkeyPatch) -> ModelChoice:
+        recipe = {**PROXY.recipe, "weights": "start.safetensors"}
+        monkeypatch.setattr(f"{__name__}.PROXY", ModelChoice(PROXY.model, recipe))
+        return PROXY
+
+    def test_they_are_read_from_the_folder_and_their_hash_is_kept(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        choice: ModelChoice,
+        make_project: Any,
+        do_job: Any,
+    ) -> None:
+        settings.recipe_weights_folder.mkdir(parents=True)
+        path = settings.recipe_weights_folder / "start.safetensors"
+        save_file(
+            build("fasttext", 2, resolve_recipe("fasttext", choice.recipe)).state_dict(), path
+        )
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            model = session.scalars(select(Model)).one()
+        assert model.recipe["weights"] == "start.safetensors"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert model.provenance["pretrained_hash"] == digest
+
+    def test_a_path_that_was_stored_before_is_not_opened(
+        self,
+        session_factory: sessionmaker[Session],
+        choice: ModelChoice,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project()
+        with transaction(session_factory) as session:
+            project = projects.get(session, project_id)
+            recipe = {**project.proxy["recipe"], "weights": str(tmp_path / "start.safetensors")}
+            project.proxy = {"model": choice.model, "recipe": recipe}
+        start(session_factory, project_id)
+        with pytest.raises(RecipeError, match="plain name"):
+            do_job(project_id)
+
+
 class TestReplay:
     @pytest.mark.parametrize("strategy", ["margin", "badge", "k_centers", "uniform"])
     def test_stored_selection_gives_the_same_indices_again(
@@ -254,6 +469,35 @@ class TestReplay:
         assert found.n == 10
         assert found.first_difference is None
         assert found.score_difference == 0.0
+
+    def test_it_is_repeated_on_the_rounds_number_of_threads(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        here = torch.get_num_threads()
+        with transaction(session_factory) as session:
+            round_ = rounds.latest(session, project_id)
+            assert round_ is not None
+            assert round_.selection["threads"] == here
+            round_.selection = {**round_.selection, "threads": here + 1}
+        used: list[int] = []
+
+        def spy(*args: Any, **kwargs: Any) -> Any:
+            used.append(torch.get_num_threads())
+            return run_selection(*args, **kwargs)
+
+        monkeypatch.setattr("workers.replay_selection.run_selection", spy)
+        found = replay_selection(session_factory, store, settings, project_id, 0)
+        assert found.first_difference is None
+        assert (used, torch.get_num_threads()) == ([here + 1], here)
 
     @pytest.mark.parametrize("changed", ["weights_hash", "seed", "options"])
     def test_what_decided_the_selection_is_what_is_repeated(

@@ -9,7 +9,7 @@ import typer
 
 from app.config import Settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import doctor, models, select, simulate, tokens
+from workers.cli import doctor, models, select, simulate, tokens, train
 from workers.cli.connect import database_url
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(simulate.simulate)
 app.command()(simulate.report)
 app.command()(simulate.experiments)
 app.command()(models.models)
+app.command()(train.train)
 app.command()(select.select)
 app.command()(select.replay_selection)
 app.command()(doctor.doctor)

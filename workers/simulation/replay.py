@@ -17,7 +17,7 @@ from app.domain.strategy import strategy_of_round
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
-from models.train import TrainProgress
+from models.train import TrainedModel, TrainProgress, load_model
 from selection.options import needs_proxy
 from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
 from workers.simulation.config import ExperimentConfig, ModelConfig
@@ -99,6 +99,30 @@ class RunContext:
         name = f"{self.arm}-seed{self.seed}-{purpose}.pt"
         return CheckpointFile(self.folder / "checkpoints" / name, CHECKPOINT_SECONDS)
 
+    def proxy_before(self, number: int) -> TrainedModel | None:
+        """Return the proxy of the latest round before `number` that kept one."""
+        kept = [path for path in map(self._proxy_file, reversed(range(number))) if path.exists()]
+        return load_model(kept[0]) if kept else None
+
+    def keep_proxy(self, number: int, proxy: TrainedModel | None) -> None:
+        """Keep a round's proxy for the next one, where its recipe says that it starts from it."""
+        if proxy is None or not proxy.recipe.warm_start:
+            return
+        path = self._proxy_file(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        proxy.save(path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+    def drop_proxies(self, number: int) -> None:
+        """Remove the proxies before that of this round, whose line is written, if it kept one."""
+        if self._proxy_file(number).exists():
+            for before in range(number):
+                self._proxy_file(before).unlink(missing_ok=True)
+
+    def _proxy_file(self, number: int) -> Path:
+        name = f"{self.arm}-seed{self.seed}-proxy{number}.safetensors"
+        return self.folder / "checkpoints" / name
+
     def measure_target(self, index: IntArray) -> tuple[float, float]:
         """Return (error, training seconds) of the target trained on these pool items.
 
@@ -160,8 +184,10 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
         on_line(line)
     while (budget := _next_budget(context, lines)) > 0:
         labeled = np.sort(np.asarray([i for line in lines for i in line.indices], np.int64))
-        result, strategy = _select(context, len(lines), labeled, budget)
-        line = _line_of(context, result, strategy, len(lines), labeled)
+        number = len(lines)
+        result, strategy = _select(context, number, labeled, budget)
+        context.keep_proxy(number, result.proxy)
+        line = _line_of(context, result, strategy, number, labeled)
         is_last = line.n_labeled >= context.experiment.budgets.total_budget
         if is_last or not context.target_selects:
             index = np.concatenate([labeled, result.ranked_index])
@@ -169,6 +195,7 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
             line = replace(line, target_error=error, target_seconds=seconds)
         context.lines.append(line)
         RoundHooks(checkpoint=context.checkpoint("selector")).forget()
+        context.drop_proxies(number)
         lines.append(line)
         on_line(line)
     return lines
@@ -213,6 +240,7 @@ def _select(
         number,
         trains=n_classes_labeled >= 2 and needs_proxy(strategy, options),
         options=options,
+        initial=context.proxy_before(number) if model.resolved.warm_start else None,
         device=context.device,
         hooks=hooks,
     )

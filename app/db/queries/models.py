@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import Job, Model
+from app.db.tables import Job, Model, ModelRole
 from app.domain.states import LIVE_JOB_STATES
 
 
@@ -19,6 +19,16 @@ def list_all(session: Session, project_id: int) -> Sequence[Model]:
 def get(session: Session, project_id: int, model_id: int) -> Model | None:
     """Return one model of the project."""
     return session.scalar(select(Model).where(Model.project_id == project_id, Model.id == model_id))
+
+
+def newest_proxy(session: Session, project_id: int) -> Model | None:
+    """Return the proxy of the project's latest round that trained one."""
+    return session.scalar(
+        select(Model)
+        .where(Model.project_id == project_id, Model.role == ModelRole.PROXY)
+        .order_by(Model.id.desc())
+        .limit(1)
+    )
 
 
 def mark_stale(session: Session, project_id: int, label_version: int) -> None:

@@ -12,12 +12,17 @@ import pytest
 
 from models.data.arrays import Images
 from models.data.readers import read_digits
-from tests.experiments import indices, run, tiny, write_tiny
+from tests.experiments import Lines, indices, run, tiny, write_tiny
 from tests.support import wait_for
 from workers.reports.report import write_report
 from workers.reports.statistics import estimate, points_of, speedups
-from workers.simulation.config import ExperimentError, bundled, load_experiment
+from workers.simulation.config import ExperimentConfig, ExperimentError, bundled, load_experiment
 from workers.simulation.results import ArmResult, LineFile, summarize
+
+
+def replace_budget(experiment: ExperimentConfig, total_budget: int) -> ExperimentConfig:
+    budgets = experiment.budgets.model_copy(update={"total_budget": total_budget})
+    return experiment.model_copy(update={"budgets": budgets})
 
 
 class TestReplay:
@@ -64,6 +69,30 @@ class TestReplay:
         assert [line.selector for line in lines["proxy", 3]][1:] == ["probe", "probe"]
         assert [line.selector for line in lines["target", 3]][1:] == ["preact8", "preact8"]
         assert lines["proxy", 3][-1].target_error is not None
+
+    def test_a_warm_start_goes_on_from_the_round_before_also_when_cut_off(
+        self, tmp_path: Path
+    ) -> None:
+        def found(lines: Lines) -> list[tuple[float | None, list[int]]]:
+            return [(line.proxy_error, line.indices) for line in lines["proxy", 3]]
+
+        warm = tiny(tmp_path, "models.proxy.recipe.warm_start=true")
+        before = run(warm, tmp_path / "out")
+        cold = run(tiny(tmp_path), tmp_path / "cold")
+        assert found(before)[:2] == found(cold)[:2], "the first proxy has none before it"
+        assert found(before)[2] != found(cold)[2]
+        path = LineFile(tmp_path / "out", "proxy", 3).path
+        path.write_bytes(path.read_bytes()[:-20])
+        # As if the cut had come before the older one was removed.
+        kept = tmp_path / "out" / "checkpoints"
+        assert [p.name for p in kept.glob("*.safetensors")] == ["proxy-seed3-proxy2.safetensors"]
+        (kept / "proxy-seed3-proxy2.safetensors").unlink()
+        first = run(replace_budget(warm, 18), tmp_path / "short")
+        assert indices(first)["proxy", 3] == indices(before)["proxy", 3][:2]
+        name = "proxy-seed3-proxy1.safetensors"
+        (kept / name).write_bytes((tmp_path / "short" / "checkpoints" / name).read_bytes())
+        again = run(warm, tmp_path / "out")
+        assert found(again) == found(before)
 
     def test_what_is_on_the_disk_is_not_run_again(self, tmp_path: Path) -> None:
         experiment = tiny(tmp_path)

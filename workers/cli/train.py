@@ -1,0 +1,28 @@
+"""`svp train`: a model on arrays on disk."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    *,
+    model: Annotated[str, typer.Option(help="Name of a model: svp models.")],
+    inputs: Annotated[Path, typer.Option(help="uint8 [n, H, W, C] or float32 [n, d] (.npy).")],
+    labels: Annotated[Path, typer.Option(help="Class indices, [n] (.npy).")],
+    out: Annotated[Path, typer.Option(help="The trained model (.safetensors).")],
+    recipe: Annotated[str, typer.Option(help="Overrides as JSON.")] = "{}",
+    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a model on arrays; under torchrun the processes share each minibatch."""
+    from workers.array_training import train_on_arrays  # noqa: PLC0415
+
+    overrides = json.loads(recipe)
+    if not isinstance(overrides, dict):
+        raise ValueError(  # noqa: TRY004 - of the text, which svp says in one sentence
+            f"--recipe must be a JSON object, not {recipe}."
+        )
+    typer.echo(train_on_arrays(model, inputs, labels, overrides, out, seed=seed, device=device))
