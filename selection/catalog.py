@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from types import MappingProxyType
 
 PLUGIN_GROUP = "svp.strategies"
@@ -140,9 +141,18 @@ STRATEGIES = _catalog(
 )
 
 
+@cache
+def installed_points() -> EntryPoints:
+    """Return the entry points of the packages that were installed when this process first asked.
+
+    Looking for them reads the folder of every installed package.
+    """
+    return entry_points(group=PLUGIN_GROUP)
+
+
 def plugin_names() -> frozenset[str]:
     """Return the names of the strategies that installed packages bring, without loading them."""
-    return frozenset(point.name for point in entry_points(group=PLUGIN_GROUP))
+    return frozenset(installed_points().names)
 
 
 def known_strategies(purpose: Purpose = Purpose.BATCH) -> list[str]:

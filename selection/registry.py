@@ -6,12 +6,11 @@ is the strategy's and whose object is a `Strategy`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 import numpy as np
 
 from selection.badge import badge
-from selection.catalog import PLUGIN_GROUP, STRATEGIES, Signal
+from selection.catalog import PLUGIN_GROUP, STRATEGIES, Signal, installed_points
 from selection.cluster_margin import cluster_margin
 from selection.core_sets import el2n, forgetting_events
 from selection.errors import BudgetError, MissingSignalError, SelectionError, UnknownStrategyError
@@ -66,7 +65,7 @@ def find_strategy(name: str) -> Strategy:
         UnknownStrategyError: there is none; the message lists the known ones.
         SelectionError: a package takes a name of ours, or its entry point is no Strategy.
     """
-    points = entry_points(group=PLUGIN_GROUP)
+    points = installed_points()
     if name in RANKERS:
         if name in points.names:
             raise SelectionError(

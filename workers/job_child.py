@@ -25,7 +25,8 @@ from models.data.arrays import Images
 from models.predict import predict
 from models.train import TrainingStopped, train
 from selection.watch import SelectionStopped
-from workers.jobs import JobContext, run_job
+from workers.context import JobContext
+from workers.jobs import run_job
 from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
 
 

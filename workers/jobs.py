@@ -3,18 +3,10 @@
 Runs in the job's own process (workers.job_child). No transaction is open while a model trains.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from sqlalchemy.orm import Session, sessionmaker
-
-from app.config import Settings
 from app.db.queries import jobs as job_queries
 from app.db.queries import models as model_queries
 from app.db.queries import projects
@@ -23,79 +15,18 @@ from app.db.queries.coresets import SelectedItem
 from app.db.session import transaction
 from app.db.tables import Coreset, JobKind, Project, Round
 from app.domain.errors import JobFenced, NotFound
-from app.services import jobs, publishing
-from app.services.jobs import ClaimedJob
+from app.services import publishing
 from app.services.publishing import CoresetFacts, Selection, TrainedFacts
-from app.storage.artifacts import ArtifactStore
-from models.checkpoints import CheckpointFile
-from models.recipe import Recipe, recipe_from_json
-from models.train import TrainedModel, TrainProgress
+from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
+from workers.context import JobContext
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
-from workers.pool import PoolReader
-from workers.round_step import RoundHooks, RoundResult, run_round_step
+from workers.round_step import RoundResult, run_round_step
 from workers.snapshot import Snapshot, read_snapshot, store_arrays, take_snapshot
 from workers.stored_models import load_stored_model, store_model
 from workers.target_step import run_target_step
 
-# A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
-CHECKPOINT_SECONDS = 1.0
-PROGRESS_SECONDS = 0.25
 ITEMS_AT_ONCE = 10_000
-
-
-@dataclass
-class JobContext:
-    """What a job's process works with."""
-
-    claimed: ClaimedJob
-    settings: Settings
-    factory: sessionmaker[Session]
-    store: ArtifactStore
-    should_stop: Callable[[], bool]
-
-    @property
-    def device(self) -> str:
-        """The device to train on: "auto" takes a GPU where there is one."""
-        if self.settings.device != "auto":
-            return self.settings.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
-
-    @cached_property
-    def checkpoint(self) -> CheckpointFile:
-        """The job's checkpoint, found again by its next attempt on this machine."""
-        folder = self.settings.cache_folder / "checkpoints"
-        return CheckpointFile(folder / f"job-{self.claimed.id}.pt", CHECKPOINT_SECONDS)
-
-    @property
-    def reader(self) -> PoolReader:
-        """Reads the project's splits as arrays."""
-        return PoolReader(self.factory, self.store, self.settings)
-
-    def recipe(self, stored: dict[str, Any]) -> Recipe:
-        """Return a stored recipe with the path that its weights have on this machine."""
-        return recipe_from_json(stored).with_weights_in(self.settings.recipe_weights_folder)
-
-    @property
-    def hooks(self) -> RoundHooks:
-        """How the job's training is watched, stopped and resumed."""
-        return RoundHooks(
-            checkpoint=self.checkpoint,
-            on_progress=_progress_reporter(self),
-            should_stop=self.should_stop,
-        )
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Device and versions, which the bits of a result depend on."""
-        is_gpu = self.device.startswith("cuda")
-        return {
-            "device": self.device,
-            "device_name": torch.cuda.get_device_name(self.device) if is_gpu else "cpu",
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "threads": torch.get_num_threads(),
-        }
 
 
 @dataclass(frozen=True)
@@ -270,28 +201,6 @@ def _open(context: JobContext) -> OpenedJob:
 def _begin_selecting(context: JobContext) -> None:
     with transaction(context.factory) as session:
         publishing.begin_selecting(session, context.claimed)
-
-
-def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
-    reported_at = float("-inf")
-
-    def report(progress: TrainProgress) -> None:
-        nonlocal reported_at
-        is_last = progress.epoch == progress.epochs
-        if not is_last and time.monotonic() - reported_at < PROGRESS_SECONDS:
-            return
-        reported_at = time.monotonic()
-        values = {
-            "epoch": progress.epoch,
-            "epochs": progress.epochs,
-            "loss": progress.loss,
-            "seconds": round(progress.seconds, 3),
-            "resumed_from": progress.resumed_from,
-        }
-        with transaction(context.factory) as session:
-            jobs.report_progress(session, context.claimed.id, context.claimed.token, values)
-
-    return report
 
 
 def _ranked_items(result: RoundResult) -> list[RankedItem]:

@@ -1,12 +1,12 @@
 """Strategies that installed packages bring by the entry point group `svp.strategies`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from selection.catalog import Purpose, known_strategies, needs_model
+from selection.catalog import Purpose, installed_points, known_strategies, needs_model
 from selection.errors import MissingSignalError, SelectionError, UnknownStrategyError
 from selection.registry import find_strategy, rank
 from selection.types import Signals
@@ -40,7 +40,7 @@ Install = Callable[[str], None]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a package with one entry point, "name = module:object"."""
 
     def install_package(entry_point: str) -> None:
@@ -50,8 +50,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[svp.strategies]\n{entry_point}\n")
         monkeypatch.syspath_prepend(tmp_path)
+        installed_points.cache_clear()
 
-    return install_package
+    yield install_package
+    installed_points.cache_clear()
 
 
 class TestPlugins:

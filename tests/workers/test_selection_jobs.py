@@ -36,7 +36,8 @@ from models.registry import build
 from models.train import TrainedModel, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
-from workers.jobs import JobContext, run_job
+from workers.context import JobContext
+from workers.jobs import run_job
 from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
 from workers.round_step import DOES_NOT_FIT, run_selection

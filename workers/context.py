@@ -1,0 +1,102 @@
+"""What a job's process works with: settings, database, store, device, and how it is watched."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.session import transaction
+from app.services import jobs
+from app.services.jobs import ClaimedJob
+from app.storage.artifacts import ArtifactStore
+from models.checkpoints import CheckpointFile
+from models.recipe import Recipe, recipe_from_json
+from models.train import TrainProgress
+from workers.pool import PoolReader
+from workers.round_step import RoundHooks
+
+# A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
+CHECKPOINT_SECONDS = 1.0
+PROGRESS_SECONDS = 0.25
+
+
+@dataclass
+class JobContext:
+    """What a job's process works with."""
+
+    claimed: ClaimedJob
+    settings: Settings
+    factory: sessionmaker[Session]
+    store: ArtifactStore
+    should_stop: Callable[[], bool]
+
+    @property
+    def device(self) -> str:
+        """The device to train on: "auto" takes a GPU where there is one."""
+        if self.settings.device != "auto":
+            return self.settings.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def checkpoint(self) -> CheckpointFile:
+        """The job's checkpoint, found again by its next attempt on this machine."""
+        folder = self.settings.cache_folder / "checkpoints"
+        return CheckpointFile(folder / f"job-{self.claimed.id}.pt", CHECKPOINT_SECONDS)
+
+    @property
+    def reader(self) -> PoolReader:
+        """Reads the project's splits as arrays."""
+        return PoolReader(self.factory, self.store, self.settings)
+
+    def recipe(self, stored: dict[str, Any]) -> Recipe:
+        """Return a stored recipe with the path that its weights have on this machine."""
+        return recipe_from_json(stored).with_weights_in(self.settings.recipe_weights_folder)
+
+    @property
+    def hooks(self) -> RoundHooks:
+        """How the job's training is watched, stopped and resumed."""
+        return RoundHooks(
+            checkpoint=self.checkpoint,
+            on_progress=_progress_reporter(self),
+            should_stop=self.should_stop,
+        )
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Device and versions, which the bits of a result depend on."""
+        is_gpu = self.device.startswith("cuda")
+        return {
+            "device": self.device,
+            "device_name": torch.cuda.get_device_name(self.device) if is_gpu else "cpu",
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "threads": torch.get_num_threads(),
+        }
+
+
+def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
+    reported_at = float("-inf")
+
+    def report(progress: TrainProgress) -> None:
+        nonlocal reported_at
+        is_last = progress.epoch == progress.epochs
+        if not is_last and time.monotonic() - reported_at < PROGRESS_SECONDS:
+            return
+        reported_at = time.monotonic()
+        values = {
+            "epoch": progress.epoch,
+            "epochs": progress.epochs,
+            "loss": progress.loss,
+            "seconds": round(progress.seconds, 3),
+            "resumed_from": progress.resumed_from,
+        }
+        with transaction(context.factory) as session:
+            jobs.report_progress(session, context.claimed.id, context.claimed.token, values)
+
+    return report
