@@ -72,8 +72,9 @@ def test_each_model_reads_texts_in_its_encoding(
         assert_equal(found, encode(TEXTS[:n], 2, 1000))
 
 
-def test_a_project_cannot_be_run_by_a_probe_on_vectors(session: Session) -> None:
+def test_a_project_without_brought_features_cannot_be_run_by_a_probe(session: Session) -> None:
     with pytest.raises(
-        InvalidProject, match=r"proxy: probe takes frozen features, .* use vdcnn9, .* fasttext"
+        InvalidProject,
+        match=r"proxy: probe takes frozen features; .*selection\.features is brought",
     ):
         a_project(session, proxy="probe")
