@@ -1,9 +1,10 @@
-# make demo: the whole loop on real images. make test: all tests. make up: the service for use.
+# make demo: the whole loop on real images. make up: the service for use. make test: the tests;
+# make test-slow: those that take minutes, whole systems and the largest networks.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test up lint clean
+.PHONY: demo test test-slow up lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/svp demo
@@ -12,7 +13,10 @@ up: $(VENV)/installed
 	$(BIN)/svp up
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from selection.candidates import (
 from selection.catalog import Signal
 from selection.constraints import class_balanced, without_duplicates
 from selection.control import draw_control, interleave
-from selection.errors import BudgetError, EmptyPoolError
+from selection.errors import BudgetError, EmptyPoolError, SelectionError
 from selection.options import CandidateKind, SelectionOptions
 from selection.registry import needed_signals, rank
 from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
@@ -146,6 +146,8 @@ def rank_constrained(
     classes: IntArray | None = None
     if options.class_balance:
         classes = signals.labels
+        if classes is None and signals.probs is None:
+            raise SelectionError("class_balance needs probs or labels; neither was given.")
         if classes is None:
             classes = given(signals.probs).argmax(axis=1)
 
@@ -163,6 +165,8 @@ def rank_constrained(
 
     if options.duplicate_similarity is None:
         return ranked(budget)
+    if signals.features is None:
+        raise SelectionError("duplicate_similarity needs features; none were given.")
     return without_duplicates(
         ranked,
         given(signals.features),

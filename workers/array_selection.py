@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.storage.npy import open_npy
+from selection.catalog import Signal
 from selection.errors import OverlapError, SelectionError, ShapeError
 from selection.k_centers import estimate_run
 from selection.mapped import take_rows
 from selection.options import SelectionOptions, options_from_json
+from selection.registry import needed_signals
 from selection.select import Pool, Selected, Streams, select
 from selection.types import NEVER_LEARNED, FloatArray, IntArray, Rows, Signals
 from selection.watch import Watch
@@ -85,6 +88,7 @@ def select_from_arrays(
     started = time.perf_counter()
     watch = Watch(device, state_file=state_file)
     asked = options_from_json(options)
+    _refuse_missing(strategy, arrays, asked)
     if "WORLD_SIZE" in os.environ and strategy == "k_centers":
         _refuse_in_shards(arrays, asked, watch)
         selected, n_pool = _select_in_shards(arrays, budget, seed), None
@@ -104,6 +108,19 @@ def select_from_arrays(
             _save(path, found[name])
     watch.remove()
     return _summary(strategy, selected, n_pool, time.perf_counter() - started, outputs["index"])
+
+
+def _refuse_missing(strategy: str, arrays: Arrays, asked: SelectionOptions) -> None:
+    """Refuse a selection whose files are not all given; the message names the option."""
+    for signal in sorted(needed_signals(strategy)):
+        if signal not in arrays.measured:
+            option = "--forgetting" if signal is Signal.FORGETTING_COUNTS else f"--{signal}"
+            raise SelectionError(f"{strategy} needs {signal}; give {option}.")
+    has_labeled = arrays.labeled is not None or arrays.labeled_features is not None
+    if asked.finds_neighbours and not (arrays.features is not None and has_labeled):
+        raise SelectionError(
+            "--candidates neighbours needs --features, and --labeled or --labeled-features."
+        )
 
 
 def estimate_selection(strategy: str, arrays: Arrays, budget: int) -> str:
@@ -168,11 +185,13 @@ def _labeled_features(
 
 
 def _load(path: Path) -> AnyArray:
+    if not path.exists():
+        raise ShapeError(f"There is no file {path}.")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        array = open_npy(path)
+    except ValueError as error:
         raise ShapeError(f"{path} is no NumPy file: {error}.") from None
-    if not isinstance(array, np.ndarray) or array.ndim == 0:
+    if array.ndim == 0:
         raise ShapeError(f"{path} must hold one array with a row for each item.")
     return array
 

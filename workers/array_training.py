@@ -48,6 +48,8 @@ def train_on_arrays(
     if classes.ndim != 1 or not np.issubdtype(classes.dtype, np.integer) or len(classes) == 0:
         raise ValueError(f"{labels} must hold class indices [n], whole numbers.")
     is_spread = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"There is no device {device} here: torch finds no GPU.")
     if device == "cuda" and is_spread:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
         torch.cuda.set_device(device)

@@ -177,6 +177,8 @@ class TestBadInput:
             ("best", 2, [], "known are"),
             ("k_centers", 2, [], "needs features"),
             ("margin", 2, ["--candidates", "far:3"], "far"),
+            ("margin", 2, ["--candidates", "neighbours:3"], "needs --features, and --labeled"),
+            ("margin", 2, ["--duplicate-similarity", "0.9"], "needs features"),
             ("margin", 2, ["--candidates", "30"], "neighbours:K"),
             ("margin", 2, ["--recall"], "set candidates"),
             ("margin", 2, ["--estimate"], "Only k_centers"),
@@ -191,6 +193,8 @@ class TestBadInput:
     def test_no_array_at_all_and_no_array_in_a_file(self, svp: Svp, folder: Path) -> None:
         with pytest.raises(SelectionError, match="--features or --probs"):
             svp("uniform", 1)
+        with pytest.raises(SelectionError, match="There is no file"):
+            svp("uniform", 1, probs="q.npy")
         (folder / "p.npy").write_bytes(b"text")
         with pytest.raises(SelectionError, match="no NumPy file"):
             svp("uniform", 1, probs="p.npy")

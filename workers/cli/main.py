@@ -16,6 +16,7 @@ app = typer.Typer(
     name="svp",
     help="A labeling service that selects by proxy.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # else [n, d] in a help text is taken for markup
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -39,7 +40,7 @@ def run() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
-    except (DomainError, ValueError, TimeoutError) as error:
+    except (DomainError, ValueError, TimeoutError, FileNotFoundError) as error:
         typer.echo(f"svp: {error}", err=True)
         sys.exit(1)
 

@@ -10,7 +10,9 @@ def select(  # noqa: PLR0913 - the command's options
     strategy: Annotated[str, typer.Argument(help="e.g. least_confidence, k_centers, badge.")],
     *,
     budget: Annotated[int, typer.Option(help="How many items to select.")],
-    out: Annotated[Path, typer.Option(help="int64 indices in order of selection (.npy).")],
+    out: Annotated[
+        Path | None, typer.Option(help="int64 indices in order of selection (.npy).")
+    ] = None,
     features: Annotated[Path | None, typer.Option(help="Features of all items, [n, d].")] = None,
     probs: Annotated[Path | None, typer.Option(help="Class probabilities, [n, C].")] = None,
     labels: Annotated[Path | None, typer.Option(help="Class indices, [n]: for core-sets.")] = None,
@@ -65,6 +67,8 @@ def select(  # noqa: PLR0913 - the command's options
     if estimate:
         typer.echo(estimate_selection(strategy, arrays, budget))
         return
+    if out is None:
+        raise ValueError("Give --out: where the indices are written.")
     summary = select_from_arrays(
         strategy,
         arrays,
@@ -108,7 +112,7 @@ def replay_selection(
         return
     raise ValueError(
         f"Round {number}: {found.strategy} differs from rank {found.first_difference} of {found.n} "
-        f"on, {where}."
+        f"on, repeated {where}."
     )
 
 

@@ -20,7 +20,10 @@ def train(
     """Train a model on arrays; under torchrun the processes share each minibatch."""
     from workers.array_training import train_on_arrays  # noqa: PLC0415
 
-    overrides = json.loads(recipe)
+    try:
+        overrides = json.loads(recipe)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--recipe is no JSON ({error}); e.g. '{{\"epochs\": 12}}'.") from None
     if not isinstance(overrides, dict):
         raise ValueError(  # noqa: TRY004 - of the text, which svp says in one sentence
             f"--recipe must be a JSON object, not {recipe}."
