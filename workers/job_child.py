@@ -24,6 +24,8 @@ from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.predict import predict
 from models.train import TrainingStopped, train
+from selection.registry import rank
+from selection.types import Signals
 from selection.watch import SelectionStopped
 from workers.context import JobContext
 from workers.jobs import run_job
@@ -47,11 +49,12 @@ def main() -> int:
 
 
 def _warm_up() -> None:
-    """Take one step of training, so that a job's seconds hold no first-use cost of torch."""
+    """Train and select once, so that a job's seconds hold no first-use cost of torch and numba."""
     images = Images(np.zeros((4, 8, 8, 1), np.uint8))
     recipe = resolve_recipe("preact8", {"epochs": 1})
     labels = np.arange(4, dtype=np.int64) % 2
-    predict(train("preact8", recipe, images, labels, 2, 0), images)
+    probs = predict(train("preact8", recipe, images, labels, 2, 0), images).probs
+    rank("least_confidence", Signals(len(probs), probs), 1, np.random.default_rng(0))
 
 
 def _watch_stdin(stop: threading.Event) -> None:
