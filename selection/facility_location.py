@@ -14,7 +14,7 @@ from selection.k_centers_filter import largest_value
 from selection.types import FloatArray, Rows, Scores
 
 BOUNDED = 64  # candidates whose float32 bounds are computed in one pass over the items
-EXACT = 8  # candidates whose float64 gains are
+EXACT = 4  # candidates whose float64 gains are
 FITTING = 1e10  # largest values between this and its inverse have squares in float32
 FARTHEST = 1e100  # where items lie within FITTING
 N_PARTS = 64  # of the items; their sums are added in order, whatever the number of threads
