@@ -132,8 +132,7 @@ def estimate_selection(strategy: str, arrays: Arrays, budget: int) -> str:
     if strategy != "k_centers":
         raise SelectionError(f"Only k_centers estimates its time; {strategy} takes one pass or so.")
     opened = open_arrays(arrays)
-    if "features" not in opened.signals:
-        raise SelectionError("k_centers needs features; give --features.")
+    _refuse_missing(strategy, arrays, SelectionOptions())
     m = 0 if opened.labeled_features is None else len(opened.labeled_features)
     found = estimate_run(opened.signals["features"], m, budget, opened.pool_index)
     return f"k_centers of {budget:,} out of {len(opened.pool_index):,} items needs {found}."

@@ -69,7 +69,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         options=options,
         initial=_newest_proxy(context, project) if recipe.warm_start else None,
         device=context.device,
-        hooks=context.hooks.on_trained_call(lambda: _begin_selecting(context)),
+        hooks=replace(context.hooks, on_trained=lambda: _begin_selecting(context)),
     )
     facts = None
     if result.proxy is not None:

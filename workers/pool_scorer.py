@@ -59,6 +59,7 @@ class PoolScorer:
             self._brought = _fitting(features, len(pool))
         self._classes = np.full(len(pool_index), -1)
         self._confidences = np.zeros(len(pool_index))
+        self._proxys_labeled: FloatArray | None = None  # measured once, however often rows are
 
     def pool(self) -> Pool:
         """Return the pool as a selection looks at it."""
@@ -82,9 +83,10 @@ class PoolScorer:
             self._remember(rows, predicted)
             probs = predicted.probs
             if with_features:
-                features = predicted.features
-                of_labeled = self._predict(self._proxy, self._labeled_index, with_features=True)
-                labeled = of_labeled.features
+                if self._proxys_labeled is None:
+                    of_labeled = self._predict(self._proxy, self._labeled_index, with_features=True)
+                    self._proxys_labeled = of_labeled.features
+                features, labeled = predicted.features, self._proxys_labeled
         return Signals(len(rows), probs, features, labeled)
 
     def suggest(self, rows: Rows) -> tuple[IntArray, npt.NDArray[np.float64]] | None:

@@ -70,10 +70,6 @@ class RoundHooks:
     on_trained: Callable[[], None] | None = None
     should_stop: Callable[[], bool] | None = None
 
-    def on_trained_call(self, on_trained: Callable[[], None]) -> "RoundHooks":
-        """Return these hooks with a call between training and selection."""
-        return replace(self, on_trained=on_trained)
-
     @property
     def selection_file(self) -> Path | None:
         """Where a long selection keeps its state: beside the training's checkpoint."""

@@ -10,9 +10,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
-from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl
+from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.db.queries import coresets as queries
-from app.db.session import transaction
 from app.db.tables import Coreset, Job
 from app.domain.errors import CoresetNotReady, NotFound
 from app.domain.states import JobState
@@ -21,7 +20,6 @@ from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut
 from app.services import coresets
 
 router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"])
-PAGE = 2000
 COLUMNS = ["rank", "item_id", "external_id", "index", "class", "score"]
 
 
@@ -85,7 +83,7 @@ def export(
         buffer = io.BytesIO()
         np.save(buffer, np.asarray(queries.kept_indices(session, found.id), np.int64))
         return Response(buffer.getvalue(), media_type="application/octet-stream")
-    rows = _pages(request.app.state.session_factory, found.id, project.classes)
+    rows = _rows(request.app.state.session_factory, found.id, project.classes)
     body = as_csv(rows, COLUMNS) if format_ == "csv" else as_jsonl(rows)
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
@@ -106,23 +104,18 @@ def _render(coreset: Coreset, job: Job) -> CoresetOut:
     )
 
 
-def _pages(
+def _rows(
     factory: sessionmaker[Session], coreset_id: int, classes: list[str]
 ) -> Iterator[CoresetItemOut]:
-    """Yield the items in pages of short transactions, so that an export holds none open."""
-    after = -1
-    while True:
-        with transaction(factory) as session:
-            page = queries.kept_items(session, coreset_id, after, PAGE)
-        for kept in page:
-            yield CoresetItemOut(
-                rank=kept.rank,
-                item_id=kept.item_id,
-                external_id=kept.external_id,
-                index=kept.index,
-                class_=classes[kept.class_index],
-                score=kept.score,
-            )
-        if len(page) < PAGE:
-            return
-        after = page[-1].rank
+    def read_page(session: Session, after: int, limit: int) -> list[queries.KeptItem]:
+        return queries.kept_items(session, coreset_id, after, limit)
+
+    for kept in in_pages(factory, read_page, lambda kept: kept.rank):
+        yield CoresetItemOut(
+            rank=kept.rank,
+            item_id=kept.item_id,
+            external_id=kept.external_id,
+            index=kept.index,
+            class_=classes[kept.class_index],
+            score=kept.score,
+        )

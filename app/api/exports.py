@@ -1,12 +1,40 @@
-"""Streams of rows as JSON lines or CSV."""
+"""Streams of rows, read in pages and written as JSON lines or CSV."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import transaction
 from app.schemas.common import Response
 
+Row = TypeVar("Row")
+PAGE = 2000
 EXPORT_TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+
+
+def in_pages(
+    factory: sessionmaker[Session],
+    read_page: Callable[[Session, int, int], Sequence[Row]],
+    place_of: Callable[[Row], int],
+) -> Iterator[Row]:
+    """Yield rows in pages of short transactions, so that an export holds none open.
+
+    Args:
+        factory: of sessions.
+        read_page: (session, place, limit) -> up to `limit` rows after the place, ascending.
+        place_of: place of a row, from 0.
+    """
+    after = -1
+    while True:
+        with transaction(factory) as session:
+            page = read_page(session, after, PAGE)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = place_of(page[-1])
 
 
 def as_jsonl(rows: Iterable[Response]) -> Iterator[str]:

@@ -8,9 +8,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
-from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl
+from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.db.queries import labels as queries
-from app.db.session import transaction
 from app.schemas.common import problems
 from app.schemas.labeling import AnswersOut, ExportedLabelOut, ItemsIn, LabelsIn, SkipsIn
 from app.schemas.progress import AnnotatorOut
@@ -18,7 +17,6 @@ from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.skipping import submit_skips
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
-PAGE = 2000
 COLUMNS = [
     "item_id", "external_id", "index", "class", "source", "round", "is_control", "resolved_at"
 ]  # fmt: skip
@@ -88,7 +86,7 @@ def export(
     format_: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl",
 ) -> StreamingResponse:
     """Stream the resolved labels in order of import, as JSON lines or CSV."""
-    rows = _pages(request.app.state.session_factory, project.id, project.classes)
+    rows = _rows(request.app.state.session_factory, project.id, project.classes)
     body = as_csv(rows, COLUMNS) if format_ == "csv" else as_jsonl(rows)
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
@@ -101,25 +99,20 @@ def list_annotators(
     return [AnnotatorOut.model_validate(w) for w in queries.work_by_annotator(session, project.id)]
 
 
-def _pages(
+def _rows(
     factory: sessionmaker[Session], project_id: int, classes: list[str]
 ) -> Iterator[ExportedLabelOut]:
-    """Yield the labels in pages of short transactions, so that an export holds none open."""
-    after = -1
-    while True:
-        with transaction(factory) as session:
-            page = queries.export_page(session, project_id, after, PAGE)
-        for label in page:
-            yield ExportedLabelOut(
-                item_id=label.item_id,
-                external_id=label.external_id,
-                index=label.index,
-                class_=classes[label.class_index],
-                source=label.source,
-                round=label.round_number,
-                is_control=label.is_control,
-                resolved_at=label.resolved_at,
-            )
-        if len(page) < PAGE:
-            return
-        after = page[-1].index
+    def read_page(session: Session, after: int, limit: int) -> list[queries.ExportedLabel]:
+        return queries.export_page(session, project_id, after, limit)
+
+    for label in in_pages(factory, read_page, lambda label: label.index):
+        yield ExportedLabelOut(
+            item_id=label.item_id,
+            external_id=label.external_id,
+            index=label.index,
+            class_=classes[label.class_index],
+            source=label.source,
+            round=label.round_number,
+            is_control=label.is_control,
+            resolved_at=label.resolved_at,
+        )
