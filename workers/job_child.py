@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 
+import joblib
 import numpy as np
 import structlog
 import torch
@@ -37,7 +38,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's affair
     settings = read_settings()
     configure_logging(settings)
-    torch.set_num_threads(settings.worker_threads or os.cpu_count() or 1)
+    torch.set_num_threads(settings.worker_threads or joblib.cpu_count())
     _warm_up()
     line = sys.stdin.readline()
     if not line:

@@ -1,6 +1,5 @@
 """Runs an experiment: its arms over its seeds, in process or through a service, with progress."""
 
-import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from rich.console import Console
@@ -52,7 +52,7 @@ def run_experiment(
         ExperimentError: the folder holds lines of another experiment.
     """
     run_id = _claim_folder(experiment, place.out)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(joblib.cpu_count())  # that this process may use
     results = []
     with _Bars.shown(experiment, place.client, console) as bars:
         for seed in seeds:
