@@ -13,6 +13,7 @@ from models.data.arrays import Images, Inputs, InputSpec
 from models.feed import part
 from models.folding import folded_features
 from models.network import to_tensors
+from models.precision import autocast, usable_dtype
 from models.trained import TrainedModel
 
 FloatArray = npt.NDArray[np.float32]
@@ -43,7 +44,8 @@ def predict(
 ) -> Predictions:
     """Return the model's predictions in the inputs' order, without augmentation.
 
-    The published code scored with random crops, which made its scores noisy.
+    The published code scored with random crops, which made its scores noisy. Features are computed
+    in the recipe's precision, probabilities of them in float32.
 
     Args:
         trained: the model.
@@ -61,15 +63,17 @@ def predict(
     n, step = len(inputs), minibatch or suitable_minibatch(inputs.spec, device)
     probs = _new_array(out, "probs", (n, trained.n_classes))
     features = _new_array(out, "features", (n, network.n_features)) if with_features else None
+    dtype = usable_dtype(trained.recipe.precision, device)
     with torch.inference_mode():
         for start in range(0, n, step):
             stop = min(start + step, n)
-            found = features_of(*to_tensors(part(inputs, start, stop), device))
+            with autocast(dtype, device):
+                found = features_of(*to_tensors(part(inputs, start, stop), device)).float()
             # float64: rows sum to 1 within float32's last bits whatever the number of classes.
             found_probs = torch.softmax(network.head(found).double(), dim=1)
             probs[start:stop] = found_probs.float().cpu().numpy()
             if features is not None:
-                features[start:stop] = found.float().cpu().numpy()
+                features[start:stop] = found.cpu().numpy()
     return Predictions(probs, features)
 
 

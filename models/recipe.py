@@ -23,7 +23,7 @@ class Schedule(StrEnum):
 
 
 class Precision(StrEnum):
-    """What a GPU multiplies in; the CPU and the weights stay at float32."""
+    """What matrix products are computed in where the device can; weights stay at float32."""
 
     FLOAT32 = "float32"
     BF16 = "bf16"
@@ -60,7 +60,7 @@ class Recipe:
         warmup_fraction: share of the steps in which `one_cycle` rises.
         nesterov: whether SGD's momentum looks ahead.
         decay_norms: whether biases and the weights of norms are decayed too.
-        precision: of the matrix products on a GPU.
+        precision: of the matrix products, in training and scoring (models.precision).
         compile: whether to compile the network where that works.
         cutout: side in pixels of the square that is blanked in each image; 0 = none.
         random_resized_crop: whether to crop at a random scale and aspect (ImageNet).

@@ -4,7 +4,6 @@ Where this machine cannot do what the recipe asks for, the step is done plainly 
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,9 +11,8 @@ from torch import Tensor
 
 from models.distributed import spread
 from models.network import Network
+from models.precision import autocast, usable_dtype
 from models.recipe import Precision, Recipe
-
-DTYPES = {Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
 class SGDStep:
@@ -24,7 +22,11 @@ class SGDStep:
         self.notes: list[str] = []
         self.optimizer = make_optimizer(network, recipe)
         self._device = device
-        self._dtype = self._usable_dtype(recipe.precision)
+        self._dtype = usable_dtype(recipe.precision, device)
+        if self._dtype is None and recipe.precision is not Precision.FLOAT32:
+            self.notes.append(
+                f"{recipe.precision} does not pay on this CPU; it trained in float32."
+            )
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype is torch.float16)
         self._plain: Callable[..., Tensor] = spread(network, device)
         self._forward: Callable[..., Tensor] = self._plain
@@ -35,7 +37,7 @@ class SGDStep:
 
     def logits(self, minibatch: tuple[Tensor, ...]) -> Tensor:
         """Return the network's logits as float32, [n, C]."""
-        with self._autocast():
+        with autocast(self._dtype, self._device):
             if self._forward is self._plain:
                 return self._plain(*minibatch).float()
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
@@ -68,19 +70,6 @@ class SGDStep:
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state["scaler"])
-
-    def _usable_dtype(self, precision: Precision) -> torch.dtype | None:
-        if precision is Precision.FLOAT32:
-            return None
-        if not self._device.startswith("cuda"):
-            self.notes.append(f"{precision} is for a GPU; the CPU trained in float32.")
-            return None
-        return DTYPES[precision]
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._dtype is None:
-            return nullcontext()
-        return torch.autocast("cuda", dtype=self._dtype)
 
 
 def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:

@@ -1,5 +1,6 @@
 """What a recipe asks of the engine is done, or a note says that this machine cannot."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from models.catalog import resolve_recipe
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Images
 from models.fasttext_sgd import FastTextStep
-from models.recipe import Recipe
+from models.precision import usable_dtype
+from models.predict import predict
+from models.recipe import Precision, Recipe
 from models.registry import build
 from models.sgd import SGDStep, make_optimizer
 from models.train import TrainedModel, TrainingDivergedError, TrainingStopped, train
@@ -111,14 +114,47 @@ class TestOptimizer:
         assert not same_bits(fit_with({"nesterov": True}), fit_with({}))
 
 
+@pytest.mark.skipif(
+    usable_dtype(Precision.BF16, "cpu") is None, reason="this CPU has no bf16 instructions"
+)
+class TestBf16OnTheCPU:
+    def test_it_is_another_sum_but_the_same_bits_each_time(self) -> None:
+        trained = fit_with({"precision": "bf16"})
+        assert trained.notes == ()
+        assert same_bits(trained, fit_with({"precision": "bf16"}))
+        assert not same_bits(trained, fit_with({}))
+        assert {w.dtype for w in weights(trained) if w.is_floating_point()} == {torch.float32}
+
+    def test_a_resumed_training_ends_with_the_same_bits(self, tmp_path: Path) -> None:
+        overrides = {"precision": "bf16", "epochs": 4}
+        checkpoint = CheckpointFile(tmp_path / "checkpoint.pt")
+        stops = iter([False] * 5)
+        with pytest.raises(TrainingStopped):
+            fit_with(overrides, checkpoint=checkpoint, should_stop=lambda: next(stops, True))
+        assert same_bits(fit_with(overrides, checkpoint=checkpoint), fit_with(overrides))
+
+    def test_scores_are_those_of_float32_to_bf16s_rounding(self) -> None:
+        inputs, _, _ = make_set("preact8")
+        trained = fit_with({"precision": "bf16"})
+        exact = replace(trained, recipe=trained.recipe.with_overrides({"precision": "float32"}))
+        found, plain = (predict(t, inputs, with_features=True) for t in (trained, exact))
+        assert found.features is not None
+        assert plain.features is not None
+        scale = np.abs(plain.features).max()
+        assert 0 < np.abs(found.features - plain.features).max() < 0.05 * scale
+        np.testing.assert_allclose(found.probs, plain.probs, atol=0.05)
+
+
 class TestWhatTheMachineCannotDo:
     @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-    def test_the_cpu_trains_in_float32_and_says_so(self, precision: str) -> None:
+    def test_a_cpu_without_it_trains_in_float32_and_says_so(
+        self, precision: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
         notes: list[tuple[str, ...]] = []
         trained = fit_with({"precision": precision}, on_progress=lambda p: notes.append(p.notes))
-        assert (
-            notes[0] == trained.notes == (f"{precision} is for a GPU; the CPU trained in float32.",)
-        )
+        said = f"{precision} does not pay on this CPU; it trained in float32."
+        assert notes[0] == trained.notes == (said,)
         assert same_bits(trained, fit_with({}))
 
     def test_a_network_that_does_not_compile_trains_plainly(

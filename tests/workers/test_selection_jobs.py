@@ -347,13 +347,13 @@ class TestNotes:
     def test_what_this_machine_could_not_do_is_part_of_the_models_provenance(
         self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
     ) -> None:
-        recipe = {**PROXY.recipe, "precision": "bf16", "momentum": 0.5}
+        recipe = {**PROXY.recipe, "precision": "fp16", "momentum": 0.5}
         project_id = make_project(proxy=ModelChoice("fasttext", recipe))
         start(session_factory, project_id)
         do_job(project_id)
         with transaction(session_factory) as session:
             (note,) = session.scalars(select(Model)).one().provenance["notes"]
-        assert note == "bf16 is for a GPU; the CPU trained in float32."
+        assert note == "fp16 does not pay on this CPU; it trained in float32."
 
 
 class TestWarmStart:

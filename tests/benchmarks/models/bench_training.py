@@ -4,7 +4,8 @@
     SVP_DATA_DIR=... python bench_training.py --out ../../../docs/results/models/training.json
 
 CIFAR10 (preact20) and scikit-learn's digits (preact8, preact20). Both sides train the same network
-from fresh weights for one epoch in turns.
+from fresh weights for one epoch in turns; "bf16" is the precision of the `fast` recipes, where the
+CPU has it.
 """
 
 import argparse
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the packag
 from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.data.readers import Part, read_cifar10, read_digits
+from models.recipe import Recipe
 from models.registry import fresh_network
 from models.train import train
 from tests.benchmarks.models.published_loop import PilImages, train_epoch, without_normalisation
@@ -48,12 +50,14 @@ def against_the_published_loop(
         network = without_normalisation(fresh_network(model, recipe, images, n_classes))
         train_epoch(network, loaded, recipe)
 
-    def ours(count_forgetting: bool = False) -> None:
+    halved = recipe.with_overrides({"precision": "bf16"})
+
+    def ours(recipe: Recipe = recipe, *, count_forgetting: bool = False) -> None:
         train(model, recipe, images, labels, n_classes, 0, count_forgetting=count_forgetting)
 
-    rivals = [Rival(f"{model}, ours", ours)]
+    rivals = [Rival(f"{model}, ours", ours), Rival(f"{model}, ours, bf16", lambda: ours(halved))]
     if with_counting:
-        rivals.append(Rival(f"{model}, ours, counting forgetting", lambda: ours(True)))
+        rivals.append(Rival(f"{model}, ours, counting forgetting", lambda: ours(count_forgetting=True)))
     return compare(Rival(f"{model}, published loop", published), rivals, repeats, clock)
 
 
