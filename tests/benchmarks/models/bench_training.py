@@ -57,7 +57,8 @@ def against_the_published_loop(
 
     rivals = [Rival(f"{model}, ours", ours), Rival(f"{model}, ours, bf16", lambda: ours(halved))]
     if with_counting:
-        rivals.append(Rival(f"{model}, ours, counting forgetting", lambda: ours(count_forgetting=True)))
+        name = f"{model}, ours, counting forgetting"
+        rivals.append(Rival(name, lambda: ours(count_forgetting=True)))
     return compare(Rival(f"{model}, published loop", published), rivals, repeats, clock)
 
 
