@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from app.client import Client
-from workers.simulation.config import ExperimentConfig, load_experiment
+from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.load import load_experiment
 from workers.simulation.results import RoundLine, read_lines
 from workers.simulation.run import Place, run_experiment
 
@@ -52,12 +53,14 @@ def write_tiny(folder: Path) -> Path:
     return path
 
 
-def tiny(folder: Path, *overrides: str) -> ExperimentConfig:
+def tiny(folder: Path, *overrides: str) -> ActiveLearningConfig:
     """Return the tiny experiment with overrides."""
-    return load_experiment(str(write_tiny(folder)), overrides)
+    found = load_experiment(str(write_tiny(folder)), overrides)
+    assert isinstance(found, ActiveLearningConfig)
+    return found
 
 
-def run(experiment: ExperimentConfig, out: Path, client: Client | None = None) -> Lines:
+def run(experiment: ActiveLearningConfig, out: Path, client: Client | None = None) -> Lines:
     """Run the experiment and return its lines."""
     place = Place(out, client=client)
     run_experiment(experiment, experiment.seeds, place, Console(quiet=True))

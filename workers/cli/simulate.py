@@ -40,7 +40,7 @@ def simulate(
 ) -> None:
     """Replay an experiment, in process or through the service; go on where it was cut off."""
     from workers.reports.report import write_report  # noqa: PLC0415
-    from workers.simulation.config import load_experiment  # noqa: PLC0415
+    from workers.simulation.load import load_experiment  # noqa: PLC0415
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
     config = load_experiment(experiment, overrides or [])
@@ -73,7 +73,7 @@ def experiments() -> None:
     """List the bundled experiments."""
     from rich.table import Table  # noqa: PLC0415
 
-    from workers.simulation.config import bundled  # noqa: PLC0415
+    from workers.simulation.load import bundled  # noqa: PLC0415
 
     table = Table("name", "title", "data", "arms", "seeds", "labels")
     for name, config in bundled().items():
@@ -95,7 +95,7 @@ def demo(
 ) -> None:
     """Start a service of its own and let an oracle label 1,797 real images; compare selectors."""
     from workers.reports.demo import write_demo  # noqa: PLC0415
-    from workers.simulation.config import load_experiment  # noqa: PLC0415
+    from workers.simulation.load import load_experiment  # noqa: PLC0415
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
     console = _console()

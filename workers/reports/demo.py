@@ -11,13 +11,13 @@ from rich.console import Console
 
 from workers.reports.plots import plot_arms
 from workers.reports.tables import speedup_markdown, speedup_table
-from workers.simulation.config import ExperimentConfig
+from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.results import ArmResult, software_versions
 
 
 def write_demo(
     arms: Sequence[ArmResult],
-    experiment: ExperimentConfig,
+    experiment: ActiveLearningConfig,
     seed: int,
     seconds: float,
     out: Path,

@@ -15,9 +15,10 @@ from rich.table import Table
 
 from workers.reports.plots import plot_report
 from workers.reports.statistics import Estimate, Point, points_of, speedups
-from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.config import ExperimentError
+from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.load import read_experiment
 from workers.simulation.results import PARTS, ArmResult, RoundLine, read_lines, summarize
-from workers.simulation.run import EXPERIMENT_FILE
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ def write_report(folders: Sequence[Path], out: Path) -> Report:
 
 def _read(
     folders: Sequence[Path],
-) -> tuple[ExperimentConfig, dict[tuple[str, int], list[RoundLine]]]:
+) -> tuple[ActiveLearningConfig, dict[tuple[str, int], list[RoundLine]]]:
     experiments = []
     lines: dict[tuple[str, int], list[RoundLine]] = {}
     for folder in folders:
-        path = folder / EXPERIMENT_FILE
-        if not path.exists():
-            raise ExperimentError(f"{folder} holds no run; `svp simulate` writes one with --out.")
-        experiments.append(ExperimentConfig.model_validate_json(path.read_text()))
+        experiment = read_experiment(folder)
+        if not isinstance(experiment, ActiveLearningConfig):
+            raise ExperimentError(f"{folder} holds a {experiment.kind}, which has no report yet.")
+        experiments.append(experiment)
         lines |= read_lines(folder)
     if len({experiment.hash for experiment in experiments}) > 1:
         names = ", ".join(f"{e.name} ({e.hash})" for e in experiments)
@@ -101,7 +102,7 @@ def _read(
     return experiments[0], {key: lines[key] for key in order}
 
 
-def _facts(experiment: ExperimentConfig, lines: Sequence[RoundLine]) -> dict[str, str]:
+def _facts(experiment: ActiveLearningConfig, lines: Sequence[RoundLine]) -> dict[str, str]:
     budgets = experiment.budgets
     vias = sorted({line.via for line in lines})
     return {

@@ -20,8 +20,9 @@ from models.data.readers import Part
 from models.train import TrainedModel, TrainProgress, load_model
 from selection.options import needs_proxy
 from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
-from workers.simulation.config import ExperimentConfig, ModelConfig
+from workers.simulation.config import ModelConfig
 from workers.simulation.data import DataSet, model_inputs
+from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
 from workers.simulation.results import LineFile, RoundLine
 from workers.target_step import run_target_step
@@ -60,7 +61,7 @@ class RunContext:
         shared: what the arms of a seed need not compute twice.
     """
 
-    experiment: ExperimentConfig
+    experiment: ActiveLearningConfig
     arm: str
     seed: int
     data: DataSet

@@ -1,4 +1,4 @@
-"""What an experiment writes: one JSON line a round, appended whole, and read back to go on."""
+"""What experiments write: JSON lines, appended whole, and read back to go on."""
 
 import json
 import os
@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 PARTS = ("training", "inference", "selection")
 
@@ -65,20 +68,122 @@ class RoundLine:
         return sum(self.seconds.get(part, 0.0) for part in PARTS)
 
 
-class LineFile:
-    """The lines of one arm and seed; a line that was cut off by a crash is dropped."""
+@dataclass(frozen=True)
+class CoresetLine:
+    """One core-set: what an arm keeps of the pool with one seed, and the target trained on it.
 
-    def __init__(self, folder: Path, arm: str, seed: int) -> None:
+    Attributes:
+        strategy: that chose; "uniform" in the arm "all", the row of 100%.
+        selector: name in models.catalog; "none" where the strategy needs none.
+        selector_epochs: of its recipe; None without one.
+        fraction: of the pool, 0..1.
+        indices: pool indices that are kept, in order of selection.
+        selector_error: on the evaluation split, 0..1; None without a selector.
+        target_error: of the target trained on the core-set.
+        target_error_best: the lowest over its epochs; None unless the experiment asks for it.
+        seconds: data selection by part, as if the selector had been trained for this line alone,
+            and evaluation beside them.
+        target_seconds: training of the target.
+        recipe_hash: of the selector's recipe; None without one.
+    """
+
+    experiment: str
+    experiment_hash: str
+    data: str
+    arm: str
+    seed: int
+    strategy: str
+    selector: str
+    selector_epochs: int | None
+    fraction: float
+    n_kept: int
+    n_pool: int
+    indices: list[int]
+    selector_error: float | None
+    target_error: float
+    target_error_best: float | None
+    seconds: dict[str, float]
+    target_seconds: float
+    device: str
+    recipe_hash: str | None
+    target_recipe_hash: str
+    via: str
+    kind: str = "core_set"
+    versions: dict[str, str] = field(default_factory=software_versions)
+
+    @property
+    def selection_seconds(self) -> float:
+        """Data selection runtime: training + inference + selection."""
+        return sum(self.seconds.get(part, 0.0) for part in PARTS)
+
+    @property
+    def total_seconds(self) -> float:
+        """Data selection and the target's training: to compare with the latter on everything."""
+        return self.selection_seconds + self.target_seconds
+
+
+@dataclass(frozen=True)
+class StudyLine:
+    """One model of a study with one seed after one epoch.
+
+    Attributes:
+        model: its key in the experiment's table `models`.
+        architecture: its name in models.catalog.
+        epochs: of the recipe.
+        epoch: after which this was measured, from 1.
+        error: on the evaluation split, 0..1.
+        train_seconds: training until here, without measurements.
+        scores_file: name of the file of per-item scores, beside the lines; see `read_scores`.
+    """
+
+    experiment: str
+    experiment_hash: str
+    data: str
+    model: str
+    architecture: str
+    seed: int
+    epochs: int
+    epoch: int
+    error: float
+    train_seconds: float
+    scores_file: str
+    device: str
+    recipe_hash: str
+    via: str
+    kind: str = "model_study"
+    versions: dict[str, str] = field(default_factory=software_versions)
+
+
+def read_scores(folder: Path, line: StudyLine) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the per-item scores of a study's line, each [n_pool], higher = sooner but for ranks.
+
+    Keys: entropy, least_confidence, margin; forgetting_events, how often each item was forgotten
+    so far, +inf where it was never right (not of a model that counts none); of the last epoch
+    k_centers_rank, the place in the greedy order, 0 for the first centres, which were drawn and
+    not ranked; items that were not reached share the last place.
+    """
+    with np.load(folder / line.scores_file) as stored:
+        return {name: stored[name].astype(np.float64) for name in stored.files}
+
+
+Line = TypeVar("Line", RoundLine, CoresetLine, StudyLine)
+
+
+class LinesOf(Generic[Line]):
+    """The lines of one arm (or model) and seed; a line that was cut off by a crash is dropped."""
+
+    def __init__(self, line_type: type[Line], folder: Path, arm: str, seed: int) -> None:
+        self.line_type: type[Line] = line_type
         self.path = folder / f"{arm}-seed{seed}.jsonl"
 
-    def read(self) -> list[RoundLine]:
-        """Return the whole lines, by round."""
+    def read(self) -> list[Line]:
+        """Return the whole lines, in the order they were written."""
         if not self.path.exists():
             return []
         whole = self.path.read_bytes().rpartition(b"\n")[0].splitlines()
-        return [RoundLine(**json.loads(line)) for line in whole]
+        return [self.line_type(**json.loads(line)) for line in whole]
 
-    def append(self, line: RoundLine) -> None:
+    def append(self, line: Line) -> None:
         """Write the line to the disk; it is there whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._drop_cut_off_line()
@@ -95,12 +200,24 @@ class LineFile:
                 os.truncate(self.path, whole)
 
 
+class LineFile(LinesOf[RoundLine]):
+    """The rounds of one arm and seed."""
+
+    def __init__(self, folder: Path, arm: str, seed: int) -> None:
+        super().__init__(RoundLine, folder, arm, seed)
+
+
 def read_lines(folder: Path) -> dict[tuple[str, int], list[RoundLine]]:
-    """Return the lines of every arm and seed in a run's folder."""
+    """Return the rounds of every arm and seed in a run's folder."""
+    return read_lines_of(RoundLine, folder)
+
+
+def read_lines_of(line_type: type[Line], folder: Path) -> dict[tuple[str, int], list[Line]]:
+    """Return the lines of every arm (or model) and seed in a run's folder."""
     runs = {}
     for path in sorted(folder.glob("*.jsonl")):
         arm, _, seed = path.stem.rpartition("-seed")
-        lines = LineFile(folder, arm, int(seed)).read()
+        lines = LinesOf(line_type, folder, arm, int(seed)).read()
         if lines:
             runs[arm, int(seed)] = lines
     return runs

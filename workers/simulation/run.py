@@ -15,14 +15,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from app.client import Client
 from models.train import TrainProgress, train
-from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.config import ExperimentError
 from workers.simulation.data import DataSet, data_folder, load_data, model_inputs
+from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.load import EXPERIMENT_FILE, read_experiment
 from workers.simulation.oracle import answer_key
 from workers.simulation.replay import RunContext, Shared, replay_arm
 from workers.simulation.results import ArmResult, RoundLine, summarize
 from workers.simulation.through_api import ServiceRun
 
-EXPERIMENT_FILE = "experiment.json"
 RUN_ID_FILE = "run-id"
 
 
@@ -42,7 +43,7 @@ class Place:
 
 
 def run_experiment(
-    experiment: ExperimentConfig, seeds: Sequence[int], place: Place, console: Console
+    experiment: ActiveLearningConfig, seeds: Sequence[int], place: Place, console: Console
 ) -> list[ArmResult]:
     """Run all arms over the seeds and return their results, arm by arm.
 
@@ -64,7 +65,7 @@ def run_experiment(
 
 
 def _run_seed(
-    experiment: ExperimentConfig,
+    experiment: ActiveLearningConfig,
     seed: int,
     data: DataSet,
     place: Place,
@@ -109,7 +110,7 @@ def read_run_id(out: Path) -> str:
     return (out / RUN_ID_FILE).read_text().strip()
 
 
-def _claim_folder(experiment: ExperimentConfig, out: Path) -> str:
+def _claim_folder(experiment: ActiveLearningConfig, out: Path) -> str:
     """Write the experiment into its folder, or check that it is the one there; return the run's id.
 
     Raises:
@@ -117,7 +118,7 @@ def _claim_folder(experiment: ExperimentConfig, out: Path) -> str:
     """
     path = out / EXPERIMENT_FILE
     if path.exists():
-        known = ExperimentConfig.model_validate_json(path.read_text())
+        known = read_experiment(out)
         if known.hash != experiment.hash:
             raise ExperimentError(
                 f"{out} holds runs of {known.name} with other settings ({known.hash}); choose "
@@ -131,7 +132,7 @@ def _claim_folder(experiment: ExperimentConfig, out: Path) -> str:
 
 
 def _announce(
-    experiment: ExperimentConfig, n_seeds: int, data: DataSet, device: str, console: Console
+    experiment: ActiveLearningConfig, n_seeds: int, data: DataSet, device: str, console: Console
 ) -> None:
     """Print the plan, and its hours by one timed epoch of each model."""
     budgets = experiment.budgets
@@ -154,7 +155,7 @@ def _announce(
     )
 
 
-def _item_seconds(experiment: ExperimentConfig, name: str, data: DataSet, device: str) -> float:
+def _item_seconds(experiment: ActiveLearningConfig, name: str, data: DataSet, device: str) -> float:
     """Return the seconds that one item of one epoch takes, after a first epoch to warm up."""
     model = experiment.models[name]
     n = min(len(data.pool), 256)
@@ -211,7 +212,7 @@ class _Bars:
     @classmethod
     @contextmanager
     def shown(
-        cls, experiment: ExperimentConfig, client: Client | None, console: Console
+        cls, experiment: ActiveLearningConfig, client: Client | None, console: Console
     ) -> Iterator["_Bars"]:
         columns = (
             TextColumn("{task.fields[arm]:<12}"),

@@ -19,10 +19,11 @@ from app.client import Client
 from app.config import read_settings
 from models.data.arrays import Images
 from tests.numpy_preact import probabilities
-from workers.simulation.config import ExperimentConfig
 from workers.simulation.data import load_data
+from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.load import read_experiment
 from workers.simulation.results import LineFile
-from workers.simulation.run import EXPERIMENT_FILE, read_run_id
+from workers.simulation.run import read_run_id
 from workers.simulation.through_api import project_name
 from workers.stack import Stack
 
@@ -37,7 +38,8 @@ def main() -> None:
     parser.add_argument("--round", type=int, default=2)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    experiment = ExperimentConfig.model_validate_json((given.run / EXPERIMENT_FILE).read_text())
+    experiment = read_experiment(given.run)
+    assert isinstance(experiment, ActiveLearningConfig)
     lines = LineFile(given.run, given.arm, given.seed).read()
     labeled = np.asarray([i for line in lines[: given.round] for i in line.indices])
     pool = load_data(experiment.data, given.seed).pool.content

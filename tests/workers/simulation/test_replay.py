@@ -16,11 +16,13 @@ from tests.experiments import Lines, indices, run, tiny, write_tiny
 from tests.support import wait_for
 from workers.reports.report import write_report
 from workers.reports.statistics import estimate, points_of, speedups
-from workers.simulation.config import ExperimentConfig, ExperimentError, bundled, load_experiment
+from workers.simulation.config import ExperimentError
+from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.load import bundled, load_experiment
 from workers.simulation.results import ArmResult, LineFile, summarize
 
 
-def replace_budget(experiment: ExperimentConfig, total_budget: int) -> ExperimentConfig:
+def replace_budget(experiment: ActiveLearningConfig, total_budget: int) -> ActiveLearningConfig:
     budgets = experiment.budgets.model_copy(update={"total_budget": total_budget})
     return experiment.model_copy(update={"budgets": budgets})
 
