@@ -9,11 +9,15 @@ import torch
 
 
 class CheckpointFile:
-    """The newest epoch end of one training, written at most every `every_seconds`."""
+    """The newest epoch end of one training, written at most every `every_seconds`.
 
-    def __init__(self, path: Path, every_seconds: float = 0.0) -> None:
+    One that `keeps_end` holds the last epoch in any case, so that training again only reads it.
+    """
+
+    def __init__(self, path: Path, every_seconds: float = 0.0, *, keeps_end: bool = False) -> None:
         self.path = path
         self.every_seconds = every_seconds
+        self.keeps_end = keeps_end
         self._saved_at = float("-inf")
 
     @property

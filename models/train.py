@@ -33,6 +33,8 @@ IntArray = npt.NDArray[np.int64]
 
 
 WholeTrainer = Callable[[str, Recipe, Inputs, IntArray, int, int], TrainedModel]
+EpochHook = Callable[[int, TrainedModel], float | None]
+"""Gets the epoch, from 1, and the model as it is then, not to be kept: training goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     initial: TrainedModel | None = None,
     checkpoint: CheckpointFile | None = None,
     on_progress: Callable[[TrainProgress], None] | None = None,
+    on_epoch: EpochHook | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainedModel:
     """Return a model trained on all inputs, with the last epoch's weights.
@@ -85,6 +88,9 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
         initial: a model of the same kind to start from; fresh weights otherwise.
         checkpoint: where epoch ends are kept, as often as it is due, and found again.
         on_progress: called at each epoch's end.
+        on_epoch: the same, with the model: to measure it. Numbers that it returns are kept, in the
+            checkpoint too, as the model's `measured`; its time is not training's. A resumed
+            training may repeat the epochs since the checkpoint, and the calls.
         should_stop: asked before each minibatch.
 
     Raises:
@@ -100,7 +106,7 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
             model, recipe, inputs, labels, n_classes, seed, device,
             count_forgetting=count_forgetting, initial=initial,
         )  # fmt: skip
-        return _train_epochs(run, checkpoint, on_progress, should_stop)
+        return _train_epochs(run, checkpoint, on_progress, on_epoch, should_stop)
     if count_forgetting or initial is not None:
         raise ValueError(f"{model} counts no forgetting events and has no warm start.")
     if should_stop and should_stop():
@@ -108,7 +114,8 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     train_whole: WholeTrainer = pkgutil.resolve_name(trainer)
     trained = train_whole(model, recipe, inputs, labels, n_classes, seed)
     _report_end(trained, on_progress)
-    return trained
+    value = on_epoch(recipe.epochs, trained) if on_epoch else None
+    return trained if value is None else replace(trained, measured=(value,))
 
 
 def _report_end(trained: TrainedModel, on_progress: Callable[[TrainProgress], None] | None) -> None:
@@ -121,6 +128,7 @@ def _train_epochs(
     run: TrainingRun,
     checkpoint: CheckpointFile | None,
     on_progress: Callable[[TrainProgress], None] | None,
+    on_epoch: EpochHook | None,
     should_stop: Callable[[], bool] | None,
 ) -> TrainedModel:
     """Train what is left of a run, from its checkpoint on, and return its model."""
@@ -136,7 +144,11 @@ def _train_epochs(
         while run.epoch < epochs:
             with run.watch.part("training"):
                 run.train_epoch(stops)
-            if checkpoint and checkpoint.is_due and rank == 0:
+            run.measure(on_epoch)
+            is_due = checkpoint and (
+                checkpoint.is_due or (checkpoint.keeps_end and run.epoch == epochs)
+            )
+            if checkpoint and is_due and rank == 0:
                 checkpoint.save(identity, run.state())
             if on_progress:
                 seconds, notes = run.watch.seconds["training"], tuple(run.sgd.notes)

@@ -34,6 +34,7 @@ class TrainedModel:
     forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
     pretrained_hash: str | None = None  # SHA-256 of the file that recipe.weights named
     notes: tuple[str, ...] = ()  # what the recipe asked for and this machine could not do
+    measured: tuple[float, ...] = ()  # what `on_epoch` of models.train returned, by epoch
 
     def save(self, path: Path) -> None:
         """Write weights and all that rebuilds the network as one safetensors file."""

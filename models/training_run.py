@@ -63,6 +63,7 @@ class TrainingRun:
         self.watch = Stopwatch(device)
         self.forgetting = ForgettingCounter(len(labels), device) if count_forgetting else None
         self.epoch, self.loss = 0, float("nan")
+        self.measured: list[float] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, 0, "weights"))
             self.network = fresh_network(model, recipe, inputs, n_classes)
@@ -102,6 +103,7 @@ class TrainingRun:
             "network": self.network.state_dict(),
             "seconds": self.watch.seconds["training"],
             "forgetting": self.forgetting.state() if self.forgetting else None,
+            "measured": self.measured,
             **self.sgd.state(),
         }
 
@@ -112,6 +114,7 @@ class TrainingRun:
         self.epoch, self.loss = state["epoch"], state["loss"]
         self.network.load_state_dict(state["network"])
         self.sgd.restore(state)
+        self.measured = list(state.get("measured", ()))  # checkpoints from before hold none
         self.watch.seconds["training"] = state["seconds"]
         if self.forgetting:
             self.forgetting.restore(state["forgetting"])
@@ -130,7 +133,14 @@ class TrainingRun:
             pretrained_hash=self.pretrained_hash,
             forgetting=self.forgetting.result() if self.forgetting else None,
             notes=tuple(self.sgd.notes),
+            measured=tuple(self.measured),
         )
+
+    def measure(self, on_epoch: Callable[[int, TrainedModel], float | None] | None) -> None:
+        """Let the caller measure the model after an epoch, and keep the number it returns."""
+        value = on_epoch(self.epoch, self.trained()) if on_epoch else None
+        if value is not None:
+            self.measured.append(value)
 
     def train_epoch(self, should_stop: Callable[[], bool] | None) -> None:
         """Train the next epoch and set `loss` to its mean.

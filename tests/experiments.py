@@ -5,7 +5,12 @@ from pathlib import Path
 from rich.console import Console
 
 from app.client import Client
-from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.kinds import (
+    ActiveLearningConfig,
+    AnyExperiment,
+    CoreSetConfig,
+    ModelStudyConfig,
+)
 from workers.simulation.load import load_experiment
 from workers.simulation.results import RoundLine, read_lines
 from workers.simulation.run import Place, run_experiment
@@ -43,6 +48,63 @@ selector = "target"
 strategy = "uniform"
 """
 
+CORE_SETS = """
+kind = "core_set"
+title = "Tiny core-sets"
+seeds = [3]
+fractions = [0.3, 0.5]
+
+[data]
+name = "digits"
+n_pool = 60
+n_evaluation = 40
+
+[models.proxy]
+model = "preact8"
+recipe = {epochs = 3, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+
+[models.target]
+model = "preact8"
+recipe = {epochs = 2, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+
+[arms.forgetting]
+selector = "proxy"
+strategy = "forgetting_events"
+
+[arms.entropy]
+selector = "proxy"
+strategy = "entropy"
+
+[arms.k_centers]
+selector = "target"
+strategy = "k_centers"
+initial_uniform = 6
+
+[arms.uniform]
+strategy = "uniform"
+"""
+
+STUDY = """
+kind = "model_study"
+title = "Tiny study"
+seeds = [3, 4]
+record_epochs = [1]
+initial_uniform = 6
+
+[data]
+name = "digits"
+n_pool = 60
+n_evaluation = 40
+
+[models.shallow]
+model = "preact8"
+recipe = {epochs = 3, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+
+[models.deep]
+model = "preact14"
+recipe = {epochs = 2, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+"""
+
 Lines = dict[tuple[str, int], list[RoundLine]]
 
 
@@ -58,6 +120,28 @@ def tiny(folder: Path, *overrides: str) -> ActiveLearningConfig:
     found = load_experiment(str(write_tiny(folder)), overrides)
     assert isinstance(found, ActiveLearningConfig)
     return found
+
+
+def tiny_core_sets(folder: Path, *overrides: str) -> CoreSetConfig:
+    """Return the tiny core-set experiment with overrides."""
+    (folder / "core-sets.toml").write_text(CORE_SETS)
+    found = load_experiment(str(folder / "core-sets.toml"), overrides)
+    assert isinstance(found, CoreSetConfig)
+    return found
+
+
+def tiny_study(folder: Path, *overrides: str) -> ModelStudyConfig:
+    """Return the tiny study of models with overrides."""
+    (folder / "study.toml").write_text(STUDY)
+    found = load_experiment(str(folder / "study.toml"), overrides)
+    assert isinstance(found, ModelStudyConfig)
+    return found
+
+
+def run_any(experiment: AnyExperiment, out: Path, client: Client | None = None) -> None:
+    """Run the experiment's seeds on one thread."""
+    place = Place(out, client=client, threads=1)
+    run_experiment(experiment, experiment.seeds, place, Console(quiet=True))
 
 
 def run(experiment: ActiveLearningConfig, out: Path, client: Client | None = None) -> Lines:

@@ -97,46 +97,81 @@ def run_coreset_step(
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
     needs = needed_signals(request.strategy)
-    selector, metrics = None, {}
+    selector: TrainedModel | None = None
+    metrics: dict[str, Any] = {}
     if needs:
-        counts_forgetting = Signal.FORGETTING_COUNTS in needs
-        with watch.part("training"):
-            selector = train(
-                model,
-                recipe,
-                labeled,
-                labels,
-                n_classes,
-                training_seed(seed, 0, "selector"),
-                device=device,
-                count_forgetting=counts_forgetting,
-                checkpoint=hooks.checkpoint,
-                on_progress=hooks.on_progress,
-                should_stop=hooks.should_stop,
-            )
-        metrics = evaluate(selector, evaluation, device, watch)
-    signals = _signals(labeled, labels, selector, needs, device, watch)
+        selector, metrics = train_selector(
+            labeled,
+            labels,
+            n_classes,
+            model,
+            recipe,
+            seed,
+            watch,
+            counts_forgetting=Signal.FORGETTING_COUNTS in needs,
+            evaluation=evaluation,
+            hooks=hooks,
+        )
+    signals = measure_signals(labeled, labels, selector, needs, watch)
     with watch.part("selection"):
-        ranking = _select(signals, request, seed, hooks, device)
+        ranking = choose(signals, request, seed, hooks, device)
     return CoresetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
 
 
-def _signals(
+def train_selector(
+    labeled: Inputs,
+    labels: IntArray,
+    n_classes: int,
+    model: str,
+    recipe: Recipe,
+    seed: int,
+    watch: Stopwatch,
+    *,
+    counts_forgetting: bool,
+    evaluation: Evaluation | None,
+    hooks: RoundHooks,
+) -> tuple[TrainedModel, dict[str, Any]]:
+    """Return the selection model, the same whatever it counts, and its metrics.
+
+    The seconds are the stopwatch's parts "training", those before a resumption included, and
+    "evaluation".
+    """
+    with watch.part("training"):
+        selector = train(
+            model,
+            recipe,
+            labeled,
+            labels,
+            n_classes,
+            training_seed(seed, 0, "selector"),
+            device=watch.device,
+            count_forgetting=counts_forgetting,
+            checkpoint=hooks.checkpoint,
+            on_progress=hooks.on_progress,
+            on_epoch=hooks.on_epoch,
+            should_stop=hooks.should_stop,
+        )
+    watch.at_least("training", selector.seconds)
+    return selector, evaluate(selector, evaluation, watch.device, watch)
+
+
+def measure_signals(
     labeled: Inputs,
     labels: IntArray,
     selector: TrainedModel | None,
     needs: frozenset[Signal],
-    device: str,
     watch: Stopwatch,
 ) -> Signals:
+    """Return what a strategy that `needs` this knows of the labeled items."""
     if selector is None:
         return Signals(len(labels), labels=labels)
     counts = None if selector.forgetting is None else finite_counts(selector.forgetting)
     if not needs & {Signal.PROBS, Signal.FEATURES}:
         return Signals(len(labels), labels=labels, forgetting_counts=counts)
     with watch.part("inference"):
-        wants_features = Signal.FEATURES in needs
-        predicted = predict(selector, labeled, device=device, with_features=wants_features)
+        predicted = predict(
+            selector, labeled, device=watch.device, with_features=Signal.FEATURES in needs
+        )
     return Signals(
         len(labels), predicted.probs, predicted.features, labels=labels, forgetting_counts=counts
     )
@@ -147,13 +182,15 @@ def finite_counts(forgetting: ForgettingCounts) -> IntArray:
     return np.where(forgetting.is_learned, forgetting.counts, NEVER_LEARNED)
 
 
-def _select(
+def choose(
     signals: Signals, request: CoresetRequest, seed: int, hooks: RoundHooks, device: str
 ) -> Ranking:
+    """Return the rows to keep of what `signals` tells of: the initial ones, then the strategy's."""
+
     def stream(purpose: str) -> np.random.Generator:
         return random_stream(seed, 0, f"core-set {purpose}")
 
-    initial = stream("initial").permutation(signals.n)[: request.initial_uniform]
+    initial = initial_rows(signals.n, request.initial_uniform, seed)
     rest = np.setdiff1d(np.arange(signals.n), initial)
     if len(initial):
         centres = None if signals.features is None else signals.features[initial]
@@ -171,3 +208,8 @@ def _select(
         np.concatenate([initial, rest[ranking.rows]]),
         np.concatenate([np.full(len(initial), first), ranking.scores]),
     )
+
+
+def initial_rows(n: int, n_initial: int, seed: int) -> IntArray:
+    """Return the rows of n that are drawn before a strategy looks."""
+    return random_stream(seed, 0, "core-set initial").permutation(n)[:n_initial]

@@ -17,7 +17,7 @@ from models.data.arrays import Inputs
 from models.predict import accuracy, predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
-from models.train import TrainedModel, TrainProgress, can_start, train
+from models.train import EpochHook, TrainedModel, TrainProgress, can_start, train
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
@@ -67,6 +67,7 @@ class RoundHooks:
 
     checkpoint: CheckpointFile | None = None
     on_progress: Callable[[TrainProgress], None] | None = None
+    on_epoch: EpochHook | None = None
     on_trained: Callable[[], None] | None = None
     should_stop: Callable[[], bool] | None = None
 
@@ -268,6 +269,7 @@ def _train_proxy(
             on_progress=hooks.on_progress,
             should_stop=hooks.should_stop,
         )
+    watch.at_least("training", trained.seconds)
     if is_fitting:
         return trained
     return replace(trained, notes=(*trained.notes, DOES_NOT_FIT))

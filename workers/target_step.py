@@ -67,7 +67,9 @@ def run_target_step(
             device=device,
             checkpoint=hooks.checkpoint,
             on_progress=hooks.on_progress,
+            on_epoch=hooks.on_epoch,
             should_stop=hooks.should_stop,
         )
+    watch.at_least("training", trained.seconds)
     metrics = evaluate(trained, evaluation, device, watch)
     return TargetResult(trained, metrics, watch.seconds)

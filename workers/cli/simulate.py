@@ -51,9 +51,11 @@ def simulate(
         if through_api or url:
             client = _connect(url, token, folder, console, stack)
         run_experiment(config, seed or config.seeds, Place(folder, device, client), console)
-    report = write_report([folder], folder / "report")
-    console.print(report.table())
-    console.print(f"Lines: {folder}/*.jsonl; report: {report.path}")
+    console.print(f"Lines: {folder}/*.jsonl")
+    if config.kind == "active_learning":
+        report = write_report([folder], folder / "report")
+        console.print(report.table())
+        console.print(f"Report: {report.path}")
 
 
 def report(
@@ -74,17 +76,13 @@ def experiments() -> None:
     from rich.table import Table  # noqa: PLC0415
 
     from workers.simulation.load import bundled  # noqa: PLC0415
+    from workers.simulation.plan import units_of  # noqa: PLC0415
 
-    table = Table("name", "title", "data", "arms", "seeds", "labels")
+    table = Table("name", "kind", "title", "data", "units", "seeds")
     for name, config in bundled().items():
-        budgets = config.budgets
+        units = ", ".join(units_of(config))
         table.add_row(
-            name,
-            config.title,
-            config.data.name,
-            ", ".join(config.arms),
-            str(len(config.seeds)),
-            f"{budgets.initial_budget} + {budgets.round_budget} ... {budgets.total_budget}",
+            name, config.kind, config.title, config.data.name, units, str(len(config.seeds))
         )
     _console().print(table)
 
@@ -95,17 +93,22 @@ def demo(
 ) -> None:
     """Start a service of its own and let an oracle label 1,797 real images; compare selectors."""
     from workers.reports.demo import write_demo  # noqa: PLC0415
+    from workers.simulation.kinds import ActiveLearningConfig  # noqa: PLC0415
     from workers.simulation.load import load_experiment  # noqa: PLC0415
+    from workers.simulation.results import read_lines, summarize  # noqa: PLC0415
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
     console = _console()
     began = time.perf_counter()
     config = load_experiment("digits")
+    assert isinstance(config, ActiveLearningConfig)  # noqa: S101 - it is our own
     with tempfile.TemporaryDirectory(prefix="svp-demo-") as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)  # the embedded Postgres runs as a user of its own
         client = _connect(None, None, Path(folder), console, stack)
         place = Place(Path(folder) / "run", client=client)
-        results = run_experiment(config, [seed], place, console)
+        run_experiment(config, [seed], place, console)
+        lines = read_lines(place.out)
+    results = [summarize(lines[arm, seed]) for arm in config.arms]
     write_demo(results, config, seed, time.perf_counter() - began, out, console)
     console.print(f"{time.perf_counter() - began:.0f} s in all.")
 

@@ -5,7 +5,7 @@ killed goes on where it was.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,62 +14,24 @@ import numpy.typing as npt
 
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.strategy import strategy_of_round
-from models.checkpoints import CheckpointFile
-from models.data.arrays import Inputs
-from models.data.readers import Part
-from models.train import TrainedModel, TrainProgress, load_model
+from models.train import TrainedModel, load_model
 from selection.options import needs_proxy
-from workers.round_step import Evaluation, RoundHooks, RoundInputs, RoundResult, run_round_step
-from workers.simulation.config import ModelConfig
-from workers.simulation.data import DataSet, model_inputs
+from workers.round_step import RoundHooks, RoundInputs, RoundResult, run_round_step
+from workers.simulation.context import SeedContext
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
 from workers.simulation.results import LineFile, RoundLine
-from workers.target_step import run_target_step
 
 IntArray = npt.NDArray[np.int64]
-CHECKPOINT_SECONDS = 10.0
 
 
-@dataclass
-class Shared:
-    """What the arms of one seed need not compute twice.
-
-    Attributes:
-        target_errors: (labeled set, its labels) -> (error, seconds) of targets trained before.
-        inputs: (split, model, recipe) -> the split as that model takes it.
-    """
-
-    target_errors: dict[bytes, tuple[float, float]] = field(default_factory=dict)
-    inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
-
-    def inputs_of(self, split: str, part: Part, model: ModelConfig) -> Inputs:
-        """Return the split as the model takes it; texts are encoded once."""
-        key = (split, model.model, model.resolved.hash)
-        if key not in self.inputs:
-            self.inputs[key] = model_inputs(part, model.model, model.resolved)
-        return self.inputs[key]
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """One arm of an experiment with one seed, and where it runs.
-
-    Attributes:
-        folder: of the lines and checkpoints.
-        on_progress: gets a training's progress.
-        shared: what the arms of a seed need not compute twice.
-    """
+@dataclass(frozen=True, kw_only=True)
+class RunContext(SeedContext):
+    """One arm of an experiment with one seed, and where it runs."""
 
     experiment: ActiveLearningConfig
     arm: str
-    seed: int
-    data: DataSet
     key: AnswerKey
-    folder: Path
-    device: str
-    shared: "Shared"
-    on_progress: Callable[[TrainProgress], None] = lambda _: None
 
     @cached_property
     def lines(self) -> LineFile:
@@ -86,19 +48,10 @@ class RunContext:
         wanted = self.experiment.labels_per_item
         return np.asarray([self.key.resolved(int(i), wanted) for i in index], np.int64)
 
-    def pool(self, model: ModelConfig) -> Inputs:
-        """Return the pool as the model takes it."""
-        return self.shared.inputs_of("pool", self.data.pool, model)
-
-    def evaluation(self, model: ModelConfig) -> Evaluation:
-        """Return the evaluation split as the model takes it."""
-        inputs = self.shared.inputs_of("evaluation", self.data.evaluation, model)
-        return Evaluation(inputs, self.data.evaluation.labels)
-
-    def checkpoint(self, purpose: str) -> CheckpointFile:
-        """Return where a training keeps its newest epoch."""
-        name = f"{self.arm}-seed{self.seed}-{purpose}.pt"
-        return CheckpointFile(self.folder / "checkpoints" / name, CHECKPOINT_SECONDS)
+    @property
+    def selector_hooks(self) -> RoundHooks:
+        """How the selector's training and the selection are watched and resumed."""
+        return self.hooks(f"{self.arm}-selector")
 
     def proxy_before(self, number: int) -> TrainedModel | None:
         """Return the proxy of the latest round before `number` that kept one."""
@@ -135,21 +88,8 @@ class RunContext:
         known = self.shared.target_errors
         if cache_key not in known:
             target = self.experiment.models["target"]
-            checkpoint = self.checkpoint("target")
-            result = run_target_step(
-                self.pool(target).take(index),
-                labels,
-                len(self.data.classes),
-                self.evaluation(target),
-                target.model,
-                target.resolved,
-                self.seed,
-                device=self.device,
-                hooks=RoundHooks(checkpoint=checkpoint, on_progress=self.on_progress),
-            )
-            checkpoint.remove()
-            error = 1 - result.metrics["accuracy"]
-            known[cache_key] = (error, result.seconds["training"])
+            result = self.train_target(target, index, labels, self.arm)
+            known[cache_key] = (1 - result.metrics["accuracy"], result.seconds["training"])
         return known[cache_key]
 
     def line(self, number: int, indices: list[int], before: int) -> RoundLine:
@@ -195,7 +135,7 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
             error, seconds = context.measure_target(index)
             line = replace(line, target_error=error, target_seconds=seconds)
         context.lines.append(line)
-        RoundHooks(checkpoint=context.checkpoint("selector")).forget()
+        context.selector_hooks.forget()
         context.drop_proxies(number)
         lines.append(line)
         on_line(line)
@@ -231,7 +171,6 @@ def _select(
         n_ranked=budget,
         evaluation=context.evaluation(model),
     )
-    hooks = RoundHooks(checkpoint=context.checkpoint("selector"), on_progress=context.on_progress)
     result = run_round_step(
         inputs,
         strategy,
@@ -243,7 +182,7 @@ def _select(
         options=options,
         initial=context.proxy_before(number) if model.resolved.warm_start else None,
         device=context.device,
-        hooks=hooks,
+        hooks=context.selector_hooks,
     )
     return result, strategy
 

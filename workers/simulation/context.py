@@ -1,0 +1,92 @@
+"""One seed of an experiment and where it runs: what its arms share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.checkpoints import CheckpointFile
+from models.data.arrays import Inputs
+from models.data.readers import Part
+from models.train import TrainProgress
+from workers.round_step import Evaluation, RoundHooks
+from workers.simulation.config import ModelConfig
+from workers.simulation.data import DataSet, model_inputs
+from workers.target_step import TargetResult, run_target_step
+
+IntArray = npt.NDArray[np.int64]
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass
+class Shared:
+    """What the arms of one seed need not compute twice.
+
+    Attributes:
+        target_errors: (labeled set, its labels) -> (error, seconds) of targets trained before.
+        inputs: (split, model, recipe) -> the split as that model takes it.
+    """
+
+    target_errors: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
+
+    def inputs_of(self, split: str, part: Part, model: ModelConfig) -> Inputs:
+        """Return the split as the model takes it; texts are encoded once."""
+        key = (split, model.model, model.resolved.hash)
+        if key not in self.inputs:
+            self.inputs[key] = model_inputs(part, model.model, model.resolved)
+        return self.inputs[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedContext:
+    """One seed of an experiment, and where it runs.
+
+    Attributes:
+        folder: of the lines and checkpoints.
+        on_progress: gets a training's progress.
+        shared: what the arms of a seed need not compute twice.
+    """
+
+    seed: int
+    data: DataSet
+    folder: Path
+    device: str
+    shared: Shared
+    on_progress: Callable[[TrainProgress], None] = lambda _: None
+
+    def pool(self, model: ModelConfig) -> Inputs:
+        """Return the pool as the model takes it."""
+        return self.shared.inputs_of("pool", self.data.pool, model)
+
+    def evaluation(self, model: ModelConfig) -> Evaluation:
+        """Return the evaluation split as the model takes it."""
+        inputs = self.shared.inputs_of("evaluation", self.data.evaluation, model)
+        return Evaluation(inputs, self.data.evaluation.labels)
+
+    def hooks(self, name: str, *, keeps_end: bool = False) -> RoundHooks:
+        """Return how what runs under this name is watched and resumed."""
+        path = self.folder / "checkpoints" / f"{name}-seed{self.seed}.pt"
+        checkpoint = CheckpointFile(path, CHECKPOINT_SECONDS, keeps_end=keeps_end)
+        return RoundHooks(checkpoint=checkpoint, on_progress=self.on_progress)
+
+    def train_target(
+        self, target: ModelConfig, index: IntArray, labels: IntArray, name: str
+    ) -> TargetResult:
+        """Return the target trained on these pool items, ascending, with these labels."""
+        hooks = self.hooks(f"{name}-target")
+        result = run_target_step(
+            self.pool(target).take(index),
+            labels,
+            len(self.data.classes),
+            self.evaluation(target),
+            target.model,
+            target.resolved,
+            self.seed,
+            device=self.device,
+            hooks=hooks,
+        )
+        hooks.forget()
+        return result

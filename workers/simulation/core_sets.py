@@ -1,0 +1,211 @@
+"""Core-sets in process: the steps that the service's jobs run, each selector trained once.
+
+A selector serves all fractions and arms of a seed, from one training; every line reports its
+seconds as if it had been trained for that line. Every core-set ends in a line on the disk, and the
+selector stays in its checkpoint until its last line, so a run that was killed goes on where it was.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.timing import Stopwatch
+from models.train import TrainedModel
+from selection.catalog import Signal, needed_of
+from selection.types import Ranking, Signals
+from workers.coreset_step import (
+    CoresetRequest,
+    choose,
+    measure_signals,
+    train_selector,
+)
+from workers.round_step import RoundHooks
+from workers.simulation.config import ExperimentError
+from workers.simulation.context import SeedContext
+from workers.simulation.kinds import ALL, CoreSetConfig
+from workers.simulation.results import CoresetLine, LinesOf
+
+IntArray = npt.NDArray[np.int64]
+FEW = 32  # items of the selection that loads compiled loops, before the clock runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreSetContext(SeedContext):
+    """Core-sets of one seed, and where they run."""
+
+    experiment: CoreSetConfig
+
+
+def arms_of(experiment: CoreSetConfig, unit: str) -> list[str]:
+    """Return the arms that one selector serves; the unit "all" has those that need none."""
+    if unit == ALL:
+        return [arm for arm in experiment.arms if experiment.selector_of(arm) is None] + [ALL]
+    return [arm for arm in experiment.arms if experiment.selector_of(arm) == unit]
+
+
+def fractions_of(experiment: CoreSetConfig, arm: str) -> list[float]:
+    """Return which fractions of the pool an arm keeps."""
+    return [1.0] if arm == ALL else experiment.fractions
+
+
+def replay_core_sets(
+    context: CoreSetContext, unit: str, on_line: Callable[[CoresetLine], None]
+) -> None:
+    """Write the lines of a unit's arms that are not on the disk yet; give out all of them."""
+    selector = _Selector(context, unit)
+    for arm in arms_of(context.experiment, unit):
+        file = LinesOf(CoresetLine, context.folder, arm, context.seed)
+        known = {line.fraction: line for line in file.read()}
+        for fraction in fractions_of(context.experiment, arm):
+            line = known.get(fraction)
+            if line is None:
+                line = _measured_line(context, arm, fraction, selector)
+                file.append(line)
+            on_line(line)
+    selector.forget()
+
+
+@dataclass(frozen=True)
+class _Selector:
+    """The selection model of a unit, trained when it is first asked for."""
+
+    context: CoreSetContext
+    unit: str
+
+    @cached_property
+    def needs(self) -> frozenset[Signal]:
+        """What the unit's strategies need to know."""
+        arms = self.context.experiment.arms
+        served = arms_of(self.context.experiment, self.unit)
+        return frozenset().union(*(needed_of(arms[arm].strategy) for arm in served if arm != ALL))
+
+    @cached_property
+    def hooks(self) -> RoundHooks:
+        return self.context.hooks(f"{self.unit}-selector", keeps_end=True)
+
+    @cached_property
+    def trained(self) -> tuple[TrainedModel, dict[str, Any], dict[str, float]]:
+        """The model, its metrics, its seconds of training and evaluation."""
+        context, watch = self.context, Stopwatch(self.context.device)
+        model = context.experiment.models[self.unit]
+        trained, metrics = train_selector(
+            context.pool(model),
+            context.data.pool.labels,
+            len(context.data.classes),
+            model.model,
+            model.resolved,
+            context.seed,
+            watch,
+            counts_forgetting=Signal.FORGETTING_COUNTS in self.needs,
+            evaluation=context.evaluation(model),
+            hooks=self.hooks,
+        )
+        return trained, metrics, watch.seconds
+
+    @cached_property
+    def measured(self) -> tuple[Signals, dict[str, float]]:
+        """The pool's signals, and the seconds of inference."""
+        context, watch = self.context, Stopwatch(self.context.device)
+        if self.unit == ALL:
+            labels = context.data.pool.labels
+            return Signals(len(labels), labels=labels), {}
+        pool = context.pool(context.experiment.models[self.unit])
+        labels = context.data.pool.labels
+        signals = measure_signals(pool, labels, self.trained[0], self.needs, watch)
+        return signals, watch.seconds
+
+    def forget(self) -> None:
+        """Remove the checkpoint: all lines are written."""
+        self.hooks.forget()
+
+
+def _measured_line(
+    context: CoreSetContext, arm: str, fraction: float, selector: _Selector
+) -> CoresetLine:
+    n_pool = len(context.data.pool)
+    kept, seconds = np.arange(n_pool), dict[str, float]()
+    strategy = "uniform"
+    if arm != ALL:
+        strategy = context.experiment.arms[arm].strategy
+        kept, seconds = _choose(context, arm, fraction, selector)
+    index, target = np.sort(kept), context.experiment.models["target"]
+    result = context.train_target(target, index, context.data.pool.labels[index], arm)
+    line = CoresetLine(
+        experiment=context.experiment.name,
+        experiment_hash=context.experiment.hash,
+        data=context.data.title,
+        arm=arm,
+        seed=context.seed,
+        strategy=strategy,
+        selector="none",
+        selector_epochs=None,
+        fraction=fraction,
+        n_kept=len(kept),
+        n_pool=n_pool,
+        indices=kept.tolist(),
+        selector_error=None,
+        target_error=1 - result.metrics["accuracy"],
+        target_error_best=None,
+        seconds=seconds,
+        target_seconds=result.seconds["training"],
+        device=context.device,
+        recipe_hash=None,
+        target_recipe_hash=target.resolved.hash,
+        via="process",
+    )
+    if selector.unit == ALL:
+        return line
+    trained, metrics, _ = selector.trained
+    return replace(
+        line,
+        selector=trained.model,
+        selector_epochs=trained.recipe.epochs,
+        selector_error=1 - metrics["accuracy"],
+        recipe_hash=trained.recipe.hash,
+    )
+
+
+def _choose(
+    context: CoreSetContext, arm: str, fraction: float, selector: _Selector
+) -> tuple[IntArray, dict[str, float]]:
+    """Return the pool indices that an arm keeps, in order of selection, and the seconds."""
+    settings = context.experiment.arms[arm]
+    signals, inference = selector.measured
+    request = CoresetRequest(
+        settings.strategy,
+        round(fraction * signals.n),
+        settings.class_balance,
+        settings.initial_uniform,
+    )
+    if not settings.initial_uniform <= request.budget < signals.n or request.budget < 1:
+        raise ExperimentError(
+            f"{arm}: a core-set of {request.budget} of {signals.n} items, of which "
+            f"{settings.initial_uniform} are drawn first, is none; change fractions, data.n_pool "
+            f"or arms.{arm}.initial_uniform."
+        )
+    _load_loops(signals, request, context)
+    seconds = dict[str, float]()
+    if selector.unit != ALL:
+        seconds |= selector.trained[2]
+    if needed_of(settings.strategy) & {Signal.PROBS, Signal.FEATURES}:
+        seconds |= inference
+    hooks, watch = context.hooks(f"{arm}-selection"), Stopwatch(context.device)
+    with watch.part("selection"):
+        ranking = choose(signals, request, context.seed, hooks, context.device)
+    hooks.forget()
+    return ranking.rows, seconds | watch.seconds
+
+
+def _load_loops(signals: Signals, request: CoresetRequest, context: CoreSetContext) -> Ranking:
+    """Select among a few items, so that a selection's seconds hold no compilation."""
+    few = signals.take(np.arange(min(FEW, signals.n)))
+    small = replace(
+        request,
+        budget=min(request.budget, few.n),
+        initial_uniform=min(request.initial_uniform, few.n // 2, request.budget),
+    )
+    return choose(few, small, context.seed, RoundHooks(), context.device)

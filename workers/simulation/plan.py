@@ -1,0 +1,68 @@
+"""What an experiment consists of: units that run one after another or side by side, and their work.
+
+A unit is what shares nothing costly with the others of its seed: an arm of active learning, the
+arms that one selector of core-sets serves, one model of a study.
+"""
+
+from collections import Counter
+
+from workers.simulation.core_sets import arms_of, fractions_of
+from workers.simulation.kinds import (
+    ALL,
+    ActiveLearningConfig,
+    AnyExperiment,
+    CoreSetConfig,
+    ModelStudyConfig,
+)
+
+
+def units_of(experiment: AnyExperiment) -> list[str]:
+    """Return the names of an experiment's units, in the order in which they run."""
+    if isinstance(experiment, ActiveLearningConfig):
+        return list(experiment.arms)
+    if isinstance(experiment, ModelStudyConfig):
+        return list(experiment.models)
+    selectors = dict.fromkeys(experiment.selector_of(arm) for arm in experiment.arms)
+    return [name for name in selectors if name is not None] + [ALL]
+
+
+def files_of(experiment: AnyExperiment, unit: str) -> list[str]:
+    """Return the arms (or models) whose lines a unit writes."""
+    return arms_of(experiment, unit) if isinstance(experiment, CoreSetConfig) else [unit]
+
+
+def steps_of(experiment: AnyExperiment, unit: str) -> int:
+    """Return how far a unit goes: in labels, core-sets, or epochs."""
+    if isinstance(experiment, ActiveLearningConfig):
+        return experiment.budgets.total_budget
+    if isinstance(experiment, ModelStudyConfig):
+        return experiment.models[unit].resolved.epochs
+    return sum(len(fractions_of(experiment, arm)) for arm in arms_of(experiment, unit))
+
+
+def item_epochs(experiment: AnyExperiment, unit: str, n_pool: int) -> Counter[str]:
+    """Return how many items, each once an epoch, a unit trains of each model with one seed."""
+    epochs = {name: model.resolved.epochs for name, model in experiment.models.items()}
+    if isinstance(experiment, ModelStudyConfig):
+        return Counter({unit: n_pool * epochs[unit]})
+    if isinstance(experiment, ActiveLearningConfig):
+        return _item_epochs_of_arm(experiment, unit, epochs)
+    kept = sum(sum(fractions_of(experiment, arm)) for arm in arms_of(experiment, unit))
+    work = Counter({"target": round(n_pool * kept) * epochs["target"]})
+    if unit != ALL:
+        work[unit] += n_pool * epochs[unit]
+    return work
+
+
+def _item_epochs_of_arm(
+    experiment: ActiveLearningConfig, arm: str, epochs: dict[str, int]
+) -> Counter[str]:
+    budgets = experiment.budgets
+    points = list(range(budgets.initial_budget, budgets.total_budget, budgets.round_budget))
+    points.append(budgets.total_budget)
+    work = Counter({"target": sum(points) * epochs["target"]})
+    selector = experiment.selector_of(arm)
+    if selector is not None and selector != experiment.models["target"]:
+        name = experiment.arms[arm].selector
+        work[name] += sum(points[:-1]) * epochs[name]
+    return work
