@@ -13,20 +13,39 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from app.client import Client
+    from workers.simulation.sweep import Run, Slot
 
 Seeds = Annotated[
     list[int] | None, typer.Option("--seed", help="Seed; repeat it for several. [experiment's]")
 ]
+Devices = Annotated[str, typer.Option("--device", "--devices", help="cpu, cuda:0 ...; by commas.")]
 
 
-def simulate(
-    experiment: Annotated[str, typer.Argument(help="Bundled name (svp experiments) or TOML file.")],
+def simulate(  # noqa: PLR0913 - the options of a command
+    experiments: Annotated[
+        list[str], typer.Argument(help="Bundled names (svp experiments) or TOML files.")
+    ],
     *,
     seed: Seeds = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="That many, from 1 on.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, e.g. budgets.total_budget=900.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the lines. [out/EXPERIMENT]")] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="key=value,value: each of them, e.g. models.proxy.model=preact8,preact20."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes side by side; several devices: one on each.")
+    ] = 1,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Of each process; another number changes last bits. [cores]")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the lines; of their folders. [out/EXPERIMENT]")
+    ] = None,
     through_api: Annotated[
         bool, typer.Option("--through-api", help="Run as annotators of a service.")
     ] = False,
@@ -36,26 +55,83 @@ def simulate(
     token: Annotated[
         str | None, typer.Option(envvar="SVP_ADMIN_TOKEN", help="Admin token of --url.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1; of this process.")] = "cpu",
+    devices: Devices = "cpu",
 ) -> None:
-    """Replay an experiment, in process or through the service; go on where it was cut off."""
-    from workers.reports.report import write_report  # noqa: PLC0415
-    from workers.simulation.load import load_experiment  # noqa: PLC0415
+    """Replay experiments, in process or through the service; go on where they were cut off.
+
+    Several seeds, experiments, or a grid of settings run side by side with --jobs or --devices:
+    each unit (an arm, a selector, a model) and seed in a process of its own.
+    """
+    from workers.simulation.sweep import planned_runs, slots_of  # noqa: PLC0415
+
+    if seed and seeds:
+        raise ValueError("Give either --seed or --seeds.")
+    wanted = seed or (list(range(1, seeds + 1)) if seeds else None)
+    runs = planned_runs(experiments, overrides or [], grid or [], out)
+    slots = slots_of(devices.split(","), jobs, threads)
+    console = _console()
+    if len(slots) > 1 and (through_api or url):
+        raise ValueError("A service shares out its own work: leave --jobs and --devices out.")
+    if len(slots) > 1:
+        failed = _run_side_by_side(runs, wanted, slots, console)
+    else:
+        with ExitStack() as stack:
+            client = None
+            if through_api or url:
+                client = _connect(url, token, out or runs[0].out, console, stack)
+            failed = _run_in_turn(runs, wanted, slots[0], client, console)
+    _report(runs, console)
+    if failed:
+        raise ValueError(f"{failed} of the runs failed; start again to go on with them.")
+
+
+def _run_side_by_side(
+    runs: "list[Run]", seeds: list[int] | None, slots: "list[Slot]", console: "Console"
+) -> int:
+    """Run all units in processes; return how many failed."""
+    from workers.simulation.data import find_data  # noqa: PLC0415
+    from workers.simulation.run import claim_folder  # noqa: PLC0415
+    from workers.simulation.sweep import planned_tasks, run_tasks  # noqa: PLC0415
+
+    for run in runs:
+        claim_folder(run.experiment, run.out)
+        find_data(run.experiment.data.name)  # downloaded once, not by each process
+    tasks = planned_tasks(runs, lambda experiment: seeds or experiment.seeds)
+    return len(run_tasks(tasks, slots, console.print))
+
+
+def _run_in_turn(
+    runs: "list[Run]",
+    seeds: list[int] | None,
+    slot: "Slot",
+    client: "Client | None",
+    console: "Console",
+) -> int:
+    """Run the experiments in this process; return how many failed, of several."""
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
-    config = load_experiment(experiment, overrides or [])
-    folder = out or Path("out") / config.name
-    console = _console()
-    with ExitStack() as stack:
-        client = None
-        if through_api or url:
-            client = _connect(url, token, folder, console, stack)
-        run_experiment(config, seed or config.seeds, Place(folder, device, client), console)
-    console.print(f"Lines: {folder}/*.jsonl")
-    if config.kind == "active_learning":
-        report = write_report([folder], folder / "report")
-        console.print(report.table())
-        console.print(f"Report: {report.path}")
+    failed = 0
+    for run in runs:
+        place = Place(run.out, slot.device, client, slot.threads)
+        try:
+            run_experiment(run.experiment, seeds or run.experiment.seeds, place, console)
+        except Exception as error:
+            if len(runs) == 1:
+                raise
+            failed += 1
+            console.print(f"{run.out.name}: failed: {error}")
+    return failed
+
+
+def _report(runs: "list[Run]", console: "Console") -> None:
+    from workers.reports.report import write_report  # noqa: PLC0415
+
+    for run in runs:
+        console.print(f"Lines: {run.out}/*.jsonl")
+        if run.experiment.kind == "active_learning" and any(run.out.glob("*.jsonl")):
+            written = write_report([run.out], run.out / "report")
+            console.print(written.table())
+            console.print(f"Report: {written.path}")
 
 
 def report(

@@ -164,11 +164,8 @@ def load_data(
         DataSetError: its files are damaged.
         ValueError: it is unknown or smaller than wanted.
     """
-    if config.name not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise ValueError(f"There is no data set {config.name!r}; known are {known}.")
+    folder = find_data(config.name, on_progress)
     source = SOURCES[config.name]
-    folder = _find(config.name, source, on_progress)
     raw = source.read(folder, config)
     if config.features is not None:
         raw = _with_features(raw, Path(config.features))
@@ -222,7 +219,16 @@ def _is_published(path: Path, md5: str) -> bool:
     return path.exists() and file_md5(path) == md5
 
 
-def _find(name: str, source: DataSource, on_progress: Progress) -> Path:
+def find_data(name: str, on_progress: Progress = lambda _done, _total: None) -> Path:
+    """Return the folder of a data set's files, downloaded if need be.
+
+    Raises:
+        DownloadError, ValueError: as `load_data`.
+    """
+    if name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise ValueError(f"There is no data set {name!r}; known are {known}.")
+    source = SOURCES[name]
     if not source.folder:
         return Path()
     folder = data_folder() / source.folder

@@ -5,15 +5,16 @@ arms that one selector of core-sets serves, one model of a study.
 """
 
 from collections import Counter
+from pathlib import Path
 
 from workers.simulation.core_sets import arms_of, fractions_of
 from workers.simulation.kinds import (
     ALL,
     ActiveLearningConfig,
     AnyExperiment,
-    CoreSetConfig,
     ModelStudyConfig,
 )
+from workers.simulation.results import CoresetLine, LineFile, LinesOf, StudyLine
 
 
 def units_of(experiment: AnyExperiment) -> list[str]:
@@ -26,11 +27,6 @@ def units_of(experiment: AnyExperiment) -> list[str]:
     return [name for name in selectors if name is not None] + [ALL]
 
 
-def files_of(experiment: AnyExperiment, unit: str) -> list[str]:
-    """Return the arms (or models) whose lines a unit writes."""
-    return arms_of(experiment, unit) if isinstance(experiment, CoreSetConfig) else [unit]
-
-
 def steps_of(experiment: AnyExperiment, unit: str) -> int:
     """Return how far a unit goes: in labels, core-sets, or epochs."""
     if isinstance(experiment, ActiveLearningConfig):
@@ -38,6 +34,24 @@ def steps_of(experiment: AnyExperiment, unit: str) -> int:
     if isinstance(experiment, ModelStudyConfig):
         return experiment.models[unit].resolved.epochs
     return sum(len(fractions_of(experiment, arm)) for arm in arms_of(experiment, unit))
+
+
+def is_finished(experiment: AnyExperiment, out: Path, unit: str, seed: int) -> bool:
+    """Whether all lines of a unit and seed are on the disk.
+
+    Of a pool that ends before the budget does this says no; running it finds nothing to do.
+    """
+    if isinstance(experiment, ActiveLearningConfig):
+        rounds = LineFile(out, unit, seed).read()
+        return bool(rounds) and rounds[-1].n_labeled >= experiment.budgets.total_budget
+    if isinstance(experiment, ModelStudyConfig):
+        lines = LinesOf(StudyLine, out, unit, seed).read()
+        return {line.epoch for line in lines} == set(experiment.recorded_of(unit))
+    return all(
+        {line.fraction for line in LinesOf(CoresetLine, out, arm, seed).read()}
+        == set(fractions_of(experiment, arm))
+        for arm in arms_of(experiment, unit)
+    )
 
 
 def item_epochs(experiment: AnyExperiment, unit: str, n_pool: int) -> Counter[str]:

@@ -1,0 +1,50 @@
+"""One unit of an experiment in a process of its own; workers.simulation.sweep starts it.
+
+The experiment stands in its folder. The process ends at once when its standard input does: lines
+and checkpoints are written whole, so nothing is lost but the time since the last.
+"""
+
+import argparse
+import os
+import sys
+import threading
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from workers.simulation.bars import Bars
+from workers.simulation.context import Shared
+from workers.simulation.load import read_experiment
+from workers.simulation.plan import steps_of
+from workers.simulation.run import Place, load_seed, run_unit
+
+STOPPED = 3
+
+
+def main() -> None:
+    """Run what is missing of the unit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("unit")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, required=True)
+    given = parser.parse_args()
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    torch.set_num_threads(given.threads)
+    experiment = read_experiment(given.folder)
+    with Bars.shown(None, Console(quiet=True)) as bars:
+        data = load_seed(experiment, given.seed, bars)
+        bar = bars.add(given.unit, given.seed, steps_of(experiment, given.unit))
+        place = Place(given.folder, given.device)
+        run_unit(experiment, given.unit, given.seed, data, place, Shared(), bar)
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.read()
+    os._exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()
