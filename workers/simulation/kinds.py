@@ -19,11 +19,31 @@ ALL = "all"  # the arm that keeps the whole pool: the 100% row
 
 
 class BudgetConfig(Config):
-    """Items per round, as in a project."""
+    """Items per round, as in a project.
+
+    Attributes:
+        first_round_budget: of round 1, where it differs from the later ones': the paper draws
+            1,000 items, selects 4,000, then 5,000 each time.
+    """
 
     initial_budget: int = Field(ge=1)
     round_budget: int = Field(ge=1)
     total_budget: int = Field(ge=1)
+    first_round_budget: int | None = Field(None, ge=1)
+
+    def of_round(self, number: int) -> int:
+        """Return how many items a round is to select."""
+        if number == 0:
+            return self.initial_budget
+        return (number == 1 and self.first_round_budget) or self.round_budget
+
+    def points(self) -> list[int]:
+        """Return the number of labels after each round."""
+        points, number = [min(self.initial_budget, self.total_budget)], 1
+        while points[-1] < self.total_budget:
+            points.append(min(points[-1] + self.of_round(number), self.total_budget))
+            number += 1
+        return points
 
 
 class ArmConfig(Config):
@@ -84,6 +104,8 @@ class ActiveLearningConfig(ExperimentConfig):
         """Return all that decides results; what is younger than the stored ones only where set."""
         values = super().deciding()
         del values["kind"]
+        if self.budgets.first_round_budget is None:
+            del values["budgets"]["first_round_budget"]
         if not self.selection:
             del values["selection"]
         return values
@@ -155,6 +177,8 @@ class ModelStudyConfig(ExperimentConfig):
         initial_uniform: the first centres of that order, drawn uniformly.
         same_initial: whether all runs share the first centres (Figure 10; else as Figure 3).
         data_seed: of the pool's draw and of shared first centres.
+        trains: whether the models are trained; else they are measured as their recipes' `weights`
+            have them, once, as epoch 0 (Figure 8).
     """
 
     kind: Literal["model_study"]
@@ -163,23 +187,28 @@ class ModelStudyConfig(ExperimentConfig):
     initial_uniform: int = Field(0, ge=0)
     same_initial: bool = False
     data_seed: int = 0
+    trains: bool = True
 
     @model_validator(mode="after")
     def _epochs_fit(self) -> "ModelStudyConfig":
         for name, model in self.models.items():
-            if (
-                self.recorded_of(name) != [model.resolved.epochs]
-                and find_model(model.model).trainer
-            ):
+            if not self.trains and model.resolved.weights is None:
+                raise ValueError(f"models.{name}: without training its recipe must name weights")
+            is_whole = find_model(model.model).trainer is not None
+            if is_whole and len(self.recorded_of(name)) > 1:
                 raise ValueError(
                     f"models.{name}: {model.model} is trained in one piece and can be measured "
                     "after its last epoch only; leave record_epochs out"
                 )
         return self
 
+    def epochs_of(self, model: str) -> int:
+        """Return how many epochs a model is trained."""
+        return self.models[model].resolved.epochs if self.trains else 0
+
     def recorded_of(self, model: str) -> list[int]:
         """Return after which epochs a model is measured, ascending."""
-        last = self.models[model].resolved.epochs
+        last = self.epochs_of(model)
         return sorted({epoch for epoch in self.record_epochs if epoch < last} | {last})
 
 

@@ -32,7 +32,7 @@ def steps_of(experiment: AnyExperiment, unit: str) -> int:
     if isinstance(experiment, ActiveLearningConfig):
         return experiment.budgets.total_budget
     if isinstance(experiment, ModelStudyConfig):
-        return experiment.models[unit].resolved.epochs
+        return experiment.epochs_of(unit)
     return sum(len(fractions_of(experiment, arm)) for arm in arms_of(experiment, unit))
 
 
@@ -58,7 +58,7 @@ def item_epochs(experiment: AnyExperiment, unit: str, n_pool: int) -> Counter[st
     """Return how many items, each once an epoch, a unit trains of each model with one seed."""
     epochs = {name: model.resolved.epochs for name, model in experiment.models.items()}
     if isinstance(experiment, ModelStudyConfig):
-        return Counter({unit: n_pool * epochs[unit]})
+        return Counter({unit: n_pool * experiment.epochs_of(unit)})
     if isinstance(experiment, ActiveLearningConfig):
         return _item_epochs_of_arm(experiment, unit, epochs)
     kept = sum(sum(fractions_of(experiment, arm)) for arm in arms_of(experiment, unit))
@@ -71,9 +71,7 @@ def item_epochs(experiment: AnyExperiment, unit: str, n_pool: int) -> Counter[st
 def _item_epochs_of_arm(
     experiment: ActiveLearningConfig, arm: str, epochs: dict[str, int]
 ) -> Counter[str]:
-    budgets = experiment.budgets
-    points = list(range(budgets.initial_budget, budgets.total_budget, budgets.round_budget))
-    points.append(budgets.total_budget)
+    points = experiment.budgets.points()
     work = Counter({"target": sum(points) * epochs["target"]})
     selector = experiment.selector_of(arm)
     if selector is not None and selector != experiment.models["target"]:

@@ -145,7 +145,7 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
 def _next_budget(context: RunContext, lines: list[RoundLine]) -> int:
     budgets = context.experiment.budgets
     n_labeled = lines[-1].n_labeled if lines else 0
-    wanted = budgets.round_budget if lines else budgets.initial_budget
+    wanted = budgets.of_round(len(lines))
     state = BudgetState(budgets.total_budget, n_labeled, committed=0, open_batch=0)
     return next_batch_budget(wanted, state, len(context.data.pool) - n_labeled)
 

@@ -8,6 +8,7 @@ with the same bits, so the lines that are there stay.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,10 @@ import numpy.typing as npt
 from models.catalog import find_model
 from models.forgetting import ForgettingCounts
 from models.predict import accuracy, predict
+from models.pretrained import weights_hash
+from models.registry import fresh_network
 from models.timing import Stopwatch
-from models.train import TrainedModel
+from models.train import EpochHook, TrainedModel
 from selection.registry import rank
 from selection.types import Signals
 from selection.uncertainty import entropy, least_confidence, margin
@@ -59,6 +62,13 @@ def replay_study(context: StudyContext, on_line: Callable[[StudyLine], None]) ->
             context.lines.append(line)
             on_line(line)
 
+    if context.experiment.trains:
+        _train(context, measure)
+    else:
+        measure(0, _untrained(context))
+
+
+def _train(context: StudyContext, measure: EpochHook) -> None:
     model = context.experiment.models[context.model]
     hooks = context.hooks(context.model)
     train_selector(
@@ -76,6 +86,23 @@ def replay_study(context: StudyContext, on_line: Callable[[StudyLine], None]) ->
     hooks.forget()
 
 
+def _untrained(context: StudyContext) -> TrainedModel:
+    """Return the model as its recipe's weights have it."""
+    model = context.experiment.models[context.model]
+    pool, n_classes = context.pool(model), len(context.data.classes)
+    return TrainedModel(
+        network=fresh_network(model.model, model.resolved, pool, n_classes),
+        model=model.model,
+        recipe=model.resolved,
+        spec=pool.spec,
+        n_classes=n_classes,
+        seed=context.seed,
+        seconds=0.0,
+        final_loss=float("nan"),
+        pretrained_hash=weights_hash(Path(str(model.resolved.weights))),
+    )
+
+
 def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> StudyLine:
     model = context.experiment.models[context.model]
     evaluation = context.evaluation(model)
@@ -89,7 +116,7 @@ def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> 
         model=context.model,
         architecture=trained.model,
         seed=context.seed,
-        epochs=trained.recipe.epochs,
+        epochs=context.experiment.epochs_of(context.model),
         epoch=epoch,
         error=1 - accuracy(probs, evaluation.labels),
         train_seconds=trained.seconds,
@@ -102,7 +129,8 @@ def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> 
 
 def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[str, FloatArray]:
     """Return what `results.read_scores` tells of."""
-    ranks = epoch == trained.recipe.epochs and context.experiment.k_centers_budget != 0
+    is_last = epoch == context.experiment.epochs_of(context.model)
+    ranks = is_last and context.experiment.k_centers_budget != 0
     pool = context.pool(context.experiment.models[context.model])
     found = predict(trained, pool, device=context.device, with_features=ranks)
     scores = {

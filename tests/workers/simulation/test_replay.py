@@ -138,7 +138,7 @@ class TestReplay:
 
 class TestConfig:
     def test_bundled_experiments_fit(self) -> None:
-        assert set(bundled()) == {"digits", "cifar10-small", "amazon-small"}
+        assert {"digits", "cifar10-small", "amazon-small"} < set(bundled())
 
     @pytest.mark.parametrize(
         ("override", "sentence"),
