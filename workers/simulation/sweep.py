@@ -6,7 +6,6 @@ written stays, and the next sweep goes on from there.
 """
 
 import itertools
-import os
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import joblib
 
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import AnyExperiment
@@ -106,7 +107,7 @@ def slots_of(devices: Sequence[str], jobs: int, threads: int) -> list[Slot]:
     Without a number of `threads` the slots share the cores.
     """
     n = max(jobs, len(devices))
-    each = threads or max(1, (os.cpu_count() or 1) // n)
+    each = threads or max(1, joblib.cpu_count() // n)
     return [Slot(devices[i % len(devices)], each) for i in range(n)]
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import pytest
 
 from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study, write_tiny
@@ -76,12 +77,11 @@ class TestPlan:
             planned_runs(names, [], grid, None)
 
     def test_devices_have_a_slot_each_and_jobs_share_them(self) -> None:
-        cores = os.cpu_count() or 1
         assert slots_of(["cuda:0", "cpu"], 1, 3) == [Slot("cuda:0", 3), Slot("cpu", 3)]
         assert [slot.device for slot in slots_of(["cuda:0", "cuda:1"], 4, 1)] == [
             *["cuda:0", "cuda:1"] * 2
         ]
-        assert slots_of(["cpu"], 1, 0) == [Slot("cpu", cores)]
+        assert slots_of(["cpu"], 1, 0) == [Slot("cpu", joblib.cpu_count())]
 
     def test_only_what_is_missing_is_planned_early_seeds_first(self, tmp_path: Path) -> None:
         experiment = tiny(tmp_path, "seeds=[3, 4]")
@@ -94,6 +94,7 @@ class TestPlan:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 class TestSideBySide:
     def test_lines_are_those_of_runs_in_turn(self, tmp_path: Path) -> None:
         rounds = Run(tiny(tmp_path), tmp_path / "rounds")
@@ -127,7 +128,7 @@ class TestSideBySide:
         ]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-        wait_for(LineFile(tmp_path / "out", "proxy", 3).path.exists, 180)
+        wait_for(LineFile(tmp_path / "out", "proxy", 3).path.exists, 400)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) != 0
         assert processes_of(tmp_path / "out") == []
