@@ -39,10 +39,10 @@ class FastTextMissingError(ModelError):
 def train_official(
     model: str, recipe: Recipe, inputs: Inputs, labels: IntArray, n_classes: int, seed: int
 ) -> TrainedModel:
-    """Return a model trained by the library, on one thread: the same bits for a seed.
+    """Return a model trained by the library; on one thread, the default, the same bits for a seed.
 
-    Of the recipe it takes epochs, the highest learning rate (falling linearly), dim, word_ngrams
-    and buckets.
+    Of the recipe it takes epochs, the highest learning rate (falling linearly), dim, word_ngrams,
+    buckets and threads; the paper's runs had several.
 
     Raises:
         FastTextMissingError: the library is not installed.
@@ -57,8 +57,8 @@ def train_official(
         try:
             learned = library.train_supervised(
                 str(path), dim=recipe.dim, epoch=recipe.epochs, lr=max(recipe.learning_rates),
-                wordNgrams=recipe.word_ngrams, bucket=recipe.buckets, minCount=1, thread=1,
-                seed=seed % 2**31, verbose=0,
+                wordNgrams=recipe.word_ngrams, bucket=recipe.buckets, minCount=1,
+                thread=recipe.threads, seed=seed % 2**31, verbose=0,
             )  # fmt: skip
         except RuntimeError as error:
             raise TrainingDivergedError(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.augment import augment, draw
 from models.data.arrays import Images, Inputs, InputSpec
 from models.feed import part
 from models.folding import folded_features
@@ -40,12 +41,12 @@ def predict(
     minibatch: int | None = None,
     device: str = "cpu",
     with_features: bool = False,
+    augmentation: torch.Generator | None = None,
     out: Path | None = None,
 ) -> Predictions:
-    """Return the model's predictions in the inputs' order, without augmentation.
+    """Return the model's predictions in the inputs' order, by default without augmentation.
 
-    The published code scored with random crops, which made its scores noisy. Features are computed
-    in the recipe's precision, probabilities of them in float32.
+    Features are computed in the recipe's precision, probabilities of them in float32.
 
     Args:
         trained: the model.
@@ -53,6 +54,8 @@ def predict(
         minibatch: rows at a time; by default what suits device and size. It changes last bits.
         device: "cpu" or "cuda[:i]".
         with_features: whether to return features too.
+        augmentation: stream of the random changes that the recipe makes to images in training, as
+            the published code scored; None scores them as they are.
         out: folder for probs.npy and features.npy; the arrays returned are maps of these files,
             so that nothing of the pool's size need be in memory.
     """
@@ -67,8 +70,12 @@ def predict(
     with torch.inference_mode():
         for start in range(0, n, step):
             stop = min(start + step, n)
+            tensors = to_tensors(part(inputs, start, stop), device)
+            if augmentation is not None and isinstance(inputs, Images):
+                draws = draw(stop - start, trained.recipe, augmentation)
+                tensors = (augment(tensors[0], trained.recipe, draws),)
             with autocast(dtype, device):
-                found = features_of(*to_tensors(part(inputs, start, stop), device)).float()
+                found = features_of(*tensors).float()
             # float64: rows sum to 1 within float32's last bits whatever the number of classes.
             found_probs = torch.softmax(network.head(found).double(), dim=1)
             probs[start:stop] = found_probs.float().cpu().numpy()

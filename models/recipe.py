@@ -69,6 +69,7 @@ class Recipe:
         hidden: width of the hidden layer of a probe on frozen features; 0 = none.
         warm_start: whether a round starts from the previous round's weights.
         weights: file of weights to start from (models.pretrained); None = fresh ones.
+        threads: of the official fastText library; with more than one, no seed repeats a training.
     """
 
     epochs_per_stage: tuple[int, ...]
@@ -96,6 +97,7 @@ class Recipe:
     hidden: int = 0
     warm_start: bool = False
     weights: str | None = None
+    threads: int = 1
 
     @property
     def epochs(self) -> int:
@@ -207,6 +209,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "cutout": (0, 256),
     "max_chars": (64, 100_000),
     "hidden": (0, 65_536),
+    "threads": (1, 256),
 }
 WHOLE = frozenset(f.name for f in fields(Recipe) if type(f.default) is int) | {"image_size"}
 BOOLEANS = frozenset(f.name for f in fields(Recipe) if isinstance(f.default, bool))

@@ -28,7 +28,3 @@ class Stopwatch:
         yield
         synchronize(self.device)
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def at_least(self, name: str, seconds: float) -> None:
-        """Raise a part to what is known of it: a resumed training took longer than this process."""
-        self.seconds[name] = max(self.seconds.get(name, 0.0), seconds)

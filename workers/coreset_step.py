@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from models.data.arrays import Inputs
 from models.forgetting import ForgettingCounts
-from models.predict import predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
 from models.train import TrainedModel, train
@@ -22,6 +21,7 @@ from selection.registry import needed_signals
 from selection.select import rank_constrained
 from selection.types import NEVER_LEARNED, Ranking, Rows, Signals
 from workers.round_step import Evaluation, RoundHooks, evaluate, random_stream, training_seed
+from workers.scoring import PLAIN, Scoring
 
 IntArray = npt.NDArray[np.int64]
 
@@ -151,7 +151,7 @@ def train_selector(
             on_epoch=hooks.on_epoch,
             should_stop=hooks.should_stop,
         )
-    watch.at_least("training", selector.seconds)
+    hooks.correct_training(watch, selector)
     return selector, evaluate(selector, evaluation, watch.device, watch)
 
 
@@ -161,6 +161,7 @@ def measure_signals(
     selector: TrainedModel | None,
     needs: frozenset[Signal],
     watch: Stopwatch,
+    scoring: Scoring = PLAIN,
 ) -> Signals:
     """Return what a strategy that `needs` this knows of the labeled items."""
     if selector is None:
@@ -169,7 +170,7 @@ def measure_signals(
     if not needs & {Signal.PROBS, Signal.FEATURES}:
         return Signals(len(labels), labels=labels, forgetting_counts=counts)
     with watch.part("inference"):
-        predicted = predict(
+        predicted = scoring.predict(
             selector, labeled, device=watch.device, with_features=Signal.FEATURES in needs
         )
     return Signals(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data.arrays import Inputs
-from models.predict import Predictions, predict
+from models.predict import Predictions
 from models.timing import Stopwatch
 from models.train import TrainedModel
 from selection.catalog import Signal
@@ -14,6 +14,7 @@ from selection.errors import SelectionError
 from selection.mapped import take_rows
 from selection.select import Pool
 from selection.types import FloatArray, IntArray, Rows, Signals
+from workers.scoring import PLAIN, Scoring
 
 ROWS_AT_ONCE = 65_536  # inputs that are taken and predicted together
 
@@ -35,6 +36,7 @@ class PoolScorer:
         watch: Stopwatch,
         *,
         brought: bool,
+        scoring: Scoring = PLAIN,
     ) -> None:
         """Prepare; nothing is measured yet.
 
@@ -47,12 +49,13 @@ class PoolScorer:
             features: brought features of the whole pool split, [n_pool, d], if there are.
             watch: where the seconds of inference are added.
             brought: features are the brought ones, not the proxy's.
+            scoring: how the proxy scores.
 
         Raises:
             SelectionError: features are wanted that were not brought, or do not fit.
         """
         self._pool, self._pool_index, self._labeled_index = pool, pool_index, labeled_index
-        self._proxy, self._watch = proxy, watch
+        self._proxy, self._watch, self._scoring = proxy, watch, scoring
         self._wants_features = Signal.FEATURES in wanted
         self._brought = None
         if brought and self._wants_features:
@@ -116,7 +119,9 @@ class PoolScorer:
             for start in range(0, n, ROWS_AT_ONCE):
                 here = slice(start, start + ROWS_AT_ONCE)
                 part = self._pool.take(index[here])
-                found = predict(proxy, part, device=self._watch.device, with_features=with_features)
+                found = self._scoring.predict(
+                    proxy, part, device=self._watch.device, with_features=with_features
+                )
                 probs[here] = found.probs
                 if features is not None:
                     features[here] = found.features

@@ -22,6 +22,7 @@ from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
 from workers.pool_scorer import PoolScorer
+from workers.scoring import PLAIN, Scoring
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -82,6 +83,12 @@ class RoundHooks:
         """Return how the selection is watched, stopped and resumed."""
         return Watch(device, should_stop=self.should_stop, state_file=self.selection_file)
 
+    def correct_training(self, watch: Stopwatch, trained: TrainedModel) -> None:
+        """Put right the seconds of a training that was resumed, or measured at each epoch's end."""
+        if self.on_epoch:
+            watch.seconds["training"] = trained.seconds
+        watch.seconds["training"] = max(watch.seconds["training"], trained.seconds)
+
     def forget(self) -> None:
         """Remove what was kept to resume from."""
         if self.checkpoint:
@@ -129,7 +136,7 @@ def training_seed(seed: int, round_number: int, purpose: str) -> int:
     return int(random_stream(seed, round_number, purpose).integers(2**31))
 
 
-def run_round_step(
+def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is watched
     inputs: RoundInputs,
     strategy: str,
     model: str,
@@ -142,12 +149,13 @@ def run_round_step(
     initial: TrainedModel | None = None,
     device: str = "cpu",
     hooks: RoundHooks | None = None,
+    scoring: Scoring = PLAIN,
 ) -> RoundResult:
     """Return the ranking of one round, by a proxy trained on the labeled items if it `trains`.
 
-    The pool is scored without augmentation; the published code scored with random crops. With
-    `recipe.warm_start` the training starts from `initial`, the proxy before; where that does not
-    fit, from fresh weights, and a note says so.
+    The pool is scored plainly, unless `scoring` says otherwise. With `recipe.warm_start` the
+    training starts from `initial`, the proxy before; where that does not fit, from fresh weights,
+    and a note says so.
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
@@ -163,7 +171,15 @@ def run_round_step(
     if hooks.on_trained:
         hooks.on_trained()
     result = run_selection(
-        inputs, strategy, proxy, seed, round_number, options, watch, hooks.selection_watch(device)
+        inputs,
+        strategy,
+        proxy,
+        seed,
+        round_number,
+        options,
+        watch,
+        hooks.selection_watch(device),
+        scoring=scoring,
     )
     return replace(result, metrics=metrics)
 
@@ -177,6 +193,8 @@ def run_selection(
     options: SelectionOptions,
     watch: Stopwatch,
     selection_watch: Watch,
+    *,
+    scoring: Scoring = PLAIN,
 ) -> RoundResult:
     """Return the ranking that a proxy, already trained, gives: what `svp replay-selection` repeats.
 
@@ -198,6 +216,7 @@ def run_selection(
         inputs.features,
         watch,
         brought=options.features is FeatureSource.BROUGHT,
+        scoring=scoring,
     )
     with watch.part("selection"):
         selected = select(
@@ -267,9 +286,10 @@ def _train_proxy(
             device=watch.device,
             checkpoint=hooks.checkpoint,
             on_progress=hooks.on_progress,
+            on_epoch=hooks.on_epoch,
             should_stop=hooks.should_stop,
         )
-    watch.at_least("training", trained.seconds)
+    hooks.correct_training(watch, trained)
     if is_fitting:
         return trained
     return replace(trained, notes=(*trained.notes, DOES_NOT_FIT))

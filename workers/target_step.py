@@ -70,6 +70,6 @@ def run_target_step(
             on_epoch=hooks.on_epoch,
             should_stop=hooks.should_stop,
         )
-    watch.at_least("training", trained.seconds)
+    hooks.correct_training(watch, trained)
     metrics = evaluate(trained, evaluation, device, watch)
     return TargetResult(trained, metrics, watch.seconds)

@@ -1,6 +1,7 @@
 """Training is deterministic, resumable and stoppable."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,3 +164,48 @@ def test_numpy_recomputes_the_probabilities_from_the_stored_weights(
     trained.save(tmp_path / "model.safetensors")
     recomputed = probabilities(load_file(tmp_path / "model.safetensors"), inputs.pixels)
     np.testing.assert_allclose(predict(trained, inputs).probs, recomputed, atol=2e-5)
+
+
+class TestMeasuring:
+    def test_numbers_of_each_epoch_are_kept_also_when_resumed(self, tmp_path: Path) -> None:
+        images = Images(np.random.default_rng(0).integers(0, 256, (24, 8, 8, 1), np.uint8))
+        labels = np.arange(24, dtype=np.int64) % 2
+        recipe = resolve_recipe("preact8", {"epochs": 4, "minibatch": 8})
+        seen: list[int] = []
+
+        def measure(epoch: int, trained: TrainedModel) -> float:
+            seen.append(epoch)
+            return float(predict(trained, images).probs[0, 0])
+
+        def trained(**more: Any) -> TrainedModel:
+            return train("preact8", recipe, images, labels, 2, 1, on_epoch=measure, **more)
+
+        whole, plain = trained(), train("preact8", recipe, images, labels, 2, 1)
+        assert seen == [1, 2, 3, 4]
+        assert len(whole.measured) == 4
+        assert whole.measured[-1] == float(predict(plain, images).probs[0, 0])
+        checkpoint = CheckpointFile(tmp_path / "one.pt")
+        with pytest.raises(TrainingStopped):
+            trained(checkpoint=checkpoint, should_stop=lambda: len(seen) == 6)
+        assert trained(checkpoint=checkpoint).measured == whole.measured
+        assert seen == [1, 2, 3, 4, 1, 2, 3, 4]
+
+    def test_a_kept_end_is_read_again_without_training(self, tmp_path: Path) -> None:
+        images = Images(np.random.default_rng(0).integers(0, 256, (24, 8, 8, 1), np.uint8))
+        labels = np.arange(24, dtype=np.int64) % 2
+        recipe = resolve_recipe("preact8", {"epochs": 3, "minibatch": 8})
+
+        def trained(checkpoint: CheckpointFile) -> list[int]:
+            seen: list[int] = []
+            train(
+                "preact8", recipe, images, labels, 2, 1, checkpoint=checkpoint,
+                on_progress=lambda p: seen.append(p.epoch),
+            )  # fmt: skip
+            return seen
+
+        often = CheckpointFile(tmp_path / "kept.pt", every_seconds=1e6, keeps_end=True)
+        assert trained(often) == [1, 2, 3]
+        assert trained(often) == []
+        seldom = CheckpointFile(tmp_path / "seldom.pt", every_seconds=1e6)
+        trained(seldom)
+        assert trained(seldom) != []

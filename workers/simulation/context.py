@@ -1,18 +1,21 @@
 """One seed of an experiment and where it runs: what its arms share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
-from models.train import TrainProgress
-from workers.round_step import Evaluation, RoundHooks
-from workers.simulation.config import ModelConfig
+from models.predict import accuracy, predict
+from models.train import EpochHook, TrainedModel, TrainProgress
+from workers.round_step import Evaluation, RoundHooks, training_seed
+from workers.scoring import Scoring
+from workers.simulation.config import ModelConfig, TrapsConfig
 from workers.simulation.data import DataSet, model_inputs
 from workers.target_step import TargetResult, run_target_step
 
@@ -25,11 +28,11 @@ class Shared:
     """What the arms of one seed need not compute twice.
 
     Attributes:
-        target_errors: (labeled set, its labels) -> (error, seconds) of targets trained before.
+        targets: (labeled set, its labels) -> what lines say of the target trained on it.
         inputs: (split, model, recipe) -> the split as that model takes it.
     """
 
-    target_errors: dict[bytes, tuple[float, float]] = field(default_factory=dict)
+    targets: dict[bytes, dict[str, float | None]] = field(default_factory=dict)
     inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
 
     def inputs_of(self, split: str, part: Part, model: ModelConfig) -> Inputs:
@@ -55,6 +58,7 @@ class SeedContext:
     folder: Path
     device: str
     shared: Shared
+    traps: TrapsConfig
     on_progress: Callable[[TrainProgress], None] = lambda _: None
 
     def pool(self, model: ModelConfig) -> Inputs:
@@ -65,6 +69,27 @@ class SeedContext:
         """Return the evaluation split as the model takes it."""
         inputs = self.shared.inputs_of("evaluation", self.data.evaluation, model)
         return Evaluation(inputs, self.data.evaluation.labels)
+
+    def scoring(self, strategy: str, number: int = 0) -> Scoring:
+        """Return how the pool is scored for a strategy in a round."""
+        stream = None
+        if self.traps.scoring == "augmented":
+            seed = training_seed(self.seed, number, "augmented scoring")
+            stream = torch.Generator().manual_seed(seed)
+        zeros_first = strategy == "entropy" and self.traps.entropy_zeros == "nan_first"
+        return Scoring(stream, zeros_first)
+
+    def error_at_epochs(self, model: ModelConfig) -> EpochHook | None:
+        """Return what measures a model's error after each epoch, where the best is reported."""
+        if not self.traps.report_best_epoch:
+            return None
+        evaluation = self.evaluation(model)
+
+        def measure(_epoch: int, trained: TrainedModel) -> float:
+            probs = predict(trained, evaluation.inputs, device=self.device).probs
+            return 1 - accuracy(probs, evaluation.labels)
+
+        return measure
 
     def hooks(self, name: str, *, keeps_end: bool = False) -> RoundHooks:
         """Return how what runs under this name is watched and resumed."""
@@ -77,6 +102,7 @@ class SeedContext:
     ) -> TargetResult:
         """Return the target trained on these pool items, ascending, with these labels."""
         hooks = self.hooks(f"{name}-target")
+        hooks = replace(hooks, on_epoch=self.error_at_epochs(target))
         result = run_target_step(
             self.pool(target).take(index),
             labels,
@@ -90,3 +116,8 @@ class SeedContext:
         )
         hooks.forget()
         return result
+
+
+def best_of(trained: TrainedModel) -> float | None:
+    """Return the lowest error over the epochs; None where it was not measured."""
+    return min(trained.measured, default=None)

@@ -24,8 +24,9 @@ from workers.coreset_step import (
     train_selector,
 )
 from workers.round_step import RoundHooks
+from workers.scoring import with_zeros_first
 from workers.simulation.config import ExperimentError
-from workers.simulation.context import SeedContext
+from workers.simulation.context import SeedContext, best_of
 from workers.simulation.kinds import ALL, CoreSetConfig
 from workers.simulation.results import CoresetLine, LinesOf
 
@@ -115,7 +116,8 @@ class _Selector:
             return Signals(len(labels), labels=labels), {}
         pool = context.pool(context.experiment.models[self.unit])
         labels = context.data.pool.labels
-        signals = measure_signals(pool, labels, self.trained[0], self.needs, watch)
+        scoring = context.scoring("any")
+        signals = measure_signals(pool, labels, self.trained[0], self.needs, watch, scoring)
         return signals, watch.seconds
 
     def forget(self) -> None:
@@ -149,7 +151,7 @@ def _measured_line(
         indices=kept.tolist(),
         selector_error=None,
         target_error=1 - result.metrics["accuracy"],
-        target_error_best=None,
+        target_error_best=best_of(result.trained),
         seconds=seconds,
         target_seconds=result.seconds["training"],
         device=context.device,
@@ -187,6 +189,8 @@ def _choose(
             f"{settings.initial_uniform} are drawn first, is none; change fractions, data.n_pool "
             f"or arms.{arm}.initial_uniform."
         )
+    if signals.probs is not None and context.scoring(settings.strategy).zeros_first:
+        signals = replace(signals, probs=with_zeros_first(signals.probs))
     _load_loops(signals, request, context)
     seconds = dict[str, float]()
     if selector.unit != ALL:

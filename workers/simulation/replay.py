@@ -17,7 +17,7 @@ from app.domain.strategy import strategy_of_round
 from models.train import TrainedModel, load_model
 from selection.options import needs_proxy
 from workers.round_step import RoundHooks, RoundInputs, RoundResult, run_round_step
-from workers.simulation.context import SeedContext
+from workers.simulation.context import SeedContext, best_of
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
 from workers.simulation.results import LineFile, RoundLine
@@ -77,20 +77,24 @@ class RunContext(SeedContext):
         name = f"{self.arm}-seed{self.seed}-proxy{number}.safetensors"
         return self.folder / "checkpoints" / name
 
-    def measure_target(self, index: IntArray) -> tuple[float, float]:
-        """Return (error, training seconds) of the target trained on these pool items.
+    def with_target(self, line: RoundLine, index: IntArray) -> RoundLine:
+        """Return the line with the target trained on these pool items.
 
-        Not part of the data selection seconds.
+        Its seconds are not part of the data selection's.
         """
         index = np.sort(index)
         labels = self.labels_of(index)
         cache_key = index.tobytes() + labels.tobytes()
-        known = self.shared.target_errors
+        known = self.shared.targets
         if cache_key not in known:
             target = self.experiment.models["target"]
             result = self.train_target(target, index, labels, self.arm)
-            known[cache_key] = (1 - result.metrics["accuracy"], result.seconds["training"])
-        return known[cache_key]
+            known[cache_key] = {
+                "target_error": 1 - result.metrics["accuracy"],
+                "target_error_best": best_of(result.trained),
+                "target_seconds": result.seconds["training"],
+            }
+        return replace(line, **known[cache_key])  # type: ignore[arg-type]
 
     def line(self, number: int, indices: list[int], before: int) -> RoundLine:
         """Return a round's line without its measurements."""
@@ -132,8 +136,7 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
         is_last = line.n_labeled >= context.experiment.budgets.total_budget
         if is_last or not context.target_selects:
             index = np.concatenate([labeled, result.ranked_index])
-            error, seconds = context.measure_target(index)
-            line = replace(line, target_error=error, target_seconds=seconds)
+            line = context.with_target(line, index)
         context.lines.append(line)
         context.selector_hooks.forget()
         context.drop_proxies(number)
@@ -182,7 +185,8 @@ def _select(
         options=options,
         initial=context.proxy_before(number) if model.resolved.warm_start else None,
         device=context.device,
-        hooks=context.selector_hooks,
+        hooks=replace(context.selector_hooks, on_epoch=context.error_at_epochs(model)),
+        scoring=context.scoring(strategy, number),
     )
     return result, strategy
 
@@ -199,4 +203,5 @@ def _line_of(
         selector=result.proxy.model,
         recipe_hash=result.proxy.recipe.hash,
         proxy_error=1 - result.metrics["accuracy"],
+        proxy_error_best=best_of(result.proxy),
     )

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 PARTS = ("training", "inference", "selection")
+# Not written where they hold nothing: lines stay as they were before there were these.
+YOUNG = frozenset({"proxy_error_best", "target_error_best"})
 
 
 def software_versions() -> dict[str, str]:
@@ -39,6 +41,8 @@ class RoundLine:
         seconds: data selection by part, and evaluation beside them.
         target_seconds: training of the target, where it was trained for this line.
         recipe_hash: of the selector's recipe; None without a model.
+        proxy_error_best, target_error_best: the lowest over the epochs; None, and not in the line,
+            unless the experiment asks for it.
     """
 
     experiment: str
@@ -61,6 +65,8 @@ class RoundLine:
     target_recipe_hash: str
     via: str
     versions: dict[str, str] = field(default_factory=software_versions)
+    proxy_error_best: float | None = None
+    target_error_best: float | None = None
 
     @property
     def selection_seconds(self) -> float:
@@ -101,13 +107,13 @@ class CoresetLine:
     indices: list[int]
     selector_error: float | None
     target_error: float
-    target_error_best: float | None
     seconds: dict[str, float]
     target_seconds: float
     device: str
     recipe_hash: str | None
     target_recipe_hash: str
     via: str
+    target_error_best: float | None = None
     kind: str = "core_set"
     versions: dict[str, str] = field(default_factory=software_versions)
 
@@ -188,7 +194,8 @@ class LinesOf(Generic[Line]):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._drop_cut_off_line()
         with self.path.open("ab") as file:
-            file.write(json.dumps(asdict(line)).encode() + b"\n")
+            values = {k: v for k, v in asdict(line).items() if v is not None or k not in YOUNG}
+            file.write(json.dumps(values).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 

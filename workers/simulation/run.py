@@ -97,6 +97,7 @@ def run_unit(
         "folder": place.out,
         "device": place.device,
         "shared": shared,
+        "traps": experiment.traps,
         "on_progress": bar.on_training,
     }
     if isinstance(experiment, CoreSetConfig):

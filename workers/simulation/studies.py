@@ -26,6 +26,7 @@ from selection.uncertainty import entropy, least_confidence, margin
 from selection.watch import Watch
 from workers.coreset_step import initial_rows, train_selector
 from workers.round_step import random_stream
+from workers.scoring import with_zeros_first
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext
 from workers.simulation.kinds import ModelStudyConfig
@@ -132,9 +133,11 @@ def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[st
     is_last = epoch == context.experiment.epochs_of(context.model)
     ranks = is_last and context.experiment.k_centers_budget != 0
     pool = context.pool(context.experiment.models[context.model])
-    found = predict(trained, pool, device=context.device, with_features=ranks)
+    scoring = context.scoring("any")
+    found = scoring.predict(trained, pool, device=context.device, with_features=ranks)
+    zeros_first = context.scoring("entropy").zeros_first
     scores = {
-        "entropy": entropy(found.probs),
+        "entropy": entropy(with_zeros_first(found.probs) if zeros_first else found.probs),
         "least_confidence": least_confidence(found.probs),
         "margin": margin(found.probs),
     }

@@ -18,6 +18,7 @@ from app.domain.states import ProjectState
 from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
+from workers.simulation.config import ExperimentError, TrapsConfig
 from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
@@ -57,7 +58,12 @@ class ServiceRun:
         on_change: Callable[[dict[str, Any]], None],
         on_line: Callable[[RoundLine], None],
     ) -> list[RoundLine]:
-        """Bring the project to its end, measure what is not on the disk yet; return all lines."""
+        """Bring the project to its end, measure what is not on the disk yet; return all lines.
+
+        Raises:
+            ExperimentError: the experiment asks for what the service does not do.
+        """
+        self._refuse_what_only_processes_do()
         project = self._project()
         if project["state"] == ProjectState.DRAFT:
             self._import(project["id"], "pool", self.context.data.pool)
@@ -80,6 +86,15 @@ class ServiceRun:
             lines.append(line)
             on_line(line)
         return lines
+
+    def _refuse_what_only_processes_do(self) -> None:
+        experiment = self.context.experiment
+        if experiment.traps != TrapsConfig():
+            raise ExperimentError("The service has none of the published traps; leave traps out.")
+        if experiment.budgets.first_round_budget is not None:
+            raise ExperimentError(
+                "A project's rounds all have the same budget; leave budgets.first_round_budget out."
+            )
 
     def _labeling_client(self) -> Client:
         """Return the client itself, or one that may act as several annotators."""
@@ -107,7 +122,7 @@ class ServiceRun:
             reserve=0,
             labels_per_item=experiment.labels_per_item,
             seed=context.seed,
-            **experiment.budgets.model_dump(),
+            **experiment.budgets.model_dump(exclude={"first_round_budget"}),
         )
 
     def _import(self, project: int, split: str, part: Part) -> None:
@@ -176,5 +191,4 @@ class ServiceRun:
             )
         if self.context.target_selects:
             return line
-        error, seconds = self.context.measure_target(labeled)
-        return replace(line, target_error=error, target_seconds=seconds)
+        return self.context.with_target(line, labeled)

@@ -1,0 +1,54 @@
+"""How models score a pool: as it is, or as the published code of the paper did.
+
+The service scores plainly; experiments may repeat what was published (workers.simulation.config).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.data.arrays import Inputs
+from models.predict import FloatArray, Predictions, predict
+from models.train import TrainedModel
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a pool is scored; by default each item as it is.
+
+    Attributes:
+        augmentation: where it is given, images are cropped and mirrored as in training, by this
+            stream: the published code read the pool through the training set's transformations,
+            so its scores were noisy and differed from call to call.
+        zeros_first: whether an item with a probability of exactly 0 gets the highest entropy:
+            in the published code p * log(p) gave NaN there, which sorted first. Its
+            probabilities are made equal; the others' are left.
+    """
+
+    augmentation: torch.Generator | None = None
+    zeros_first: bool = False
+
+    def predict(
+        self, trained: TrainedModel, inputs: Inputs, *, device: str, with_features: bool
+    ) -> Predictions:
+        """Return the model's predictions, as `models.predict.predict`."""
+        found = predict(
+            trained,
+            inputs,
+            device=device,
+            with_features=with_features,
+            augmentation=self.augmentation,
+        )
+        if not self.zeros_first:
+            return found
+        return Predictions(with_zeros_first(found.probs), found.features)
+
+
+def with_zeros_first(probs: FloatArray) -> FloatArray:
+    """Return the probabilities, [n, C], with those of rows that hold an exact 0 made equal."""
+    has_zero = (probs == 0).any(axis=1, keepdims=True)
+    return np.where(has_zero, np.float32(1 / probs.shape[1]), probs)
+
+
+PLAIN = Scoring()
