@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.augment import centre
 from models.data.arrays import Images, Inputs, InputSpec
 from models.feed import part
 from models.folding import folded_features
@@ -67,8 +68,11 @@ def predict(
     with torch.inference_mode():
         for start in range(0, n, step):
             stop = min(start + step, n)
+            rows = to_tensors(part(inputs, start, stop), device)
+            if isinstance(inputs, Images):
+                rows = (centre(rows[0], trained.recipe),)
             with autocast(dtype, device):
-                found = features_of(*to_tensors(part(inputs, start, stop), device)).float()
+                found = features_of(*rows).float()
             # float64: rows sum to 1 within float32's last bits whatever the number of classes.
             found_probs = torch.softmax(network.head(found).double(), dim=1)
             probs[start:stop] = found_probs.float().cpu().numpy()
