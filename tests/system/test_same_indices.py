@@ -40,7 +40,8 @@ def test_through_the_service_as_in_process(client: Client, tmp_path: Path) -> No
 
 
 def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
-    experiment = tiny_core_sets(tmp_path)
+    arms = "arms = {forgetting = {selector = 'proxy', strategy = 'forgetting_events'}}"
+    experiment = tiny_core_sets(tmp_path, arms.replace(" = ", "=", 1), "fractions=[0.5]")
     run_any(experiment, tmp_path / "process", threads=0)
     run_any(experiment, tmp_path / "service", client, threads=0)
     in_process = read_lines_of(CoresetLine, tmp_path / "process")
