@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
 from workers.reports.paper_numbers import (
     NOTHING,
@@ -63,6 +64,22 @@ class Measured:
         return dict(sorted(errors.items()))
 
     @cached_property
+    def best_errors(self) -> dict[int, BySeed]:
+        """The lowest of the target's epochs, as the paper counts; empty where it was not kept.
+
+        Where the target selects for itself, a round's target is the next round's selector.
+        """
+        errors: dict[int, BySeed] = {}
+        for seed, run in self.arm.runs.items():
+            for line, after in zip_longest(run, run[1:]):
+                best = line.target_error_best
+                if line.target_error is None and after is not None:
+                    best = after.proxy_error_best
+                if best is not None:
+                    errors.setdefault(line.n_labeled, {})[seed] = best
+        return errors
+
+    @cached_property
     def selector_errors(self) -> dict[int, BySeed]:
         """The selector's error by the labels that it was trained on."""
         errors: dict[int, BySeed] = {}
@@ -93,6 +110,10 @@ class Measured:
     def error(self, n: int) -> Estimate | None:
         """Return the target's error at `n` labels over the seeds; None if it was not measured."""
         return estimate(list(self.errors[n].values())) if n in self.errors else None
+
+    def best_error(self, n: int) -> Estimate | None:
+        """Return the lowest error of the target's epochs at `n` labels; None if it is unknown."""
+        return estimate(list(self.best_errors[n].values())) if n in self.best_errors else None
 
     def speedup(self, n: int, baseline: "Measured | None") -> Estimate | None:
         """Return how many times faster than the baseline the arm selected its first `n` labels."""

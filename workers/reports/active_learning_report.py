@@ -7,6 +7,7 @@ from typing import Any
 from workers.reports.active_learning import Arms, Measured, Sources, lacks, measure
 from workers.reports.active_learning_figures import differences_and_seconds, error_by_budget
 from workers.reports.cells import (
+    BEST_EPOCH,
     DASH,
     columns,
     difference,
@@ -72,27 +73,35 @@ def active_learning_document(sources: Sources) -> Document:
 def table_1(arms: Arms) -> Table:
     """Return the table in the form of the paper's Table 1, with its numbers where comparable."""
     budgets = arms.budgets[1:] or arms.budgets  # before the first selection all arms are the same
-    dataset = arms.dataset
-    names = [_budget(n, dataset) for n in budgets]
+    names = [_budget(n, arms.dataset) for n in budgets]
+    several = arms.dataset is not None or any(arm.best_errors for arm in arms.arms)
     header = [
         "strategy",
         "selector",
-        *([] if dataset is None else [""]),
+        *([""] if several else []),
         *(f"error at {name}" for name in names),
         *(f"speed-up at {name}" for name in names),
     ]
     rows = []
     for arm in arms.arms:
         who = [arm.strategy, f"{arm.selector} (B)" if arm.is_target else arm.selector]
-        ours = _our_cells(arms, arm, budgets)
-        if dataset is None:
-            rows.append([*who, *ours])
-        else:
-            rows.append([*who, "ours", *ours])
-        if any(arm.paper(n) is not NOTHING for n in budgets):
-            rows.append(["", "", "paper", *_paper_cells(arms, arm, budgets)])
-            rows.append(["", "", "ours - paper", *_minus_cells(arms, arm, budgets)])
-    return Table("Target error and data selection speed-up by budget", header, rows, RULE)
+        for whose, cells in _lines(arms, arm, budgets):
+            rows.append([*who, *([whose] if several else []), *cells])
+            who = ["", ""]
+    note = RULE if arms.dataset is None else f"{RULE} {BEST_EPOCH}"
+    return Table("Target error and data selection speed-up by budget", header, rows, note)
+
+
+def _lines(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[tuple[str, list[str]]]:
+    """Return an arm's rows: whose numbers, and the cells."""
+    lines = [("ours", _our_cells(arms, arm, budgets))]
+    if arm.best_errors:
+        best = [mean_std(arm.best_error(n)) for n in budgets]
+        lines.append(("ours, best epoch", best + [DASH] * len(budgets)))
+    if any(arm.paper(n) is not NOTHING for n in budgets):
+        lines.append(("paper", _paper_cells(arms, arm, budgets)))
+        lines.append(("ours - paper", _minus_cells(arms, arm, budgets)))
+    return lines
 
 
 def _budget(n: int, dataset: str | None) -> str:
@@ -114,7 +123,10 @@ def _paper_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]
 def _minus_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
     baseline = arms.baseline_of(arm)
     return [
-        *(minus(mean(arm.error(n)), mean(arm.paper(n).error), scale=100) for n in budgets),
+        *(
+            minus(mean(arm.best_error(n) or arm.error(n)), mean(arm.paper(n).error), scale=100)
+            for n in budgets
+        ),
         *(minus(mean(arm.speedup(n, baseline)), arm.paper(n).speedup, unit="x") for n in budgets),
     ]
 
@@ -182,6 +194,7 @@ def point_records(arms: Arms) -> list[dict[str, Any]]:
             records.append(
                 {"arm": arm.name, "strategy": arm.strategy, "selector": arm.selector, "labels": n}
                 | columns("error", arm.error(n))
+                | columns("best_error", arm.best_error(n))
                 | columns("minus_baseline", to_baseline.get(n))
                 | columns("minus_uniform", to_uniform.get(n))
                 | columns("speedup", arm.speedup(n, baseline))

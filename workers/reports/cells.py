@@ -7,6 +7,7 @@ from workers.reports.document import Bold
 from workers.reports.statistics import Estimate
 
 DASH = "-"
+BEST_EPOCH = "The paper prints the best epoch's error: where ours is known it is the one compared."
 
 
 def mean_std(share: Estimate | None) -> str:

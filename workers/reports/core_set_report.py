@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workers.reports.cells import (
+    BEST_EPOCH,
     DASH,
     columns,
     difference,
@@ -27,7 +28,6 @@ RULE = (
     "(B), the target selecting for itself: the rule of the paper's Table 1; its Tables 2 to 4 have "
     "no bold."
 )
-BEST_EPOCH = " The paper prints the best epoch's error: where ours is known it is the one compared."
 
 
 def core_set_document(sources: Sources) -> Document:
@@ -77,7 +77,7 @@ def error_table(found: CoreSets) -> Table:
         [*_who_header(found), *names],
         rows,
         "Mean ± std over seeds, in percent, after the last epoch."
-        + ("" if found.dataset is None else BEST_EPOCH),
+        + ("" if found.dataset is None else f" {BEST_EPOCH}"),
     )
 
 

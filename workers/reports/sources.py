@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from workers.simulation.config import ExperimentError
+from workers.simulation.config import ExperimentError, TrapsConfig
 from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
 from workers.simulation.load import bundled, read_experiment
 from workers.simulation.paper_scale import is_paper_scale
@@ -17,6 +17,7 @@ from workers.simulation.results import CoresetLine, RoundLine, StudyLine, read_l
 Experiment = TypeVar("Experiment", ActiveLearningConfig, CoreSetConfig, ModelStudyConfig)
 Line = TypeVar("Line", RoundLine, CoresetLine, StudyLine)
 MODIFIED = "(modified)"
+TRAPS = dict(TrapsConfig())  # as they are by default
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def facts_of(sources: Sequence[Source[Experiment, Line]]) -> dict[str, str]:
     lines = [line for source in sources for run in source.lines.values() for line in run]
     seeds = sorted({line.seed for line in lines})
     vias = sorted({line.via for line in lines})
-    return {
+    traps = {f"{name} {v}" for s in sources for name, v in s.experiment.traps if v != TRAPS[name]}
+    facts = {
         "experiment": ", ".join(
             dict.fromkeys(f"{s.experiment.name} ({s.experiment.hash})" for s in sources)
         ),
@@ -177,6 +179,7 @@ def facts_of(sources: Sequence[Source[Experiment, Line]]) -> dict[str, str]:
         "report written": f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} CPU cores, "
         f"{platform.machine()}",
     }
+    return facts | ({"as the published code": ", ".join(sorted(traps))} if traps else {})
 
 
 def gaps_of(

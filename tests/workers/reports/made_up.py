@@ -76,6 +76,12 @@ def write_active_learning(
                 selects = selector is not None and number > 0
                 before = budgets[number - 1] if number else 0
                 took = seconds(arm, n) if selects else 0.0
+                behind = 0.0 if config.arms[arm].selector == "target" else 0.02
+                itself = error(arm, before, seed) + behind
+                erred = error(arm, n, seed)
+                # Where the target selects for itself, the next round measures it.
+                waits = config.arms[arm].selector == "target" and 0 < n < budgets[-1]
+                waits = waits and selector is not None
                 lines.append(
                     RoundLine(
                         experiment=config.name,
@@ -89,8 +95,8 @@ def write_active_learning(
                         indices=[],
                         n_labeled_before=before,
                         n_labeled=n,
-                        proxy_error=error(arm, before, seed) + 0.02 if selects else None,
-                        target_error=error(arm, n, seed),
+                        proxy_error=itself if selects else None,
+                        target_error=None if waits else erred,
                         seconds={"training": 0.75 * took, "inference": 0.25 * took},
                         target_seconds=10.0,
                         device="cpu",
@@ -98,6 +104,8 @@ def write_active_learning(
                         target_recipe_hash=config.models["target"].resolved.hash,
                         via="process",
                         versions=VERSIONS,
+                        proxy_error_best=_best(config, itself) if selects else None,
+                        target_error_best=None if waits else _best(config, erred),
                     )
                 )
             _write(folder, arm, seed, lines)
@@ -145,7 +153,6 @@ def write_core_sets(
     *,
     seconds: Mapping[str, float],
     target_seconds: float = 13_800.0,
-    keeps_best: bool = False,
     data: str = "cifar10",
 ) -> Path:
     """Write a folder whose target errs by `error(arm, fraction, seed)`.
@@ -153,7 +160,6 @@ def write_core_sets(
     Args:
         seconds: of an arm's selection; what is missing takes none.
         target_seconds: of training the target on everything; in proportion on less.
-        keeps_best: whether the best epoch was kept, half a point below the last.
     """
     _start(folder, config)
     for arm in [*config.arms, ALL]:
@@ -179,7 +185,7 @@ def write_core_sets(
                         indices=[],
                         selector_error=None if selector is None else 0.08,
                         target_error=erred,
-                        target_error_best=erred - 0.005 if keeps_best else None,
+                        target_error_best=_best(config, erred),
                         seconds={"training": seconds.get(arm, 0.0), "evaluation": 99.0},
                         target_seconds=fraction * target_seconds,
                         device="cpu",
@@ -245,6 +251,11 @@ def write_study(
                 )
             _write(folder, name, seed, lines)
     return folder
+
+
+def _best(config: ActiveLearningConfig | CoreSetConfig, error: float) -> float | None:
+    """Return the best epoch's error, half a point below the last, if the experiment keeps it."""
+    return error - 0.005 if config.traps.report_best_epoch else None
 
 
 def _start(folder: Path, config: ActiveLearningConfig | CoreSetConfig | ModelStudyConfig) -> None:

@@ -75,6 +75,23 @@ class TestBesideThePaper:
         assert [isinstance(cell, Bold) for cell in paper[8:]] == [True, True, True, True, False]
         assert not any(isinstance(cell, Bold) for cell in minus)
 
+    def test_where_the_best_epoch_is_known_it_is_the_one_compared(
+        self, document: Callable[..., Document]
+    ) -> None:
+        found = document(traps={"report_best_epoch": True})
+        shown = table(found, "Target error")
+        for arm in ("preact20", "preact164 (B)"):
+            ours, best, paper, minus = rows_of(shown, "least_confidence", arm)
+            assert [row[2] for row in (ours, best, paper, minus)] == [
+                "ours",
+                "ours, best epoch",
+                "paper",
+                "ours - paper",
+            ]
+            assert float(best[7][:3]) == pytest.approx(float(ours[7][:3]) - 0.5)
+            assert minus[7] == "-0.5"
+        assert found.facts["as the published code"] == "report_best_epoch True"
+
     def test_the_title_stays_as_it_is(self, document: Callable[..., Document]) -> None:
         assert document().title == "CIFAR10, Table 1"
 

@@ -40,11 +40,9 @@ def error(arm: str, fraction: float, seed: int) -> float:
     return AT_HALF[arm] + 0.02 * (0.5 - fraction) * (arm != "all") + 0.001 * (seed - 3)
 
 
-def documented(
-    tmp_path: Path, config: CoreSetConfig, *, keeps_best: bool = False, data: str = "cifar10"
-) -> Document:
+def documented(tmp_path: Path, config: CoreSetConfig, *, data: str = "cifar10") -> Document:
     folder = tmp_path / "run"
-    write_core_sets(*(folder, config, error), seconds=SECONDS, keeps_best=keeps_best, data=data)
+    write_core_sets(*(folder, config, error), seconds=SECONDS, data=data)
     return document_of([folder])
 
 
@@ -76,7 +74,7 @@ class TestErrors:
         assert minus[5] == "+0.2"
 
     def test_where_the_best_epoch_is_known_it_is_the_one_compared(self, tmp_path: Path) -> None:
-        document = documented(tmp_path, core_set_config(), keeps_best=True)
+        document = documented(tmp_path, core_set_config(traps={"report_best_epoch": True}))
         shown = table(document, "Target error by share")
         ours, best, paper, minus = rows_of(shown, "forgetting_events", "preact20", "181")
         assert [ours[5], best[5], paper[5]] == ["5.3 ± 0.16", "4.8 ± 0.16", "5.2 ± 0.11"]
