@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from workers.reports.statistics import Estimate, pairs_of_runs
+from workers.reports.statistics import Estimate, correlations_of_pairs
 
 FloatArray = npt.NDArray[np.float64]
 Correlate = Callable[[FloatArray, FloatArray], float]
@@ -63,7 +63,7 @@ def between_runs(first: Runs, second: Runs, correlate: Correlate) -> Estimate | 
         pairs = pairs or [(seed, seed) for seed in first if seed in second]
     found = {(a, b): correlate(first[a], second[b]) for a, b in pairs}
     defined = {pair: value for pair, value in found.items() if not np.isnan(value)}
-    return pairs_of_runs(defined) if defined else None
+    return correlations_of_pairs(defined) if defined else None
 
 
 def between_models(

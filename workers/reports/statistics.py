@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -69,24 +70,35 @@ def paired_ratio(above: Mapping[int, float], below: Mapping[int, float]) -> Esti
     return ratio([above[seed] / below[seed] for seed in seeds]) if seeds else None
 
 
-def pairs_of_runs(values: Mapping[tuple[int, int], float]) -> Estimate:
-    """Return the mean over pairs of runs (a, b), with an interval that knows they share runs.
+def correlations(values: Sequence[float]) -> Estimate:
+    """Return the mean of one correlation per seed; its interval is Student's t on Fisher's z."""
+    mean, n = float(np.mean(values)), len(values)
+    z = estimate(_fisher(values).tolist())
+    if z.low is None or z.high is None:
+        return Estimate(mean, None, None, None, n)
+    std = float(np.std(values, ddof=1))
+    return Estimate(mean, std, float(np.tanh(z.low)), float(np.tanh(z.high)), n)
+
+
+def correlations_of_pairs(values: Mapping[tuple[int, int], float]) -> Estimate:
+    """Return the mean correlation over pairs of runs, with an interval that knows they share runs.
 
     Twenty pairs of five runs are not twenty independent values. The interval is that of the
-    jackknife: the mean is taken again without each run and all its pairs, Student's t with one
-    degree less than runs. Below 3 runs there is no interval. `n_seeds` counts the runs.
+    jackknife on Fisher's z: the mean is taken again without each run and all its pairs; Student's
+    t with one degree less than runs. Below 3 runs there is no interval. `n_seeds` counts the runs.
     """
     runs = sorted({run for pair in values for run in pair})
-    n = len(runs)
-    mean = float(np.mean(list(values.values())))
-    std = float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None
-    without = [[v for pair, v in values.items() if run not in pair] for run in runs]
+    found, n = list(values.values()), len(runs)
+    mean = float(np.mean(found))
+    std = float(np.std(found, ddof=1)) if len(found) > 1 else None
+    z = dict(zip(values, _fisher(found).tolist(), strict=True))
+    without = [[one for pair, one in z.items() if run not in pair] for run in runs]
     if n < 3 or not all(without):
         return Estimate(mean, std, None, None, n)
     left_out = np.asarray([np.mean(some) for some in without])
     error = float(np.sqrt((n - 1) / n * np.sum((left_out - left_out.mean()) ** 2)))
-    low, high = _interval(mean, error, n - 1)
-    return Estimate(mean, std, low, high, n)
+    low, high = _interval(float(np.mean(list(z.values()))), error, n - 1)
+    return Estimate(mean, std, float(np.tanh(low)), float(np.tanh(high)), n)
 
 
 def is_within_one_std(error: Estimate | None, baseline: Estimate | None) -> bool:
@@ -102,6 +114,13 @@ def is_within_one_std(error: Estimate | None, baseline: Estimate | None) -> bool
         return False
     slack = 1e-9 * max(abs(baseline.mean), 1.0)  # 38.7 against 38.6 +- 0.10 is bold in print
     return error.mean <= baseline.mean + baseline.std + slack
+
+
+def _fisher(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return the inverse hyperbolic tangents, those of -1 and 1 as of the nearest floats inside."""
+    return np.arctanh(
+        np.clip(np.asarray(values, np.float64), np.nextafter(-1, 0), np.nextafter(1, 0))
+    )
 
 
 def _interval(mean: float, standard_error: float, degrees: int) -> tuple[float, float]:

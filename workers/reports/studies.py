@@ -17,7 +17,7 @@ from workers.reports.correlation import FloatArray, Runs, between_runs, spearman
 from workers.reports.figures import short_name
 from workers.reports.paper_numbers import NOTHING, PaperNumber, everything
 from workers.reports.sources import Arm, Setting, Source, merge_arms, paper_dataset, require_same
-from workers.reports.statistics import Estimate, estimate
+from workers.reports.statistics import Estimate, correlations, estimate
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ModelStudyConfig
 from workers.simulation.results import StudyLine, read_scores
@@ -153,7 +153,8 @@ class Study:
 def within_run(first: Runs, second: Runs) -> Estimate | None:
     """Return the mean over seeds of Spearman's correlation of two orders of the same run."""
     found = [spearman(first[seed], second[seed]) for seed in first if seed in second]
-    return _mean([value for value in found if value == value])  # noqa: PLR0124 - not NaN
+    defined = [value for value in found if not np.isnan(value)]
+    return correlations(defined) if defined else None
 
 
 def measure(sources: Sources) -> tuple[Study, list[Arm[StudyLine]]]:

@@ -109,10 +109,10 @@ def _draw_depths(axes: Axes, study: Study, unit: str, factor: float) -> None:
     minutes = {x: model.minutes for x, (_, model) in zip(places, models, strict=True)}
     known = {x: value for x, value in errors.items() if value is not None}
     timed = {x: value for x, value in minutes.items() if value is not None}
-    line = "none" if is_many else "-"
+    line, dashes = ("none", "none") if is_many else ("-", "--")
     error = draw(axes, known, label="top-1 error", style=("#0072b2", "o"), line=line)
     right = axes.twinx()
-    time = draw(right, timed, label="training time", style=(TIME, "s"), line=line, scale=factor)
+    time = draw(right, timed, label="training time", style=(TIME, "s"), line=dashes, scale=factor)
     right.set_ylabel(f"training time [{unit}]")
     right.set_ylim(bottom=0)
     axes.set_xticks(places, [name for name, _ in models], rotation=90 if is_many else 0)

@@ -21,8 +21,8 @@ CONFIDENCE_CLAIM = 0.96
 SHOWN_MODELS = 6  # of which every epoch is compared with every other
 PEARSON = ("forgetting_events", "entropy")
 PAIRS = (
-    "Mean over pairs of different runs, with the 95% interval of a jackknife over seeds; with "
-    "fewer than 3 seeds there is none."
+    "Mean over pairs of different runs; 95% intervals (below) are those of a jackknife over seeds "
+    "on Fisher's z, with fewer than 3 seeds there is none."
 )
 Matrices = Mapping[str, Mapping[tuple[str, str], Estimate | None]]
 
@@ -106,7 +106,9 @@ def confidence_table(study: Study) -> Table:
     for name in study.models:
         found = [study.with_confidence(name, uncertainty) for uncertainty in UNCERTAINTIES]
         rows.append([name, *map(correlation, found)])
-    note = "Spearman, same trained model, mean over seeds with its 95% interval by Student's t."
+    note = (
+        "Spearman, same trained model, mean over seeds; 95% interval by Student's t on Fisher's z."
+    )
     if study.dataset in ("CIFAR10", "CIFAR100"):
         note += f" The paper: above {CONFIDENCE_CLAIM} for both (section 2.1)."
     header = ["model", *(f"{uncertainty} with confidence" for uncertainty in UNCERTAINTIES)]

@@ -8,11 +8,12 @@ from scipy import stats
 
 from workers.reports.statistics import (
     Estimate,
+    correlations,
+    correlations_of_pairs,
     estimate,
     is_within_one_std,
     paired,
     paired_ratio,
-    pairs_of_runs,
     ratio,
 )
 
@@ -84,28 +85,52 @@ class TestRatio:
         assert found.n_seeds == 2
 
 
+class TestCorrelations:
+    @given(st.lists(st.integers(-99, 99).map(lambda n: n / 100), min_size=2, max_size=6))
+    def test_interval_stays_between_minus_1_and_1(self, some: list[float]) -> None:
+        found = correlations(some)
+        assert found.mean == pytest.approx(np.mean(some))
+        assert found.low is not None
+        assert found.high is not None
+        assert -1 <= found.low <= found.high <= 1
+
+    def test_interval_is_students_of_fishers_z(self) -> None:
+        some = [0.90, 0.95, 0.99]
+        z = stats.ttest_1samp(np.arctanh(some), 0.0).confidence_interval(0.95)
+        found = correlations(some)
+        assert found.low == pytest.approx(np.tanh(z.low))
+        assert found.high == pytest.approx(np.tanh(z.high))
+
+    def test_a_correlation_of_1_is_no_error(self) -> None:
+        found = correlations([1.0, 1.0, 1.0])
+        assert (found.mean, found.std) == (1.0, 0.0)
+        assert found.low == pytest.approx(1.0)
+
+
 class TestPairsOfRuns:
     def test_interval_is_the_jackknife_over_runs(self) -> None:
         rng = np.random.default_rng(0)
         runs = [1, 2, 3, 4]
         pairs = {(a, b): float(rng.uniform()) for a in runs for b in runs if a != b}
-        found = pairs_of_runs(pairs)
-        left_out = [np.mean([v for pair, v in pairs.items() if run not in pair]) for run in runs]
+        found = correlations_of_pairs(pairs)
+        z = {pair: np.arctanh(value) for pair, value in pairs.items()}
+        left_out = [np.mean([v for pair, v in z.items() if run not in pair]) for run in runs]
         error = np.sqrt(3 / 4 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))
+        reach = stats.t.ppf(0.975, 3) * error
         assert found.mean == pytest.approx(np.mean(list(pairs.values())))
-        assert found.high is not None
-        assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 3) * error)
+        assert found.low == pytest.approx(np.tanh(np.mean(list(z.values())) - reach))
+        assert found.high == pytest.approx(np.tanh(np.mean(list(z.values())) + reach))
         assert found.n_seeds == 4
 
     def test_pairs_that_share_runs_are_not_taken_for_independent_values(self) -> None:
         # What a run brings to all its pairs varies, and nothing else: few runs, much uncertainty.
-        effects = {1: 0.1, 2: 0.5, 3: 0.9, 4: 0.2}
+        effects = {1: 0.05, 2: 0.2, 3: 0.4, 4: 0.1}
         pairs = {(a, b): effects[a] + effects[b] for a in effects for b in effects if a != b}
-        found, naive = pairs_of_runs(pairs), estimate(list(pairs.values()))
+        found, naive = correlations_of_pairs(pairs), estimate(list(pairs.values()))
         assert found.margins[1] > 2 * naive.margins[1]
 
     def test_two_runs_have_one_pair_and_no_interval(self) -> None:
-        found = pairs_of_runs({(1, 2): 0.8})
+        found = correlations_of_pairs({(1, 2): 0.8})
         assert (found.mean, found.std, found.low, found.n_seeds) == (0.8, None, None, 2)
 
 

@@ -203,9 +203,10 @@ class TestConfidence:
             ).statistic
             for seed in (1, 2, 3)
         ]
-        interval = stats.ttest_1samp(found, 0).confidence_interval(0.95)
+        z = stats.ttest_1samp(np.arctanh(found), 0).confidence_interval(0.95)
         (row,) = rows_of(shown, "R56")
-        assert row[2] == f"{np.mean(found):.3f} ({interval.low:.3f} to {interval.high:.3f})"
+        ends = f"{np.tanh(z.low):.3f} to {np.tanh(z.high):.3f}"
+        assert row[2] == f"{np.mean(found):.3f} ({ends})"
         assert "above 0.96" in shown.note
 
 
