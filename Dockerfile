@@ -10,9 +10,9 @@ COPY workers workers
 COPY migrations migrations
 RUN pip install --no-cache-dir --constraint constraints.txt . \
     && useradd --create-home --uid 10001 svp \
-    && mkdir -p /data /reports \
-    && chown svp:svp /data /reports
+    && mkdir -p /data /data-sets /reports \
+    && chown svp:svp /data /data-sets /reports
 USER svp
-VOLUME ["/data", "/reports"]
+VOLUME ["/data", "/data-sets", "/reports"]
 EXPOSE 8000
 CMD ["svp", "up"]

@@ -138,9 +138,11 @@ def tiny_study(folder: Path, *overrides: str) -> ModelStudyConfig:
     return found
 
 
-def run_any(experiment: AnyExperiment, out: Path, client: Client | None = None) -> None:
-    """Run the experiment's seeds on one thread."""
-    place = Place(out, client=client, threads=1)
+def run_any(
+    experiment: AnyExperiment, out: Path, client: Client | None = None, threads: int = 1
+) -> None:
+    """Run the experiment's seeds, by default on one thread."""
+    place = Place(out, client=client, threads=threads)
     run_experiment(experiment, experiment.seeds, place, Console(quiet=True))
 
 

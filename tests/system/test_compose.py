@@ -83,6 +83,11 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     process.wait(10)
 
 
+def with_defaults(text: str) -> str:
+    """Return a value of the file as compose reads it where no variable is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -114,7 +119,7 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
         """Start a service's own command with its own variables, addresses replaced."""
         environment = {**OURS[name].get("environment", {}), **replaced, **more}
         command = [
-            part.replace("http://api:8000", f"http://127.0.0.1:{port}")
+            with_defaults(part).replace("http://api:8000", f"http://127.0.0.1:{port}")
             for part in OURS[name]["command"]
         ]
         command = [

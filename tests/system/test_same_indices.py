@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from app.client import Client
-from tests.experiments import indices, run, tiny, write_tiny
+from tests.experiments import indices, run, run_any, tiny, tiny_core_sets, write_tiny
 from tests.support import wait_for
-from workers.simulation.results import LineFile, read_lines
+from workers.simulation.results import CoresetLine, LineFile, read_lines, read_lines_of
 from workers.stack import Stack
 
 pytestmark = pytest.mark.slow
@@ -37,6 +37,21 @@ def test_through_the_service_as_in_process(client: Client, tmp_path: Path) -> No
     for key, lines in served.items():
         errors = [(line.proxy_error, line.target_error) for line in in_process[key]]
         assert [(line.proxy_error, line.target_error) for line in lines] == errors
+
+
+def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
+    experiment = tiny_core_sets(tmp_path)
+    run_any(experiment, tmp_path / "process", threads=0)
+    run_any(experiment, tmp_path / "service", client, threads=0)
+    in_process = read_lines_of(CoresetLine, tmp_path / "process")
+    served = read_lines_of(CoresetLine, tmp_path / "service")
+    for key, lines in in_process.items():
+        assert [line.indices for line in served[key]] == [line.indices for line in lines]
+        for other, line in zip(served[key], lines, strict=True):
+            assert other.selector_error == line.selector_error
+            assert other.target_error == line.target_error
+            assert (other.selector, other.recipe_hash) == (line.selector, line.recipe_hash)
+            assert other.via == "service"
 
 
 def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path) -> None:

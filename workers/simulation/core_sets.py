@@ -40,6 +40,52 @@ class CoreSetContext(SeedContext):
 
     experiment: CoreSetConfig
 
+    def line(self, arm: str, fraction: float, indices: list[int]) -> CoresetLine:
+        """Return a line without its measurements."""
+        experiment = self.experiment
+        name = experiment.selector_of(arm)
+        selector = None if name is None else experiment.models[name]
+        return CoresetLine(
+            experiment=experiment.name,
+            experiment_hash=experiment.hash,
+            data=self.data.title,
+            arm=arm,
+            seed=self.seed,
+            strategy="uniform" if arm == ALL else experiment.arms[arm].strategy,
+            selector="none" if selector is None else selector.model,
+            selector_epochs=None if selector is None else selector.resolved.epochs,
+            fraction=fraction,
+            n_kept=len(indices),
+            n_pool=len(self.data.pool),
+            indices=indices,
+            selector_error=None,
+            target_error=float("nan"),
+            seconds={},
+            target_seconds=float("nan"),
+            device=self.device,
+            recipe_hash=None if selector is None else selector.resolved.hash,
+            target_recipe_hash=experiment.models["target"].resolved.hash,
+            via="process",
+        )
+
+    def request(self, arm: str, fraction: float) -> CoresetRequest:
+        """Return what an arm keeps.
+
+        Raises:
+            ExperimentError: that is nothing, or everything.
+        """
+        settings, n_pool = self.experiment.arms[arm], len(self.data.pool)
+        budget = round(fraction * n_pool)
+        if not max(settings.initial_uniform, 1) <= budget < n_pool:
+            raise ExperimentError(
+                f"{arm}: a core-set of {budget} of {n_pool} items, of which "
+                f"{settings.initial_uniform} are drawn first, is none; change fractions, "
+                f"data.n_pool or arms.{arm}.initial_uniform."
+            )
+        return CoresetRequest(
+            settings.strategy, budget, settings.class_balance, settings.initial_uniform
+        )
+
 
 def arms_of(experiment: CoreSetConfig, unit: str) -> list[str]:
     """Return the arms that one selector serves; the unit "all" has those that need none."""
@@ -128,74 +174,36 @@ class _Selector:
 def _measured_line(
     context: CoreSetContext, arm: str, fraction: float, selector: _Selector
 ) -> CoresetLine:
-    n_pool = len(context.data.pool)
-    kept, seconds = np.arange(n_pool), dict[str, float]()
-    strategy = "uniform"
+    kept, seconds = np.arange(len(context.data.pool)), dict[str, float]()
     if arm != ALL:
-        strategy = context.experiment.arms[arm].strategy
         kept, seconds = _choose(context, arm, fraction, selector)
     index, target = np.sort(kept), context.experiment.models["target"]
     result = context.train_target(target, index, context.data.pool.labels[index], arm)
-    line = CoresetLine(
-        experiment=context.experiment.name,
-        experiment_hash=context.experiment.hash,
-        data=context.data.title,
-        arm=arm,
-        seed=context.seed,
-        strategy=strategy,
-        selector="none",
-        selector_epochs=None,
-        fraction=fraction,
-        n_kept=len(kept),
-        n_pool=n_pool,
-        indices=kept.tolist(),
-        selector_error=None,
+    line = replace(
+        context.line(arm, fraction, kept.tolist()),
         target_error=1 - result.metrics["accuracy"],
         target_error_best=best_of(result.trained),
-        seconds=seconds,
         target_seconds=result.seconds["training"],
-        device=context.device,
-        recipe_hash=None,
-        target_recipe_hash=target.resolved.hash,
-        via="process",
+        seconds=seconds,
     )
     if selector.unit == ALL:
         return line
-    trained, metrics, _ = selector.trained
-    return replace(
-        line,
-        selector=trained.model,
-        selector_epochs=trained.recipe.epochs,
-        selector_error=1 - metrics["accuracy"],
-        recipe_hash=trained.recipe.hash,
-    )
+    return replace(line, selector_error=1 - selector.trained[1]["accuracy"])
 
 
 def _choose(
     context: CoreSetContext, arm: str, fraction: float, selector: _Selector
 ) -> tuple[IntArray, dict[str, float]]:
     """Return the pool indices that an arm keeps, in order of selection, and the seconds."""
-    settings = context.experiment.arms[arm]
+    request = context.request(arm, fraction)
     signals, inference = selector.measured
-    request = CoresetRequest(
-        settings.strategy,
-        round(fraction * signals.n),
-        settings.class_balance,
-        settings.initial_uniform,
-    )
-    if not settings.initial_uniform <= request.budget < signals.n or request.budget < 1:
-        raise ExperimentError(
-            f"{arm}: a core-set of {request.budget} of {signals.n} items, of which "
-            f"{settings.initial_uniform} are drawn first, is none; change fractions, data.n_pool "
-            f"or arms.{arm}.initial_uniform."
-        )
-    if signals.probs is not None and context.scoring(settings.strategy).zeros_first:
+    if signals.probs is not None and context.scoring(request.strategy).zeros_first:
         signals = replace(signals, probs=with_zeros_first(signals.probs))
     _load_loops(signals, request, context)
     seconds = dict[str, float]()
     if selector.unit != ALL:
         seconds |= selector.trained[2]
-    if needed_of(settings.strategy) & {Signal.PROBS, Signal.FEATURES}:
+    if needed_of(request.strategy) & {Signal.PROBS, Signal.FEATURES}:
         seconds |= inference
     hooks, watch = context.hooks(f"{arm}-selection"), Stopwatch(context.device)
     with watch.part("selection"):

@@ -17,6 +17,7 @@ from workers.simulation.bars import Bar, Bars
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import Shared
 from workers.simulation.core_sets import CoreSetContext, replay_core_sets
+from workers.simulation.core_sets_through_api import CoreSetServiceRun
 from workers.simulation.data import DataSet, data_folder, load_data, model_inputs
 from workers.simulation.kinds import (
     AnyExperiment,
@@ -101,8 +102,16 @@ def run_unit(
         "on_progress": bar.on_training,
     }
     if isinstance(experiment, CoreSetConfig):
-        replay_core_sets(CoreSetContext(experiment=experiment, **common), unit, bar.on_line)
+        sets = CoreSetContext(experiment=experiment, **common)
+        if place.client is None:
+            replay_core_sets(sets, unit, bar.on_line)
+        else:
+            CoreSetServiceRun(sets, place.client, read_run_id(place.out)).run(unit, bar.on_line)
     elif isinstance(experiment, ModelStudyConfig):
+        if place.client is not None:
+            raise ExperimentError(
+                "The service keeps no scores by epoch: run a model_study without --through-api."
+            )
         replay_study(StudyContext(experiment=experiment, model=unit, **common), bar.on_line)
     else:
         key = answer_key(

@@ -19,6 +19,7 @@ from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
 from workers.simulation.config import ExperimentError, TrapsConfig
+from workers.simulation.data import DataSet
 from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
@@ -39,6 +40,49 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def import_data(
+    client: Client, project: int, data: DataSet, rows: npt.NDArray[np.int64] | None = None
+) -> None:
+    """Import pool and evaluation split in index order; the pool's true labels stay here.
+
+    Args:
+        client: of the service.
+        project: its id.
+        data: of the experiment.
+        rows: the pool items to import, with their labels: those of a core-set.
+    """
+    if rows is None:
+        _import(client, project, "pool", data.pool, data.classes, is_labeled=False)
+    else:
+        _import(client, project, "pool", data.pool.take(rows), data.classes, is_labeled=True)
+    _import(client, project, "evaluation", data.evaluation, data.classes, is_labeled=True)
+
+
+def _import(
+    client: Client, project: int, split: str, part: Part, classes: list[str], *, is_labeled: bool
+) -> None:
+    names = [item_id(split, i, part) for i in range(len(part))]
+    about = [
+        {"split": split, "class": classes[c]} if is_labeled else {"split": split}
+        for c in part.labels
+    ]
+    if isinstance(part.content, Images):
+        files = [(n, encode_png(p)) for n, p in zip(names, part.content.pixels, strict=True)]
+        counts: dict[str, Any] = client.upload_images(
+            project, files, dict(zip(names, about, strict=True))
+        )
+    else:
+        counts = client.import_texts(
+            project,
+            (
+                {"external_id": n, "text": text, **more}
+                for n, text, more in zip(names, part.content, about, strict=True)
+            ),
+        )
+    if counts["n_failed"]:
+        raise ValueError(f"{counts['n_failed']} items were refused by the service.")
 
 
 @dataclass(frozen=True)
@@ -66,8 +110,7 @@ class ServiceRun:
         self._refuse_what_only_processes_do()
         project = self._project()
         if project["state"] == ProjectState.DRAFT:
-            self._import(project["id"], "pool", self.context.data.pool)
-            self._import(project["id"], "evaluation", self.context.data.evaluation)
+            import_data(self.client, project["id"], self.context.data)
             self.client.start(project["id"])
         pool = self.context.data.pool
         oracle = Oracle(
@@ -124,30 +167,6 @@ class ServiceRun:
             seed=context.seed,
             **experiment.budgets.model_dump(exclude={"first_round_budget"}),
         )
-
-    def _import(self, project: int, split: str, part: Part) -> None:
-        """Import one split in index order; classes go along with the evaluation split only."""
-        classes = self.context.data.classes
-        names = [item_id(split, i, part) for i in range(len(part))]
-        about = [
-            {"split": split, "class": classes[c]} if split == "evaluation" else {"split": split}
-            for c in part.labels
-        ]
-        if isinstance(part.content, Images):
-            files = [(n, encode_png(p)) for n, p in zip(names, part.content.pixels, strict=True)]
-            counts: dict[str, Any] = self.client.upload_images(
-                project, files, dict(zip(names, about, strict=True))
-            )
-        else:
-            counts = self.client.import_texts(
-                project,
-                (
-                    {"external_id": n, "text": text, **more}
-                    for n, text, more in zip(names, part.content, about, strict=True)
-                ),
-            )
-        if counts["n_failed"]:
-            raise ValueError(f"{counts['n_failed']} items were refused by the service.")
 
     def _measured_lines(self, project: int, skip: int) -> Iterator[RoundLine]:
         """Yield the lines of the project's completed rounds after the first `skip`."""

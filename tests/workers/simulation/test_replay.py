@@ -16,8 +16,10 @@ from tests.experiments import Lines, indices, run, tiny, write_tiny
 from tests.support import wait_for
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig
-from workers.simulation.load import bundled, load_experiment
-from workers.simulation.results import LineFile, summarize
+from workers.simulation.load import bundled, load_experiment, read_experiment
+from workers.simulation.results import LineFile, read_lines, summarize
+
+ROOT = Path(__file__).parents[3]
 
 
 def replace_budget(experiment: ActiveLearningConfig, total_budget: int) -> ActiveLearningConfig:
@@ -40,6 +42,14 @@ class TestReplay:
             "least_confidence",
             "least_confidence",
         ]
+
+    def test_the_first_round_after_the_initial_one_may_have_a_budget_of_its_own(
+        self, tmp_path: Path
+    ) -> None:
+        experiment = tiny(tmp_path, "budgets.first_round_budget=4", "budgets.total_budget=25")
+        lines = run(experiment, tmp_path / "out")["proxy", 3]
+        assert [len(line.indices) for line in lines] == [12, 4, 6, 3]
+        assert [line.n_labeled for line in lines] == experiment.budgets.points()
 
     def test_arms_share_round_0_and_seeds_differ(self, tmp_path: Path) -> None:
         experiment = tiny(tmp_path, "seeds=[3, 4]")
@@ -162,6 +172,14 @@ class TestConfig:
     def test_unknown_experiment_lists_the_bundled(self) -> None:
         with pytest.raises(ExperimentError, match="cifar10-small"):
             load_experiment("cifar11")
+
+    @pytest.mark.parametrize(
+        ("name", "hash_"), [("cifar10-small", "99e3bcd19cc7"), ("amazon-small", "0c2b9a87d5d6")]
+    )
+    def test_stored_results_load_and_keep_their_hash(self, name: str, hash_: str) -> None:
+        stored = ROOT / "docs" / "results" / name
+        assert read_experiment(stored).hash == load_experiment(name).hash == hash_
+        assert len(read_lines(stored)) == 3 * len(load_experiment(name).seeds)
 
     def test_seeds_and_title_do_not_change_the_hash(self, tmp_path: Path) -> None:
         assert tiny(tmp_path).hash == tiny(tmp_path, "seeds=[9]", "title=other").hash

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from models import predict
+from models.catalog import resolve_recipe
 from models.forgetting import ForgettingCounts
+from models.train import train
 from selection.k_centers import greedy_k_centers
 from tests.experiments import run_any, tiny_study
 from tests.workers.simulation.test_core_sets import failing_at, refuse
 from workers.coreset_step import initial_rows
 from workers.simulation import studies
 from workers.simulation.config import ExperimentError
+from workers.simulation.data import load_data, model_inputs
 from workers.simulation.kinds import ModelStudyConfig
 from workers.simulation.results import LinesOf, StudyLine, read_lines_of, read_scores
 
@@ -112,6 +115,28 @@ class TestLines:
     def test_items_that_were_never_right_count_as_forgotten_for_ever(self) -> None:
         counts = ForgettingCounts(np.array([0, 2, 0]), np.array([True, True, False]))
         assert studies._events(counts).tolist() == [0.0, 2.0, np.inf]  # noqa: SLF001
+
+
+class TestUntrained:
+    def test_models_are_measured_as_their_weights_have_them(self, tmp_path: Path) -> None:
+        digits = load_data(tiny_study(tmp_path).data, 0).pool
+        recipe = resolve_recipe("preact8", {"epochs": 2})
+        inputs = model_inputs(digits, "preact8", recipe)
+        trained = train("preact8", recipe, inputs, digits.labels, 10, 7)
+        path = tmp_path / "seven.safetensors"
+        trained.save(path)
+        weights = f"models={{a = {{model = 'preact8', recipe = {{weights = '{path}'}}}}}}"
+        experiment = tiny_study(tmp_path, weights, "trains=false", "k_centers_budget=0")
+        (line,) = run(experiment, tmp_path / "out")["a", 3]
+        scores = read_scores(tmp_path / "out", line)
+        assert (line.epoch, line.epochs, line.train_seconds) == (0, 0, 0.0)
+        probs = predict.predict(trained, inputs).probs
+        assert scores["least_confidence"] == pytest.approx(1 - probs.max(axis=1), abs=1e-6)
+        assert "forgetting_events" not in scores
+
+    def test_without_training_a_model_needs_weights(self, tmp_path: Path) -> None:
+        with pytest.raises(ExperimentError, match="its recipe must name weights"):
+            tiny_study(tmp_path, "trains=false")
 
 
 class TestGoingOn:
