@@ -55,9 +55,9 @@ def active_learning_document(sources: Sources) -> Document:
                 error_by_budget(arms, title_of(sources)),
                 FIGURE_6,
             ),
+            points_table(arms),
         ],
         details=[
-            points_table(arms),
             seconds_table(arms),
             Picture(
                 "differences-and-seconds",

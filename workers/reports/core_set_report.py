@@ -51,8 +51,9 @@ def core_set_document(sources: Sources) -> Document:
                 error_by_fraction(found, title_of(sources)),
                 "As the paper's Figures 2 and 7: bars are one std over seeds.",
             ),
+            points_table(found),
         ],
-        details=[points_table(found)],
+        details=[],
         short=errors,
         records={"core-sets": records(found)},
     )

@@ -18,7 +18,7 @@ from workers.reports.study_figures import (
 )
 
 CONFIDENCE_CLAIM = 0.96
-SHOWN_MODELS = 6  # of which every epoch is compared with every other
+SHOWN_MODELS = 6  # of which epochs are compared with each other, and pairs are listed at once
 PEARSON = ("forgetting_events", "entropy")
 PAIRS = (
     "Mean over pairs of different runs; 95% intervals (below) are those of a jackknife over seeds "
@@ -55,12 +55,14 @@ def study_document(sources: Sources) -> Document:
     main += _picture(linear, "Pearson", title, "Figure 13")
     main += _epochs(study, title)
     main += [confidence_table(study)]
+    intervals = [*_intervals(ranks, "Spearman"), *_intervals(linear, "Pearson")]
+    is_many = len(study.models) > SHOWN_MODELS
     return Document(
         title=title,
         facts=facts_of(sources),
         gaps=gaps_of(sources, merged, lambda arm, seed: lacks(arm.runs[seed])),
-        main=main,
-        details=[*_intervals(ranks, "Spearman"), *_intervals(linear, "Pearson")],
+        main=main if is_many else main + intervals,
+        details=intervals if is_many else [],
         short=errors,
         records={
             "errors": error_records(study),

@@ -34,7 +34,7 @@ def section(name: str, results: Path) -> str:
     facts = dict(re.findall(r"^- (.+?): (.+)$", body, re.MULTILINE))
     after_facts = re.sub(r"^- .+\n", "", body, flags=re.MULTILINE).strip()
     shown = "; ".join(f"{fact} {facts[fact]}" for fact in FACTS if fact in facts)
-    lowered = re.sub(r"^## ", "#### ", after_facts, flags=re.MULTILINE)
+    lowered = re.sub(r"^## ", "##### ", after_facts, flags=re.MULTILINE)
     linked = re.sub(r"\]\((\S+?\.png)\)", rf"]({results.name}/{name}/\1)", lowered)
     report = f"[The whole report]({results.name}/{name}/report.md)"
     return f"*{title.removeprefix('# ')}*: {shown}. {report}.\n\n{linked}"
