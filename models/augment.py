@@ -56,7 +56,10 @@ def augment(images: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
     """Return the uint8 images [n, C, H, W] changed as drawn; where a crop leaves them, zeros."""
     device = images.device
     if draws.boxes is not None:
-        images = _crop_boxes(images, draws.boxes.to(device, non_blocking=True))
+        side = recipe.view_side(images.shape[-1])
+        images = _crop_boxes(images, draws.boxes.to(device, non_blocking=True), side)
+    else:
+        images = centre(images, recipe)
     if draws.shifts is not None:
         images = _crop(images, recipe.crop_padding, draws.shifts.to(device, non_blocking=True))
     if draws.is_mirrored is not None:
@@ -65,6 +68,15 @@ def augment(images: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
     if draws.holes is not None:
         images = _blank(images, recipe.cutout, draws.holes.to(device, non_blocking=True))
     return images
+
+
+def centre(images: Tensor, recipe: Recipe) -> Tensor:
+    """Return the part of the images [n, C, H, W] that the network sees when it scores."""
+    if recipe.crop_fraction == 1:
+        return images
+    height, width = (recipe.view_side(side) for side in images.shape[-2:])
+    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
+    return images[..., top : top + height, left : left + width]
 
 
 def _crop(images: Tensor, padding: int, shifts: Tensor) -> Tensor:
@@ -93,14 +105,14 @@ def _draw_boxes(n: int, generator: torch.Generator) -> Tensor:
     return torch.cat([corners, sides], 1)
 
 
-def _crop_boxes(images: Tensor, boxes: Tensor) -> Tensor:
-    """Return each image's box scaled back to the image's size, bilinearly, without antialiasing."""
+def _crop_boxes(images: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """Return each image's box scaled to `side` pixels, bilinearly, without antialiasing."""
     top, left, height, width = boxes.unbind(1)
     zero = torch.zeros_like(top)
     # Output coordinates in -1..1 to input coordinates in -1..1.
     rows = [width, zero, 2 * left + width - 1, zero, height, 2 * top + height - 1]
     affine = torch.stack(rows, 1).view(-1, 2, 3)
-    grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
+    grid = functional.affine_grid(affine, [*images.shape[:2], side, side], align_corners=False)
     scaled = functional.grid_sample(
         images.float(), grid, padding_mode="border", align_corners=False
     )

@@ -277,8 +277,10 @@ def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:
             raise RecipeError(f"{model} has no recipe {name!r}; known are {known}.")
         recipe = info.recipes[str(name)]
     recipe = recipe.with_overrides(values)
-    if recipe.image_size is not None and recipe.image_size < info.smallest_side:
+    side = None if recipe.image_size is None else recipe.view_side(recipe.image_size)
+    if side is not None and side < info.smallest_side:
         raise RecipeError(
-            f"image_size of {model} must be at least {info.smallest_side}, not {recipe.image_size}."
+            f"{model} must see at least {info.smallest_side} pixels a side, not {side}: "
+            "make image_size or crop_fraction larger."
         )
     return recipe

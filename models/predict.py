@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.augment import augment, draw
+from models.augment import augment, centre, draw
 from models.data.arrays import Images, Inputs, InputSpec
 from models.feed import part
 from models.folding import folded_features
@@ -70,12 +70,14 @@ def predict(
     with torch.inference_mode():
         for start in range(0, n, step):
             stop = min(start + step, n)
-            tensors = to_tensors(part(inputs, start, stop), device)
-            if augmentation is not None and isinstance(inputs, Images):
+            rows = to_tensors(part(inputs, start, stop), device)
+            if isinstance(inputs, Images) and augmentation is not None:
                 draws = draw(stop - start, trained.recipe, augmentation)
-                tensors = (augment(tensors[0], trained.recipe, draws),)
+                rows = (augment(rows[0], trained.recipe, draws),)
+            elif isinstance(inputs, Images):
+                rows = (centre(rows[0], trained.recipe),)
             with autocast(dtype, device):
-                found = features_of(*tensors).float()
+                found = features_of(*rows).float()
             # float64: rows sum to 1 within float32's last bits whatever the number of classes.
             found_probs = torch.softmax(network.head(found).double(), dim=1)
             probs[start:stop] = found_probs.float().cpu().numpy()

@@ -69,6 +69,8 @@ class Recipe:
         hidden: width of the hidden layer of a probe on frozen features; 0 = none.
         warm_start: whether a round starts from the previous round's weights.
         weights: file of weights to start from (models.pretrained); None = fresh ones.
+        crop_fraction: share of an image's side that the network sees: the centre when it scores,
+            what random resized crops are scaled to when it learns (224 of 256: 0.875).
         threads: of the official fastText library; with more than one, no seed repeats a training.
     """
 
@@ -97,12 +99,17 @@ class Recipe:
     hidden: int = 0
     warm_start: bool = False
     weights: str | None = None
+    crop_fraction: float = 1.0
     threads: int = 1
 
     @property
     def epochs(self) -> int:
         """Epochs over all stages."""
         return sum(self.epochs_per_stage)
+
+    def view_side(self, side: int) -> int:
+        """Return how many pixels of an image's side the network sees."""
+        return round(side * self.crop_fraction)
 
     @property
     def hash(self) -> str:
@@ -209,6 +216,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "cutout": (0, 256),
     "max_chars": (64, 100_000),
     "hidden": (0, 65_536),
+    "crop_fraction": (0.1, 1),
     "threads": (1, 256),
 }
 WHOLE = frozenset(f.name for f in fields(Recipe) if type(f.default) is int) | {"image_size"}

@@ -54,6 +54,7 @@ IMAGENET_PAPER = Recipe(
     horizontal_flip=True,
     random_resized_crop=True,
     precision=Precision.FP16,
+    crop_fraction=224 / 256,
 )
 # The paper's active learning: 768 images a minibatch for proxy and target alike.
 IMAGENET_PAPER_ACTIVE_LEARNING = replace(

@@ -75,10 +75,10 @@ def build(
     """
     plugin = find_plugin(model)
     info = plugin.info if plugin else find_model(model)
-    spec = spec or _default_spec(info)
-    _check_spec(info, spec)
+    spec, recipe = spec or _default_spec(info), recipe or info.recipe
+    _check_spec(info, spec, recipe)
     builder: Builder = pkgutil.resolve_name(plugin.builder) if plugin else BUILDERS[model]
-    return builder(recipe or info.recipe, spec, n_classes)
+    return builder(recipe, spec, n_classes)
 
 
 def _default_spec(info: ModelInfo) -> InputSpec:
@@ -90,17 +90,18 @@ def _default_spec(info: ModelInfo) -> InputSpec:
     return InputSpec()
 
 
-def _check_spec(info: ModelInfo, spec: InputSpec) -> None:
+def _check_spec(info: ModelInfo, spec: InputSpec, recipe: Recipe) -> None:
     fits = {
         Encoding.PIXELS: spec.channels > 0,
         Encoding.VECTORS: spec.channels == 0 and spec.width > 0,
     }
     if not fits.get(info.encoding, spec == InputSpec()):
         raise ModelError(f"Model {info.name} takes {info.encoding} only.")
-    if spec.channels and min(spec.height, spec.width) < info.smallest_side:
+    side = recipe.view_side(min(spec.height, spec.width))
+    if spec.channels and side < info.smallest_side:
         raise ModelError(
-            f"Model {info.name} takes images of at least {info.smallest_side} pixels a side, not "
-            f"{spec.height} x {spec.width}; set image_size in its recipe."
+            f"Model {info.name} must see at least {info.smallest_side} pixels a side, not {side} "
+            f"of {spec.height} x {spec.width}; set image_size or crop_fraction in its recipe."
         )
 
 

@@ -115,12 +115,11 @@ class PoolReader:
         return features
 
     def _image_shape(self, project: Project, info: ModelInfo, recipe: Recipe) -> tuple[int, int]:
-        """Return (side, channels): the recipe's side, the model's, or the pool's first image's."""
+        """Return (side, channels) of the packed images; channels are the pool's first image's."""
         with transaction(self.factory) as session:
             first = item_queries.page_by_index(session, project.id, Split.POOL, -1, 1)[0]
         side = max(first.width or 8, first.height or 8)
-        size = recipe.image_size or info.default_side or min(max(side, 8), LARGEST_DEFAULT_SIDE)
-        return size, first.channels or 3
+        return packed_side(info, recipe, side), first.channels or 3
 
     def _read_images(
         self, project: Project, split: Split, folder: Path, size: int, channels: int, n: int
@@ -176,6 +175,19 @@ class PoolReader:
                 page = item_queries.page_by_index(session, project.id, split, after, limit)
             yield from page
             after = page[-1].index
+
+
+def packed_side(info: ModelInfo, recipe: Recipe, first_side: int) -> int:
+    """Return the side in pixels that images are decoded to.
+
+    It is the recipe's, else what shows the network the model's own side, else the larger side of
+    the pool's first image.
+    """
+    if recipe.image_size is not None:
+        return recipe.image_size
+    if info.default_side is not None:
+        return round(info.default_side / recipe.crop_fraction)
+    return min(max(first_side, 8), LARGEST_DEFAULT_SIDE)
 
 
 def _brought_vectors(features: FeatureArray | None, n_pool: int) -> Vectors:

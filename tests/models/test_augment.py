@@ -54,6 +54,14 @@ class TestAugment:
         before = images(3)
         assert augment(before, recipe(), drawn(3, recipe())) is before
 
+    @pytest.mark.parametrize("resized", [False, True])
+    def test_the_network_sees_the_crop_fraction_of_a_side(self, resized: bool) -> None:
+        asked = recipe(crop_fraction=0.75, random_resized_crop=resized)
+        before = images(3, 8, 8, 0)
+        after = augment(before, asked, drawn(3, asked))
+        assert after.shape == (3, 3, 6, 6)
+        assert torch.equal(after, before[:, :, 1:7, 1:7]) != resized
+
     def test_parts_of_a_minibatch_are_changed_as_in_the_whole(self) -> None:
         asked = recipe(crop_padding=2, horizontal_flip=True, cutout=2)
         before, draws = images(7), drawn(7, asked)

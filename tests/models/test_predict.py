@@ -1,6 +1,7 @@
 """Predictions of a pool larger than memory, and of folded networks, are the plain ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,16 @@ class TestOut:
         np.testing.assert_array_equal(
             predict(trained, mapped).probs, predict(trained, inputs).probs
         )
+
+    def test_the_centre_of_an_image_is_scored(self) -> None:
+        (inputs, _, _), trained = make_set("preact8"), fit("preact8")
+        assert isinstance(inputs, Images)
+        side = inputs.spec.height
+        recipe = trained.recipe.with_overrides({"crop_fraction": 0.75})
+        seen = predict(replace(trained, recipe=recipe), inputs).probs
+        edge, inner = side // 8, 3 * side // 4
+        centre = Images(inputs.pixels[:, edge : edge + inner, edge : edge + inner])
+        np.testing.assert_allclose(predict(trained, centre).probs, seen, atol=1e-6)
 
     def test_an_empty_pool_has_no_rows(self, tmp_path: Path) -> None:
         (inputs, _, _), trained = make_set("preact8"), fit("preact8")

@@ -66,6 +66,7 @@ class TestPaper:
             horizontal_flip=True,
             random_resized_crop=True,
             precision=Precision.FP16,
+            crop_fraction=0.875,
         )
         assert MODELS[model].default_side == 224
         together = resolve_recipe(model, {"name": "paper_active_learning"})

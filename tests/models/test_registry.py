@@ -1,5 +1,6 @@
 """Every model of the registry keeps the same contract."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class Case:
 def make_inputs(model: str, recipe: Recipe) -> Inputs:
     info, rng = MODELS[model], np.random.default_rng(0)
     if info.encoding is Encoding.PIXELS:
-        side = max(info.smallest_side, 12)
+        side = math.ceil(max(info.smallest_side, 12) / recipe.crop_fraction)
         return Images(rng.integers(0, 256, (N, side, side, 3), dtype=np.uint8))
     if info.encoding is Encoding.VECTORS:
         return Vectors(rng.normal(3, 2, (N, 7)).astype(np.float32))
@@ -217,17 +218,19 @@ class TestBuild:
         "model", ["inception_v3", "alexnet", "vgg11", "densenet121", "googlenet", "squeezenet1_0"]
     )
     def test_the_smallest_side_is_the_smallest_that_works(self, model: str) -> None:
-        side = MODELS[model].smallest_side
+        side, whole = MODELS[model].smallest_side, resolve_recipe(model, {"crop_fraction": 1.0})
         with pytest.raises(ModelError, match=f"at least {side} pixels a side, not"):
-            build(model, 2, spec=InputSpec(side, side - 1, 3))
+            build(model, 2, whole, InputSpec(side, side - 1, 3))
+        with pytest.raises(ModelError, match=f"at least {side} pixels a side, not"):
+            build(model, 2, spec=InputSpec(side, side, 3))  # its recipe shows it less
         with torch.device("meta"):
-            network = build(model, 2, spec=InputSpec(side, side, 3))
+            network = build(model, 2, whole, InputSpec(side, side, 3))
             assert network(torch.empty(2, 3, side, side)).shape == (2, 2)
             with pytest.raises((RuntimeError, ValueError)):
                 network(torch.empty(2, 3, side - 1, side - 1))
 
     def test_an_image_size_below_the_smallest_side_is_refused_in_the_recipe(self) -> None:
-        with pytest.raises(ValueError, match="image_size of inception_v3 must be at least 75"):
+        with pytest.raises(ValueError, match="inception_v3 must see at least 75"):
             resolve_recipe("inception_v3", {"image_size": 64})
 
     @pytest.mark.parametrize("name", ["preact8", "nobodys"])

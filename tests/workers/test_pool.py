@@ -12,11 +12,11 @@ from app.db.tables import Item, Project, Split
 from app.domain.errors import InvalidProject
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_recipe
+from models.catalog import find_model, resolve_recipe
 from models.data.arrays import Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
-from workers.pool import PoolReader
+from workers.pool import PoolReader, packed_side
 
 TEXTS = ["Good book!", "", "漢字", "a bad one"]
 
@@ -78,3 +78,18 @@ def test_a_project_without_brought_features_cannot_be_run_by_a_probe(session: Se
         match=r"proxy: probe takes frozen features; .*selection\.features is brought",
     ):
         a_project(session, proxy="probe")
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "side"),
+    [
+        ("resnet18", {}, 256),  # of which the paper's recipe shows 224
+        ("resnet18", {"name": "fast"}, 224),
+        ("resnet18", {"image_size": 64}, 64),
+        ("preact20", {}, 40),
+    ],
+)
+def test_images_are_packed_at_the_side_that_shows_the_network_its_own(
+    model: str, recipe: dict[str, object], side: int
+) -> None:
+    assert packed_side(find_model(model), resolve_recipe(model, recipe), 40) == side

@@ -12,7 +12,7 @@ from selection.catalog import Signal
 from selection.mapped import take_rows
 from selection.options import SelectionOptions
 from selection.select import select
-from workers import pool_scorer
+from workers import pool_scorer, scoring
 from workers.pool_scorer import PoolScorer
 
 N = 100
@@ -32,8 +32,11 @@ class Proxy:
     n_rows: list[int] = field(default_factory=list)
 
 
-def predict(proxy: Proxy, inputs: Vectors, *, device: str, with_features: bool) -> Predictions:
+def predict(
+    proxy: Proxy, inputs: Vectors, *, device: str, with_features: bool, augmentation: None
+) -> Predictions:
     assert device == "cpu"
+    assert augmentation is None
     proxy.n_rows.append(len(inputs))
     is_positive = inputs.values[:, :1] > 0
     probs = np.hstack([is_positive, ~is_positive]).astype(np.float32)
@@ -50,7 +53,7 @@ def scorer(proxy: Proxy | None, features: np.ndarray, *, brought: bool) -> PoolS
 class TestPoolScorer:
     def test_predictions_come_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pool_scorer, "ROWS_AT_ONCE", 16)
-        monkeypatch.setattr(pool_scorer, "predict", predict)
+        monkeypatch.setattr(scoring, "predict", predict)
         proxy = Proxy()
         features = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
         found = scorer(proxy, features, brought=False).measure(np.arange(50))

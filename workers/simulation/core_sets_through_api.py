@@ -20,7 +20,7 @@ from workers.simulation.core_sets import CoreSetContext, arms_of, fractions_of
 from workers.simulation.kinds import ALL
 from workers.simulation.oracle import OracleError
 from workers.simulation.results import CoresetLine, LinesOf
-from workers.simulation.through_api import import_data, project_name
+from workers.simulation.through_api import import_part, project_name
 
 IntArray = npt.NDArray[np.int64]
 POLL_SECONDS = 0.3
@@ -114,10 +114,23 @@ class CoreSetServiceRun:
                 round_budget=1,
                 total_budget=1,
             )
-        wanted = (len(rows), len(context.data.evaluation))
-        if (known["n_pool"], known["n_evaluation"]) != wanted:  # what is there is known by name
-            import_data(self.client, known["id"], context.data, rows)
+        if known["state"] == ProjectState.DRAFT:
+            self._import(known, rows)
         return int(known["id"])
+
+    def _import(self, project: dict[str, Any], rows: IntArray) -> None:
+        """Import what a project lacks: these items with their labels, then the evaluation split.
+
+        A project starts only with an item to label, so the first evaluation item stands at the
+        end of the pool once more, without its class; nobody labels it.
+        """
+        data, classes = self.context.data, self.context.data.classes
+        if (project["n_pool"], project["n_evaluation"]) == (len(rows) + 1, len(data.evaluation)):
+            return
+        to, kept, more = project["id"], data.pool.take(rows), data.evaluation.take(np.arange(1))
+        import_part(self.client, to, "pool", kept, classes, is_labeled=True)
+        import_part(self.client, to, "evaluation", data.evaluation, classes, is_labeled=True)
+        import_part(self.client, to, "pool", more, classes, is_labeled=False, called="more")
 
     def _made(self, project: int, coreset: int) -> dict[str, Any]:
         """Wait until a core-set is made, and return it."""

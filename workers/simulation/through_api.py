@@ -19,7 +19,6 @@ from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
 from workers.simulation.config import ExperimentError, TrapsConfig
-from workers.simulation.data import DataSet
 from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
@@ -42,28 +41,21 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def import_data(
-    client: Client, project: int, data: DataSet, rows: npt.NDArray[np.int64] | None = None
+def import_part(
+    client: Client,
+    project: int,
+    split: str,
+    part: Part,
+    classes: list[str],
+    *,
+    is_labeled: bool,
+    called: str | None = None,
 ) -> None:
-    """Import pool and evaluation split in index order; the pool's true labels stay here.
+    """Import items in index order; their classes go along only where they are labeled.
 
-    Args:
-        client: of the service.
-        project: its id.
-        data: of the experiment.
-        rows: the pool items to import, with their labels: those of a core-set.
+    They are `called` after the split, unless it is said otherwise.
     """
-    if rows is None:
-        _import(client, project, "pool", data.pool, data.classes, is_labeled=False)
-    else:
-        _import(client, project, "pool", data.pool.take(rows), data.classes, is_labeled=True)
-    _import(client, project, "evaluation", data.evaluation, data.classes, is_labeled=True)
-
-
-def _import(
-    client: Client, project: int, split: str, part: Part, classes: list[str], *, is_labeled: bool
-) -> None:
-    names = [item_id(split, i, part) for i in range(len(part))]
+    names = [item_id(called or split, i, part) for i in range(len(part))]
     about = [
         {"split": split, "class": classes[c]} if is_labeled else {"split": split}
         for c in part.labels
@@ -110,7 +102,12 @@ class ServiceRun:
         self._refuse_what_only_processes_do()
         project = self._project()
         if project["state"] == ProjectState.DRAFT:
-            import_data(self.client, project["id"], self.context.data)
+            data, project_id = self.context.data, project["id"]
+            import_part(self.client, project_id, "pool", data.pool, data.classes, is_labeled=False)
+            import_part(
+                self.client, project_id, "evaluation", data.evaluation, data.classes,
+                is_labeled=True,
+            )  # fmt: skip
             self.client.start(project["id"])
         pool = self.context.data.pool
         oracle = Oracle(

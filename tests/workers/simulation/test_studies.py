@@ -12,6 +12,7 @@ from models.train import train
 from selection.k_centers import greedy_k_centers
 from tests.experiments import run_any, tiny_study
 from tests.workers.simulation.test_core_sets import failing_at, refuse
+from workers import scoring
 from workers.coreset_step import initial_rows
 from workers.simulation import studies
 from workers.simulation.config import ExperimentError
@@ -87,7 +88,7 @@ class TestLines:
             features.extend([] if predicted.features is None else [predicted.features])
             return predicted
 
-        monkeypatch.setattr(studies, "predict", kept)
+        monkeypatch.setattr(scoring, "predict", kept)
         experiment = tiny_study(tmp_path, "seeds=[3]", "k_centers_budget=20", "record_epochs=[]")
         runs = run(experiment, tmp_path / "out")
         ranks = read_scores(tmp_path / "out", runs["shallow", 3][0])["k_centers_rank"]
