@@ -128,7 +128,7 @@ def _report(runs: "list[Run]", console: "Console") -> None:
 
     for run in runs:
         console.print(f"Lines: {run.out}/*.jsonl")
-        if run.experiment.kind == "active_learning" and any(run.out.glob("*.jsonl")):
+        if any(run.out.glob("*.jsonl")):
             written = write_report([run.out], run.out / "report")
             console.print(written.table())
             console.print(f"Report: {written.path}")

@@ -7,12 +7,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from rich.console import Console
 
-from workers.reports.plots import plot_arms
+from workers.reports.document import Picture
+from workers.reports.figures import CHANCE, PALETTE, draw_seconds, finish, panels
 from workers.reports.tables import speedup_markdown, speedup_table
 from workers.simulation.kinds import ActiveLearningConfig
-from workers.simulation.results import ArmResult, software_versions
+from workers.simulation.results import PARTS, ArmResult, software_versions
 
 
 def write_demo(
@@ -25,7 +28,8 @@ def write_demo(
 ) -> None:
     """Write demo.png, demo.md and demo.json to `out`, and print the table and what was saved."""
     out.mkdir(parents=True, exist_ok=True)
-    plot_arms(arms, out / "demo.png", f"{experiment.title}, one seed")
+    figure = arms_figure(arms, f"{experiment.title}, one seed")
+    (out / "demo.png").write_bytes(Picture("demo", experiment.title, figure).png())
     (out / "demo.md").write_text(speedup_markdown(arms))
     report = {
         "command": "make demo",
@@ -41,6 +45,24 @@ def write_demo(
     console.print(speedup_table(arms))
     console.print(summary(*arms))
     console.print(f"Picture and figures: {out}/demo.png, demo.md, demo.json")
+
+
+def arms_figure(arms: Sequence[ArmResult], title: str) -> Figure:
+    """Return a picture: target error by labels of each arm, and data selection seconds by part."""
+    figure, (errors, seconds) = panels(2, title)
+    for arm, colour in zip(arms, (*PALETTE[: len(arms) - 1], CHANCE), strict=True):
+        label = arm.name if arm.selector == "none" else f"{arm.name} ({arm.selector})"
+        shares = [100 * error for error in arm.target_errors]
+        errors.plot(arm.n_labels, shares, marker="o", label=label, color=colour)
+    errors.set(xlabel="labels", ylabel="target error [%]", title="Target error by labels")
+    errors.set_yscale("log")
+    errors.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    errors.yaxis.set_major_formatter("{x:g}")
+    errors.yaxis.set_minor_formatter(NullFormatter())
+    finish(errors)
+    by_part = {part: [arm.seconds.get(part, 0.0) for arm in arms] for part in PARTS}
+    draw_seconds(seconds, [arm.name for arm in arms], by_part)
+    return figure
 
 
 def summary(proxy: ArmResult, target: ArmResult, uniform: ArmResult) -> str:

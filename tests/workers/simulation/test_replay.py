@@ -14,12 +14,10 @@ from models.data.arrays import Images
 from models.data.readers import read_digits
 from tests.experiments import Lines, indices, run, tiny, write_tiny
 from tests.support import wait_for
-from workers.reports.report import write_report
-from workers.reports.statistics import estimate, points_of, speedups
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.load import bundled, load_experiment, read_experiment
-from workers.simulation.results import ArmResult, LineFile, read_lines, summarize
+from workers.simulation.results import LineFile, read_lines, summarize
 
 ROOT = Path(__file__).parents[3]
 
@@ -186,55 +184,6 @@ class TestConfig:
     def test_seeds_and_title_do_not_change_the_hash(self, tmp_path: Path) -> None:
         assert tiny(tmp_path).hash == tiny(tmp_path, "seeds=[9]", "title=other").hash
         assert tiny(tmp_path).hash != tiny(tmp_path, "data.n_pool=61").hash
-
-
-class TestReport:
-    def test_page_holds_everything_and_needs_nothing_else(self, tmp_path: Path) -> None:
-        run(tiny(tmp_path, "seeds=[3, 4]"), tmp_path / "out")
-        write_report([tmp_path / "out"], tmp_path / "report")
-        html = (tmp_path / "report" / "report.html").read_text()
-        assert "data:image/png;base64," in html
-        assert "http://" not in html
-        assert "Tiny digits" in html
-        files = {path.name for path in (tmp_path / "report").iterdir()}
-        assert files == {"report.html", "report.md", "report.png", "errors.csv", "seconds.csv"}
-        rows = (tmp_path / "report" / "errors.csv").read_text().splitlines()
-        assert len(rows) == 1 + 3 * 3
-
-    def test_runs_of_different_experiments_are_not_mixed(self, tmp_path: Path) -> None:
-        run(tiny(tmp_path), tmp_path / "one")
-        run(tiny(tmp_path, "data.n_pool=70"), tmp_path / "two")
-        with pytest.raises(ExperimentError, match="different experiments"):
-            write_report([tmp_path / "one", tmp_path / "two"], tmp_path / "report")
-
-    def test_folder_without_a_run_says_what_to_do(self, tmp_path: Path) -> None:
-        with pytest.raises(ExperimentError, match="svp simulate"):
-            write_report([tmp_path], tmp_path / "report")
-
-    def test_interval_is_students(self) -> None:
-        found = estimate([1.0, 2.0, 3.0, 4.0, 5.0])
-        assert found.mean == 3.0
-        assert found.half_width == pytest.approx(
-            2.776445 * np.std([1, 2, 3, 4, 5], ddof=1) / 5**0.5
-        )
-        assert estimate([1.0]).half_width is None
-
-    def test_difference_is_paired_by_seed(self) -> None:
-        def arm(name: str, seed: int, error: float, seconds: float) -> ArmResult:
-            return ArmResult(name, seed, "preact8", [10], [error], {"training": seconds})
-
-        results = [
-            arm("target", 1, 0.2, 8.0),
-            arm("target", 2, 0.4, 10.0),
-            arm("proxy", 1, 0.3, 2.0),
-            arm("proxy", 2, 0.5, 5.0),
-            arm("proxy", 3, 0.9, 1.0),  # has no partner
-        ]
-        proxy = next(p for p in points_of(results, "target") if p.arm == "proxy")
-        assert proxy.difference is not None
-        assert proxy.difference.mean == pytest.approx(0.1)
-        assert proxy.difference.half_width == pytest.approx(0.0, abs=1e-9)
-        assert speedups(results, "proxy", "target") == [4.0, 2.0]
 
 
 def test_lines_hold_what_the_report_needs(tmp_path: Path) -> None:

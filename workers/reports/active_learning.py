@@ -1,0 +1,225 @@
+"""What runs of active learning measured: target and proxy errors and seconds by budget, by seed.
+
+An arm's baseline is the arm of its strategy in which the target selects for itself, else the one
+that the experiment names.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+
+from workers.reports.paper_numbers import (
+    NOTHING,
+    PaperNumber,
+    PaperSetting,
+    active_learning,
+)
+from workers.reports.sources import Arm, Setting, Source, merge_arms, paper_dataset, require_same
+from workers.reports.statistics import Estimate, estimate, is_within_one_std, paired, paired_ratio
+from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.results import PARTS, RoundLine, summarize
+
+Sources = Sequence[Source[ActiveLearningConfig, RoundLine]]
+BySeed = dict[int, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one arm's runs gave.
+
+    Attributes:
+        is_target: whether the target selects for itself.
+        dataset: the paper's, whose numbers are comparable; None where none are.
+    """
+
+    arm: Arm[RoundLine]
+    is_target: bool
+    dataset: str | None
+
+    @property
+    def name(self) -> str:
+        """The arm's."""
+        return self.arm.name
+
+    @property
+    def strategy(self) -> str:
+        """The arm's."""
+        return self.arm.setting.strategy
+
+    @property
+    def selector(self) -> str:
+        """Catalog name of the model that selects; "none" without one."""
+        return self.arm.setting.selector
+
+    @cached_property
+    def errors(self) -> dict[int, BySeed]:
+        """The target's error, labels -> seed -> 0..1."""
+        errors: dict[int, BySeed] = {}
+        for seed, run in self.arm.runs.items():
+            result = summarize(run)
+            for n, error in zip(result.n_labels, result.target_errors, strict=True):
+                errors.setdefault(n, {})[seed] = error
+        return dict(sorted(errors.items()))
+
+    @cached_property
+    def best_errors(self) -> dict[int, BySeed]:
+        """The lowest of the target's epochs, as the paper counts; empty where it was not kept.
+
+        Where the target selects for itself, a round's target is the next round's selector.
+        """
+        errors: dict[int, BySeed] = {}
+        for seed, run in self.arm.runs.items():
+            for line, after in zip_longest(run, run[1:]):
+                best = line.target_error_best
+                if line.target_error is None and after is not None:
+                    best = after.proxy_error_best
+                if best is not None:
+                    errors.setdefault(line.n_labeled, {})[seed] = best
+        return errors
+
+    @cached_property
+    def selector_errors(self) -> dict[int, BySeed]:
+        """The selector's error by the labels that it was trained on."""
+        errors: dict[int, BySeed] = {}
+        for seed, run in self.arm.runs.items():
+            for line in run:
+                if line.proxy_error is not None:
+                    errors.setdefault(line.n_labeled_before, {})[seed] = line.proxy_error
+        return dict(sorted(errors.items()))
+
+    @cached_property
+    def seconds(self) -> dict[int, BySeed]:
+        """Data selection seconds until so many labels; none before a model selects."""
+        seconds: dict[int, BySeed] = {}
+        for seed, run in self.arm.runs.items():
+            total, began = 0.0, False
+            for line in run:
+                total, began = total + line.selection_seconds, began or line.selector != "none"
+                if began:
+                    seconds.setdefault(line.n_labeled, {})[seed] = total
+        return seconds
+
+    @cached_property
+    def seconds_by_part(self) -> dict[str, list[float]]:
+        """Data selection seconds of all rounds, part -> one a seed."""
+        runs = [summarize(run) for run in self.arm.runs.values()]
+        return {part: [run.seconds[part] for run in runs] for part in PARTS}
+
+    def error(self, n: int) -> Estimate | None:
+        """Return the target's error at `n` labels over the seeds; None if it was not measured."""
+        return estimate(list(self.errors[n].values())) if n in self.errors else None
+
+    def best_error(self, n: int) -> Estimate | None:
+        """Return the lowest error of the target's epochs at `n` labels; None if it is unknown."""
+        return estimate(list(self.best_errors[n].values())) if n in self.best_errors else None
+
+    def speedup(self, n: int, baseline: "Measured | None") -> Estimate | None:
+        """Return how many times faster than the baseline the arm selected its first `n` labels."""
+        if baseline is None or self.selector == "none":
+            return None
+        return paired_ratio(baseline.seconds.get(n, {}), self.seconds.get(n, {}))
+
+    def paper(self, n: int) -> PaperNumber:
+        """Return what the paper prints of this arm at `n` labels, where it is comparable."""
+        if self.dataset is None:
+            return NOTHING
+        return active_learning(PaperSetting(self.dataset, self.strategy, self.selector), n)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """All arms of a report, and which are compared with which.
+
+    Attributes:
+        target: catalog name of the model that is delivered.
+        baseline: the arm to compare with where no target selects by the same strategy.
+        dataset: the paper's, whose numbers are comparable; None where none are.
+    """
+
+    arms: Sequence[Measured]
+    target: str
+    baseline: str
+    dataset: str | None
+
+    @property
+    def budgets(self) -> list[int]:
+        """The numbers of labels at which a target was measured, ascending."""
+        return sorted({n for arm in self.arms for n in arm.errors})
+
+    @property
+    def uniform(self) -> Measured | None:
+        """The arm that draws by chance; None where there is none."""
+        return next((arm for arm in self.arms if arm.strategy == "uniform"), None)
+
+    def baseline_of(self, arm: Measured) -> Measured | None:
+        """Return the arm to compare with: the target selecting for itself by the same strategy."""
+        own = [a for a in self.arms if a.is_target and a.strategy == arm.strategy]
+        named = [a for a in self.arms if a.name == self.baseline]
+        return next(iter(own + named), None)
+
+    def is_bold(self, arm: Measured, n: int) -> bool:
+        """Whether the paper's rule sets this arm's speed-up bold."""
+        baseline = self.baseline_of(arm)
+        return baseline is not None and is_within_one_std(arm.error(n), baseline.error(n))
+
+    def is_bold_in_paper(self, arm: Measured, n: int) -> bool:
+        """Whether it is bold in the paper."""
+        baseline = self.baseline_of(arm)
+        if baseline is None:
+            return False
+        return is_within_one_std(arm.paper(n).error, baseline.paper(n).error)
+
+    def differences(self, arm: Measured, other: Measured | None) -> dict[int, Estimate]:
+        """Return the arm's error minus the other's, labels -> over the seeds that both have."""
+        if other is None or other is arm:
+            return {}
+        found = {n: paired(arm.errors[n], other.errors.get(n, {})) for n in arm.errors}
+        return {n: estimated for n, estimated in found.items() if estimated is not None}
+
+
+def measure(sources: Sources) -> tuple[Arms, list[Arm[RoundLine]]]:
+    """Return the arms that have run, and all that should have.
+
+    Raises:
+        ExperimentError: the folders' budgets, targets or oracles differ.
+    """
+    require_same(sources, "budgets", lambda source: source.experiment.budgets.model_dump())
+    require_same(sources, "the target", lambda source: _target(source.experiment))
+    require_same(sources, "the oracle", lambda source: source.experiment.oracle.model_dump())
+    merged = merge_arms(sources, lambda experiment: experiment.arms, _setting)
+    target, dataset = _target(sources[0].experiment), paper_dataset(sources)
+    measured = [
+        Measured(arm, (arm.setting.selector, arm.setting.recipe_hash) == target, dataset)
+        for arm in merged
+        if arm.runs
+    ]
+    return Arms(measured, target[0], sources[0].experiment.baseline, dataset), merged
+
+
+def lacks(sources: Sources, run: Sequence[RoundLine]) -> str:
+    """Return what a run has not reached of its budget; "" where it is whole."""
+    experiment = sources[0].experiment
+    total = experiment.budgets.total_budget
+    wanted = min(total, experiment.data.n_pool or total)
+    reached = run[-1].n_labeled
+    return "" if reached >= wanted else f"stopped at {reached:,} of {wanted:,} labels"
+
+
+def _target(experiment: ActiveLearningConfig) -> tuple[str, str]:
+    target = experiment.models["target"]
+    return target.model, target.resolved.hash
+
+
+def _setting(experiment: ActiveLearningConfig, arm: str) -> Setting:
+    model = experiment.selector_of(arm)
+    # What decides an arm beside its strategy, its selector and what require_same compares.
+    of_all = {"name", "models", "arms", "strategy", "baseline", "data", "budgets", "oracle"}
+    other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
+    if model is None:
+        other.pop("selection", None)
+    text = json.dumps(other, sort_keys=True)
+    if model is None:
+        return Setting(experiment.strategy_of(arm), "none", other=text)
+    return Setting(experiment.strategy_of(arm), model.model, model.resolved.hash, text)

@@ -1,0 +1,214 @@
+"""The report of active learning: Table 1 (target error and speed-up by budget) and Figure 6."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from workers.reports.active_learning import Arms, Measured, Sources, lacks, measure
+from workers.reports.active_learning_figures import differences_and_seconds, error_by_budget
+from workers.reports.cells import (
+    BEST_EPOCH,
+    DASH,
+    columns,
+    difference,
+    interval,
+    mean,
+    mean_std,
+    minus,
+    ratio_cell,
+    times,
+)
+from workers.reports.document import Document, Picture, Table
+from workers.reports.paper_numbers import NOTHING, n_train
+from workers.reports.sources import facts_of, gaps_of, title_of
+from workers.reports.statistics import estimate
+from workers.simulation.results import PARTS
+
+RULE = (
+    "Errors: mean ± std over seeds, in percent. A speed-up is bold where the error is at most one "
+    "std above the mean error of the baseline (B), the target selecting for itself: the paper's "
+    "rule."
+)
+FIGURE_6 = (
+    "As the paper's Figure 6: solid lines are the target on the labels selected so far, dotted "
+    "ones the proxy on the labels that it selected with; bars are one std over seeds."
+)
+
+
+def active_learning_document(sources: Sources) -> Document:
+    """Return the report of folders of active learning on one data set.
+
+    Raises:
+        ExperimentError: their budgets, targets or oracles differ.
+    """
+    arms, merged = measure(sources)
+    points = sources[0].experiment.budgets.points()
+    return Document(
+        title=title_of(sources),
+        facts=facts_of(sources) | {"labels": ", ".join(f"{n:,}" for n in points)},
+        gaps=gaps_of(sources, merged, lambda arm, seed: lacks(sources, arm.runs[seed])),
+        main=[
+            table_1(arms),
+            Picture(
+                "error-by-budget",
+                "Error by budget",
+                error_by_budget(arms, title_of(sources)),
+                FIGURE_6,
+            ),
+            points_table(arms),
+        ],
+        details=[
+            seconds_table(arms),
+            Picture(
+                "differences-and-seconds",
+                "Difference to the baseline, and data selection seconds",
+                differences_and_seconds(arms, title_of(sources)),
+            ),
+        ],
+        short=seconds_table(arms),
+        records={"points": point_records(arms), "selectors": selector_records(arms)},
+    )
+
+
+def table_1(arms: Arms) -> Table:
+    """Return the table in the form of the paper's Table 1, with its numbers where comparable."""
+    budgets = arms.budgets[1:] or arms.budgets  # before the first selection all arms are the same
+    names = [_budget(n, arms.dataset) for n in budgets]
+    several = arms.dataset is not None or any(arm.best_errors for arm in arms.arms)
+    header = [
+        "strategy",
+        "selector",
+        *([""] if several else []),
+        *(f"error at {name}" for name in names),
+        *(f"speed-up at {name}" for name in names),
+    ]
+    rows = []
+    for arm in arms.arms:
+        who = [arm.strategy, f"{arm.selector} (B)" if arm.is_target else arm.selector]
+        for whose, cells in _lines(arms, arm, budgets):
+            rows.append([*who, *([whose] if several else []), *cells])
+            who = ["", ""]
+    note = RULE if arms.dataset is None else f"{RULE} {BEST_EPOCH}"
+    return Table("Target error and data selection speed-up by budget", header, rows, note)
+
+
+def _lines(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[tuple[str, list[str]]]:
+    """Return an arm's rows: whose numbers, and the cells."""
+    lines = [("ours", _our_cells(arms, arm, budgets))]
+    if arm.best_errors:
+        best = [mean_std(arm.best_error(n)) for n in budgets]
+        lines.append(("ours, best epoch", best + [DASH] * len(budgets)))
+    if any(arm.paper(n) is not NOTHING for n in budgets):
+        lines.append(("paper", _paper_cells(arms, arm, budgets)))
+        lines.append(("ours - paper", _minus_cells(arms, arm, budgets)))
+    return lines
+
+
+def _budget(n: int, dataset: str | None) -> str:
+    return f"{n:,}" if dataset is None else f"{n / n_train(dataset):.0%}"
+
+
+def _our_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
+    ratios = [mean(arm.speedup(n, arms.baseline_of(arm))) for n in budgets]
+    bold = [arms.is_bold(arm, n) for n in budgets]
+    return [*(mean_std(arm.error(n)) for n in budgets), *map(ratio_cell, ratios, bold)]
+
+
+def _paper_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
+    ratios = [arm.paper(n).speedup for n in budgets]
+    bold = [arms.is_bold_in_paper(arm, n) for n in budgets]
+    return [*(mean_std(arm.paper(n).error) for n in budgets), *map(ratio_cell, ratios, bold)]
+
+
+def _minus_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
+    baseline = arms.baseline_of(arm)
+    return [
+        *(
+            minus(mean(arm.best_error(n) or arm.error(n)), mean(arm.paper(n).error), scale=100)
+            for n in budgets
+        ),
+        *(minus(mean(arm.speedup(n, baseline)), arm.paper(n).speedup, unit="x") for n in budgets),
+    ]
+
+
+def points_table(arms: Arms) -> Table:
+    """Return every measured point with its intervals and paired differences."""
+    header = ["arm", "labels", "seeds", "error", "std", "95% interval"]
+    header += ["minus baseline", "minus uniform", "speed-up"]
+    rows = []
+    for arm in arms.arms:
+        baseline = arms.baseline_of(arm)
+        to_baseline = arms.differences(arm, baseline)
+        to_uniform = arms.differences(arm, arms.uniform)
+        for n in arm.errors:
+            error = estimate(list(arm.errors[n].values()))
+            rows.append(
+                [
+                    arm.name,
+                    f"{n:,}",
+                    str(error.n_seeds),
+                    f"{100 * error.mean:.1f}",
+                    DASH if error.std is None else f"{100 * error.std:.2f}",
+                    interval(error),
+                    difference(to_baseline.get(n)),
+                    difference(to_uniform.get(n)),
+                    times(arm.speedup(n, baseline)),
+                ]
+            )
+    note = (
+        "Errors in percent, differences in percentage points; differences and the speed-up are "
+        "paired by seed, with 95% intervals by Student's t over seeds (of the speed-up: on its "
+        "logarithm)."
+    )
+    return Table("Every point", header, rows, note)
+
+
+def seconds_table(arms: Arms) -> Table:
+    """Return the data selection seconds of each arm by part."""
+    header = ["arm", "selector", *(f"{part} s" for part in PARTS), "sum s", "speed-up", "error"]
+    rows = []
+    for arm in arms.arms:
+        last = max(arm.errors, default=0)
+        parts = [median(seconds) for seconds in arm.seconds_by_part.values()]
+        rows.append(
+            [
+                arm.name,
+                arm.selector,
+                *(f"{seconds:.2f}" for seconds in (*parts, sum(parts))),
+                times(arm.speedup(last, arms.baseline_of(arm))),
+                f"{mean_std(arm.error(last))} at {last:,}",
+            ]
+        )
+    return Table("Data selection seconds by part, median over seeds", header, rows)
+
+
+def point_records(arms: Arms) -> list[dict[str, Any]]:
+    """Return the points as numbers, errors in 0..1."""
+    records = []
+    for arm in arms.arms:
+        baseline = arms.baseline_of(arm)
+        to_baseline = arms.differences(arm, baseline)
+        to_uniform = arms.differences(arm, arms.uniform)
+        for n in arm.errors:
+            paper = arm.paper(n)
+            records.append(
+                {"arm": arm.name, "strategy": arm.strategy, "selector": arm.selector, "labels": n}
+                | columns("error", arm.error(n))
+                | columns("best_error", arm.best_error(n))
+                | columns("minus_baseline", to_baseline.get(n))
+                | columns("minus_uniform", to_uniform.get(n))
+                | columns("speedup", arm.speedup(n, baseline))
+                | columns("paper_error", paper.error)
+                | ({} if paper.speedup is None else {"paper_speedup": paper.speedup})
+            )
+    return records
+
+
+def selector_records(arms: Arms) -> list[dict[str, Any]]:
+    """Return the selectors' own errors by the labels that they were trained on."""
+    return [
+        {"arm": arm.name, "selector": arm.selector, "labels": n}
+        | columns("error", estimate(list(errors.values())))
+        for arm in arms.arms
+        for n, errors in arm.selector_errors.items()
+    ]

@@ -1,0 +1,93 @@
+"""How a report writes numbers: errors in percent, differences in percentage points."""
+
+from collections.abc import Callable
+from typing import Any
+
+from workers.reports.document import Bold
+from workers.reports.statistics import Estimate
+
+DASH = "-"
+BEST_EPOCH = "The paper prints the best epoch's error: where ours is known it is the one compared."
+
+
+def mean_std(share: Estimate | None) -> str:
+    """Return a share as the paper prints errors: mean and std in percent; one seed has no std."""
+    if share is None:
+        return DASH
+    std = "" if share.std is None else f" ± {100 * share.std:.2f}"
+    return f"{100 * share.mean:.1f}{std}"
+
+
+def interval(share: Estimate | None) -> str:
+    """Return the 95% interval of a share in percent."""
+    return _ends(share, lambda value: f"{100 * value:.1f}")
+
+
+def difference(points: Estimate | None) -> str:
+    """Return a difference of shares in percentage points, with its 95% interval."""
+    return _with_ends(points, lambda value: f"{100 * value:+.1f}")
+
+
+def times(ratio: Estimate | None) -> str:
+    """Return a speed-up with its 95% interval."""
+    return _with_ends(ratio, lambda value: f"{value:.1f}x")
+
+
+def ratio_cell(ratio: float | None, is_bold: bool) -> str:  # noqa: FBT001 - mapped over cells
+    """Return a speed-up as the paper prints it."""
+    if ratio is None:
+        return DASH
+    return Bold(f"{ratio:.1f}x") if is_bold else f"{ratio:.1f}x"
+
+
+def minutes(value: Estimate | None) -> str:
+    """Return minutes with their std; below ten with one digit more."""
+    if value is None:
+        return DASH
+    digits = 0 if value.mean >= 100 else 1 if value.mean >= 10 else 2
+    std = "" if value.std is None else f" ± {value.std:.{digits}f}"
+    return f"{value.mean:.{digits}f}{std}"
+
+
+def correlation(value: Estimate | None) -> str:
+    """Return a correlation with its 95% interval."""
+    return _with_ends(value, lambda number: f"{number:.3f}")
+
+
+def minus(ours: float | None, paper: float | None, *, scale: float = 1.0, unit: str = "") -> str:
+    """Return ours less the paper's, times `scale`, with its sign."""
+    if ours is None or paper is None:
+        return DASH
+    rounded = round(scale * (ours - paper), 1) + 0.0  # no "-0.0"
+    return f"{rounded:+.1f}{unit}"
+
+
+def mean(value: Estimate | None) -> float | None:
+    """Return an estimate's mean, if there is one."""
+    return None if value is None else value.mean
+
+
+def columns(name: str, value: Estimate | None) -> dict[str, Any]:
+    """Return an estimate as columns of a CSV file; none where there is no estimate."""
+    if value is None:
+        return {}
+    return {
+        name: value.mean,
+        f"{name}_std": value.std,
+        f"{name}_low": value.low,
+        f"{name}_high": value.high,
+        f"{name}_seeds": value.n_seeds,
+    }
+
+
+def _with_ends(value: Estimate | None, text: Callable[[float], str]) -> str:
+    if value is None:
+        return DASH
+    ends = "" if value.low == value.high else f" ({_ends(value, text)})"  # both None: one seed
+    return f"{text(value.mean)}{ends}"
+
+
+def _ends(value: Estimate | None, text: Callable[[float], str]) -> str:
+    if value is None or value.low is None or value.high is None:
+        return DASH
+    return f"{text(value.low)} to {text(value.high)}"

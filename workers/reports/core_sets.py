@@ -1,0 +1,244 @@
+"""What core-sets measured: the target's error and minutes by the share of the data kept, by seed.
+
+An arm's baseline is the arm of its strategy in which the target, trained on everything, selects for
+itself; speed-ups are those of the whole way, selection and training of the target, against training
+the target on everything.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from workers.reports.paper_numbers import (
+    NOTHING,
+    PaperNumber,
+    PaperSetting,
+    core_set,
+    everything,
+)
+from workers.reports.sources import Arm, Setting, Source, merge_arms, paper_dataset, require_same
+from workers.reports.statistics import Estimate, estimate, is_within_one_std, paired, paired_ratio
+from workers.simulation.kinds import ALL, CoreSetConfig
+from workers.simulation.results import CoresetLine
+
+Sources = Sequence[Source[CoreSetConfig, CoresetLine]]
+ByFraction = dict[float, dict[int, float]]
+EVERYTHING = 1.0
+MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What one arm's runs gave, or those on everything.
+
+    Attributes:
+        is_target: whether the target selects for itself.
+        target: catalog name of the model that is delivered.
+        dataset: the paper's, whose numbers are comparable; None where none are.
+    """
+
+    arm: Arm[CoresetLine]
+    is_target: bool
+    target: str
+    dataset: str | None
+
+    @property
+    def name(self) -> str:
+        """The arm's."""
+        return self.arm.name
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether this is the training on the whole pool."""
+        return EVERYTHING in self.errors
+
+    @property
+    def strategy(self) -> str:
+        """The arm's; "everything" where nothing is left out."""
+        return "everything" if self.is_everything else self.arm.setting.strategy
+
+    @property
+    def selector(self) -> str:
+        """Catalog name of the model that selects; "none" without one."""
+        return self.arm.setting.selector
+
+    @cached_property
+    def epochs(self) -> int | None:
+        """Epochs of the selector; None without one."""
+        return next(line.selector_epochs for run in self.arm.runs.values() for line in run)
+
+    @cached_property
+    def errors(self) -> ByFraction:
+        """The target's error after its last epoch, fraction -> seed -> 0..1."""
+        return self._by_fraction(lambda line: line.target_error)
+
+    @cached_property
+    def best_errors(self) -> ByFraction:
+        """The lowest of the target's epochs, as the paper counts; empty where it was not kept."""
+        return self._by_fraction(lambda line: line.target_error_best)
+
+    @cached_property
+    def selection_minutes(self) -> ByFraction:
+        """Training of the selector, inference and selection."""
+        return self._by_fraction(lambda line: line.selection_seconds / MINUTE)
+
+    @cached_property
+    def total_minutes(self) -> ByFraction:
+        """Selection, and training the target on what is kept."""
+        return self._by_fraction(lambda line: line.total_seconds / MINUTE)
+
+    def error(self, fraction: float) -> Estimate | None:
+        """Return the target's error over the seeds; None where this share was not kept."""
+        return mean_of(self.errors, fraction)
+
+    def paper(self, fraction: float) -> PaperNumber:
+        """Return what the paper prints of this setting, where it is comparable."""
+        if self.dataset is None:
+            return NOTHING
+        if self.is_everything:
+            known = everything(self.dataset, self.target)
+            return known if fraction == EVERYTHING else NOTHING
+        strategy = self.arm.setting.strategy
+        setting = PaperSetting(self.dataset, strategy, self.selector, self.epochs)
+        return core_set(setting, fraction)
+
+    def _by_fraction(self, value: Callable[[CoresetLine], float | None]) -> ByFraction:
+        found: ByFraction = {}
+        for seed, run in self.arm.runs.items():
+            for line in run:
+                measured = value(line)
+                if measured is not None:
+                    found.setdefault(line.fraction, {})[seed] = measured
+        return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class CoreSets:
+    """All arms of a report, and which are compared with which.
+
+    Attributes:
+        target: catalog name of the model that is delivered.
+        dataset: the paper's, whose numbers are comparable; None where none are.
+    """
+
+    arms: Sequence[Kept]
+    target: str
+    dataset: str | None
+
+    @property
+    def fractions(self) -> list[float]:
+        """The shares that were kept, ascending, with 1.0 where everything was trained on."""
+        return sorted({fraction for arm in self.arms for fraction in arm.errors})
+
+    @property
+    def everything(self) -> Kept | None:
+        """The training on the whole pool; None where it has not run."""
+        return next((arm for arm in self.arms if arm.is_everything), None)
+
+    @property
+    def uniform(self) -> Kept | None:
+        """The arm that keeps by chance; None where there is none."""
+        return next((arm for arm in self.arms if arm.strategy == "uniform"), None)
+
+    def baseline_of(self, arm: Kept) -> Kept | None:
+        """Return the arm of the same strategy in which the target selects for itself."""
+        own = (a for a in self.arms if a.is_target and a.strategy == arm.strategy)
+        return next(own, None)
+
+    def speedup(self, arm: Kept, fraction: float) -> Estimate | None:
+        """Return how many times faster than training on everything; None without that run."""
+        if self.everything is None or arm.is_everything:
+            return None
+        whole = self.everything.total_minutes[EVERYTHING]
+        return paired_ratio(whole, arm.total_minutes.get(fraction, {}))
+
+    def paper_speedup(self, arm: Kept, fraction: float) -> float | None:
+        """Return the paper's, of its minutes; None where it prints none."""
+        total = arm.paper(fraction).total_minutes
+        if self.dataset is None or total is None or arm.is_everything:
+            return None
+        whole = everything(self.dataset, self.target).total_minutes
+        return None if whole is None else whole / total
+
+    def is_bold(self, arm: Kept, fraction: float) -> bool:
+        """Whether Table 1's rule sets the arm bold, by its error and the baseline's."""
+        baseline = self.baseline_of(arm)
+        if baseline is None:
+            return False
+        return is_within_one_std(arm.error(fraction), baseline.error(fraction))
+
+    def is_bold_in_paper(self, arm: Kept, fraction: float) -> bool:
+        """Whether that rule sets the paper's own number bold."""
+        baseline = self.baseline_of(arm)
+        if baseline is None:
+            return False
+        return is_within_one_std(arm.paper(fraction).error, baseline.paper(fraction).error)
+
+    def differences(self, arm: Kept, other: Kept | None) -> dict[float, Estimate]:
+        """Return the arm's error minus the other's at the same share, or on everything."""
+        if other is None or other is arm or arm.is_everything:
+            return {}
+        found = {}
+        for fraction, errors in arm.errors.items():
+            at = EVERYTHING if other.is_everything else fraction
+            difference = paired(errors, other.errors.get(at, {}))
+            if difference is not None:
+                found[fraction] = difference
+        return found
+
+
+def measure(sources: Sources) -> tuple[CoreSets, list[Arm[CoresetLine]]]:
+    """Return the arms that have run, and all that should have.
+
+    Raises:
+        ExperimentError: the folders' targets differ.
+    """
+    require_same(sources, "the target", lambda source: _target(source.experiment))
+    merged = merge_arms(sources, lambda experiment: [ALL, *experiment.arms], _setting)
+    target, dataset = _target(sources[0].experiment), paper_dataset(sources)
+    kept = [
+        Kept(
+            arm,
+            is_target=(arm.setting.selector, arm.setting.recipe_hash) == target,
+            target=target[0],
+            dataset=dataset,
+        )
+        for arm in merged
+        if arm.runs
+    ]
+    return CoreSets(kept, target[0], dataset), merged
+
+
+def lacks(sources: Sources, arm: Arm[CoresetLine], seed: int) -> str:
+    """Return which shares a run has not kept yet; "" where it is whole."""
+    if arm.setting.other == ALL:
+        return ""
+    wanted = {fraction for source in sources for fraction in source.experiment.fractions}
+    missing = sorted(wanted - {line.fraction for line in arm.runs[seed]})
+    return f"{', '.join(f'{share:.0%}' for share in missing)} not run" if missing else ""
+
+
+def mean_of(values: ByFraction, fraction: float) -> Estimate | None:
+    """Return the mean over seeds at one share; None where there is none."""
+    return estimate(list(values[fraction].values())) if fraction in values else None
+
+
+def _target(experiment: CoreSetConfig) -> tuple[str, str]:
+    target = experiment.models["target"]
+    return target.model, target.resolved.hash
+
+
+def _setting(experiment: CoreSetConfig, arm: str) -> Setting:
+    if arm == ALL:
+        return Setting("uniform", "none", other=ALL)
+    settings = experiment.arms[arm]
+    of_all = {"name", "models", "arms", "data", "fractions"}
+    other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
+    other |= settings.model_dump(exclude={"strategy", "selector"})
+    text = json.dumps(other, sort_keys=True)
+    name = experiment.selector_of(arm)
+    if name is None:
+        return Setting(settings.strategy, "none", other=text)
+    model = experiment.models[name]
+    return Setting(settings.strategy, model.model, model.resolved.hash, text)

@@ -1,0 +1,224 @@
+"""The folders that one report is made of: read, checked to belong together, their arms merged."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from workers.simulation.config import ExperimentError, TrapsConfig
+from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
+from workers.simulation.load import bundled, read_experiment
+from workers.simulation.paper_scale import is_paper_scale
+from workers.simulation.results import CoresetLine, RoundLine, StudyLine, read_lines_of
+
+Experiment = TypeVar("Experiment", ActiveLearningConfig, CoreSetConfig, ModelStudyConfig)
+Line = TypeVar("Line", RoundLine, CoresetLine, StudyLine)
+MODIFIED = "(modified)"
+TRAPS = dict(TrapsConfig())  # as they are by default
+
+
+@dataclass(frozen=True)
+class Source(Generic[Experiment, Line]):
+    """One folder: its experiment, and its lines by (arm or model, seed)."""
+
+    folder: Path
+    experiment: Experiment
+    lines: Mapping[tuple[str, int], Sequence[Line]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What makes two arms of different experiments the same.
+
+    Attributes:
+        selector: catalog name; "none" where the strategy needs no model.
+        recipe_hash: of the selector's recipe; "" without one.
+        other: whatever else decides what the arm selects, as text.
+    """
+
+    strategy: str
+    selector: str
+    recipe_hash: str = ""
+    other: str = ""
+
+
+@dataclass(frozen=True)
+class Arm(Generic[Line]):
+    """One arm over its seeds, of whatever folders."""
+
+    name: str
+    setting: Setting
+    runs: Mapping[int, Sequence[Line]]
+
+
+def read_sources(
+    experiment_type: type[Experiment], line_type: type[Line], folders: Sequence[Path]
+) -> list[Source[Experiment, Line]]:
+    """Return the folders' experiments and lines.
+
+    Raises:
+        ExperimentError: a folder holds no run, or they are of different kinds or on different data.
+    """
+    sources = []
+    for folder in folders:
+        experiment = read_experiment(folder)
+        if not isinstance(experiment, experiment_type):
+            kinds = f"{folders[0]} and {folder} hold different kinds of experiments"
+            raise ExperimentError(f"{kinds}; write a report of each.")
+        lines = read_lines_of(line_type, folder)
+        if not lines:
+            raise ExperimentError(f"{folder} holds no finished line yet.")
+        sources.append(Source(folder, experiment, lines))
+    require_same(sources, "data", lambda source: source.experiment.data.model_dump())
+    require_same(sources, "the data's files", lambda source: sorted(data_titles([source])))
+    return sources
+
+
+def require_same(
+    sources: Sequence[Source[Experiment, Line]],
+    what: str,
+    value: Callable[[Source[Experiment, Line]], Any],
+) -> None:
+    """Refuse folders that differ in what must be the same for their arms to stand in one table.
+
+    Raises:
+        ExperimentError: they differ.
+    """
+    first = sources[0]
+    for other in sources[1:]:
+        if value(other) != value(first):
+            raise ExperimentError(
+                f"{first.folder} and {other.folder} differ in {what}: {value(first)} and "
+                f"{value(other)}. A report compares like with like; write one of each."
+            )
+
+
+def merge_arms(
+    sources: Sequence[Source[Experiment, Line]],
+    arms_of: Callable[[Experiment], Iterable[str]],
+    setting_of: Callable[[Experiment, str], Setting],
+) -> list[Arm[Line]]:
+    """Return the arms that have run or should have; those of one setting are one, seeds together.
+
+    Where two folders hold the same seed of the same arm, the first one's counts.
+    """
+    runs: dict[Setting, dict[int, Sequence[Line]]] = {}
+    names: dict[Setting, tuple[str, str]] = {}
+    for source in sources:
+        for arm in arms_of(source.experiment):
+            setting = setting_of(source.experiment, arm)
+            names.setdefault(setting, (arm, f"{arm} ({source.experiment.name})"))
+            own = {seed: run for (name, seed), run in source.lines.items() if name == arm}
+            runs[setting] = own | runs.get(setting, {})
+    short = [name for name, _ in names.values()]
+    return [
+        Arm(long if short.count(name) > 1 else name, setting, dict(sorted(runs[setting].items())))
+        for setting, (name, long) in names.items()
+    ]
+
+
+def data_titles(sources: Sequence[Source[Experiment, Line]]) -> set[str]:
+    """Return what the lines call their data; "(modified)" where the files are not the published."""
+    return {line.data for source in sources for run in source.lines.values() for line in run}
+
+
+def paper_dataset(sources: Sequence[Source[Experiment, Line]]) -> str | None:
+    """Return the paper's data set whose numbers may stand beside ours; None where none may.
+
+    All folders must repeat the paper on the same data set, whole and unmodified, at its settings.
+    """
+    papers = [source.experiment.paper for source in sources]
+    datasets = {None if paper is None else paper.dataset for paper in papers}
+    if len(datasets) > 1 or _unlike(sources):
+        return None
+    return datasets.pop()
+
+
+def title_of(sources: Sequence[Source[Experiment, Line]]) -> str:
+    """Return the report's title; it says why there is no paper column where one is expected."""
+    titles = list(dict.fromkeys(source.experiment.title for source in sources))
+    reasons = _unlike(sources)
+    return " + ".join(titles) + (f" ({', '.join(reasons)})" if reasons else "")
+
+
+def _unlike(sources: Sequence[Source[Experiment, Line]]) -> list[str]:
+    """Return why these runs are not comparable with the paper's results that they repeat."""
+    reasons = []
+    for source in sources:
+        data = source.experiment.data
+        if source.experiment.paper is None or is_paper_scale(source.experiment, [data.name]):
+            continue
+        is_cut = data.n_pool is not None or data.n_evaluation is not None
+        reasons.append("small scale" if is_cut else "not the paper's settings")
+    if any(title.endswith(MODIFIED) for title in data_titles(sources)):
+        reasons.append("modified data")
+    return list(dict.fromkeys(reasons))
+
+
+def facts_of(sources: Sequence[Source[Experiment, Line]]) -> dict[str, str]:
+    """Return what was run, and where."""
+    lines = [line for source in sources for run in source.lines.values() for line in run]
+    seeds = sorted({line.seed for line in lines})
+    vias = sorted({line.via for line in lines})
+    traps = {f"{name} {v}" for s in sources for name, v in s.experiment.traps if v != TRAPS[name]}
+    facts = {
+        "experiment": ", ".join(
+            dict.fromkeys(f"{s.experiment.name} ({s.experiment.hash})" for s in sources)
+        ),
+        "command": "; ".join(dict.fromkeys(_command(source) for source in sources)),
+        "data": ", ".join(sorted(data_titles(sources))),
+        "seeds": ", ".join(str(seed) for seed in seeds),
+        "ran": " and ".join(
+            "through the HTTP service" if via == "service" else "in process" for via in vias
+        ),
+        "device": ", ".join(sorted({line.device for line in lines})),
+        "versions": ", ".join(f"{k} {v}" for k, v in lines[-1].versions.items()),
+        "report written": f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} CPU cores, "
+        f"{platform.machine()}",
+    }
+    return facts | ({"as the published code": ", ".join(sorted(traps))} if traps else {})
+
+
+def gaps_of(
+    sources: Sequence[Source[Experiment, Line]],
+    arms: Sequence[Arm[Line]],
+    lacks: Callable[[Arm[Line], int], str],
+) -> list[str]:
+    """Return sentences on the seeds that an arm has not run, or not to its end.
+
+    Args:
+        sources: say which seeds are wanted, beside those that have run.
+        arms: as merged.
+        lacks: (arm, seed) -> what is missing of a run that began; "" where it is whole.
+    """
+    wanted = {seed for source in sources for seed in source.experiment.seeds}
+    wanted |= {seed for arm in arms for seed in arm.runs}
+    missing: dict[tuple[int, ...], list[str]] = {}
+    sentences = []
+    for arm in arms:
+        absent = tuple(sorted(wanted - set(arm.runs)))
+        if absent:
+            missing.setdefault(absent, []).append(arm.name)
+        sentences += [
+            f"Unfinished: {arm.name}, seed {seed}: {what}."
+            for seed in arm.runs
+            if (what := lacks(arm, seed))
+        ]
+    for absent, names in missing.items():
+        who = "no arm" if len(names) == len(arms) else ", ".join(names)
+        seeds = f"seed{'s' * (len(absent) > 1)} {', '.join(map(str, absent))}"
+        verb = "has run" if who == "no arm" else "not run"
+        sentences.append(f"Missing: {who} {verb} with {seeds}.")
+    return sentences
+
+
+def _command(source: Source[Experiment, Line]) -> str:
+    experiment = source.experiment
+    known = bundled().get(experiment.name)
+    if known is None or known.hash != experiment.hash:
+        return f"svp simulate with the settings of {experiment.name}'s experiment.json"
+    via = {line.via for run in source.lines.values() for line in run}
+    return f"svp simulate {experiment.name}" + (" --through-api" if via == {"service"} else "")
