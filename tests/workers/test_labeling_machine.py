@@ -32,7 +32,7 @@ from app.db.queries import jobs as job_queries
 from app.db.queries import labels
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.db.tables import Project, Split
+from app.db.tables import Project, SkipReason, Split
 from app.domain.errors import (
     DomainError,
     JobFenced,
@@ -212,7 +212,7 @@ class LabelingMachine(RuleBasedStateMachine):
                     self.project,
                     self.annotators[who],
                     [self._item(item)],
-                    "unreadable",
+                    SkipReason.UNREADABLE,
                     self.settings,
                 )
         except ProjectNotAccepting:
