@@ -543,17 +543,15 @@ class LabelingMachine(RuleBasedStateMachine):
 
     def _gold_of(self, session: Session, who: int) -> set[int]:
         """Return the items that the annotator was ever handed as gold."""
-        statement = select(GoldAnswer.item_id).where(
-            GoldAnswer.annotator_id == self.annotators[who]
-        )
-        return set(session.scalars(statement))
+        mine = GoldAnswer.annotator_id == self.annotators[who]
+        return set(session.scalars(select(GoldAnswer.item_id).where(mine)))
 
     def _n_leasable(self, session: Session, who: int) -> int:
         """Return how many items a poll could still hand out, counted item by item."""
         project = session.get_one(Project, self.project)
         mine = self.annotators[who]
         adjudicates = NAMES[who] in project.annotation["adjudicators"]
-        rows = session.execute(
+        found = session.execute(
             text(
                 "SELECT b.source, array_agg(s.leased_by), bool_or(b.is_requeued), "
                 "bool_or(s.leased_by IS NULL AND coalesce(s.reserved_for, :mine) = :mine "
@@ -561,18 +559,16 @@ class LabelingMachine(RuleBasedStateMachine):
                 "JOIN batch_item_slots s ON s.batch_item_id = b.id "
                 "WHERE b.state = 'open' GROUP BY b.id"
             ).bindparams(mine=mine, adjudicates=adjudicates)
-        ).all()
-        rows = [
-            (source, holders, any(holders) or again, free) for source, holders, again, free in rows
-        ]
-        committed = sum(is_committed for _, _, is_committed, _ in rows)
-        batch = sum(source == "batch" and not is_committed for source, _, is_committed, _ in rows)
+        )
+        committed = batch = 0
+        free = []  # whether the budget counts each item that the annotator could get
+        for source, holders, is_requeued, is_free in found:
+            is_committed = any(holders) or is_requeued
+            committed += is_committed
+            batch += source == "batch" and not is_committed
+            if is_free and mine not in holders:
+                free.append(is_committed or source == "batch")
         room = project.total_budget - project.n_labeled - committed - batch
-        free = [
-            is_committed or source == "batch"
-            for source, holders, is_committed, is_free in rows
-            if is_free and mine not in holders
-        ]
         n_new = max(0, min(room, free.count(False)))
         return free.count(True) + int(n_new)
 

@@ -312,7 +312,9 @@ def withdraw_uncommitted(
         BatchItem.project_id == project_id,
         IS_OPEN,
         BatchItem.source == BatchSource.RESERVE,
-        ~IS_COMMITTED,
+        # Not IS_COMMITTED, in the form that Postgres joins instead of asking row by row.
+        ~_has_slot(BatchItemSlot.leased_by.is_not(None)),
+        ~BatchItem.is_requeued,
     ]
     if keep_round_id is not None:
         conditions.append(BatchItem.round_id != keep_round_id)
