@@ -15,6 +15,7 @@ from app.services.changing_annotation import change_annotation
 from app.services.pausing import pause_annotator, read_annotators, resume_annotator
 
 router = APIRouter(prefix="/projects/{project}", tags=["annotators"])
+MAY_BE_NULL = ("gold_min_accuracy", "max_labels_per_item")  # it says something; else: as it was
 AnnotatorName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
@@ -27,8 +28,9 @@ def change(
     settings: SettingsDep,
 ) -> ProjectOut:
     """Change overlap, consensus, adjudicators or gold; open items follow, an event says what."""
-    changes = body.model_dump(exclude_unset=True)
-    labels_per_item = changes.pop("labels_per_item", None)
+    given = body.model_dump(exclude_unset=True)
+    labels_per_item = given.pop("labels_per_item", None)
+    changes = {key: x for key, x in given.items() if x is not None or key in MAY_BE_NULL}
     return render(session, change_annotation(session, project, changes, labels_per_item, settings))
 
 

@@ -58,7 +58,9 @@ class AnnotationChange(Request):
     overlap_fraction: Share | None = None
     consensus: ConsensusMethod | None = None
     min_agreement: Share | None = None
-    max_labels_per_item: int | None = Field(None, ge=1, le=25)
+    max_labels_per_item: int | None = Field(
+        None, ge=1, le=25, description="null: no further than labels_per_item."
+    )
     adjudicators: list[Name] | None = Field(None, max_length=100)
     gold_fraction: float | None = Field(None, ge=0, le=0.5)
     gold_min_accuracy: Share | None = Field(None, description="null: nobody is paused.")

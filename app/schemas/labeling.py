@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.db.tables import BatchSource, ConsensusSource, LabelSource, SkipReason
 from app.domain.states import ProjectState
+from app.schemas.annotation import Name
 from app.schemas.common import Request, Response
 from app.schemas.items import Content
 from app.services.answers import AnswerStatus
@@ -157,7 +158,7 @@ class ReassignIn(Request):
     """1 to 1,000 open items for one annotator; null hands them to everybody again."""
 
     item_ids: list[int] = Field(min_length=1, max_length=1000)
-    annotator: str | None = Field(max_length=200)
+    annotator: Name | None
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"item_ids": [41], "annotator": "ada"}}

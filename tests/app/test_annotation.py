@@ -162,6 +162,12 @@ class TestOverlap:
         (facts,) = events(admin, project, "project.annotation_changed")
         assert facts["labels_per_item"] == 2
 
+    def test_null_ends_a_limit_and_leaves_other_settings(self, admin: Client, start: Start) -> None:
+        given = {"gold_min_accuracy": 0.5, "overlap_fraction": 0.5, "max_labels_per_item": 2}
+        project = start(annotation=given)
+        shown = admin.change_annotation(project, **dict.fromkeys(given))["annotation"]
+        assert [shown[name] for name in given] == [None, 0.5, None]
+
     @pytest.mark.parametrize(
         ("labels_per_item", "annotation", "said"),
         [
