@@ -8,7 +8,7 @@ COPY selection selection
 COPY models models
 COPY workers workers
 COPY migrations migrations
-RUN pip install --no-cache-dir --constraint constraints.txt . \
+RUN pip install --no-cache-dir --constraint constraints.txt '.[crowd]' \
     && useradd --create-home --uid 10001 svp \
     && mkdir -p /data /data-sets /reports \
     && chown svp:svp /data /data-sets /reports

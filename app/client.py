@@ -149,11 +149,95 @@ class Client:
         return self._answer(project, "labels/withdraw", {"item_ids": list(item_ids)}, annotator)
 
     def skip(
-        self, project: int, item_ids: Sequence[int], reason: str, annotator: str | None = None
+        self,
+        project: int,
+        item_ids: Sequence[int],
+        reason: str,
+        annotator: str | None = None,
+        comment: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Skip items that cannot be labeled; return one outcome per item."""
-        body = {"item_ids": list(item_ids), "reason": reason}
+        """Skip items that cannot be labeled; return one outcome per item.
+
+        Reasons: unreadable, ambiguous, no_class_fits, duplicate, sensitive, other.
+        """
+        body = {"item_ids": list(item_ids), "reason": reason, "comment": comment}
         return self._answer(project, "skips", body, annotator)
+
+    def flag(
+        self, project: int, item_ids: Sequence[int], comment: str, annotator: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Note a remark on items that one was given; return one outcome per item."""
+        body = {"item_ids": list(item_ids), "comment": comment}
+        return self._answer(project, "flags", body, annotator)
+
+    def flags(self, project: int) -> Iterator[dict[str, Any]]:
+        """Yield the open remarks, oldest first."""
+        cursor: int | None = 0
+        while cursor is not None:
+            params = {"cursor": cursor, "limit": 1000}
+            page = self._object("GET", f"/projects/{project}/flags", params=params)
+            yield from page["flags"]
+            cursor = page["next_cursor"]
+
+    def close_flag(self, project: int, flag: int) -> None:
+        """Close a remark."""
+        self.request("POST", f"/projects/{project}/flags/{flag}/close")
+
+    def requeue(self, project: int, item_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Withdraw all labels of items and hand them out again; return one outcome per item."""
+        return self._answer(project, "requeue", {"item_ids": list(item_ids)}, None)
+
+    def reassign(
+        self, project: int, item_ids: Sequence[int], annotator: str | None
+    ) -> list[dict[str, Any]]:
+        """Keep open items for one annotator, None: for nobody; return one outcome per item."""
+        body = {"item_ids": list(item_ids), "annotator": annotator}
+        return self._answer(project, "reassign", body, None)
+
+    def label_history(self, project: int, item: int) -> list[dict[str, Any]]:
+        """Return every label that an item was given, withdrawn ones too."""
+        return list(self._json("GET", f"/projects/{project}/items/{item}/labels"))
+
+    def change_annotation(self, project: int, **changes: Any) -> dict[str, Any]:
+        """Change overlap, consensus, adjudicators or gold; return the project."""
+        return self._object("PATCH", f"/projects/{project}/annotation", json=changes)
+
+    def set_gold(self, project: int, classes: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """Make labeled items gold: external id -> class, None the label it has."""
+        items = [
+            {"external_id": key} if name is None else {"external_id": key, "class": name}
+            for key, name in classes.items()
+        ]
+        body = {"items": items}
+        return list(self._json("PUT", f"/projects/{project}/gold", json=body)["results"])
+
+    def remove_gold(self, project: int, external_ids: Sequence[str]) -> int:
+        """Make items gold no more; return how many were."""
+        body = {"external_ids": list(external_ids)}
+        answer = self._object("POST", f"/projects/{project}/gold/remove", json=body)
+        return int(answer["n_removed"])
+
+    def gold(self, project: int) -> list[dict[str, Any]]:
+        """Return the gold items (up to 1,000) and how often they were answered rightly."""
+        answer = self._object("GET", f"/projects/{project}/gold", params={"limit": 1000})
+        return list(answer["items"])
+
+    def annotators(self, project: int) -> list[dict[str, Any]]:
+        """Return what each annotator gave, how they did on gold, and who is paused."""
+        return list(self._json("GET", f"/projects/{project}/annotators"))
+
+    def pause_annotator(self, project: int, name: str, reason: str) -> None:
+        """Hand an annotator nothing more."""
+        path = f"/projects/{project}/annotators/{name}/pause"
+        self.request("POST", path, json={"reason": reason})
+
+    def resume_annotator(self, project: int, name: str) -> None:
+        """Hand a paused annotator items again."""
+        self.request("POST", f"/projects/{project}/annotators/{name}/resume")
+
+    def agreement(self, project: int) -> dict[str, Any]:
+        """Return alpha and kappas of the project, by round, annotator and pair."""
+        return self._object("GET", f"/projects/{project}/agreement")
 
     def renew_leases(
         self, project: int, item_ids: Sequence[int] | None = None

@@ -11,7 +11,21 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.api import batches, coresets, health, items, jobs, labels, models, projects, rounds, tokens
+from app.api import (
+    annotators,
+    batches,
+    coresets,
+    gold,
+    health,
+    items,
+    jobs,
+    labels,
+    models,
+    projects,
+    review,
+    rounds,
+    tokens,
+)
 from app.api.deps import get_caller
 from app.api.errors import add_error_handlers
 from app.api.middleware import BodyLimit, RequestId
@@ -51,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
     with_token = APIRouter(prefix=PREFIX, dependencies=[Depends(get_caller)])
-    for module in (projects, items, batches, labels, rounds, jobs, models, coresets, tokens):
+    labeling = (batches, labels, review, annotators, gold)
+    for module in (projects, items, *labeling, rounds, jobs, models, coresets, tokens):
         with_token.include_router(module.router)
     _add_docs(app, with_token)
     app.include_router(with_token)

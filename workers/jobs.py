@@ -19,6 +19,7 @@ from app.services import publishing
 from app.services.publishing import CoresetFacts, Selection, TrainedFacts
 from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
+from workers.consensus import update_consensus
 from workers.context import JobContext
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
 from workers.round_step import RoundResult, run_round_step
@@ -181,8 +182,10 @@ def _store_coreset_items(context: JobContext, snapshot: Snapshot, result: Corese
 
 
 def _open(context: JobContext) -> OpenedJob:
-    """Return what the job is about; the first attempt takes the snapshot."""
+    """Return what the job is about; the first attempt resolves labels, takes the snapshot."""
     claimed = context.claimed
+    if not _has_snapshot(context):
+        update_consensus(context)
     with transaction(context.factory) as session:
         project = projects.lock(session, claimed.project_id)
         job = job_queries.owned(session, claimed.id, claimed.token)
@@ -196,6 +199,12 @@ def _open(context: JobContext) -> OpenedJob:
         snapshot_hash = job.snapshot_hash
     snapshot = read_snapshot(context.store, snapshot_hash)
     return OpenedJob(project, round_, coreset, snapshot, snapshot_hash)
+
+
+def _has_snapshot(context: JobContext) -> bool:
+    with transaction(context.factory) as session:
+        job = job_queries.get(session, context.claimed.id)
+        return job is not None and job.snapshot_hash is not None
 
 
 def _begin_selecting(context: JobContext) -> None:

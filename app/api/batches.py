@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.items import content_of
 from app.db.queries.batches import LeasedItem
+from app.domain.annotation import annotation_from_json
 from app.domain.states import ProjectState
 from app.schemas.common import problems
 from app.schemas.labeling import (
@@ -22,19 +23,25 @@ from app.services.leasing import NextBatch, next_batch, release_leases, renew_le
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
 
 
+def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
+    if leased.suggestion_class is None or leased.suggestion_confidence is None:
+        return None
+    return Suggestion(
+        class_=batch.project.classes[leased.suggestion_class],
+        confidence=leased.suggestion_confidence,
+    )
+
+
 def _render(batch: NextBatch, leased: LeasedItem) -> BatchItemOut:
-    suggestion = None
-    if leased.suggestion_class is not None and leased.suggestion_confidence is not None:
-        suggestion = Suggestion(
-            class_=batch.project.classes[leased.suggestion_class],
-            confidence=leased.suggestion_confidence,
-        )
+    suggestion, rank = None, None
+    if annotation_from_json(batch.project.annotation).gold_fraction == 0:  # gold has neither
+        suggestion, rank = _suggestion(batch, leased), leased.rank
     return BatchItemOut(
         item_id=leased.item.id,
         external_id=leased.item.external_id,
         content=content_of(leased.item),
         suggestion=suggestion,
-        rank=leased.rank,
+        rank=rank,
         source=leased.source,
         model_version=None if leased.model_round is None else f"round-{leased.model_round}",
         labels_behind=batch.labels_behind(leased),

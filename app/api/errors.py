@@ -24,6 +24,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.NameTaken: 409,
     errors.ProjectNotStartable: 409,
     errors.ProjectNotAccepting: 409,
+    errors.AnnotatorPaused: 403,
     errors.ModelNotReady: 404,
     errors.ItemInvalid: 422,
     errors.BodyTooLarge: 413,

@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
@@ -43,8 +44,13 @@ def as_jsonl(rows: Iterable[Response]) -> Iterator[str]:
         yield row.model_dump_json(by_alias=True) + "\n"
 
 
+def _cell(value: Any) -> Any:
+    """Return what a CSV cell holds: lists as JSON."""
+    return orjson.dumps(value).decode() if isinstance(value, list) else value
+
+
 def as_csv(rows: Iterable[Response], columns: Sequence[str]) -> Iterator[str]:
-    """Yield the header, then one line a row."""
+    """Yield the header, then one line a row; lists are JSON."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns)
     writer.writeheader()
@@ -52,5 +58,6 @@ def as_csv(rows: Iterable[Response], columns: Sequence[str]) -> Iterator[str]:
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow(row.model_dump(by_alias=True, mode="json"))
+        values = row.model_dump(by_alias=True, mode="json")
+        writer.writerow({name: _cell(values[name]) for name in columns})
     yield buffer.getvalue()

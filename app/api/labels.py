@@ -11,14 +11,21 @@ from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, Ses
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.db.queries import labels as queries
 from app.schemas.common import problems
-from app.schemas.labeling import AnswersOut, ExportedLabelOut, ItemsIn, LabelsIn, SkipsIn
-from app.schemas.progress import AnnotatorOut
+from app.schemas.labeling import (
+    AnswersOut,
+    ExportedLabelOut,
+    GivenLabel,
+    ItemsIn,
+    LabelsIn,
+    SkipsIn,
+)
 from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.skipping import submit_skips
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
 COLUMNS = [
-    "item_id", "external_id", "index", "class", "source", "round", "is_control", "resolved_at"
+    "item_id", "external_id", "index", "class", "source", "round", "is_control", "method",
+    "agreement", "confidence", "labels", "flags", "resolved_at",
 ]  # fmt: skip
 
 
@@ -61,7 +68,9 @@ def skip(
     settings: SettingsDep,
 ) -> AnswersOut:
     """Take items out of their batch; the next reserve item takes the place of each."""
-    outcomes = submit_skips(session, project, annotator_id, body.item_ids, body.reason, settings)
+    outcomes = submit_skips(
+        session, project, annotator_id, body.item_ids, body.reason, settings, body.comment
+    )
     return AnswersOut.model_validate({"results": outcomes})
 
 
@@ -91,12 +100,14 @@ def export(
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
-@router.get("/annotators", summary="Who labeled how much", responses=problems(403, 404))
-def list_annotators(
-    session: SessionDep, project: ProjectDep, _admin: AdminDep
-) -> list[AnnotatorOut]:
-    """Return each annotator's labels, how stale their rankings were, and seconds per label."""
-    return [AnnotatorOut.model_validate(w) for w in queries.work_by_annotator(session, project.id)]
+def given_label(given: queries.GivenLabel, classes: list[str]) -> GivenLabel:
+    """Return an annotator's label with the name of its class."""
+    return GivenLabel(
+        annotator=given.annotator,
+        class_=classes[given.label.class_index],
+        is_flagged=given.label.is_flagged,
+        is_adjudication=given.label.is_adjudication,
+    )
 
 
 def _rows(
@@ -114,5 +125,10 @@ def _rows(
             source=label.source,
             round=label.round_number,
             is_control=label.is_control,
+            method=label.method,
+            agreement=label.agreement,
+            confidence=label.confidence,
+            labels=[given_label(given, classes) for given in label.labels],
+            flags=label.flags,
             resolved_at=label.resolved_at,
         )

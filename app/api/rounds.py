@@ -31,15 +31,19 @@ def read_round(session: SessionDep, project: ProjectDep, number: int) -> RoundOu
     return RoundOut.model_validate(round_)
 
 
-@router.get("/rounds/{number}/items", summary="What it selected", responses=problems(404))
+@router.get("/rounds/{number}/items", summary="What it selected", responses=problems(403, 404))
 def list_selected(
     session: SessionDep,
     project: ProjectDep,
+    _admin: AdminDep,
     number: int,
     cursor: int | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> SelectedPage:
-    """Return the round's batch and reserve by rank, best first, with scores."""
+    """Return the round's batch and reserve by rank, best first, with scores.
+
+    For admins: an annotator who knew the batch would know what is gold.
+    """
     round_ = rounds.get(session, project.id, number)
     if round_ is None:
         raise NotFound("round", number)

@@ -81,6 +81,27 @@ class LabelSource(StrEnum):
     IMPORT = "import"
 
 
+class ConsensusSource(StrEnum):
+    """What a resolved label rests on; all but IMPORTED on labels of annotators."""
+
+    IMPORTED = "imported"
+    MAJORITY = "majority"
+    DAWID_SKENE = "dawid_skene"
+    CROWDLAB = "crowdlab"
+    ADJUDICATED = "adjudicated"
+
+
+class SkipReason(StrEnum):
+    """Why an item cannot be labeled; a comment may say more."""
+
+    UNREADABLE = "unreadable"
+    AMBIGUOUS = "ambiguous"
+    NO_CLASS_FITS = "no_class_fits"
+    DUPLICATE = "duplicate"
+    SENSITIVE = "sensitive"
+    OTHER = "other"
+
+
 class BatchSource(StrEnum):
     """BATCH items complete a round; RESERVE items keep annotators busy meanwhile."""
 
@@ -182,6 +203,8 @@ class Project(Base):
     total_budget: Mapped[int]
     reserve: Mapped[int]
     labels_per_item: Mapped[int] = mapped_column(SmallInteger)
+    # domain.annotation: what is asked of the annotators.
+    annotation: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     # selection.options: what is asked of the strategy.
     selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
@@ -236,7 +259,11 @@ class ResolvedLabel(Base):
     """The label of a pool item that is used for training."""
 
     __tablename__ = "resolved_labels"
-    __table_args__ = (one_of("source", LabelSource), Index(None, "project_id", "source"))
+    __table_args__ = (
+        one_of("source", LabelSource),
+        one_of("method", ConsensusSource),
+        Index(None, "project_id", "source"),
+    )
 
     item_id: Mapped[int] = mapped_column(
         ForeignKey("items.id", ondelete=CASCADE), primary_key=True, autoincrement=False
@@ -245,6 +272,11 @@ class ResolvedLabel(Base):
     class_index: Mapped[int] = mapped_column(SmallInteger)
     source: Mapped[str]
     round_number: Mapped[int | None]
+    method: Mapped[str] = mapped_column(server_default=ConsensusSource.MAJORITY)
+    # Share of the item's labels that are of its most frequent class.
+    agreement: Mapped[float] = mapped_column(server_default=text("1"))
+    # Probability of the class by Dawid-Skene or CROWDLAB.
+    confidence: Mapped[float | None]
     label_version: Mapped[int] = mapped_column(server_default=text("0"))  # of its present class
     resolved_at: Mapped[datetime] = created_now()
 
@@ -276,9 +308,12 @@ class Label(Base):
     on_reserve: Mapped[bool] = mapped_column(
         server_default=text("false")
     )  # not on the newest batch
+    # Given by an annotator whose accuracy on gold fell below the threshold.
+    is_flagged: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_adjudication: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = created_now()
     revised_at: Mapped[datetime | None]
-    withdrawn_at: Mapped[datetime | None]  # undone by its annotator; the row is kept as history
+    withdrawn_at: Mapped[datetime | None]  # undone or requeued; the row is kept as history
 
 
 class LabelRevision(Base):
@@ -364,7 +399,11 @@ class BatchItem(Base):
     is_control: Mapped[bool] = mapped_column(server_default=text("false"))
     suggestion_class: Mapped[int | None] = mapped_column(SmallInteger)
     suggestion_confidence: Mapped[float | None]
+    labels_wanted: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    # Handed out again by an admin: stays open, and in the budget, until it is labeled or skipped.
+    is_requeued: Mapped[bool] = mapped_column(server_default=text("false"))
     skip_reason: Mapped[str | None]
+    skip_comment: Mapped[str | None]
     skipped_by: Mapped[int | None] = mapped_column(ForeignKey("annotators.id", ondelete=CASCADE))
     resolved_at: Mapped[datetime | None]
 
@@ -382,6 +421,15 @@ class BatchItemSlot(Base):
             "leased_until",
             postgresql_where=text("leased_until IS NOT NULL AND NOT filled"),
         ),
+        # What is kept for one annotator or for adjudicators is found without reading the batch.
+        Index(
+            "ix_batch_item_slots_kept",
+            "project_id",
+            "reserved_for",
+            postgresql_where=text(
+                "leased_by IS NULL AND (reserved_for IS NOT NULL OR for_adjudicator)"
+            ),
+        ),
         CheckConstraint("NOT filled OR leased_by IS NOT NULL", "filled_by_someone"),
         CheckConstraint(
             "filled OR (leased_by IS NULL) = (leased_until IS NULL)", "lease_has_owner_and_end"
@@ -396,6 +444,75 @@ class BatchItemSlot(Base):
     leased_by: Mapped[int | None] = mapped_column(ForeignKey("annotators.id", ondelete=CASCADE))
     leased_until: Mapped[datetime | None]
     filled: Mapped[bool] = mapped_column(server_default=text("false"))
+    reserved_for: Mapped[int | None] = mapped_column(
+        ForeignKey("annotators.id", ondelete="SET NULL")
+    )  # reassigned: nobody else gets it
+    for_adjudicator: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class GoldItem(Base):
+    """A pool item whose class is known, handed to annotators now and then to see how they do."""
+
+    __tablename__ = "gold_items"
+
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey("items.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete=CASCADE), index=True)
+    class_index: Mapped[int] = mapped_column(SmallInteger)
+    created_at: Mapped[datetime] = created_now()
+
+
+class GoldAnswer(Base):
+    """A gold item as one annotator got it, and the answer. Apart from labels: never trained on."""
+
+    __tablename__ = "gold_answers"
+    __table_args__ = (Index(None, "project_id", "annotator_id"),)
+
+    # An annotator gets a gold item once.
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey("gold_items.item_id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    annotator_id: Mapped[int] = mapped_column(
+        ForeignKey("annotators.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    project_id: Mapped[int] = reference("projects.id")
+    leased_until: Mapped[datetime | None]
+    class_index: Mapped[int | None] = mapped_column(SmallInteger)
+    skipped_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created_now()
+
+
+class PausedAnnotator(Base):
+    """An annotator whom a project hands nothing at present, and why."""
+
+    __tablename__ = "paused_annotators"
+
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    annotator_id: Mapped[int] = mapped_column(
+        ForeignKey("annotators.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    reason: Mapped[str]
+    paused_at: Mapped[datetime] = created_now()
+    resumed_at: Mapped[datetime | None]  # gold answers before count no more
+
+
+class ItemFlag(Base):
+    """An annotator's remark on an item, for an admin to read."""
+
+    __tablename__ = "item_flags"
+    __table_args__ = (Index(None, "project_id", "id"),)
+
+    id: Mapped[int] = primary_key()
+    project_id: Mapped[int] = reference("projects.id")
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id", ondelete=CASCADE), index=True)
+    annotator_id: Mapped[int] = reference("annotators.id")
+    comment: Mapped[str]
+    created_at: Mapped[datetime] = created_now()
+    closed_at: Mapped[datetime | None]
 
 
 class Model(Base):

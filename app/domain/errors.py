@@ -91,6 +91,12 @@ class ProjectNotAccepting(DomainError):
     code = "project_not_accepting"
 
 
+class AnnotatorPaused(DomainError):
+    """The project hands this annotator nothing until an admin resumes them."""
+
+    code = "annotator_paused"
+
+
 class ModelNotReady(DomainError):
     """No trained model exists yet where one is wanted."""
 

@@ -1,15 +1,22 @@
 """Requests and responses of next-batch, labels and skips."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
-from app.db.tables import BatchSource, LabelSource
+from app.db.tables import BatchSource, ConsensusSource, LabelSource, SkipReason
 from app.domain.states import ProjectState
+from app.schemas.annotation import Name
 from app.schemas.common import Request, Response
 from app.schemas.items import Content
 from app.services.answers import AnswerStatus
 from app.services.leasing import WaitingFor
+
+Comment = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$"),
+]
 
 
 class Suggestion(Response):
@@ -26,7 +33,9 @@ class BatchItemOut(Response):
     external_id: str
     content: Content
     suggestion: Suggestion | None
-    rank: int = Field(description="Place in the round's ranking, 0 = best.")
+    rank: int | None = Field(
+        description="Place in the round's ranking, 0 = best; not shown in a project with gold."
+    )
     source: BatchSource
     model_version: str | None = Field(description="The proxy that ranked it, e.g. round-3.")
     labels_behind: int = Field(description="Labels resolved since the ranking.")
@@ -122,11 +131,56 @@ class SkipsIn(Request):
     """1 to 1,000 items that cannot be labeled, and why."""
 
     item_ids: list[int] = Field(min_length=1, max_length=1000)
-    reason: str = Field(min_length=1, max_length=1000)
+    reason: SkipReason
+    comment: Comment | None = None
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"item_ids": [41], "reason": "unreadable"}}
+        extra="forbid",
+        json_schema_extra={
+            "example": {"item_ids": [41], "reason": "unreadable", "comment": "blurred"}
+        },
     )
+
+
+class FlagsIn(Request):
+    """A remark on 1 to 1,000 items that the annotator was given."""
+
+    item_ids: list[int] = Field(min_length=1, max_length=1000)
+    comment: Comment
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"item_ids": [41], "comment": "shows two digits"}},
+    )
+
+
+class ReassignIn(Request):
+    """1 to 1,000 open items for one annotator; null hands them to everybody again."""
+
+    item_ids: list[int] = Field(min_length=1, max_length=1000)
+    annotator: Name | None
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"item_ids": [41], "annotator": "ada"}}
+    )
+
+
+class FlagOut(Response):
+    """A remark on an item."""
+
+    id: int
+    item_id: int
+    annotator: str
+    comment: str
+    created_at: datetime
+    closed_at: datetime | None
+
+
+class FlagPage(Response):
+    """Remarks, oldest first; `next_cursor` asks for the following page."""
+
+    flags: list[FlagOut]
+    next_cursor: int | None
 
 
 class ItemsIn(Request):
@@ -164,6 +218,15 @@ class LeasesOut(Response):
     )
 
 
+class GivenLabel(Response):
+    """One annotator's label of an item."""
+
+    annotator: str
+    class_: str = Field(serialization_alias="class")
+    is_flagged: bool = Field(description="Its annotator failed on gold.")
+    is_adjudication: bool
+
+
 class ExportedLabelOut(Response):
     """One resolved label of an export."""
 
@@ -174,4 +237,19 @@ class ExportedLabelOut(Response):
     source: LabelSource
     round: int | None
     is_control: bool = Field(description="Drawn uniformly: part of an unbiased sample.")
+    method: ConsensusSource = Field(description="What the class rests on.")
+    agreement: float = Field(description="Share of the labels of the most frequent class.")
+    confidence: float | None = Field(description="Of the class, by Dawid-Skene or CROWDLAB.")
+    labels: list[GivenLabel] = Field(description="Of each annotator, in order of giving.")
+    flags: list[str] = Field(description="Comments of the open flags.")
     resolved_at: datetime
+
+
+class LabelHistoryOut(GivenLabel):
+    """One annotator's label of an item, with the classes it had before; withdrawn ones too."""
+
+    item_id: int
+    created_at: datetime
+    revised_at: datetime | None
+    withdrawn_at: datetime | None
+    earlier_classes: list[str]

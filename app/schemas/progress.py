@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from app.db.tables import BatchSource, JobKind, ModelRole
 from app.domain.states import BatchItemState, JobState, RoundState
 from app.schemas.common import Response
@@ -98,6 +100,19 @@ class CurvePoint(Response):
     seconds: dict[str, float]
 
 
+class GoldScoreOut(Response):
+    """Share of gold answered rightly since the annotator was last resumed, with its 95% interval.
+
+    Skipped gold does not count; the interval is Wilson's.
+    """
+
+    n_answers: int
+    n_right: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
 class AnnotatorOut(Response):
     """What one annotator has given; only labels that stand are counted.
 
@@ -110,4 +125,7 @@ class AnnotatorOut(Response):
     n_on_reserve: int
     labels_behind_median: float
     seconds_median: float | None
-    last_label_at: datetime
+    last_label_at: datetime | None
+    n_flagged: int = 0
+    gold: GoldScoreOut
+    paused: str | None = Field(description="Why the project hands them nothing; null: it does.")

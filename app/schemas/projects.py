@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints
 
 from app.domain.states import ProjectState, RoundState
+from app.schemas.annotation import AnnotationSpec
 from app.schemas.common import Request, Response
 from models.catalog import Modality
 from selection.options import CandidateKind, FeatureSource
@@ -75,6 +76,7 @@ class ProjectCreate(Request):
         None, ge=0, description="Items ranked after a batch; round_budget by default."
     )
     labels_per_item: int = Field(1, ge=1, le=25)
+    annotation: AnnotationSpec = Field(default_factory=AnnotationSpec)
     selection: SelectionSpec = Field(default_factory=SelectionSpec)
     seed: int = Field(0, ge=0, lt=2**31)
 
@@ -119,6 +121,7 @@ class ProjectOut(Response):
     total_budget: int
     reserve: int
     labels_per_item: int
+    annotation: dict[str, Any]
     selection: dict[str, Any]
     features_hash: str | None
     seed: int

@@ -1,35 +1,39 @@
 """What the use cases of labels, skips and undo share: reading what a request is about, once.
 
 One request is one transaction under the project's lock; its valid entries commit, the refused are
-listed. Holds the only code that writes resolved labels of annotators.
+listed. What the labels of an item give is decided in app.services.resolving.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TypeVar
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import batches, labels, models, projects
+from app.db.queries import annotators, batches, gold, labels, projects, tokens
 from app.db.tables import (
     BatchItem,
     BatchItemSlot,
+    GoldAnswer,
+    GoldItem,
     Item,
     Label,
-    LabelSource,
     Project,
     ResolvedLabel,
     Round,
 )
-from app.domain.consensus import resolve
+from app.domain.annotation import AnnotationOptions, annotation_from_json
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, check_transition
-from app.services.leasing import release_expired
+from app.services.leasing import release_expired, require_active
 
 Entry = TypeVar("Entry")
+NOBODY = 0  # no annotator has this id
+ITEMS_AT_ONCE = 10_000  # a statement takes 65,535 parameters
 
 
 class AnswerStatus(StrEnum):
@@ -40,6 +44,9 @@ class AnswerStatus(StrEnum):
     REVISED = "revised"
     SKIPPED = "skipped"
     WITHDRAWN = "withdrawn"
+    REQUEUED = "requeued"
+    REASSIGNED = "reassigned"
+    FLAGGED = "flagged"
     REFUSED = "refused"
 
 
@@ -72,6 +79,8 @@ class Answers:
         slots: by batch item.
         given: labels that stand, by item, in order of giving.
         resolved: resolved labels, by item.
+        gold: of these items, those that the annotator was handed as gold, with the answer.
+        adjudicators: ids of those who may decide where labels do not agree.
     """
 
     session: Session
@@ -83,20 +92,34 @@ class Answers:
     slots: dict[int, list[BatchItemSlot]]
     given: dict[int, list[Label]]
     resolved: dict[int, ResolvedLabel]
+    gold: dict[int, tuple[GoldAnswer, GoldItem]]
+    adjudicators: frozenset[int]
+
+    @property
+    def is_adjudicator(self) -> bool:
+        """Whether the annotator may decide where labels do not agree."""
+        return self.annotator_id in self.adjudicators
+
+    @cached_property
+    def options(self) -> AnnotationOptions:
+        """What the project asks of its annotators."""
+        return annotation_from_json(self.project.annotation)
 
     def take(
         self,
         entries: Iterable[Entry],
         item_of: Callable[[Entry], int],
         take_one: Callable[[Entry], AnswerStatus],
+        take_gold: Callable[[Entry], AnswerStatus] | None = None,
     ) -> list[Outcome]:
-        """Return one outcome per entry, in order."""
+        """Return one outcome per entry, in order; `take_gold` is asked for the annotator's gold."""
         outcomes = []
         for entry in entries:
             item_id = item_of(entry)
             try:
                 self._require_item(item_id)
-                outcomes.append(Outcome(item_id, take_one(entry)))
+                take_it = take_gold if take_gold and item_id in self.gold else take_one
+                outcomes.append(Outcome(item_id, take_it(entry)))
             except Refused as refusal:
                 outcomes.append(
                     Outcome(item_id, AnswerStatus.REFUSED, refusal.code, refusal.detail)
@@ -128,57 +151,9 @@ class Answers:
             raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
         return batch_item, round_
 
-    def resolve(self, item_id: int) -> None:
-        """Make the resolved label what the item's labels now give, or take it away.
-
-        Models trained on the old answer become stale.
-        """
-        answers = [label.class_index for label in self.given[item_id]]
-        class_index = resolve(answers, self.project.labels_per_item)
-        resolved = self.resolved.get(item_id)
-        if class_index is None:
-            if resolved is not None:
-                self._forget_resolved(resolved)
-        elif resolved is None:
-            self._insert_resolved(item_id, class_index)
-        elif class_index != resolved.class_index:
-            self._mark_stale(resolved)
-            resolved.class_index = class_index
-            resolved.label_version = self._next_version()
-
     def _require_item(self, item_id: int) -> None:
         if item_id not in self.items:
             raise Refused("unknown_item", f"Project {self.project.id} has no pool item {item_id}.")
-
-    def _insert_resolved(self, item_id: int, class_index: int) -> None:
-        batch_item, round_ = self.live[item_id]
-        resolved = ResolvedLabel(
-            item_id=item_id,
-            project_id=self.project.id,
-            class_index=class_index,
-            source=LabelSource.ANNOTATOR,
-            round_number=round_.number,
-            label_version=self._next_version(),
-        )
-        self.session.add(resolved)
-        self.resolved[item_id] = resolved
-        set_item_state(batch_item, BatchItemState.LABELED)
-        self.project.n_labeled += 1
-
-    def _forget_resolved(self, resolved: ResolvedLabel) -> None:
-        self._mark_stale(resolved)
-        self._next_version()
-        batch_item, _ = self.live[resolved.item_id]
-        self.session.delete(self.resolved.pop(resolved.item_id))
-        set_item_state(batch_item, BatchItemState.OPEN)
-        self.project.n_labeled -= 1
-
-    def _mark_stale(self, resolved: ResolvedLabel) -> None:
-        models.mark_stale(self.session, self.project.id, resolved.label_version)
-
-    def _next_version(self) -> int:
-        self.project.label_version += 1
-        return self.project.label_version
 
 
 def open_answers(
@@ -188,7 +163,20 @@ def open_answers(
     item_ids: Sequence[int],
     settings: Settings,
 ) -> Answers:
-    """Return what a request about these items needs, with the project locked.
+    """Return what an annotator's request about these items needs, with the project locked.
+
+    Raises:
+        ProjectNotAccepting: the project takes no answers in its state.
+        AnnotatorPaused: it takes none of this annotator.
+    """
+    project = lock_accepting(session, project_id, settings)
+    paused = annotators.paused(session, project_id)
+    require_active(project, annotator_id, paused)
+    return read_answers(session, project, annotator_id, item_ids, settings, paused)
+
+
+def lock_accepting(session: Session, project_id: int, settings: Settings) -> Project:
+    """Return the project, locked, with expired leases freed.
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
@@ -200,17 +188,42 @@ def open_answers(
             f"{' or '.join(sorted(LABEL_ACCEPTING_PROJECT_STATES))}."
         )
     release_expired(session, project, settings)
-    live = batches.live_by_item(session, project_id, item_ids)
+    return project
+
+
+def read_answers(
+    session: Session,
+    project: Project,
+    annotator_id: int,
+    item_ids: Sequence[int],
+    settings: Settings,
+    paused: Collection[int],
+) -> Answers:
+    """Return what a request about these items needs of the locked project.
+
+    Args:
+        session: in a transaction that holds the project's lock.
+        project: of the items.
+        annotator_id: who answers; NOBODY where an admin acts on the items.
+        item_ids: what the request is about.
+        settings: of this machine.
+        paused: ids of annotators whom the project hands nothing; they adjudicate nothing either.
+    """
+    live = batches.live_by_item(session, project.id, item_ids)
+    names = annotation_from_json(project.annotation).adjudicators
+    adjudicators = frozenset(tokens.ids_by_name(session, names).values()) if names else frozenset()
     return Answers(
         session=session,
         project=project,
         annotator_id=annotator_id,
         settings=settings,
-        items=labels.items_of_project(session, project_id, item_ids),
+        items=labels.items_of_project(session, project.id, item_ids),
         live=live,
         slots=batches.slots_by_batch_item(session, [b.id for b, _ in live.values()]),
         given=labels.labels_of_items(session, item_ids),
         resolved=labels.resolved_of_items(session, item_ids),
+        gold=gold.answers_of(session, annotator_id, item_ids),
+        adjudicators=adjudicators - set(paused),
     )
 
 

@@ -11,8 +11,10 @@ from app.db.queries import batches, events, labels
 from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Label
 from app.domain.lease import is_committed, slot_for_answer
 from app.domain.states import BatchItemState, ProjectState, RoundState
+from app.services import gold
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
 from app.services.leasing import after_freeing
+from app.services.resolving import resolve_item
 from app.services.rounds import advance, budget_state
 
 
@@ -42,7 +44,14 @@ def submit_labels(
     """
     item_ids = [entry.item_id for entry in entries]
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
-    outcomes = answers.take(entries, lambda e: e.item_id, lambda e: _submit_one(answers, e))
+    outcomes = answers.take(
+        entries,
+        lambda e: e.item_id,
+        lambda e: _submit_one(answers, e),
+        lambda e: gold.answer(answers, e.item_id, _class_index(answers, e)),
+    )
+    if answers.gold:
+        gold.pause_if_careless(session, answers.project, annotator_id, settings)
     advance(session, answers.project, settings.job_max_attempts)
     return outcomes
 
@@ -57,27 +66,27 @@ def withdraw_labels(
     """Undo the annotator's own labels; return one outcome per item, in order.
 
     The item is leased to the annotator again, so that the next poll or another label mends it; in
-    a paused project it is free. An item whose round is over goes on as reserve, so that the round
-    stays complete. No standing label: `unchanged`.
+    a paused project it is free. Where the labels of others suffice it stays resolved. An item whose
+    round is over goes on as reserve, so that the round stays complete. No standing label:
+    `unchanged`.
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
-    outcomes = answers.take(item_ids, lambda i: i, lambda i: _withdraw_one(answers, i))
+    outcomes = answers.take(
+        item_ids,
+        lambda i: i,
+        lambda i: _withdraw_one(answers, i),
+        lambda i: gold.take_back(answers, i),
+    )
     session.flush()
     after_freeing(session, answers.project, settings)
     return outcomes
 
 
 def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
-    classes = answers.project.classes
-    if entry.class_name not in classes:
-        known = ", ".join(classes)
-        raise Refused(
-            "unknown_class", f"There is no class {entry.class_name!r}; use one of {known}."
-        )
-    class_index = classes.index(entry.class_name)
+    class_index = _class_index(answers, entry)
     own = answers.own_label(entry.item_id)
     if own is None:
         _create_label(answers, entry, class_index)
@@ -87,8 +96,18 @@ def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
     labels.keep_revision(answers.session, own)
     own.class_index = class_index
     own.revised_at = func.now()
-    answers.resolve(entry.item_id)
+    resolve_item(answers, entry.item_id)
     return AnswerStatus.REVISED
+
+
+def _class_index(answers: Answers, entry: LabelEntry) -> int:
+    classes = answers.project.classes
+    if entry.class_name not in classes:
+        known = ", ".join(classes)
+        raise Refused(
+            "unknown_class", f"There is no class {entry.class_name!r}; use one of {known}."
+        )
+    return classes.index(entry.class_name)
 
 
 def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None:
@@ -108,21 +127,23 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
         seconds=entry.seconds,
         labels_behind=max(0, known - (round_.n_labeled or 0)),
         on_reserve=batch_item.source == BatchSource.RESERVE,
+        is_adjudication=slot.for_adjudicator,
     )
     answers.session.add(label)
     answers.given[entry.item_id].append(label)
-    answers.resolve(entry.item_id)
+    resolve_item(answers, entry.item_id)
 
 
 def _slot_to_fill(answers: Answers, batch_item: BatchItem) -> BatchItemSlot:
     slots = answers.slots[batch_item.id]
-    slot = slot_for_answer(slots, answers.annotator_id)
+    slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
     if slot is None:
         raise Refused(
             "leased_to_another",
             f"Item {batch_item.item_id} is leased to another annotator; ask next-batch for others.",
         )
-    if batch_item.source == BatchSource.RESERVE and not is_committed(slots):
+    is_new = not (batch_item.is_requeued or is_committed(slots))
+    if batch_item.source == BatchSource.RESERVE and is_new:
         answers.session.flush()
         if budget_state(answers.session, answers.project).left_for_reserve <= 0:
             raise Refused(
@@ -147,7 +168,9 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     slot.filled, slot.leased_by = False, None
     if batch_item.state == BatchItemState.SKIPPED:
         return AnswerStatus.WITHDRAWN  # another annotator took it out of the batch meanwhile
-    answers.resolve(item_id)
+    resolve_item(answers, item_id)
+    if batch_item.state == BatchItemState.LABELED:
+        return AnswerStatus.WITHDRAWN  # the labels of the others suffice
     if round_.state != RoundState.LABELING:
         batch_item.source = BatchSource.RESERVE
     if answers.project.state == ProjectState.RUNNING:

@@ -1,17 +1,20 @@
 """Handing items to annotators: what they hold first, then the batch, then the reserve."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import batches, projects, rounds
-from app.db.queries.batches import LeasedItem
+from app.db.queries import annotators, batches, projects, rounds, tokens
+from app.db.queries import gold as gold_queries
+from app.db.queries.batches import LeasedItem, Slot
 from app.db.tables import Project, Round
-from app.domain.errors import ProjectNotAccepting
+from app.domain.annotation import annotation_from_json
+from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import ProjectState, RoundState
+from app.services import mixing
 from app.services.rounds import advance, budget_state
 
 
@@ -57,32 +60,88 @@ def next_batch(
     """Lease up to `size` items to the annotator and return them.
 
     Polling again returns what is still leased first, with its lease renewed, so a lost answer
-    loses nothing and two tabs of one annotator show the same items. Then come items of the batch
-    by rank, then of the reserve while the total budget allows. Polls of a project follow one
-    another under its row lock (docs/decisions/0004).
+    loses nothing and two tabs of one annotator show the same items. Then come items kept for this
+    annotator, items of the batch by rank, then of the reserve while the total budget allows; gold
+    stands among them. Polls of a project follow one another under its row lock
+    (docs/decisions/0004).
+
+    Raises:
+        AnnotatorPaused: the project hands this annotator nothing.
     """
     project = projects.lock(session, project_id)
     if project.state != ProjectState.RUNNING:
         return NextBatch(project, rounds.latest(session, project_id), [])
+    paused = annotators.paused(session, project_id)
+    require_active(project, annotator_id, paused)
     release_expired(session, project, settings)
-    lease_seconds = settings.annotation_lease_seconds
-    slots = batches.leases_of(session, project_id, annotator_id)[:size]
-    batches.lease_slots(session, slots, annotator_id, lease_seconds)
+    round_ = rounds.latest(session, project_id)
+    held_gold = gold_queries.leases_of(session, project_id, annotator_id)[:size]
+    held = batches.leases_of(session, project_id, annotator_id)[: size - len(held_gold)]
+    batches.lease_slots(session, held, annotator_id, settings.annotation_lease_seconds)
+    gold_ids = [answer.item_id for answer in held_gold]
+    room = size - len(held) - len(gold_ids)
+    fresh = _lease_new(session, project, annotator_id, room, settings)
+    fresh, new_gold = mixing.replace_by_gold(session, project, annotator_id, fresh, room)
+    gold_ids += new_gold
+    gold_queries.lease(
+        session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
+    )
+    items = batches.leased_items(session, held + fresh)
+    if gold_ids:
+        items = mixing.mix_gold(session, project, annotator_id, items, gold_ids)
+    return NextBatch(project, round_, items)
+
+
+def _lease_new(
+    session: Session, project: Project, annotator_id: int, size: int, settings: Settings
+) -> list[Slot]:
+    """Lease up to `size` items that the annotator does not hold yet."""
+    seconds = settings.annotation_lease_seconds
+    adjudicators = annotation_from_json(project.annotation).adjudicators
+    is_adjudicator = bool(adjudicators) and annotator_id in set(
+        tokens.ids_by_name(session, adjudicators).values()
+    )
+    slots = batches.lease_kept_slots(
+        session, project.id, annotator_id, size, seconds, is_adjudicator=is_adjudicator
+    )
     slots += batches.lease_free_slots(
-        session, project_id, annotator_id, size - len(slots), lease_seconds
+        session,
+        project.id,
+        annotator_id,
+        size - len(slots),
+        seconds,
+        is_adjudicator=is_adjudicator,
     )
     if len(slots) < size:
         left = budget_state(session, project).left_for_reserve
         slots += batches.lease_free_slots(
             session,
-            project_id,
+            project.id,
             annotator_id,
             min(size - len(slots), left),
-            lease_seconds,
+            seconds,
             uncommitted_reserve=True,
+            is_adjudicator=is_adjudicator,
         )
-    items = batches.leased_items(session, slots)
-    return NextBatch(project, rounds.latest(session, project_id), items)
+    return slots
+
+
+def require_active(project: Project, annotator_id: int, paused: Mapping[int, str]) -> None:
+    """Return nothing unless the annotator is paused.
+
+    Args:
+        project: that is worked on.
+        annotator_id: who works.
+        paused: annotator id -> reason, of those paused.
+
+    Raises:
+        AnnotatorPaused: they are.
+    """
+    if annotator_id in paused:
+        raise AnnotatorPaused(
+            f"You are paused in project {project.id}: {paused[annotator_id]} Ask its admin to "
+            "resume you."
+        )
 
 
 def renew_leases(
@@ -108,7 +167,15 @@ def renew_leases(
     release_expired(session, project, settings)
     slots = batches.leases_of(session, project_id, annotator_id, item_ids)
     batches.lease_slots(session, slots, annotator_id, settings.annotation_lease_seconds)
-    return batches.leased_items(session, slots)
+    gold_ids = [
+        answer.item_id
+        for answer in gold_queries.leases_of(session, project_id, annotator_id, item_ids)
+    ]
+    gold_queries.lease(
+        session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
+    )
+    items = batches.leased_items(session, slots)
+    return mixing.mix_gold(session, project, annotator_id, items, gold_ids)
 
 
 def release_leases(
@@ -126,8 +193,11 @@ def release_leases(
     release_expired(session, project, settings)
     slots = batches.leases_of(session, project_id, annotator_id, item_ids)
     batches.free_slots(session, slots)
+    gold_queries.release(session, project_id, annotator_id, item_ids)
     after_freeing(session, project, settings)
-    return batches.leased_items(session, batches.leases_of(session, project_id, annotator_id))
+    left = batches.leased_items(session, batches.leases_of(session, project_id, annotator_id))
+    gold_left = gold_queries.leases_of(session, project_id, annotator_id)
+    return mixing.mix_gold(session, project, annotator_id, left, [a.item_id for a in gold_left])
 
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.states import ProjectState
+from app.services.annotation import checked_annotation
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from selection.catalog import known_strategies
@@ -41,6 +42,7 @@ class ProjectIn:
     labels_per_item: int
     seed: int
     selection: Mapping[str, Any] = field(default_factory=dict)
+    annotation: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create_project(session: Session, settings: ProjectIn) -> Project:
@@ -70,6 +72,7 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         options = options_from_json(settings.selection)
     except OptionsError as error:
         raise InvalidProject(f"selection: {error}") from None
+    annotation = checked_annotation(session, settings.annotation, settings.labels_per_item)
     project = Project(
         name=settings.name,
         modality=settings.modality,
@@ -88,6 +91,7 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         reserve=settings.reserve,
         labels_per_item=settings.labels_per_item,
         selection=options.to_json(),
+        annotation=annotation.to_json(),
         seed=settings.seed,
         state=ProjectState.DRAFT,
     )

@@ -3,7 +3,7 @@
 Locks go project first, then job; whoever lost the job's token publishes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from app.db.queries import jobs as queries
 from app.db.queries.batches import RankedItem
 from app.db.queries.coresets import SelectedItem
 from app.db.tables import Coreset, Job, Model, ModelRole, Project, Round
+from app.domain.annotation import annotation_from_json, labels_wanted
 from app.domain.budget import next_batch_budget
 from app.domain.errors import JobFenced, NotFound
 from app.domain.states import JobState, ProjectState, RoundState
@@ -106,7 +107,7 @@ def publish_selection(
         round_,
         ranked[: n_batch + project.reserve],
         n_batch,
-        project.labels_per_item,
+        _labels_wanted(project),
     )
     round_.n_labeled = selection.n_labeled
     round_.seconds = selection.seconds
@@ -116,6 +117,12 @@ def publish_selection(
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)
     advance(session, project, settings.job_max_attempts)
+
+
+def _labels_wanted(project: Project) -> Callable[[int], int]:
+    """Return pool index -> labels that the item gets, by the project's present settings."""
+    options = annotation_from_json(project.annotation)
+    return lambda index: labels_wanted(options, project.labels_per_item, project.seed, index)
 
 
 def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -> None:

@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import batches, events
-from app.db.tables import BatchSource
+from app.db.tables import BatchSource, SkipReason
 from app.domain.lease import slot_for_answer
 from app.domain.states import BatchItemState
+from app.services import gold
 from app.services.answers import (
     Answers,
     AnswerStatus,
@@ -25,8 +26,9 @@ def submit_skips(
     project_id: int,
     annotator_id: int,
     item_ids: Sequence[int],
-    reason: str,
+    reason: SkipReason,
     settings: Settings,
+    comment: str | None = None,
 ) -> list[Outcome]:
     """Take items out of their batch; return one outcome per item, in order.
 
@@ -37,26 +39,35 @@ def submit_skips(
         ProjectNotAccepting: the project takes no answers in its state.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
-    outcomes = answers.take(item_ids, lambda i: i, lambda i: _skip_one(answers, i, reason))
+    outcomes = answers.take(
+        item_ids,
+        lambda i: i,
+        lambda i: _skip_one(answers, i, reason, comment),
+        lambda i: gold.skip(answers, i),
+    )
     advance(session, answers.project, settings.job_max_attempts)
     return outcomes
 
 
-def _skip_one(answers: Answers, item_id: int, reason: str) -> AnswerStatus:
+def _skip_one(
+    answers: Answers, item_id: int, reason: SkipReason, comment: str | None
+) -> AnswerStatus:
     live = answers.live.get(item_id)
     if live is not None and live[0].state == BatchItemState.SKIPPED:
         return AnswerStatus.UNCHANGED
     batch_item, _ = answers.require_open(item_id)
-    if slot_for_answer(answers.slots[batch_item.id], answers.annotator_id) is None:
+    slots = answers.slots[batch_item.id]
+    is_adjudicator = answers.is_adjudicator
+    if slot_for_answer(slots, answers.annotator_id, is_adjudicator=is_adjudicator) is None:
         raise Refused("leased_to_another", f"Item {item_id} is leased to another annotator.")
     set_item_state(batch_item, BatchItemState.SKIPPED)
     batch_item.skip_reason = reason
+    batch_item.skip_comment = comment
     batch_item.skipped_by = answers.annotator_id
     answers.project.n_skipped += 1
     answers.session.flush()
     if batch_item.source == BatchSource.BATCH:
         batches.promote_reserve(answers.session, batch_item.round_id, 1)
-    events.append(
-        answers.session, answers.project.id, "item.skipped", {"item": item_id, "reason": reason}
-    )
+    facts = {"item": item_id, "reason": reason, "comment": comment}
+    events.append(answers.session, answers.project.id, "item.skipped", facts)
     return AnswerStatus.SKIPPED

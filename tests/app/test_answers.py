@@ -195,18 +195,18 @@ class TestSkips:
     ) -> None:
         project = start(reserve=0, total_budget=3)
         items = poll(admin, project, 2)
-        assert admin.skip(project, items[:1], "blurred")[0]["status"] == "skipped"
+        assert admin.skip(project, items[:1], "unreadable")[0]["status"] == "skipped"
         give(admin, project, items[1:])
         publish_in_order(session_factory, settings, project, 10)
         assert len(poll(admin, project, 9)) == 2
-        assert admin.skip(project, items[:1], "blurred")[0]["status"] == "unchanged"
+        assert admin.skip(project, items[:1], "unreadable")[0]["status"] == "unchanged"
 
     def test_a_skipped_item_is_never_selected_again(
         self, admin: Client, start: Start, session_factory: Factory, settings: Settings
     ) -> None:
         project = start(reserve=0)
         skipped, other = poll(admin, project, 2)
-        admin.skip(project, [skipped], "blurred")
+        admin.skip(project, [skipped], "unreadable")
         give(admin, project, [other])
         publish_in_order(session_factory, settings, project, 10)
         assert skipped not in poll(admin, project, 9)
@@ -217,7 +217,7 @@ class TestSkips:
     ) -> None:
         project = start()
         items = poll(admin, project, 1)
-        assert make_client("ada").skip(project, items, "no")[0]["code"] == "leased_to_another"
+        assert make_client("ada").skip(project, items, "other")[0]["code"] == "leased_to_another"
 
 
 class TestBudget:
@@ -311,7 +311,7 @@ class TestRounds:
         self, admin: Client, start: Start
     ) -> None:
         project = start(n_items=2, total_budget=2)
-        admin.skip(project, poll(admin, project, 2), "blurred")
+        admin.skip(project, poll(admin, project, 2), "unreadable")
         assert admin.project(project)["round"] == {"number": 0, "state": "completed"}
         admin.import_texts(project, [{"external_id": "new", "text": "new"}])
         assert admin.project(project)["round"] == {"number": 1, "state": "selecting"}

@@ -30,6 +30,8 @@ class FakeSlot:
     slot: int
     leased_by: int | None
     filled: bool
+    reserved_for: int | None = None
+    for_adjudicator: bool = False
 
 
 SLOTS = st.lists(st.sampled_from([None, 1, 2, 3]), min_size=1, max_size=4).flatmap(

@@ -21,6 +21,12 @@ PLANTED = {
     "one_live_batch": "DROP INDEX uq_batch_items_item_live; INSERT INTO batch_items (project_id, "
     "round_id, item_id, source, rank, score) SELECT project_id, (SELECT max(id) FROM rounds), "
     "item_id, 'reserve', 9, 0 FROM batch_items LIMIT 1",
+    "resolved_by_its_labels": "UPDATE resolved_labels SET class_index = 1",
+    "gold_is_apart": "INSERT INTO gold_items (item_id, project_id, class_index) "
+    "SELECT item_id, project_id, 0 FROM batch_items WHERE state = 'open' LIMIT 1",
+    "paused_annotators_hold_nothing": "INSERT INTO paused_annotators (project_id, annotator_id, "
+    "reason) SELECT project_id, leased_by, 'x' FROM batch_item_slots "
+    "WHERE leased_by IS NOT NULL AND NOT filled LIMIT 1",
     "slots_within_overlap": "INSERT INTO batch_item_slots (batch_item_id, slot, project_id) "
     "SELECT id, 2, project_id FROM batch_items LIMIT 1",
     "labeled_items_are_resolved": "DELETE FROM resolved_labels",

@@ -241,6 +241,9 @@ class TestExport:
         label(admin, running, admin.next_batch(running, 2)["items"])
         lines = list(admin.export_labels(running))
         csv = admin.request("GET", f"/projects/{running}/labels?format=csv").text.splitlines()
-        assert csv[0] == "item_id,external_id,index,class,source,round,is_control,resolved_at"
+        assert csv[0] == (
+            "item_id,external_id,index,class,source,round,is_control,method,agreement,confidence,"
+            "labels,flags,resolved_at"
+        )
         assert [row.split(",")[1] for row in csv[1:]] == [x["external_id"] for x in lines]
         assert {x["source"] for x in lines} == {"annotator"}

@@ -12,14 +12,23 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.domain.errors import ProjectNotAccepting, TransitionNotAllowed
+from app.domain.errors import AnnotatorPaused, ProjectNotAccepting, TransitionNotAllowed
 from app.services import publishing
 from app.services.answers import AnswerStatus
+from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels
 from app.services.leasing import next_batch
+from app.services.requeueing import requeue_items
 from app.services.rounds import finish_project
-from tests.loop import annotator, claim_waiting, expire_leases, in_order, start_labeling
+from tests.loop import (
+    annotator,
+    claim_waiting,
+    expire_leases,
+    import_texts,
+    in_order,
+    start_labeling,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +45,7 @@ def at_once(factory: Factory, *uses: Callable[[Session], Any]) -> list[Any]:
                 session.execute(text("SELECT 1"))  # connected before the start
                 barrier.wait(10)
                 return use(session)
-        except (ProjectNotAccepting, TransitionNotAllowed) as error:
+        except (AnnotatorPaused, ProjectNotAccepting, TransitionNotAllowed) as error:
             return error
 
     with ThreadPoolExecutor(len(uses)) as pool:
@@ -49,9 +58,15 @@ def lease(factory: Factory, settings: Settings, project: int, who: int, size: in
         return [leased.item.id for leased in batch.items]
 
 
-def give(settings: Settings, project: int, who: int, items: list[int]) -> Callable[[Session], Any]:
-    entries = [LabelEntry(item, "a") for item in items]
+def give(
+    settings: Settings, project: int, who: int, items: list[int], name: str = "a"
+) -> Callable[[Session], Any]:
+    entries = [LabelEntry(item, name) for item in items]
     return lambda session: submit_labels(session, project, who, entries, settings)
+
+
+def requeue(settings: Settings, project: int, items: list[int]) -> Callable[[Session], Any]:
+    return lambda session: requeue_items(session, project, items, settings)
 
 
 def poll(settings: Settings, project: int, who: int, size: int) -> Callable[[Session], list[int]]:
@@ -190,4 +205,78 @@ def test_finish_and_the_last_label_make_one_target_job(
         )
         target = "SELECT count(*) FROM jobs WHERE project_id = :project AND kind = 'train_target'"
         assert count(session_factory, target, project) == 1
+    assert_promises(session_factory)
+
+
+def test_two_labels_that_disagree_at_once_ask_for_one_more_annotator(
+    session_factory: Factory, settings: Settings, ada: int, bob: int
+) -> None:
+    eve = annotator(session_factory, "eve")
+    for i in range(20):
+        project = start_labeling(
+            session_factory,
+            settings,
+            f"p{i}",
+            initial_budget=1,
+            reserve=0,
+            labels_per_item=2,
+            annotation={"max_labels_per_item": 3},
+        )
+        (item,) = lease(session_factory, settings, project, ada, 1)
+        assert lease(session_factory, settings, project, bob, 1) == [item]
+        at_once(
+            session_factory,
+            give(settings, project, ada, [item], "a"),
+            give(settings, project, bob, [item], "b"),
+        )
+        assert lease(session_factory, settings, project, eve, 5) == [item]
+    assert_promises(session_factory)
+
+
+def test_requeue_and_a_label_of_the_same_item_lose_neither(
+    session_factory: Factory, settings: Settings, ada: int
+) -> None:
+    for i in range(20):
+        project = start_labeling(session_factory, settings, f"p{i}")
+        items = lease(session_factory, settings, project, ada, 2)
+        (outcomes, requeued) = at_once(
+            session_factory,
+            give(settings, project, ada, items),
+            requeue(settings, project, items[:1]),
+        )
+        assert [o.status for o in outcomes] == [AnswerStatus.CREATED] * 2
+        assert [o.status for o in requeued] == [AnswerStatus.REQUEUED]
+        standing = (
+            "SELECT count(*) FROM labels WHERE project_id = :project AND withdrawn_at IS NULL"
+        )
+        assert count(session_factory, standing, project) in (1, 2)  # by who came first
+        given = "SELECT count(*) FROM labels WHERE project_id = :project"
+        assert count(session_factory, given, project) == 2
+    assert_promises(session_factory)
+
+
+def test_gold_answers_at_once_pause_the_careless_once(
+    session_factory: Factory, settings: Settings, ada: int
+) -> None:
+    options = {"gold_fraction": 0.5, "gold_min_accuracy": 0.9, "gold_min_answers": 2}
+    for i in range(10):
+        project = start_labeling(
+            session_factory, settings, f"p{i}", n_items=30, initial_budget=20, total_budget=20,
+            annotation=options,
+        )  # fmt: skip
+        with transaction(session_factory) as session:
+            names = [f"g{i}-{n}" for n in range(8)]
+            import_texts(session, settings, project, names, class_name="b")
+            set_gold(session, project, dict.fromkeys(names))
+        one, two = at_once(session_factory, *[poll(settings, project, ada, 16)] * 2)
+        assert one == two
+        at_once(
+            session_factory,
+            give(settings, project, ada, one[:8]),
+            give(settings, project, ada, one[8:]),
+        )
+        paused = (
+            "SELECT count(*) FROM events WHERE project_id = :project AND name = 'annotator.paused'"
+        )
+        assert count(session_factory, paused, project) == 1
     assert_promises(session_factory)

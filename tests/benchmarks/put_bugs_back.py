@@ -18,6 +18,7 @@ LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "out", "*.egg-info", ".*_cach
 TESTS = (
     "tests/app/test_races.py",
     "tests/app/test_answers.py",
+    "tests/app/test_annotation.py",
     "tests/workers/test_labeling_machine.py",
 )
 
@@ -45,8 +46,8 @@ BUGS = (
     ),
     Bug(
         "undo keeps n_labeled",
-        "app/services/answers.py",
-        "        self.project.n_labeled -= 1\n",
+        "app/services/resolving.py",
+        "    answers.project.n_labeled -= 1\n",
     ),
     Bug(
         "undo reopens a completed round",
@@ -56,14 +57,14 @@ BUGS = (
     ),
     Bug(
         "running jobs are not marked stale",
-        "app/services/jobs.py",
+        "app/services/publishing.py",
         "        stale=job.snapshot_stale,\n",
     ),
     Bug(
         "models are not marked stale",
-        "app/services/answers.py",
-        "        models.mark_stale(self.session, self.project.id, resolved.label_version)",
-        "        pass",
+        "app/services/resolving.py",
+        "    models.mark_stale(answers.session, answers.project.id, resolved.label_version)",
+        "    pass",
     ),
     Bug(
         "no fence",
@@ -132,6 +133,38 @@ BUGS = (
         "app/domain/lease.py",
         "    return next(own, None) or next(free, None)",
         "    return next(own, None) or next(free, None) or next((s for s in slots if not s.filled), None)",
+    ),
+    Bug(
+        "a paused annotator is handed items",
+        "app/services/leasing.py",
+        "    require_active(project, annotator_id, paused)\n",
+    ),
+    Bug(
+        "gold is taken for a label",
+        "app/services/labeling.py",
+        "        lambda e: gold.answer(answers, e.item_id, _class_index(answers, e)),\n",
+    ),
+    Bug(
+        "a tie resolves at once",
+        "app/domain/consensus.py",
+        "    if is_tie or agreement < min_agreement:",
+        "    if agreement < min_agreement:",
+    ),
+    Bug(
+        "a requeued item leaves the budget",
+        "app/db/queries/batches.py",
+        "IS_COMMITTED = or_(_has_slot(BatchItemSlot.leased_by.is_not(None)), BatchItem.is_requeued)",
+        "IS_COMMITTED = _has_slot(BatchItemSlot.leased_by.is_not(None))",
+    ),
+    Bug(
+        "what is kept for one goes to another",
+        "app/db/queries/batches.py",
+        "        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == annotator_id),\n",
+    ),
+    Bug(
+        "a surplus place stays open",
+        "app/services/resolving.py",
+        "            answers.session.delete(slot)\n",
     ),
 )
 

@@ -24,18 +24,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import annotators as annotator_queries
 from app.db.queries import jobs as job_queries
 from app.db.queries import labels
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.db.tables import Project, Split
+from app.db.tables import GoldAnswer, Project, SkipReason, Split
 from app.domain.errors import (
+    AnnotatorPaused,
     DomainError,
+    InvalidProject,
     JobFenced,
+    NotFound,
     ProjectNotAccepting,
     ProjectNotStartable,
     TransitionNotAllowed,
@@ -43,9 +47,14 @@ from app.domain.errors import (
 from app.domain.states import ProjectState
 from app.services import jobs, rounds
 from app.services.answers import AnswerStatus
+from app.services.changing_annotation import change_annotation
+from app.services.flagging import flag_items
+from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.leasing import next_batch, release_leases, renew_leases
+from app.services.pausing import pause_annotator, resume_annotator
+from app.services.requeueing import reassign_items, requeue_items
 from app.services.skipping import submit_skips
 from app.storage.artifacts import ArtifactStore
 from tests.loop import (
@@ -64,6 +73,14 @@ END_AFTER = 6  # labels; an early end would leave little to try
 WHO = st.integers(0, 2)
 ITEM = st.integers(0, 19)
 CLASS = st.sampled_from(CLASSES)
+NAMES = ("ada", "bob", "eve")
+ANNOTATION: list[dict[str, Any]] = [
+    {},
+    {"overlap_fraction": 0.5, "max_labels_per_item": 3},
+    {"min_agreement": 1.0, "adjudicators": ["eve"]},
+    {"consensus": "dawid_skene", "max_labels_per_item": 3, "adjudicators": ["ada", "bob"]},
+    {"gold_fraction": 0.5, "gold_min_accuracy": 0.6, "gold_min_answers": 2},
+]
 
 
 class LabelingMachine(RuleBasedStateMachine):
@@ -74,7 +91,7 @@ class LabelingMachine(RuleBasedStateMachine):
         self.factory = factory
         self.settings = settings
         self.store = ArtifactStore(settings.artifact_store_url)
-        self.annotators = [annotator(factory, name) for name in ("ada", "bob", "eve")]
+        self.annotators = [annotator(factory, name) for name in NAMES]
         self.items: list[int] = []
         self.standing: dict[tuple[int, int], str] = {}
         self.held: list[ClaimedJob] = []
@@ -87,6 +104,7 @@ class LabelingMachine(RuleBasedStateMachine):
         n_known=st.integers(0, 3),
         strategy=st.sampled_from(["uniform", "least_confidence"]),
         n_delivered=st.sampled_from([0, 1, 1, 1]),
+        annotation=st.sampled_from(ANNOTATION),
     )
     def start(
         self,
@@ -96,6 +114,7 @@ class LabelingMachine(RuleBasedStateMachine):
         n_known: int,
         strategy: str,
         n_delivered: int,
+        annotation: dict[str, Any],
     ) -> None:
         initial, per_round, total = budgets
         with transaction(self.factory) as session:
@@ -108,6 +127,7 @@ class LabelingMachine(RuleBasedStateMachine):
                 round_budget=per_round,
                 total_budget=total,
                 strategy=strategy,
+                annotation=annotation,
             )
             self.project = project.id
             self._import(session, N_POOL)
@@ -116,6 +136,7 @@ class LabelingMachine(RuleBasedStateMachine):
                     session, self.settings, project.id, [f"k{i}"], class_name=CLASSES[i % 2]
                 )
             import_texts(session, self.settings, project.id, ["e"], Split.EVALUATION, "a")
+            set_gold(session, project.id, {f"k{i}": "a" for i in range(n_known)})
             rounds.start_project(session, project.id)
         self._read_items()
         self.deliver(n_delivered)
@@ -128,14 +149,20 @@ class LabelingMachine(RuleBasedStateMachine):
     def poll(self, who: int, size: int) -> None:
         with transaction(self.factory) as session:
             before = self._leases(session, who)
-            batch = next_batch(session, self.project, self.annotators[who], size, self.settings)
+            try:
+                batch = next_batch(session, self.project, self.annotators[who], size, self.settings)
+            except AnnotatorPaused:
+                assert self._is_paused(session, who)
+                return
+            gold = self._gold_of(session, who)
             got = [leased.item.id for leased in batch.items]
             session.flush()
             assert len(got) == len(set(got)) <= size
             if batch.project.state != ProjectState.RUNNING:
                 assert got == []
                 return
-            assert before[:size] == got[: len(before)]  # what is still leased comes back first
+            real = [item for item in got if item not in gold]
+            assert before[: len(real)] == real[: len(before)]  # what is leased comes back first
             if len(got) < size:
                 assert self._n_leasable(session, who) == 0
 
@@ -148,7 +175,9 @@ class LabelingMachine(RuleBasedStateMachine):
                 )
             except ProjectNotAccepting:
                 return
-            assert [i.item.id for i in renewed] == self._leases(session, who)
+            gold = self._gold_of(session, who)
+            real = [i.item.id for i in renewed if i.item.id not in gold]
+            assert real == self._leases(session, who)
 
     @rule(who=WHO, some=st.sets(ITEM, max_size=3))
     def release(self, who: int, some: set[int]) -> None:
@@ -212,11 +241,58 @@ class LabelingMachine(RuleBasedStateMachine):
                     self.project,
                     self.annotators[who],
                     [self._item(item)],
-                    "unreadable",
+                    SkipReason.UNREADABLE,
                     self.settings,
                 )
+        except (AnnotatorPaused, ProjectNotAccepting):
+            return
+
+    @rule(item=ITEM)
+    def requeue(self, item: int) -> None:
+        chosen = self._item(item)
+        try:
+            with transaction(self.factory) as session:
+                (outcome,) = requeue_items(session, self.project, [chosen], self.settings)
         except ProjectNotAccepting:
             return
+        if outcome.status is AnswerStatus.REQUEUED:
+            self.standing = {key: c for key, c in self.standing.items() if key[1] != chosen}
+
+    @rule(item=ITEM, name=st.sampled_from([*NAMES, None]))
+    def reassign(self, item: int, name: str | None) -> None:
+        try:
+            with transaction(self.factory) as session:
+                reassign_items(session, self.project, [self._item(item)], name, self.settings)
+        except (AnnotatorPaused, ProjectNotAccepting):
+            return
+
+    @rule(name=st.sampled_from(NAMES), item=ITEM)
+    def flag(self, name: str, item: int) -> None:
+        who = self.annotators[NAMES.index(name)]
+        try:
+            with transaction(self.factory) as session:
+                flag_items(session, self.project, who, [self._item(item)], "odd", self.settings)
+        except (AnnotatorPaused, ProjectNotAccepting):
+            return
+
+    @rule(name=st.sampled_from(NAMES), resumes=st.sampled_from([False, True, True]))
+    def pause_or_resume_somebody(self, name: str, resumes: bool) -> None:
+        try:
+            with transaction(self.factory) as session:
+                if resumes:
+                    resume_annotator(session, self.project, name)
+                else:
+                    pause_annotator(session, self.project, name, "x", self.settings)
+        except NotFound:
+            return
+
+    @rule(overlap=st.integers(1, 3), changes=st.sampled_from(ANNOTATION))
+    def change_annotation(self, overlap: int, changes: dict[str, Any]) -> None:
+        with transaction(self.factory) as session:
+            try:
+                change_annotation(session, self.project, changes, overlap, self.settings)
+            except (InvalidProject, ProjectNotAccepting):
+                return
 
     @rule(change=st.sampled_from(["pause", "resume", "resume"]))
     def change_state(self, change: str) -> None:
@@ -386,9 +462,13 @@ class LabelingMachine(RuleBasedStateMachine):
                 outcomes = submit_labels(
                     session, self.project, self.annotators[who], entries, self.settings
                 )
-        except ProjectNotAccepting:
+        except (AnnotatorPaused, ProjectNotAccepting):
             return
+        with transaction(self.factory) as session:
+            gold = self._gold_of(session, who)
         for outcome in outcomes:
+            if outcome.item_id in gold:
+                continue
             key = (self.annotators[who], outcome.item_id)
             if outcome.status == AnswerStatus.REFUSED:
                 assert outcome.code
@@ -410,8 +490,11 @@ class LabelingMachine(RuleBasedStateMachine):
                 (outcome,) = withdraw_labels(
                     session, self.project, annotator_id, [item], self.settings
                 )
-        except ProjectNotAccepting:
+        except (AnnotatorPaused, ProjectNotAccepting):
             return
+        with transaction(self.factory) as session:
+            if item in self._gold_of(session, self.annotators.index(annotator_id)):
+                return
         known = self.standing.pop((annotator_id, item), None)
         assert outcome.status == (AnswerStatus.WITHDRAWN if known else AnswerStatus.UNCHANGED)
 
@@ -455,25 +538,37 @@ class LabelingMachine(RuleBasedStateMachine):
             )
         )
 
+    def _is_paused(self, session: Session, who: int) -> bool:
+        return self.annotators[who] in annotator_queries.paused(session, self.project)
+
+    def _gold_of(self, session: Session, who: int) -> set[int]:
+        """Return the items that the annotator was ever handed as gold."""
+        mine = GoldAnswer.annotator_id == self.annotators[who]
+        return set(session.scalars(select(GoldAnswer.item_id).where(mine)))
+
     def _n_leasable(self, session: Session, who: int) -> int:
         """Return how many items a poll could still hand out, counted item by item."""
         project = session.get_one(Project, self.project)
-        rows = session.execute(
+        mine = self.annotators[who]
+        adjudicates = NAMES[who] in project.annotation["adjudicators"]
+        found = session.execute(
             text(
-                "SELECT b.source, array_agg(s.leased_by) FROM batch_items b "
+                "SELECT b.source, array_agg(s.leased_by), bool_or(b.is_requeued), "
+                "bool_or(s.leased_by IS NULL AND coalesce(s.reserved_for, :mine) = :mine "
+                "AND (:adjudicates OR NOT s.for_adjudicator)) FROM batch_items b "
                 "JOIN batch_item_slots s ON s.batch_item_id = b.id "
                 "WHERE b.state = 'open' GROUP BY b.id"
-            )
-        ).all()
-        committed = sum(any(holders) for _, holders in rows)
-        batch = sum(source == "batch" and not any(holders) for source, holders in rows)
+            ).bindparams(mine=mine, adjudicates=adjudicates)
+        )
+        committed = batch = 0
+        free = []  # whether the budget counts each item that the annotator could get
+        for source, holders, is_requeued, is_free in found:
+            is_committed = any(holders) or is_requeued
+            committed += is_committed
+            batch += source == "batch" and not is_committed
+            if is_free and mine not in holders:
+                free.append(is_committed or source == "batch")
         room = project.total_budget - project.n_labeled - committed - batch
-        mine = self.annotators[who]
-        free = [
-            any(holders) or source == "batch"
-            for source, holders in rows
-            if None in holders and mine not in holders
-        ]
         n_new = max(0, min(room, free.count(False)))
         return free.count(True) + int(n_new)
 

@@ -3,7 +3,7 @@
 All of them expect that the caller holds the project's row lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -43,8 +44,19 @@ def _has_slot(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(BatchItemSlot.batch_item_id == BatchItem.id, *conditions)
 
 
-# Committed: an annotator holds it or has answered. Expired leases are freed before this is asked.
-IS_COMMITTED = _has_slot(BatchItemSlot.leased_by.is_not(None))
+# Committed: an annotator holds it or has answered, or an admin hands it out again. Expired leases
+# are freed before this is asked.
+IS_COMMITTED = or_(_has_slot(BatchItemSlot.leased_by.is_not(None)), BatchItem.is_requeued)
+IS_KEPT = or_(BatchItemSlot.reserved_for.is_not(None), BatchItemSlot.for_adjudicator)
+
+
+def _is_free_for(annotator_id: int, *, is_adjudicator: bool) -> ColumnElement[bool]:
+    """Return the condition that a slot is free, and not kept for others."""
+    return and_(
+        BatchItemSlot.leased_by.is_(None),
+        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == annotator_id),
+        true() if is_adjudicator else ~BatchItemSlot.for_adjudicator,
+    )
 
 
 @dataclass(frozen=True)
@@ -137,18 +149,21 @@ def lease_free_slots(
     lease_seconds: float,
     *,
     uncommitted_reserve: bool = False,
+    is_adjudicator: bool = False,
 ) -> list[Slot]:
     """Lease up to `limit` free slots, one per item, and return them.
 
     Either of what the budget already counts (items of the batch, and reserve items that another
     annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
-    first, best rank first. Leaves out items that this annotator holds or has answered.
+    first, best rank first. Leaves out items that this annotator holds or has answered, and slots
+    that are kept for others.
     """
     if limit <= 0:
         return []
+    is_free = _is_free_for(annotator_id, is_adjudicator=is_adjudicator)
     first_free = (
         select(func.min(BatchItemSlot.slot))
-        .where(BatchItemSlot.batch_item_id == BatchItem.id, BatchItemSlot.leased_by.is_(None))
+        .where(BatchItemSlot.batch_item_id == BatchItem.id, is_free)
         .scalar_subquery()
     )
     is_new_reserve = and_(BatchItem.source == BatchSource.RESERVE, ~IS_COMMITTED)
@@ -158,10 +173,52 @@ def lease_free_slots(
             BatchItem.project_id == project_id,
             IS_OPEN,
             is_new_reserve if uncommitted_reserve else ~is_new_reserve,
-            _has_slot(BatchItemSlot.leased_by.is_(None)),
+            _has_slot(is_free),
             ~_has_slot(BatchItemSlot.leased_by == annotator_id),
         )
         .order_by(BatchItem.source, BatchItem.round_id.desc(), BatchItem.rank)
+        .limit(limit)
+    )
+    slots = [(batch_item_id, slot) for batch_item_id, slot in rows]
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def lease_kept_slots(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    limit: int,
+    lease_seconds: float,
+    *,
+    is_adjudicator: bool,
+) -> list[Slot]:
+    """Lease up to `limit` free slots that are kept for this annotator, one per item.
+
+    Those reassigned to them and, for an adjudicator, items whose labels do not agree; both only
+    where the budget counts the item already. Best rank first.
+    """
+    if limit <= 0:
+        return []
+    kept = (
+        select(BatchItemSlot.batch_item_id, func.min(BatchItemSlot.slot).label("slot"))
+        .where(
+            BatchItemSlot.project_id == project_id,
+            IS_KEPT,
+            _is_free_for(annotator_id, is_adjudicator=is_adjudicator),
+        )
+        .group_by(BatchItemSlot.batch_item_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(BatchItem.id, kept.c.slot)
+        .join(kept, kept.c.batch_item_id == BatchItem.id)
+        .where(
+            IS_OPEN,
+            or_(BatchItem.source == BatchSource.BATCH, IS_COMMITTED),
+            ~_has_slot(BatchItemSlot.leased_by == annotator_id),
+        )
+        .order_by(BatchItem.round_id, BatchItem.rank)
         .limit(limit)
     )
     slots = [(batch_item_id, slot) for batch_item_id, slot in rows]
@@ -255,7 +312,9 @@ def withdraw_uncommitted(
         BatchItem.project_id == project_id,
         IS_OPEN,
         BatchItem.source == BatchSource.RESERVE,
-        ~IS_COMMITTED,
+        # Not IS_COMMITTED, in the form that Postgres joins instead of asking row by row.
+        ~_has_slot(BatchItemSlot.leased_by.is_not(None)),
+        ~BatchItem.is_requeued,
     ]
     if keep_round_id is not None:
         conditions.append(BatchItem.round_id != keep_round_id)
@@ -324,7 +383,7 @@ def insert_batch(
     round_: Round,
     ranked: Sequence[tuple[int, RankedItem]],
     n_batch: int,
-    labels_per_item: int,
+    labels_wanted: Callable[[int], int],
 ) -> None:
     """Insert a round's batch and reserve with their slots.
 
@@ -333,10 +392,11 @@ def insert_batch(
         round_: the round that selected them.
         ranked: (item id, entry), best first; the first `n_batch` are the batch, the rest reserve.
         n_batch: size of the batch.
-        labels_per_item: slots per item.
+        labels_wanted: pool index -> labels that the item gets, a slot each.
     """
     if not ranked:
         return
+    wanted = [labels_wanted(entry.index) for _, entry in ranked]
     ids = session.scalars(
         insert(BatchItem).returning(BatchItem.id, sort_by_parameter_order=True),
         [
@@ -350,16 +410,17 @@ def insert_batch(
                 "suggestion_class": entry.suggestion_class,
                 "suggestion_confidence": entry.suggestion_confidence,
                 "is_control": entry.is_control,
+                "labels_wanted": n_labels,
             }
-            for rank, (item_id, entry) in enumerate(ranked)
+            for rank, ((item_id, entry), n_labels) in enumerate(zip(ranked, wanted, strict=True))
         ],
     ).all()
     session.execute(
         insert(BatchItemSlot),
         [
             {"batch_item_id": id_, "slot": slot, "project_id": round_.project_id}
-            for id_ in ids
-            for slot in range(1, labels_per_item + 1)
+            for id_, n_labels in zip(ids, wanted, strict=True)
+            for slot in range(1, n_labels + 1)
         ],
     )
 
@@ -396,6 +457,14 @@ def live_by_item(
         )
     )
     return {batch_item.item_id: (batch_item, round_) for batch_item, round_ in rows}
+
+
+def open_item_ids(session: Session, project_id: int, *, only_answered: bool) -> Sequence[int]:
+    """Return the items of open batch items, of those with a label or of all."""
+    statement = select(BatchItem.item_id).where(BatchItem.project_id == project_id, IS_OPEN)
+    if only_answered:
+        statement = statement.where(_has_slot(BatchItemSlot.filled.is_(True)))
+    return session.scalars(statement).all()
 
 
 def slots_by_batch_item(

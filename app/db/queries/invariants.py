@@ -87,12 +87,13 @@ def _history(
 
 LIVE_ROUNDS = ", ".join(sorted(f"'{state}'" for state in LIVE_ROUND_STATES))
 
-# An item spends budget while its label stands, someone holds it, or one of its labels is given.
+# An item spends budget while its label stands, someone holds it, one of its labels is given, or it
+# is handed out again.
 SPENT = """
     SELECT b.project_id, b.id FROM batch_items b
-    WHERE b.state = 'labeled' OR b.state = 'open' AND EXISTS (
+    WHERE b.state = 'labeled' OR b.state = 'open' AND (b.is_requeued OR EXISTS (
         SELECT FROM batch_item_slots s WHERE s.batch_item_id = b.id
-        AND (s.filled OR s.leased_until > clock_timestamp()))
+        AND (s.filled OR s.leased_until > clock_timestamp())))
 """
 
 INVARIANTS = (
@@ -138,13 +139,22 @@ INVARIANTS = (
     ),
     Invariant(
         "slots_within_overlap",
-        "No batch item has more slots than labels_per_item, and no annotator two of one item.",
+        "An open batch item has a slot for each label that it still lacks, or after a tie or low "
+        "agreement one more or an adjudicator's; a labeled one waits for none; no annotator has "
+        "two slots of one item.",
         """
-        SELECT p.id, format('batch item %s has %s slots', s.batch_item_id, count(*))
-        FROM batch_item_slots s JOIN projects p ON p.id = s.project_id
-        GROUP BY p.id, s.batch_item_id
-        HAVING count(*) > p.labels_per_item
-            OR count(s.leased_by) > count(DISTINCT s.leased_by)
+        SELECT b.project_id, format('batch item %s, %s: %s slots filled, %s waiting, %s wanted',
+                                    b.id, b.state, s.n_filled, s.n_waiting, b.labels_wanted)
+        FROM batch_items b
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE filled) AS n_filled,
+                   count(*) FILTER (WHERE NOT filled) AS n_waiting,
+                   count(*) FILTER (WHERE for_adjudicator) AS n_adjudicators,
+                   count(leased_by) - count(DISTINCT leased_by) AS n_doubled
+            FROM batch_item_slots WHERE batch_item_id = b.id) s
+        WHERE n_doubled > 0 OR n_adjudicators > 1
+           OR b.state = 'labeled' AND n_waiting > 0
+           OR b.state = 'open' AND n_waiting <> greatest(1, b.labels_wanted - n_filled)
         """,
     ),
     Invariant(
@@ -157,6 +167,48 @@ INVARIANTS = (
         FULL JOIN (SELECT * FROM resolved_labels WHERE source = 'annotator') r
             ON r.item_id = b.item_id
         WHERE b.item_id IS NULL OR r.item_id IS NULL
+        """,
+    ),
+    Invariant(
+        "resolved_by_its_labels",
+        "A label resolved by majority or adjudication is a class that was given, and its agreement "
+        "is the share of the most frequent one.",
+        """
+        SELECT r.project_id, format('item %s: %s, agreement %s', r.item_id, r.method, r.agreement)
+        FROM resolved_labels r
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(n), 0) AS n, coalesce(max(n), 0) AS most FROM (
+                SELECT count(*) AS n FROM labels l WHERE l.item_id = r.item_id
+                AND l.withdrawn_at IS NULL AND NOT l.is_adjudication GROUP BY class_index) c) given
+        WHERE r.source = 'annotator' AND (
+            abs(r.agreement - given.most / greatest(given.n, 1)) > 1e-9
+            OR r.method IN ('majority', 'adjudicated') AND NOT EXISTS (
+                SELECT FROM labels l WHERE l.item_id = r.item_id AND l.withdrawn_at IS NULL
+                AND l.class_index = r.class_index
+                AND l.is_adjudication = (r.method = 'adjudicated')))
+        """,
+    ),
+    Invariant(
+        "gold_is_apart",
+        "A gold item has its label and is in no open batch; nobody both labels it and answers it "
+        "as gold.",
+        """
+        SELECT g.project_id, format('gold item %s', g.item_id) FROM gold_items g
+        WHERE NOT EXISTS (SELECT FROM resolved_labels r WHERE r.item_id = g.item_id)
+           OR EXISTS (SELECT FROM batch_items b WHERE b.item_id = g.item_id AND b.state = 'open')
+           OR EXISTS (
+               SELECT FROM gold_answers a JOIN labels l USING (item_id, annotator_id)
+               WHERE a.item_id = g.item_id AND l.withdrawn_at IS NULL)
+        """,
+    ),
+    Invariant(
+        "paused_annotators_hold_nothing",
+        "A paused annotator has no lease, and nothing is kept for them.",
+        """
+        SELECT p.project_id, format('annotator %s: batch item %s', p.annotator_id, s.batch_item_id)
+        FROM paused_annotators p JOIN batch_item_slots s ON s.project_id = p.project_id
+            AND NOT s.filled AND p.annotator_id IN (s.leased_by, s.reserved_for)
+        WHERE p.resumed_at IS NULL
         """,
     ),
     Invariant(
@@ -204,7 +256,8 @@ INVARIANTS = (
               SELECT FROM rounds r WHERE r.project_id = p.id AND r.state IN ({LIVE_ROUNDS}))
           AND NOT EXISTS (
               SELECT FROM batch_items b JOIN batch_item_slots s ON s.batch_item_id = b.id
-              WHERE b.project_id = p.id AND b.state = 'open' AND s.leased_by IS NOT NULL)
+              WHERE b.project_id = p.id AND b.state = 'open'
+                AND (s.leased_by IS NOT NULL OR b.is_requeued))
           AND (p.n_labeled + p.n_imported > 0
                OR p.n_pool > p.n_labeled + p.n_imported + p.n_skipped)
         """,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import insert, literal, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Item, LabelSource, ResolvedLabel, Split
+from app.db.tables import ConsensusSource, Item, LabelSource, ResolvedLabel, Split
 
 COLUMNS = (
     "project_id",
@@ -49,12 +49,13 @@ def resolve_imported(
     """Give the pool items from `first_index` on that were imported with a class that label."""
     session.execute(
         insert(ResolvedLabel).from_select(
-            ["item_id", "project_id", "class_index", "source", "label_version"],
+            ["item_id", "project_id", "class_index", "source", "method", "label_version"],
             select(
                 Item.id,
                 Item.project_id,
                 Item.class_index,
                 literal(LabelSource.IMPORT),
+                literal(ConsensusSource.IMPORTED),
                 literal(label_version),
             ).where(
                 Item.project_id == project_id,

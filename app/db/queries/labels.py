@@ -7,9 +7,11 @@ from datetime import datetime
 from sqlalchemy import and_, false, func, insert, select
 from sqlalchemy.orm import Session
 
+from app.db.queries import flags
 from app.db.tables import (
     Annotator,
     BatchItem,
+    ConsensusSource,
     Item,
     Label,
     LabelRevision,
@@ -18,6 +20,14 @@ from app.db.tables import (
     Split,
 )
 from app.domain.states import BatchItemState
+
+
+@dataclass(frozen=True)
+class GivenLabel:
+    """One annotator's label with their name."""
+
+    annotator: str
+    label: Label
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,11 @@ class ExportedLabel:
     source: LabelSource
     round_number: int | None
     is_control: bool
+    method: ConsensusSource
+    agreement: float
+    confidence: float | None
+    labels: list[GivenLabel]
+    flags: list[str]
     resolved_at: datetime
 
 
@@ -90,6 +105,36 @@ def resolved_arrays(session: Session, project_id: int) -> tuple[list[int], list[
     return [index for index, _ in rows], [class_index for _, class_index in rows]
 
 
+def given_labels(
+    session: Session, item_ids: Sequence[int], *, with_withdrawn: bool = False
+) -> dict[int, list[GivenLabel]]:
+    """Return item id -> its labels with their annotators, in order of giving."""
+    statement = (
+        select(Label, Annotator.name)
+        .join(Annotator, Annotator.id == Label.annotator_id)
+        .where(Label.item_id.in_(item_ids))
+        .order_by(Label.id)
+    )
+    if not with_withdrawn:
+        statement = statement.where(Label.withdrawn_at.is_(None))
+    given: dict[int, list[GivenLabel]] = {}
+    for label, name in session.execute(statement):
+        given.setdefault(label.item_id, []).append(GivenLabel(name, label))
+    return given
+
+
+def earlier_classes(session: Session, label_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Return label id -> the classes that revisions replaced, oldest first."""
+    classes: dict[int, list[int]] = {}
+    for revision in session.scalars(
+        select(LabelRevision)
+        .where(LabelRevision.label_id.in_(label_ids))
+        .order_by(LabelRevision.id)
+    ):
+        classes.setdefault(revision.label_id, []).append(revision.class_index)
+    return classes
+
+
 def export_page(
     session: Session, project_id: int, after_index: int, limit: int
 ) -> list[ExportedLabel]:
@@ -104,7 +149,10 @@ def export_page(
         .where(Item.project_id == project_id, Item.split == Split.POOL, Item.index > after_index)
         .order_by(Item.index)
         .limit(limit)
-    )
+    ).all()
+    item_ids = [item.id for item, _, _ in rows]
+    given = given_labels(session, item_ids)
+    comments = flags.open_comments(session, item_ids)
     return [
         ExportedLabel(
             item_id=item.id,
@@ -114,6 +162,11 @@ def export_page(
             source=LabelSource(label.source),
             round_number=label.round_number,
             is_control=is_control,
+            method=ConsensusSource(label.method),
+            agreement=label.agreement,
+            confidence=label.confidence,
+            labels=given.get(item.id, []),
+            flags=comments.get(item.id, []),
             resolved_at=label.resolved_at,
         )
         for item, label, is_control in rows
@@ -130,6 +183,8 @@ class AnnotatorWork:
     labels_behind_median: float
     seconds_median: float | None
     last_label_at: datetime
+    annotator_id: int
+    n_flagged: int
 
 
 def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
@@ -143,10 +198,12 @@ def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
             func.percentile_cont(0.5).within_group(Label.labels_behind),
             func.percentile_cont(0.5).within_group(Label.seconds),
             func.max(Label.created_at),
+            Annotator.id,
+            func.count().filter(Label.is_flagged),
         )
         .join(Annotator, Annotator.id == Label.annotator_id)
         .where(Label.project_id == project_id, Label.withdrawn_at.is_(None))
-        .group_by(Annotator.name)
+        .group_by(Annotator.id)
         .order_by(n_labels.desc(), Annotator.name)
     )
     return [AnnotatorWork(*row) for row in rows]

@@ -25,8 +25,14 @@ def latest(session: Session, project_id: int) -> Round | None:
 
 def newest_published_id(session: Session, project_id: int) -> int | None:
     """Return the id of the newest round whose batch and reserve were handed out."""
+    round_ = newest_published(session, project_id)
+    return round_.id if round_ else None
+
+
+def newest_published(session: Session, project_id: int) -> Round | None:
+    """Return the newest round whose batch and reserve were handed out."""
     return session.scalar(
-        select(Round.id)
+        select(Round)
         .where(Round.project_id == project_id, Round.labeling_at.is_not(None))
         .order_by(Round.number.desc())
         .limit(1)

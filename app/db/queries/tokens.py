@@ -1,5 +1,7 @@
 """Statements on tokens and annotators."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -25,6 +27,20 @@ def annotator_id(session: Session, name: str) -> int:
     """Return the id of the annotator of this name, inserted if there is none."""
     session.execute(insert(Annotator).values(name=name).on_conflict_do_nothing())
     return session.scalars(select(Annotator.id).where(Annotator.name == name)).one()
+
+
+def ids_by_name(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """Return name -> id of the annotators of these names that exist."""
+    rows = session.execute(select(Annotator.name, Annotator.id).where(Annotator.name.in_(names)))
+    return {name: id_ for name, id_ in rows}  # noqa: C416 - dict(rows) loses the types
+
+
+def names_by_id(session: Session, annotator_ids: Sequence[int]) -> dict[int, str]:
+    """Return id -> name of these annotators."""
+    rows = session.execute(
+        select(Annotator.id, Annotator.name).where(Annotator.id.in_(annotator_ids))
+    )
+    return {id_: name for id_, name in rows}  # noqa: C416 - dict(rows) loses the types
 
 
 def any_token(session: Session) -> bool:

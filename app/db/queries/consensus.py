@@ -1,0 +1,92 @@
+"""Statements of the consensus over all labels of a project, which the worker computes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import (
+    BatchItem,
+    ConsensusSource,
+    GoldAnswer,
+    GoldItem,
+    Item,
+    Label,
+    ResolvedLabel,
+    Split,
+)
+from app.domain.states import BatchItemState
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """One label as the consensus sees it: pool index, annotator, class, and since when it counts.
+
+    `resolved_version` is the label version of the item's resolved label.
+    """
+
+    index: int
+    annotator_id: int
+    class_index: int
+    resolved_version: int
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """What the labels of one pool item give, and how probable that is."""
+
+    index: int
+    class_index: int
+    confidence: float
+
+
+def opinions(session: Session, project_id: int) -> list[Opinion]:
+    """Return the standing labels of resolved items by pool index; those adjudicated left out."""
+    rows = session.execute(
+        select(Item.index, Label.annotator_id, Label.class_index, ResolvedLabel.label_version)
+        .join(Item, Item.id == Label.item_id)
+        .join(ResolvedLabel, ResolvedLabel.item_id == Label.item_id)
+        .where(
+            Label.project_id == project_id,
+            Label.withdrawn_at.is_(None),
+            ResolvedLabel.method != ConsensusSource.ADJUDICATED,
+        )
+        .order_by(Item.index, Label.id)
+    )
+    return [Opinion(*row) for row in rows]
+
+
+def gold_opinions(session: Session, project_id: int) -> list[tuple[int, int, int, int]]:
+    """Return (pool index, annotator, class answered, class known) of every answer to gold."""
+    rows = session.execute(
+        select(Item.index, GoldAnswer.annotator_id, GoldAnswer.class_index, GoldItem.class_index)
+        .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
+        .join(Item, Item.id == GoldAnswer.item_id)
+        .where(GoldAnswer.project_id == project_id, GoldAnswer.class_index.is_not(None))
+        .order_by(Item.index, GoldAnswer.annotator_id)
+    )
+    return [
+        (index, annotator, given, known)
+        for index, annotator, given, known in rows
+        if given is not None
+    ]
+
+
+def resolved_by_index(
+    session: Session, project_id: int, indices: Sequence[int]
+) -> dict[int, ResolvedLabel]:
+    """Return pool index -> resolved label, of these items; adjudicated ones left out."""
+    rows = session.execute(
+        select(Item.index, ResolvedLabel)
+        .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
+        .join(BatchItem, BatchItem.item_id == Item.id)
+        .where(
+            Item.project_id == project_id,
+            Item.split == Split.POOL,
+            Item.index == func.any(list(indices)),
+            BatchItem.state == BatchItemState.LABELED,
+            ResolvedLabel.method != ConsensusSource.ADJUDICATED,
+        )
+    )
+    return {index: resolved for index, resolved in rows}  # noqa: C416 - types

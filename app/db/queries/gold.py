@@ -1,0 +1,212 @@
+"""Statements on gold items and on what annotators answered to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator
+
+IS_WAITING = (GoldAnswer.class_index.is_(None), GoldAnswer.skipped_at.is_(None))
+
+
+@dataclass(frozen=True)
+class GoldScore:
+    """How an annotator did on gold since they were last resumed."""
+
+    n_answers: int = 0
+    n_right: int = 0
+
+
+@dataclass(frozen=True)
+class GoldSummary:
+    """A gold item and how often it was answered rightly."""
+
+    item: Item
+    class_index: int
+    n_answers: int
+    n_right: int
+
+
+def known(session: Session, item_ids: Sequence[int]) -> dict[int, GoldItem]:
+    """Return item id -> gold item, of those that are gold."""
+    rows = session.scalars(select(GoldItem).where(GoldItem.item_id.in_(item_ids)))
+    return {row.item_id: row for row in rows}
+
+
+def remove(session: Session, project_id: int, item_ids: Sequence[int]) -> int:
+    """Make these items gold no more, with what was answered; return how many were."""
+    rows = session.execute(
+        delete(GoldItem)
+        .where(GoldItem.project_id == project_id, GoldItem.item_id.in_(item_ids))
+        .returning(GoldItem.item_id)
+    )
+    return len(rows.all())
+
+
+def answers_of(
+    session: Session, annotator_id: int, item_ids: Sequence[int]
+) -> dict[int, tuple[GoldAnswer, GoldItem]]:
+    """Return item id -> (what the annotator was handed as gold, the gold item)."""
+    rows = session.execute(
+        select(GoldAnswer, GoldItem)
+        .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
+        .where(GoldAnswer.annotator_id == annotator_id, GoldAnswer.item_id.in_(item_ids))
+    )
+    return {answer.item_id: (answer, gold) for answer, gold in rows}
+
+
+def leases_of(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int] | None = None,
+) -> list[GoldAnswer]:
+    """Return the gold that the annotator holds, of these items or all."""
+    statement = select(GoldAnswer).where(
+        GoldAnswer.project_id == project_id,
+        GoldAnswer.annotator_id == annotator_id,
+        GoldAnswer.leased_until > func.now(),
+        *IS_WAITING,
+    )
+    if item_ids is not None:
+        statement = statement.where(GoldAnswer.item_id.in_(item_ids))
+    return list(
+        session.scalars(
+            statement.order_by(GoldAnswer.item_id).execution_options(populate_existing=True)
+        )
+    )
+
+
+def n_handed_out(session: Session, project_id: int, annotator_id: int) -> int:
+    """Return how many gold items the annotator was ever handed."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                GoldAnswer.project_id == project_id, GoldAnswer.annotator_id == annotator_id
+            )
+        )
+        or 0
+    )
+
+
+def candidates(session: Session, project_id: int, annotator_id: int, limit: int) -> list[int]:
+    """Return up to `limit` gold items to hand to the annotator.
+
+    First what they were handed and let go, then what they never saw nor labeled, in an order of
+    their own.
+    """
+    waiting = select(GoldAnswer.item_id).where(
+        GoldAnswer.project_id == project_id,
+        GoldAnswer.annotator_id == annotator_id,
+        func.coalesce(GoldAnswer.leased_until <= func.now(), True),
+        *IS_WAITING,
+    )
+    again = list(session.scalars(waiting.order_by(GoldAnswer.item_id).limit(limit)))
+    order = func.md5(func.concat(GoldItem.item_id, ":", annotator_id))
+    new = session.scalars(
+        select(GoldItem.item_id)
+        .where(
+            GoldItem.project_id == project_id,
+            ~exists().where(
+                GoldAnswer.item_id == GoldItem.item_id, GoldAnswer.annotator_id == annotator_id
+            ),
+            ~exists().where(Label.item_id == GoldItem.item_id, Label.annotator_id == annotator_id),
+        )
+        .order_by(order)
+        .limit(limit - len(again))
+    )
+    return again + list(new)
+
+
+def lease(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int],
+    lease_seconds: float,
+) -> None:
+    """Hand these gold items to the annotator until `lease_seconds` from now."""
+    if not item_ids:
+        return
+    until = func.now() + timedelta(seconds=lease_seconds)
+    rows = [
+        {
+            "item_id": item_id,
+            "annotator_id": annotator_id,
+            "project_id": project_id,
+            "leased_until": until,
+        }
+        for item_id in item_ids
+    ]
+    session.execute(
+        insert(GoldAnswer)
+        .values(rows)
+        .on_conflict_do_update(
+            index_elements=[GoldAnswer.item_id, GoldAnswer.annotator_id],
+            set_={"leased_until": until},
+        )
+    )
+
+
+def release(
+    session: Session, project_id: int, annotator_id: int, item_ids: Sequence[int] | None = None
+) -> None:
+    """Take the gold that the annotator holds back, of these items or all."""
+    statement = update(GoldAnswer).where(
+        GoldAnswer.project_id == project_id,
+        GoldAnswer.annotator_id == annotator_id,
+        *IS_WAITING,
+    )
+    if item_ids is not None:
+        statement = statement.where(GoldAnswer.item_id.in_(item_ids))
+    session.execute(statement.values(leased_until=None))
+
+
+def scores(session: Session, project_id: int) -> dict[int, GoldScore]:
+    """Return annotator id -> score, of answers given since they were last resumed."""
+    rows = session.execute(
+        select(
+            GoldAnswer.annotator_id,
+            func.count(),
+            func.count().filter(GoldAnswer.class_index == GoldItem.class_index),
+        )
+        .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
+        .outerjoin(
+            PausedAnnotator,
+            (PausedAnnotator.project_id == GoldAnswer.project_id)
+            & (PausedAnnotator.annotator_id == GoldAnswer.annotator_id),
+        )
+        .where(
+            GoldAnswer.project_id == project_id,
+            GoldAnswer.class_index.is_not(None),
+            func.coalesce(
+                GoldAnswer.answered_at > PausedAnnotator.resumed_at,
+                True,
+            ),
+        )
+        .group_by(GoldAnswer.annotator_id)
+    )
+    return {annotator_id: GoldScore(n, n_right) for annotator_id, n, n_right in rows}
+
+
+def page(session: Session, project_id: int, after_id: int, limit: int) -> list[GoldSummary]:
+    """Return up to `limit` gold items above `after_id` with how they were answered."""
+    rows = session.execute(
+        select(
+            Item,
+            GoldItem.class_index,
+            func.count(GoldAnswer.class_index),
+            func.count().filter(GoldAnswer.class_index == GoldItem.class_index),
+        )
+        .join(GoldItem, GoldItem.item_id == Item.id)
+        .outerjoin(GoldAnswer, GoldAnswer.item_id == Item.id)
+        .where(GoldItem.project_id == project_id, Item.id > after_id)
+        .group_by(Item.id, GoldItem.class_index)
+        .order_by(Item.id)
+        .limit(limit)
+    )
+    return [GoldSummary(*row) for row in rows]

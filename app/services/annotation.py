@@ -1,0 +1,37 @@
+"""The settings of annotation, checked as a whole."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db.queries import tokens
+from app.domain.annotation import AnnotationOptions, ConsensusMethod, annotation_from_json
+from app.domain.errors import InvalidProject
+
+LIBRARIES = {
+    ConsensusMethod.DAWID_SKENE: ("crowdkit",),
+    ConsensusMethod.CROWDLAB: ("cleanlab", "crowdkit"),  # Dawid-Skene before the first model
+}
+
+
+def checked_annotation(
+    session: Session, stored: Mapping[str, Any], labels_per_item: int
+) -> AnnotationOptions:
+    """Return the options; adjudicators are annotators from now on.
+
+    Raises:
+        InvalidProject: an option is unknown, contradicts another, or needs a missing library.
+    """
+    options = annotation_from_json(stored)
+    options.check(labels_per_item)
+    missing = [x for x in LIBRARIES.get(options.consensus, ()) if find_spec(x) is None]
+    if missing:
+        raise InvalidProject(
+            f"annotation.consensus {options.consensus} needs {' and '.join(missing)}: install "
+            "svp-labeling[crowd] for the API and the workers, or use majority."
+        )
+    for name in options.adjudicators:
+        tokens.annotator_id(session, name)
+    return options

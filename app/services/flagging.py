@@ -1,0 +1,50 @@
+"""Annotators' remarks on items that they hold or have answered."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import events
+from app.db.tables import ItemFlag
+from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
+
+
+def flag_items(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int],
+    comment: str,
+    settings: Settings,
+) -> list[Outcome]:
+    """Note a remark on items; return one outcome per item, in order. Leases and labels stay.
+
+    Raises:
+        ProjectNotAccepting: the project takes no answers in its state.
+        AnnotatorPaused: it takes none of this annotator.
+    """
+    answers = open_answers(session, project_id, annotator_id, item_ids, settings)
+
+    def flag_one(item_id: int) -> AnswerStatus:
+        if item_id not in answers.gold:
+            _require_handed_out(answers, item_id)
+        flag = ItemFlag(
+            project_id=project_id, item_id=item_id, annotator_id=annotator_id, comment=comment
+        )
+        session.add(flag)
+        facts = {"item": item_id, "annotator": annotator_id, "comment": comment}
+        events.append(session, project_id, "item.flagged", facts)
+        return AnswerStatus.FLAGGED
+
+    return answers.take(item_ids, lambda i: i, flag_one)
+
+
+def _require_handed_out(answers: Answers, item_id: int) -> None:
+    live = answers.live.get(item_id)
+    slots = answers.slots[live[0].id] if live else []
+    if all(slot.leased_by != answers.annotator_id for slot in slots):
+        raise Refused(
+            "not_yours",
+            f"You neither hold item {item_id} nor labeled it; flag what you were given.",
+        )

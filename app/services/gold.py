@@ -1,0 +1,201 @@
+"""Gold: items of known class, the answers to them, and what follows when these are too often wrong.
+
+An answer to gold looks to its annotator like any other; it is kept apart from the labels, so that
+it is neither trained on nor counted in the budget.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import annotators, batches, events, items, labels, projects
+from app.db.queries import gold as queries
+from app.db.queries.gold import GoldScore
+from app.db.tables import GoldItem, Item, Project, ResolvedLabel, Split
+from app.domain.annotation import GoldAction, annotation_from_json
+from app.domain.states import ProjectState
+from app.services import requeueing
+from app.services.answers import Answers, AnswerStatus, Refused
+from app.services.leasing import after_freeing
+
+
+@dataclass(frozen=True)
+class GoldOutcome:
+    """What became of one item of a request; `code` and `detail` say why it was refused."""
+
+    external_id: str
+    status: AnswerStatus
+    code: str | None = None
+    detail: str | None = None
+
+
+def set_gold(
+    session: Session, project_id: int, wanted: Mapping[str, str | None]
+) -> list[GoldOutcome]:
+    """Make labeled pool items gold; return one outcome each, in order.
+
+    Args:
+        session: whose transaction this is.
+        project_id: of the items.
+        wanted: external id -> class name; None: the class that the item is labeled with.
+
+    An item must have a resolved label, by its import or by annotators, so that no batch holds it.
+    """
+    project = projects.lock(session, project_id)
+    found = items.known_by_external_id(session, project_id, list(wanted))
+    ids = [item.id for item in found.values()]
+    resolved = labels.resolved_of_items(session, ids)
+    known = queries.known(session, ids)
+    outcomes = []
+    for external_id, class_name in wanted.items():
+        try:
+            item = _known_item(project, external_id, found)
+            class_index = _class_of(project, item, class_name, resolved)
+            status = _set_one(session, project, item.id, class_index, known)
+            outcomes.append(GoldOutcome(external_id, status))
+        except Refused as refusal:
+            outcomes.append(
+                GoldOutcome(external_id, AnswerStatus.REFUSED, refusal.code, refusal.detail)
+            )
+    events.append(session, project_id, "gold.changed", {"n_given": len(wanted)})
+    return outcomes
+
+
+def remove_gold(session: Session, project_id: int, external_ids: Sequence[str]) -> int:
+    """Make these items gold no more and forget what was answered to them; return how many were."""
+    projects.lock(session, project_id)
+    found = items.known_by_external_id(session, project_id, external_ids)
+    n = queries.remove(session, project_id, [item.id for item in found.values()])
+    events.append(session, project_id, "gold.removed", {"n": n})
+    return n
+
+
+def answer(answers: Answers, item_id: int, class_index: int) -> AnswerStatus:
+    """Take the annotator's answer to gold, as labels are taken."""
+    given, _ = answers.gold[item_id]
+    if given.skipped_at is not None:
+        raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+    before = given.class_index
+    if before == class_index:
+        return AnswerStatus.UNCHANGED
+    given.class_index = class_index
+    given.leased_until = None
+    given.answered_at = func.clock_timestamp()
+    return AnswerStatus.CREATED if before is None else AnswerStatus.REVISED
+
+
+def take_back(answers: Answers, item_id: int) -> AnswerStatus:
+    """Undo the annotator's answer to gold; they hold the item again, as they would any other."""
+    given, _ = answers.gold[item_id]
+    if given.class_index is None:
+        return AnswerStatus.UNCHANGED
+    given.class_index = None
+    given.answered_at = None
+    answers.session.flush()
+    if answers.project.state == ProjectState.RUNNING:
+        queries.lease(
+            answers.session,
+            answers.project.id,
+            answers.annotator_id,
+            [item_id],
+            answers.settings.annotation_lease_seconds,
+        )
+    return AnswerStatus.WITHDRAWN
+
+
+def skip(answers: Answers, item_id: int) -> AnswerStatus:
+    """Let the annotator skip gold; it says nothing of their accuracy."""
+    given, _ = answers.gold[item_id]
+    if given.skipped_at is not None:
+        return AnswerStatus.UNCHANGED
+    if given.class_index is not None:
+        raise Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
+    given.skipped_at = func.now()
+    return AnswerStatus.SKIPPED
+
+
+def pause_if_careless(
+    session: Session, project: Project, annotator_id: int, settings: Settings
+) -> None:
+    """Pause the annotator if their share of right gold fell below the project's threshold."""
+    options = annotation_from_json(project.annotation)
+    if options.gold_min_accuracy is None:
+        return
+    session.flush()
+    score = queries.scores(session, project.id).get(annotator_id, GoldScore())
+    if score.n_answers < options.gold_min_answers:
+        return
+    if score.n_right >= options.gold_min_accuracy * score.n_answers:
+        return
+    reason = (
+        f"{score.n_right} of {score.n_answers} control items were answered as expected, fewer "
+        f"than {options.gold_min_accuracy:.0%}."
+    )
+    pause(session, project, annotator_id, reason, settings)
+
+
+def pause(
+    session: Session, project: Project, annotator_id: int, reason: str, settings: Settings
+) -> None:
+    """Hand the annotator nothing more: leases end, labels are flagged, as asked handed out again.
+
+    Expects the project's lock.
+    """
+    annotators.pause(session, project.id, annotator_id, reason)
+    batches.free_slots(session, batches.leases_of(session, project.id, annotator_id))
+    annotators.forget_reservations(session, project.id, annotator_id)
+    queries.release(session, project.id, annotator_id)
+    n_flagged = annotators.flag_labels(session, project.id, annotator_id, flagged=True)
+    session.flush()
+    session.expire_all()  # the statements above went past loaded rows
+    n_requeued = 0
+    if annotation_from_json(project.annotation).gold_action is GoldAction.REQUEUE:
+        item_ids = annotators.labeled_alone(session, project.id, annotator_id)
+        n_requeued = requeueing.requeue(session, project, item_ids, settings)
+    facts = {
+        "annotator": annotator_id,
+        "reason": reason,
+        "n_flagged": n_flagged,
+        "n_requeued": n_requeued,
+    }
+    events.append(session, project.id, "annotator.paused", facts)
+    after_freeing(session, project, settings)
+
+
+def _known_item(project: Project, external_id: str, found: Mapping[str, Item]) -> Item:
+    item = found.get(external_id)
+    if item is None or item.split != Split.POOL:
+        raise Refused("unknown_item", f"Project {project.id} has no pool item {external_id!r}.")
+    return item
+
+
+def _class_of(
+    project: Project, item: Item, class_name: str | None, resolved: Mapping[int, ResolvedLabel]
+) -> int:
+    if item.id not in resolved:
+        raise Refused(
+            "not_labeled",
+            f"Item {item.external_id!r} has no label yet. Import gold as pool items with their "
+            "class, or label it first.",
+        )
+    if class_name is None:
+        return resolved[item.id].class_index
+    if class_name not in project.classes:
+        known = ", ".join(project.classes)
+        raise Refused("unknown_class", f"There is no class {class_name!r}; use one of {known}.")
+    return project.classes.index(class_name)
+
+
+def _set_one(
+    session: Session, project: Project, item_id: int, class_index: int, known: dict[int, GoldItem]
+) -> AnswerStatus:
+    if item_id not in known:
+        session.add(GoldItem(item_id=item_id, project_id=project.id, class_index=class_index))
+        return AnswerStatus.CREATED
+    if known[item_id].class_index == class_index:
+        return AnswerStatus.UNCHANGED
+    known[item_id].class_index = class_index
+    return AnswerStatus.REVISED

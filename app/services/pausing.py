@@ -1,0 +1,108 @@
+"""Annotators of a project as an admin sees them, and their pauses."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import annotators, events, gold, labels, projects, tokens
+from app.db.queries.gold import GoldScore
+from app.domain.agreement import wilson_interval
+from app.domain.errors import NotFound
+from app.services.gold import pause
+from app.services.leasing import release_expired
+
+
+@dataclass(frozen=True)
+class GoldAccuracy:
+    """Share of gold answered rightly, with its 95% interval; None without answers."""
+
+    n_answers: int
+    n_right: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class AnnotatorFacts:
+    """What one annotator has given, how they did on gold, and why they are paused, if they are."""
+
+    name: str
+    n_labels: int
+    n_on_reserve: int
+    labels_behind_median: float
+    seconds_median: float | None
+    last_label_at: datetime | None
+    n_flagged: int
+    gold: GoldAccuracy
+    paused: str | None
+
+
+def read_annotators(session: Session, project_id: int) -> list[AnnotatorFacts]:
+    """Return the annotators who gave labels or gold answers or are paused, most labels first."""
+    work = {w.annotator_id: w for w in labels.work_by_annotator(session, project_id)}
+    scores = gold.scores(session, project_id)
+    paused = annotators.paused(session, project_id)
+    others = sorted((set(scores) | set(paused)) - set(work))
+    names = tokens.names_by_id(session, others)
+    facts = []
+    for id_ in [*work, *others]:
+        done = work.get(id_)
+        facts.append(
+            AnnotatorFacts(
+                name=done.name if done else names[id_],
+                n_labels=done.n_labels if done else 0,
+                n_on_reserve=done.n_on_reserve if done else 0,
+                labels_behind_median=done.labels_behind_median if done else 0.0,
+                seconds_median=done.seconds_median if done else None,
+                last_label_at=done.last_label_at if done else None,
+                n_flagged=done.n_flagged if done else 0,
+                gold=_accuracy(scores.get(id_, GoldScore())),
+                paused=paused.get(id_),
+            )
+        )
+    return facts
+
+
+def pause_annotator(
+    session: Session, project_id: int, name: str, reason: str, settings: Settings
+) -> None:
+    """Hand the annotator nothing more, by an admin's decision.
+
+    Raises:
+        NotFound: there is no annotator of this name.
+    """
+    project = projects.lock(session, project_id)
+    release_expired(session, project, settings)
+    annotator_id = _known(session, name)
+    pause(session, project, annotator_id, reason, settings)
+
+
+def resume_annotator(session: Session, project_id: int, name: str) -> None:
+    """Hand the annotator items again; their labels lose their flags, gold counts from now on.
+
+    Raises:
+        NotFound: there is no paused annotator of this name.
+    """
+    projects.lock(session, project_id)
+    annotator_id = _known(session, name)
+    if not annotators.resume(session, project_id, annotator_id):
+        raise NotFound("paused annotator", name)
+    n = annotators.flag_labels(session, project_id, annotator_id, flagged=False)
+    facts = {"annotator": annotator_id, "n_unflagged": n}
+    events.append(session, project_id, "annotator.resumed", facts)
+
+
+def _known(session: Session, name: str) -> int:
+    annotator = annotators.by_name(session, name)
+    if annotator is None:
+        raise NotFound("annotator", name)
+    return annotator.id
+
+
+def _accuracy(score: GoldScore) -> GoldAccuracy:
+    low, high = wilson_interval(score.n_right, score.n_answers)
+    accuracy = score.n_right / score.n_answers if score.n_answers else None
+    return GoldAccuracy(score.n_answers, score.n_right, accuracy, low, high)

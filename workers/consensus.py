@@ -1,0 +1,192 @@
+"""Dawid-Skene and CROWDLAB over all labels of a project, by the libraries that are kept for it.
+
+crowd-kit and cleanlab (the extra `crowd`) are imported where they are used: a project that resolves
+by majority needs neither.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.db.queries import consensus as queries
+from app.db.queries import jobs as job_queries
+from app.db.queries import models as model_queries
+from app.db.queries import projects
+from app.db.queries.consensus import Consensus, Opinion
+from app.db.session import transaction
+from app.db.tables import ConsensusSource, Model, Project
+from app.domain.annotation import ConsensusMethod, annotation_from_json
+from app.domain.errors import JobFenced
+from app.services.consensus import write_consensus
+from models.predict import predict
+from models.recipe import recipe_from_json
+from workers.context import JobContext
+from workers.snapshot import Snapshot
+from workers.stored_models import load_stored_model
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+EM_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Labels as triples, each array [n labels].
+
+    Attributes:
+        item: pool indices.
+        annotator: ids.
+        classes: class indices.
+    """
+
+    item: IntArray
+    annotator: IntArray
+    classes: IntArray
+
+    @property
+    def has_overlap(self) -> bool:
+        """Whether an item has labels of two annotators: else there is nothing to weigh."""
+        return len(np.unique(self.item)) < len(self.item)
+
+
+def dawid_skene(opinions: Opinions, known: dict[int, int] | None = None) -> list[Consensus]:
+    """Return the most probable class of each item, ascending by index.
+
+    Args:
+        opinions: every label.
+        known: pool index -> class, of items whose class is certain (gold).
+
+    Source: Dawid & Skene (1979), by crowd-kit's DawidSkene: EM over a confusion matrix for each
+    annotator, from the majority on.
+    """
+    import pandas as pd  # noqa: PLC0415 - an extra
+    from crowdkit.aggregation import DawidSkene  # noqa: PLC0415 - an extra
+
+    data = pd.DataFrame(
+        {"task": opinions.item, "worker": opinions.annotator, "label": opinions.classes}
+    )
+    answered = set(opinions.classes.tolist())
+    # The library has a column only for classes that somebody gave.
+    certain = {index: c for index, c in (known or {}).items() if c in answered}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas deprecates what crowd-kit calls
+        probs = DawidSkene(n_iter=EM_STEPS).fit_predict_proba(
+            data, true_labels=pd.Series(certain) if certain else None
+        )
+    probs = probs.sort_index(axis=0).sort_index(axis=1)
+    return _most_probable(probs.index.to_numpy(), probs.columns.to_numpy(), probs.to_numpy())
+
+
+def crowdlab(opinions: Opinions, probs: FloatArray) -> list[Consensus]:
+    """Return the consensus of each item and its quality, ascending by index.
+
+    Args:
+        opinions: every label; at least one item has labels of two annotators.
+        probs: class probabilities of a model that was not trained on these labels, a row for each
+            item of `opinions`, ascending by index, [n items, C].
+
+    Source: Goh et al., "CROWDLAB" (2022), by cleanlab's get_label_quality_multiannotator.
+    """
+    from cleanlab.multiannotator import (  # noqa: PLC0415 - an extra
+        get_label_quality_multiannotator,
+    )
+
+    index, row = np.unique(opinions.item, return_inverse=True)
+    who, column = np.unique(opinions.annotator, return_inverse=True)
+    table = np.full((len(index), len(who)), np.nan)
+    table[row, column] = opinions.classes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where nobody agrees; the result stands
+        quality = get_label_quality_multiannotator(
+            table, probs, verbose=False, return_detailed_quality=False, return_annotator_stats=False
+        )["label_quality"]
+    classes = quality["consensus_label"].to_numpy()
+    confidence = quality["consensus_quality_score"].to_numpy()
+    return [
+        Consensus(*entry)
+        for entry in zip(index.tolist(), classes.tolist(), confidence.tolist(), strict=True)
+    ]
+
+
+def update_consensus(context: JobContext) -> None:
+    """Resolve the project's labels anew by its method, if that looks at all labels.
+
+    Reads and computes without the project's lock, so that annotators go on; writes under it.
+
+    Raises:
+        JobFenced: the job was taken from this worker; nothing was written.
+    """
+    with transaction(context.factory) as session:
+        project = projects.get(session, context.claimed.project_id)
+        method = annotation_from_json(project.annotation).consensus
+        if method is ConsensusMethod.MAJORITY:
+            return
+        version = project.label_version
+        opinions = queries.opinions(session, project.id)
+        gold = queries.gold_opinions(session, project.id)
+        newest = model_queries.newest_proxy(session, project.id)
+    if method is ConsensusMethod.CROWDLAB and newest is not None:
+        source, found = ConsensusSource.CROWDLAB, _by_crowdlab(context, project, opinions, newest)
+    else:  # CROWDLAB needs a model; before the first proxy Dawid-Skene stands in
+        source, found = ConsensusSource.DAWID_SKENE, _by_dawid_skene(opinions, gold)
+    if found:
+        with transaction(context.factory) as session:
+            project = projects.lock(session, project.id)
+            if job_queries.owned(session, context.claimed.id, context.claimed.token) is None:
+                raise JobFenced(context.claimed.id)
+            write_consensus(session, project, source, found, version)
+
+
+def _by_dawid_skene(
+    opinions: list[Opinion], gold: list[tuple[int, int, int, int]]
+) -> list[Consensus]:
+    triples = [(o.index, o.annotator_id, o.class_index) for o in opinions]
+    labels = _arrays(triples)
+    if not labels.has_overlap:
+        return []
+    labeled = set(labels.item.tolist())
+    controls = [(index, who, given) for index, who, given, _ in gold if index not in labeled]
+    known = {index: known for index, _, _, known in gold if index not in labeled}
+    found = dawid_skene(_arrays(triples + controls), known)
+    return [entry for entry in found if entry.index in labeled]
+
+
+def _by_crowdlab(
+    context: JobContext, project: Project, opinions: list[Opinion], newest: Model
+) -> list[Consensus]:
+    """Return the consensus of items that the newest proxy was not trained on.
+
+    Source's difference: CROWDLAB takes out-of-sample probabilities by cross-validation. Here the
+    proxy of the round before predicts the labels given since; earlier ones were resolved then.
+    """
+    new = [o for o in opinions if o.resolved_version > newest.label_version]
+    labels = _arrays([(o.index, o.annotator_id, o.class_index) for o in new])
+    if not labels.has_overlap:
+        return []
+    index = np.unique(labels.item)
+    nothing = np.empty(0, np.int64)
+    snapshot = Snapshot(
+        nothing, nothing, nothing, project.n_pool, 0, 0, project.features_hash or ""
+    )
+    recipe = recipe_from_json(newest.recipe)
+    inputs = context.reader.round_inputs(project, snapshot, newest.name, recipe)
+    trained = load_stored_model(context.store, newest.weights_hash)
+    probs = predict(trained, inputs.pool.take(index), device=context.device).probs
+    return crowdlab(labels, np.asarray(probs, np.float64))
+
+
+def _arrays(triples: list[tuple[int, int, int]]) -> Opinions:
+    columns: Any = np.asarray(triples, np.int64).reshape(-1, 3).T
+    return Opinions(*columns)
+
+
+def _most_probable(index: IntArray, classes: IntArray, probs: FloatArray) -> list[Consensus]:
+    best = probs.argmax(axis=1)
+    confidence = probs[np.arange(len(probs)), best]
+    return [
+        Consensus(*entry)
+        for entry in zip(index.tolist(), classes[best].tolist(), confidence.tolist(), strict=True)
+    ]
