@@ -34,18 +34,25 @@ from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import Project, Split
 from app.domain.errors import (
+    BudgetSpent,
     DomainError,
+    InvalidProject,
     JobFenced,
+    NoNewLabels,
     ProjectNotAccepting,
     ProjectNotStartable,
+    RoundNotEndable,
     TransitionNotAllowed,
 )
 from app.domain.states import ProjectState
 from app.services import jobs, rounds
 from app.services.answers import AnswerStatus
+from app.services.changes import change_project
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.leasing import next_batch, release_leases, renew_leases
+from app.services.next_round import begin_next_round
+from app.services.projects import ModelChoice
 from app.services.skipping import submit_skips
 from app.storage.artifacts import ArtifactStore
 from tests.loop import (
@@ -64,6 +71,19 @@ END_AFTER = 6  # labels; an early end would leave little to try
 WHO = st.integers(0, 2)
 ITEM = st.integers(0, 19)
 CLASS = st.sampled_from(CLASSES)
+TRIGGER = st.sampled_from(
+    [{}, {}, {"retrain_fraction": 0.5}, {"retrain_after_seconds": 60, "min_new_labels": 2}]
+)
+STOP = st.sampled_from([{}, {}, {}, {"kappa": 0.5, "rounds": 1}])
+CHANGE = st.one_of(
+    st.fixed_dictionaries({"total_budget": st.integers(1, 20)}),
+    st.fixed_dictionaries({"round_budget": st.integers(1, 5), "reserve": st.integers(0, 4)}),
+    st.fixed_dictionaries({"strategy": st.sampled_from(["uniform", "margin"])}),
+    st.fixed_dictionaries({"selection": st.just({"control_fraction": 0.5})}),
+    st.fixed_dictionaries({"trigger": TRIGGER}),
+    st.fixed_dictionaries({"stop_when": STOP}),
+    st.fixed_dictionaries({"proxy": st.just(ModelChoice("fasttext", {"epochs": 2, "dim": 2}))}),
+)
 
 
 class LabelingMachine(RuleBasedStateMachine):
@@ -87,6 +107,8 @@ class LabelingMachine(RuleBasedStateMachine):
         n_known=st.integers(0, 3),
         strategy=st.sampled_from(["uniform", "least_confidence"]),
         n_delivered=st.sampled_from([0, 1, 1, 1]),
+        trigger=TRIGGER,
+        stop_when=STOP,
     )
     def start(
         self,
@@ -96,6 +118,8 @@ class LabelingMachine(RuleBasedStateMachine):
         n_known: int,
         strategy: str,
         n_delivered: int,
+        trigger: dict[str, Any],
+        stop_when: dict[str, Any],
     ) -> None:
         initial, per_round, total = budgets
         with transaction(self.factory) as session:
@@ -108,6 +132,8 @@ class LabelingMachine(RuleBasedStateMachine):
                 round_budget=per_round,
                 total_budget=total,
                 strategy=strategy,
+                trigger=trigger,
+                stop_when=stop_when,
             )
             self.project = project.id
             self._import(session, N_POOL)
@@ -217,6 +243,28 @@ class LabelingMachine(RuleBasedStateMachine):
                 )
         except ProjectNotAccepting:
             return
+
+    @rule()
+    def next_round_by_hand(self) -> None:
+        try:
+            with transaction(self.factory) as session:
+                begin_next_round(session, self.project, self.settings)
+        except (ProjectNotAccepting, RoundNotEndable, NoNewLabels, BudgetSpent):
+            return
+
+    @rule(change=CHANGE)
+    def change_settings(self, change: dict[str, Any]) -> None:
+        try:
+            with transaction(self.factory) as session:
+                change_project(session, self.project, change, self.settings)
+        except (ProjectNotAccepting, InvalidProject):
+            return
+
+    @rule()
+    def time_passes(self) -> None:
+        with transaction(self.factory) as session:
+            session.execute(text("UPDATE rounds SET labeling_at = labeling_at - interval '61 s'"))
+        jobs.sweep(self.factory, self.settings)
 
     @rule(change=st.sampled_from(["pause", "resume", "resume"]))
     def change_state(self, change: str) -> None:
