@@ -15,6 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 MIN_POINTS = 3  # the law has three parameters
 N_DRAWS = 400
+TINY = 1e-300
 EXPONENTS = np.geomspace(0.05, 3.0, 80)
 
 
@@ -110,16 +111,19 @@ def _fit(
         ends: two numbers of labels.
     """
     x = (n_labels / n_labels.max()) ** -EXPONENTS[:, None]  # [exponents, k]
-    sum_w, sum_x, sum_xx = weights.sum(), x @ weights, x**2 @ weights
-    sum_e, sum_xe = (errors @ weights)[:, None], (errors * weights) @ x.T
-    scale = (sum_w * sum_xe - sum_x * sum_e) / (sum_w * sum_xx - sum_x**2)
-    floor = (sum_e - scale * sum_x) / sum_w
+    share = weights / weights.sum()
+    mean_x, mean_e = x @ share, (errors @ share)[:, None]
+    centered = x - mean_x[:, None]  # sums of squares of close numbers would cancel
+    variance = np.maximum(centered**2 @ share, TINY)
+    scale = np.maximum((errors * share) @ centered.T / variance, 0)
+    floor = mean_e - scale * mean_x
     # At most one of both is below 0, and then the best allowed fit has it at 0.
-    scale = np.where(floor < 0, sum_xe / sum_xx, np.maximum(scale, 0))
-    floor = np.where(scale > 0, np.maximum(floor, 0), sum_e / sum_w)
+    scale = np.where(floor < 0, (errors * share) @ x.T / (x**2 @ share), scale)
+    floor = np.maximum(floor, 0)
     curves = floor[..., None] + scale[..., None] * x  # [draws, exponents, k]
     residuals = ((curves - errors[:, None]) ** 2) @ weights
     draws, best = np.arange(len(errors)), residuals.argmin(axis=1)
-    at_ends = (ends / n_labels.max()) ** -EXPONENTS[best][:, None]
-    falls = scale[draws, best] * (at_ends[:, 0] - at_ends[:, 1])
-    return curves[draws, best], falls
+    x_ends = (np.maximum(ends, 1) / n_labels.max()) ** -EXPONENTS[best][:, None]
+    chosen = floor[draws, best][:, None] + scale[draws, best][:, None] * x_ends
+    at_start, at_end = np.minimum(chosen, 1).T
+    return curves[draws, best], at_start - at_end

@@ -110,7 +110,7 @@ class TestExpectedGain:
         st.lists(
             st.tuples(st.integers(1, 10**6), st.integers(1, 500), st.floats(0, 1)), max_size=8
         ),
-        st.integers(1, 10**6),
+        st.integers(0, 10**6),
         st.integers(1, 10**6),
     )
     def test_any_measurements_give_a_gain_that_is_not_negative(
@@ -122,7 +122,13 @@ class TestExpectedGain:
             assert gain is None
             return
         assert gain is not None
-        assert 0 <= gain.low <= gain.expected <= gain.high < np.inf
+        assert 0 <= gain.low <= gain.expected <= gain.high <= 1
+
+    def test_numbers_of_labels_that_hardly_differ_give_a_gain_too(self) -> None:
+        for first in (10**6, 2**40):
+            points = [CurvePoint(first + i, Share(90 + i, 100)) for i in range(3)]
+            gain = gain_of(points, first + 2, first + 3)
+            assert 0 <= gain.low <= gain.expected <= gain.high <= 1
 
     def test_fewer_evaluation_items_give_a_wider_interval(self) -> None:
         few = gain_of(curve(0.05, 2.0, 0.6, n=200), 1600, 3200)

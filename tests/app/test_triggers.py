@@ -175,13 +175,13 @@ class TestShare:
         self, loop: Callable[..., Loop]
     ) -> None:
         run = loop(total_budget=20, trigger={"retrain_fraction": 0.5})
-        run.label(run.ada, run.lease(run.ada, 5))
-        run.publish()
-        for size in (5, 5, 4):
+        for _ in range(2):  # half of round 0, half of round 1: the other halves are withdrawn
+            run.label(run.ada, run.lease(run.ada, 5))
+            run.publish()
+        for size in (5, 4):
             run.label(run.ada, run.lease(run.ada, size))
-        assert len(run.rounds()) == 3  # 5, then 5 of 10, then the last 10 in one batch
-        run.publish()
-        run.label(run.ada, run.lease(run.ada, 20))
+            assert run.rounds()[-1] == (2, "labeling")  # its 10 items are all that is left
+        run.label(run.ada, run.lease(run.ada, 1))
         assert [reason for reason, _ in run.ended()] == ["fraction", "fraction", "batch_labeled"]
         with transaction(run.factory) as session:
             assert session.scalar(text("SELECT state FROM projects")) == "training_target"
