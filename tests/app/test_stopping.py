@@ -285,6 +285,16 @@ class TestAdviceOfTheApi:
         assert 0.005 < gain["low"] <= gain["expected"] <= gain["high"] < 0.1
         assert run.admin.advice(run.project) == advice
 
+    def test_without_an_evaluation_split_the_control_arm_is_measured_on(self, run: Curve) -> None:
+        run.go(*[(None, None)] * 3)
+        advice = run.admin.advice(run.project)
+        assert advice["measured_on"] == "control"
+        assert advice["expected_gain"] is None  # the control arm of round 3 wants its labels
+        run.label()
+        advice = run.admin.advice(run.project)
+        assert (advice["measured_on"], len(advice["rounds"])) == ("control", 3)
+        assert advice["expected_gain"]["high"] > advice["expected_gain"]["low"]
+
     def test_another_proxy_begins_another_curve(self, run: Curve) -> None:
         run.go((0.6, None), (0.7, 0.5), (0.75, 0.6))
         with transaction(run.factory) as session:
