@@ -87,6 +87,10 @@ class Client:
         """Return the project with its counts and newest round."""
         return self._object("GET", f"/projects/{project}")
 
+    def change_project(self, project: int, **settings: Any) -> dict[str, Any]:
+        """Change settings, most for the next round; return the project."""
+        return self._object("PATCH", f"/projects/{project}", json=settings)
+
     def bring_features(self, project: int, npy: bytes | BinaryIO) -> dict[str, Any]:
         """Store features of the pool: a NumPy file's bytes, or the open file; return what it is."""
         content = npy if isinstance(npy, bytes) else _chunks(npy)
@@ -264,6 +268,14 @@ class Client:
     def rounds(self, project: int) -> list[dict[str, Any]]:
         """Return every round."""
         return list(self._json("GET", f"/projects/{project}/rounds"))
+
+    def begin_next_round(self, project: int) -> dict[str, Any]:
+        """End the round in labeling, train on the labels so far; return the next round."""
+        return self._object("POST", f"/projects/{project}/rounds")
+
+    def advice(self, project: int) -> dict[str, Any]:
+        """Return whether labeling more is worth it, why, and what was measured of each round."""
+        return self._object("GET", f"/projects/{project}/advice")
 
     def selected(self, project: int, number: int) -> Iterator[dict[str, Any]]:
         """Yield the items that a round selected, best rank first."""

@@ -10,6 +10,7 @@ from typing import Any
 from app.db.queries import jobs as job_queries
 from app.db.queries import models as model_queries
 from app.db.queries import projects
+from app.db.queries import rounds as round_queries
 from app.db.queries.batches import RankedItem
 from app.db.queries.coresets import SelectedItem
 from app.db.session import transaction
@@ -23,7 +24,8 @@ from workers.consensus import update_consensus
 from workers.context import JobContext
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
 from workers.round_step import RoundResult, run_round_step
-from workers.snapshot import Snapshot, read_snapshot, store_arrays, take_snapshot
+from workers.snapshot import Snapshot, load_arrays, read_snapshot, store_arrays, take_snapshot
+from workers.stability import PoolSample, agreement
 from workers.stored_models import load_stored_model, store_model
 from workers.target_step import run_target_step
 
@@ -57,8 +59,8 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     project, round_, snapshot = opened.project, opened.round_, opened.snapshot
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
-    model, recipe = project.proxy["model"], context.recipe(project.proxy["recipe"])
-    options = options_from_json(project.selection)
+    proxy, options = round_.settings["proxy"], options_from_json(round_.settings["selection"])
+    model, recipe = proxy["model"], context.recipe(proxy["recipe"])
     result = run_round_step(
         context.reader.round_inputs(project, snapshot, model, recipe),
         round_.strategy,
@@ -84,6 +86,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
         decided_by=_decided_by(context, opened, options, result, facts),
+        **_stability(context, round_, result),
     )
     with transaction(context.factory) as session:
         publishing.publish_selection(session, context.claimed, selection, context.settings)
@@ -112,6 +115,24 @@ def _decided_by(
         "candidates": asdict(result.candidates) if result.candidates else None,
         "n_control": int(result.is_control.sum()),
         **context.provenance,
+    }
+
+
+def _stability(context: JobContext, round_: Round, result: RoundResult) -> dict[str, Any]:
+    """Store the proxy's predictions on the sample; return where, and how far they have changed."""
+    now = result.sample
+    if now is None:
+        return {}
+    stored = store_arrays(context.store, index=now.index, classes=now.classes)
+    with transaction(context.factory) as session:
+        before = round_queries.newest_with_predictions(session, round_.project_id, round_.number)
+    if before is None or before.predictions_hash is None:
+        return {"predictions_hash": stored}
+    arrays = load_arrays(context.store, before.predictions_hash)
+    compared = agreement(PoolSample(arrays["index"], arrays["classes"]), now)
+    return {
+        "predictions_hash": stored,
+        "stability": {"round": before.number, **compared} if compared else {},
     }
 
 

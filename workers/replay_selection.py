@@ -77,7 +77,8 @@ def replay_selection(
     proxy = None
     if decided["weights_hash"]:
         proxy = load_stored_model(store, decided["weights_hash"])
-    model, recipe = project.proxy["model"], recipe_from_json(project.proxy["recipe"])
+    of_round = round_.settings["proxy"]
+    model, recipe = of_round["model"], recipe_from_json(of_round["recipe"])
     snapshot = read_snapshot(store, decided["snapshot_hash"])
     with _threads(decided["threads"]):
         result = run_selection(

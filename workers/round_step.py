@@ -23,6 +23,7 @@ from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
 from workers.pool_scorer import PoolScorer
 from workers.scoring import PLAIN, Scoring
+from workers.stability import PoolSample, sample_rows
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -110,6 +111,7 @@ class RoundResult:
         seconds: training, inference, selection and evaluation, device-synchronised.
         proxy: the trained proxy; None where the strategy needs no model.
         candidates: what a candidate pool did; None without one.
+        sample: the proxy's classes of a uniform sample of the pool; None without a proxy.
     """
 
     ranked_index: IntArray
@@ -120,6 +122,7 @@ class RoundResult:
     seconds: dict[str, float]
     proxy: TrainedModel | None = field(repr=False)
     candidates: CandidateReport | None = None
+    sample: PoolSample | None = None
 
 
 def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Generator:
@@ -237,7 +240,17 @@ def run_selection(
         seconds=watch.seconds,
         proxy=proxy,
         candidates=selected.candidates,
+        sample=_predicted_sample(scorer, pool_index, len(inputs.pool), seed),
     )
+
+
+def _predicted_sample(
+    scorer: PoolScorer, pool_index: IntArray, n_pool: int, seed: int
+) -> PoolSample | None:
+    """Return the proxy's classes of the sample; what the selection measured costs nothing more."""
+    rows = sample_rows(pool_index, n_pool, random_stream(seed, 0, "stability"))
+    predicted = scorer.suggest(rows)
+    return None if predicted is None else PoolSample(pool_index[rows], predicted[0])
 
 
 def _without_proxy(options: SelectionOptions, *, has_features: bool) -> SelectionOptions:

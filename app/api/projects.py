@@ -28,6 +28,7 @@ from app.schemas.projects import (
     EventPage,
     FeaturesOut,
     ModelSpec,
+    ProjectChange,
     ProjectCreate,
     ProjectOut,
     ProjectPage,
@@ -35,6 +36,7 @@ from app.schemas.projects import (
 )
 from app.services import features
 from app.services import rounds as course
+from app.services.changes import change_project
 from app.services.features import BroughtFeatures
 from app.services.projects import ModelChoice, ProjectIn, create_project
 
@@ -84,6 +86,27 @@ def list_projects(
 def read(session: SessionDep, project: ProjectDep) -> ProjectOut:
     """Return the project with its counts and newest round."""
     return render(session, project)
+
+
+@router.patch("/{project}", summary="Change settings", responses=problems(403, 404, 409))
+def change(
+    body: ProjectChange,
+    session: SessionDep,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+) -> ProjectOut:
+    """Change settings between rounds; each change is an event with the value before and after.
+
+    Strategy, selection, proxy, trigger and round_budget count from the next round on: a round keeps
+    those that it was created with (a failed one takes the new ones when it is retried).
+    total_budget, reserve, target and stop_when count when they are next looked at.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    for name in ("proxy", "target"):
+        if name in changes:
+            changes[name] = ModelChoice(**changes[name])
+    return render(session, change_project(session, project, changes, settings))
 
 
 @router.post("/{project}/start", summary="Start", responses=problems(403, 404, 409))

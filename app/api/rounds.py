@@ -1,5 +1,6 @@
 """Routes of rounds and the learning curve."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -8,10 +9,25 @@ from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, Setting
 from app.db.queries import models, rounds
 from app.db.tables import BatchSource, ModelRole
 from app.domain.errors import NotFound
-from app.domain.states import BatchItemState
+from app.domain.learning_curve import Share
+from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, ProjectState
 from app.schemas.common import problems
-from app.schemas.progress import CurvePoint, JobOut, RoundOut, SelectedItem, SelectedPage
+from app.schemas.progress import (
+    AdviceOut,
+    CurvePoint,
+    GainOut,
+    JobOut,
+    MeasuredRoundOut,
+    RoundOut,
+    SelectedItem,
+    SelectedPage,
+    ShareOut,
+    StabilityOut,
+)
+from app.services.advice import ProjectAdvice, read_advice
 from app.services.jobs import retry_round
+from app.services.next_round import begin_next_round
+from app.services.rounds import n_next_batch
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"])
 
@@ -20,6 +36,61 @@ router = APIRouter(prefix="/projects/{project}", tags=["progress"])
 def list_rounds(session: SessionDep, project: ProjectDep) -> list[RoundOut]:
     """Return every round in order."""
     return [RoundOut.model_validate(r) for r in rounds.list_all(session, project.id)]
+
+
+@router.post(
+    "/rounds", status_code=201, summary="Begin the next round", responses=problems(403, 404, 409)
+)
+def begin_next(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> RoundOut:
+    """End the round that is being labeled, train on the labels so far, and select anew.
+
+    Leased items stay with their annotators; the rest of the batch is handed out until the new
+    batch replaces it. Refused with `no_new_labels`, `round_not_labeling` or `budget_spent` where
+    there is nothing to begin.
+    """
+    round_ = begin_next_round(session, project, settings)
+    session.refresh(round_)
+    return RoundOut.model_validate(round_)
+
+
+@router.get("/advice", summary="Label more, or stop", responses=problems(404))
+def read_stopping_advice(session: SessionDep, project: ProjectDep) -> AdviceOut:
+    """Return whether labeling more is worth it, why, and what was measured of each round."""
+    takes_labels = project.state in {*LABEL_ACCEPTING_PROJECT_STATES, ProjectState.DRAFT}
+    return render_advice(
+        read_advice(session, project, n_next_batch(session, project) if takes_labels else 0)
+    )
+
+
+def render_advice(found: ProjectAdvice) -> AdviceOut:
+    """Return the advice as the API shows it."""
+    return AdviceOut(
+        advice=found.advice.verdict,
+        reasons=list(found.advice.reasons),
+        expected_gain=GainOut(**asdict(found.gain)) if found.gain else None,
+        measured_on=found.measured_on,
+        rounds=[
+            MeasuredRoundOut(
+                round=measured.round_.number,
+                model_id=measured.model.id,
+                proxy=measured.model.name,
+                n_labeled=measured.model.n_labeled,
+                evaluation=_share(measured.evaluation),
+                control=_share(measured.control),
+                stability=StabilityOut(**measured.stability) if measured.stability else None,
+            )
+            for measured in found.rounds
+        ],
+    )
+
+
+def _share(share: Share | None) -> ShareOut | None:
+    if share is None:
+        return None
+    low, high = share.interval
+    return ShareOut(accuracy=share.value, low=low, high=high, n=share.n)
 
 
 @router.get("/rounds/{number}", summary="Read a round", responses=problems(404))

@@ -207,6 +207,9 @@ class Project(Base):
     annotation: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     # selection.options: what is asked of the strategy.
     selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    # domain.triggers: when a round ends early; domain.stopping: when labeling ends by itself.
+    trigger: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    stop_when: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
     n_featured: Mapped[int] = mapped_column(server_default=text("0"))  # their rows
     seed: Mapped[int]
@@ -356,6 +359,12 @@ class Round(Base):
     ranking_hash: Mapped[str | None]  # artifact: the ranked indices and scores
     # All that decided the ranking, beside the labels' snapshot: `svp replay-selection` repeats it.
     selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    # The project's proxy, selection and trigger when the round was created: what it is run with,
+    # whatever is changed meanwhile.
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    predictions_hash: Mapped[str | None]  # artifact: the proxy's classes of a fixed pool sample
+    # How far they agree with those of the round before: n, agreement, kappa, round.
+    stability: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = created_now()
     labeling_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]

@@ -97,6 +97,24 @@ class AnnotatorPaused(DomainError):
     code = "annotator_paused"
 
 
+class RoundNotEndable(DomainError):
+    """The next round was asked for, but no round is being labeled: the next is on its way."""
+
+    code = "round_not_labeling"
+
+
+class NoNewLabels(DomainError):
+    """The next round was asked for, but no label has changed since the last selection."""
+
+    code = "no_new_labels"
+
+
+class BudgetSpent(DomainError):
+    """The total budget or the pool leaves no room for what was asked."""
+
+    code = "budget_spent"
+
+
 class ModelNotReady(DomainError):
     """No trained model exists yet where one is wanted."""
 

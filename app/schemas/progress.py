@@ -7,14 +7,16 @@ from pydantic import Field
 
 from app.db.tables import BatchSource, JobKind, ModelRole
 from app.domain.states import BatchItemState, JobState, RoundState
+from app.domain.stopping import Verdict
 from app.schemas.common import Response
 
 
 class RoundOut(Response):
     """One train-select-label cycle; `seconds` by part, device-synchronised.
 
-    `selection` holds what decided the ranking: seed, options, hashes of model, pool snapshot and
-    brought features, and what the candidate pool did.
+    `settings` holds what it is run with: proxy, selection options and trigger, as they were when it
+    was created. `selection` holds what decided the ranking: seed, options, hashes of model, pool
+    snapshot and brought features, and what the candidate pool did.
     """
 
     number: int
@@ -24,6 +26,7 @@ class RoundOut(Response):
     n_labeled: int | None
     model_id: int | None
     seconds: dict[str, float]
+    settings: dict[str, Any]
     selection: dict[str, Any]
     created_at: datetime
     labeling_at: datetime | None
@@ -111,6 +114,71 @@ class GoldScoreOut(Response):
     accuracy: float | None
     low: float
     high: float
+
+
+class ShareOut(Response):
+    """A measured share of `n` items with its 95% interval (Wilson)."""
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+class StabilityOut(Response):
+    """How far two proxies agree on `n` unlabeled items, a fixed uniform sample of the pool.
+
+    `kappa` is Cohen's; null where both always predict the same single class.
+    """
+
+    round: int
+    n: int
+    agreement: float
+    kappa: float | None
+
+
+class MeasuredRoundOut(Response):
+    """How good a round's proxy is.
+
+    `evaluation`: on the evaluation split. `control`: on the control arm of the round, a uniform
+    sample of the pool, by predictions made before its labels were known. `stability`: against the
+    proxy of the round before.
+    """
+
+    round: int
+    model_id: int
+    proxy: str
+    n_labeled: int
+    evaluation: ShareOut | None
+    control: ShareOut | None
+    stability: StabilityOut | None
+
+
+class GainOut(Response):
+    """By how much the proxy's accuracy is expected to rise from `n_from` to `n_to` labels.
+
+    With a 95% interval, by an inverse power law that is fitted to the measured accuracies.
+    """
+
+    n_from: int
+    n_to: int
+    expected: float
+    low: float
+    high: float
+
+
+class AdviceOut(Response):
+    """Whether labeling more is worth it, why, and what was measured.
+
+    `expected_gain` is that of the next batch; it needs three rounds measured on the evaluation
+    split, or else on the control arm: `measured_on` says which.
+    """
+
+    advice: Verdict
+    reasons: list[str]
+    expected_gain: GainOut | None
+    measured_on: str | None
+    rounds: list[MeasuredRoundOut]
 
 
 class AnnotatorOut(Response):

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.domain.states import ProjectState, RoundState
+from app.domain.triggers import LONGEST_SECONDS
 from app.schemas.annotation import AnnotationSpec
 from app.schemas.common import Request, Response
 from models.catalog import Modality
@@ -60,6 +61,38 @@ class SelectionSpec(Request):
     )
 
 
+class TriggerSpec(Request):
+    """When the next round begins before the batch is labeled to its end."""
+
+    retrain_fraction: float = Field(
+        1.0, ge=0.01, le=1, description="Share of the batch whose labels end the round."
+    )
+    retrain_after_seconds: float | None = Field(
+        None,
+        ge=1,
+        le=LONGEST_SECONDS,
+        description="The round ends this long after its labeling began; null: never by time.",
+    )
+    min_new_labels: int = Field(
+        1, ge=1, le=2**40, description="Labels since the last selection that both must wait for."
+    )
+
+
+class StopSpec(Request):
+    """When labeling ends by itself, between two rounds; all that is set must hold."""
+
+    kappa: float | None = Field(
+        None, ge=0, le=1, description="Kappa of successive proxies' predictions is at least this,"
+    )
+    rounds: int = Field(3, ge=1, le=100, description="in each of so many rounds.")
+    gain: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="The upper end of the next round's expected gain in accuracy is below this.",
+    )
+
+
 class ProjectCreate(Request):
     """A new project."""
 
@@ -78,6 +111,8 @@ class ProjectCreate(Request):
     labels_per_item: int = Field(1, ge=1, le=25)
     annotation: AnnotationSpec = Field(default_factory=AnnotationSpec)
     selection: SelectionSpec = Field(default_factory=SelectionSpec)
+    trigger: TriggerSpec = Field(default_factory=TriggerSpec)
+    stop_when: StopSpec = Field(default_factory=StopSpec)
     seed: int = Field(0, ge=0, lt=2**31)
 
     model_config = ConfigDict(
@@ -96,6 +131,40 @@ class ProjectCreate(Request):
             }
         },
     )
+
+
+class ProjectChange(Request):
+    """Settings to change; what is left out stays as it is.
+
+    Of selection, trigger and stop_when the given keys are changed; proxy and target are replaced.
+    """
+
+    proxy: ModelSpec | None = None
+    target: ModelSpec | None = None
+    strategy: str | None = None
+    initial_budget: Budget | None = Field(None, description="Before the start only.")
+    round_budget: Budget | None = None
+    total_budget: Budget | None = Field(
+        None, description="At least what is labeled or handed out already."
+    )
+    reserve: int | None = Field(None, ge=0, le=2**40)
+    selection: SelectionSpec | None = None
+    trigger: TriggerSpec | None = None
+    stop_when: StopSpec | None = None
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"round_budget": 50, "trigger": {"retrain_fraction": 0.8}},
+        },
+    )
+
+    @model_validator(mode="after")
+    def _no_null(self) -> "ProjectChange":
+        nulls = [name for name in sorted(self.model_fields_set) if getattr(self, name) is None]
+        if nulls:
+            raise ValueError(f"{', '.join(nulls)} may not be null; leave out what is to stay")
+        return self
 
 
 class RoundRef(Response):
@@ -123,6 +192,8 @@ class ProjectOut(Response):
     labels_per_item: int
     annotation: dict[str, Any]
     selection: dict[str, Any]
+    trigger: dict[str, Any]
+    stop_when: dict[str, Any]
     features_hash: str | None
     seed: int
     n_pool: int

@@ -10,7 +10,7 @@ from app.db.queries import labels, projects
 from app.db.tables import Coreset, Job, JobKind, Project
 from app.domain.errors import CoresetInvalid
 from app.services.projects import ModelChoice, resolve_model
-from app.services.rounds import create_job
+from app.services.round_creation import create_job
 from models.catalog import Encoding, find_model
 from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
 

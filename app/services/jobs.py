@@ -19,7 +19,8 @@ from app.db.tables import Job, JobKind, Project, Round
 from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
 from app.services.leasing import release_expired
-from app.services.rounds import create_job
+from app.services.round_creation import create_job, create_job_again
+from app.services.rounds import advance
 from app.services.transitions import (
     record_job_state,
     set_job_state,
@@ -154,11 +155,17 @@ def _retry(session: Session, project: Project, job: Job, settings: Settings) -> 
     if job.coreset_id is not None:
         return _retry_coreset(session, project, job, settings)
     round_ = rounds.live(session, project.id) if job.round_id else None
-    if round_ is not None and round_.id == job.round_id and round_.failed_in:
-        set_round_state(session, round_, RoundState(round_.failed_in), reason="retry")
-    elif job.round_id is not None or project.state != ProjectState.TRAINING_TARGET:
+    if round_ is not None and round_.id == job.round_id:
+        if round_.state != RoundState.FAILED:
+            instead = ["failed: retry"]
+            raise TransitionNotAllowed(f"Round {round_.number}", round_.state, "retried", instead)
+        did_train = job.kind == JobKind.TRAIN_AND_SELECT
+        return create_job_again(
+            session, project, round_, settings.job_max_attempts, did_train=did_train
+        )
+    if job.round_id is not None or project.state != ProjectState.TRAINING_TARGET:
         raise TransitionNotAllowed(f"Project {project.id}", project.state, "retried", [])
-    return create_job(session, project, JobKind(job.kind), round_, settings.job_max_attempts)
+    return create_job(session, project, JobKind(job.kind), None, settings.job_max_attempts)
 
 
 def _retry_coreset(session: Session, project: Project, job: Job, settings: Settings) -> Job:
@@ -173,14 +180,15 @@ def _retry_coreset(session: Session, project: Project, job: Job, settings: Setti
 
 
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
-    """Mend what crashes left: stale jobs, lost wake-ups, expired leases; idempotent.
+    """Mend what crashes left: stale jobs, lost wake-ups, expired leases; end rounds by time.
 
-    Any number of sweepers may run at once. Each mending is a transaction of its own.
+    Idempotent: any number of sweepers may run at once. Each mending is a transaction of its own.
     """
     result = SweepResult()
     with transaction(factory) as session:
         stale = queries.stale(session)
         expired = queries.projects_with_expired_leases(session)
+        due = rounds.projects_due_by_time(session)
     for project_id, job_id in stale:
         with transaction(factory) as session:
             _sweep_job(session, project_id, job_id, result)
@@ -188,6 +196,11 @@ def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
         with transaction(factory) as session:
             project = projects.lock(session, project_id)
             result.freed_leases += release_expired(session, project, settings)
+    for project_id in due:
+        with transaction(factory) as session:
+            project = projects.lock(session, project_id)
+            release_expired(session, project, settings)
+            advance(session, project, settings.job_max_attempts)
     with transaction(factory) as session:
         for job_id, queue in queries.mark_unheard(session, WAKE_AGAIN_SECONDS):
             wake_after_commit(session, job_id, queue)

@@ -1,20 +1,25 @@
-"""Creating projects: their settings are checked as a whole."""
+"""Creating projects: their settings are checked as a whole, here and when they are changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
+from app.domain.json_fields import SettingError, from_json
 from app.domain.states import ProjectState
+from app.domain.stopping import StopRule
+from app.domain.triggers import Trigger
 from app.services.annotation import checked_annotation
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from selection.catalog import known_strategies
 from selection.options import FeatureSource, OptionsError, options_from_json
+
+Setting = TypeVar("Setting", Trigger, StopRule)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class ProjectIn:
     seed: int
     selection: Mapping[str, Any] = field(default_factory=dict)
     annotation: Mapping[str, Any] = field(default_factory=dict)
+    trigger: Mapping[str, Any] = field(default_factory=dict)
+    stop_when: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create_project(session: Session, settings: ProjectIn) -> Project:
@@ -60,40 +67,21 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         raise InvalidProject(
             f"Two classes have the same name: {', '.join(doubled)}. Give each its own."
         )
-    if settings.strategy not in known_strategies():
-        known = ", ".join(known_strategies())
-        raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
-    if settings.initial_budget > settings.total_budget:
-        raise InvalidProject(
-            f"initial_budget {settings.initial_budget} is larger than total_budget "
-            f"{settings.total_budget}; make it at most that."
-        )
-    try:
-        options = options_from_json(settings.selection)
-    except OptionsError as error:
-        raise InvalidProject(f"selection: {error}") from None
     annotation = checked_annotation(session, settings.annotation, settings.labels_per_item)
+    check_initial_budget(settings.initial_budget, settings.total_budget)
     project = Project(
         name=settings.name,
         modality=settings.modality,
         classes=classes,
-        proxy=resolve_model(
-            "proxy",
-            settings.proxy,
-            settings.modality,
-            takes_vectors=options.features is FeatureSource.BROUGHT,
-        ),
-        target=resolve_model("target", settings.target, settings.modality),
-        strategy=settings.strategy,
         initial_budget=settings.initial_budget,
         round_budget=settings.round_budget,
         total_budget=settings.total_budget,
         reserve=settings.reserve,
         labels_per_item=settings.labels_per_item,
-        selection=options.to_json(),
         annotation=annotation.to_json(),
         seed=settings.seed,
         state=ProjectState.DRAFT,
+        **checked_settings(settings),
     )
     try:
         with session.begin_nested():
@@ -104,6 +92,52 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         raise NameTaken(f"A project is already called {settings.name!r}.") from None
     session.refresh(project)
     return project
+
+
+def check_initial_budget(initial_budget: int, total_budget: int) -> None:
+    """Check that round 0 fits into the total budget.
+
+    Raises:
+        InvalidProject: it does not.
+    """
+    if initial_budget > total_budget:
+        raise InvalidProject(
+            f"initial_budget {initial_budget} is larger than total_budget {total_budget}; make it "
+            "at most that."
+        )
+
+
+def checked_settings(settings: ProjectIn) -> dict[str, Any]:
+    """Return what of the settings is completed by defaults, by column, each with all its fields.
+
+    Raises:
+        InvalidProject: one is unknown or contradicts another.
+    """
+    if settings.strategy not in known_strategies():
+        known = ", ".join(known_strategies())
+        raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
+    try:
+        options = options_from_json(settings.selection)
+    except OptionsError as error:
+        raise InvalidProject(f"selection: {error}") from None
+    takes_vectors = options.features is FeatureSource.BROUGHT
+    return {
+        "strategy": settings.strategy,
+        "selection": options.to_json(),
+        "proxy": resolve_model(
+            "proxy", settings.proxy, settings.modality, takes_vectors=takes_vectors
+        ),
+        "target": resolve_model("target", settings.target, settings.modality),
+        "trigger": _checked("trigger", Trigger, settings.trigger).to_json(),
+        "stop_when": _checked("stop_when", StopRule, settings.stop_when).to_json(),
+    }
+
+
+def _checked(part: str, kind: type[Setting], values: Mapping[str, Any]) -> Setting:
+    try:
+        return from_json(kind, values)
+    except SettingError as error:
+        raise InvalidProject(f"{part}: {error}") from None
 
 
 def resolve_model(

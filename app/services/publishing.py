@@ -45,7 +45,8 @@ class TrainedFacts:
 class Selection:
     """What a selecting job reports: the ranking, best first, and how it came about.
 
-    `decided_by` holds all that `svp replay-selection` needs to repeat it.
+    `decided_by` holds all that `svp replay-selection` needs to repeat it; `predictions_hash` and
+    `stability` say how far the proxy's predictions have changed since the round before.
     """
 
     ranked: Sequence[RankedItem]
@@ -54,6 +55,8 @@ class Selection:
     ranking_hash: str
     model: TrainedFacts | None = None
     decided_by: Mapping[str, Any] = field(default_factory=dict)
+    predictions_hash: str | None = None
+    stability: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def publish_selection(
     round_.seconds = selection.seconds
     round_.ranking_hash = selection.ranking_hash
     round_.selection = dict(selection.decided_by)
+    round_.predictions_hash = selection.predictions_hash
+    round_.stability = dict(selection.stability)
     round_.labeling_at = func.now()
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)

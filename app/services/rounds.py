@@ -3,26 +3,23 @@
 Every function expects to be the first to lock the project in its transaction; the caller commits.
 """
 
-from sqlalchemy.orm import Session
-from structlog.contextvars import get_contextvars
+from collections.abc import Mapping
 
-from app.db.queries import batches, events, labels, projects, rounds
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app.db.queries import batches, projects, rounds
 from app.db.queries import jobs as job_queries
-from app.db.session import wake_after_commit
-from app.db.tables import Coreset, Job, JobKind, Project, Round
+from app.db.tables import JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.errors import ProjectNotAccepting, ProjectNotStartable, TransitionNotAllowed
+from app.domain.json_fields import from_json
 from app.domain.states import JobState, ProjectState, RoundState
-from app.domain.strategy import strategy_of_round
+from app.domain.triggers import EndReason, Trigger
+from app.services.advice import reasons_to_stop
+from app.services.round_creation import create_job, create_next_round, plan_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
-from selection.options import needs_proxy, options_from_json
-
-QUEUES = {
-    JobKind.SELECT: "cpu",
-    JobKind.TRAIN_AND_SELECT: "gpu",
-    JobKind.TRAIN_TARGET: "gpu",
-    JobKind.SELECT_CORESET: "gpu",
-}
+from selection.options import options_from_json
 
 
 def start_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
@@ -46,6 +43,21 @@ def _check_startable(project: Project) -> None:
         raise ProjectNotStartable(
             "The pool holds no item without a label. Import items before the start."
         )
+    check_brought_features(project)
+    for field in ("initial_budget", "total_budget"):
+        if getattr(project, field) > unlabeled:
+            raise ProjectNotStartable(
+                f"{field} is {getattr(project, field)} but the pool holds only {unlabeled} items "
+                "without a label. Import more items, or create the project with a smaller budget."
+            )
+
+
+def check_brought_features(project: Project) -> None:
+    """Check that the pool has the features that the project's selection options use.
+
+    Raises:
+        ProjectNotStartable: they were not brought for every item.
+    """
     needs_features = options_from_json(project.selection).needs_brought_features
     if needs_features and project.n_featured != project.n_pool:
         raise ProjectNotStartable(
@@ -53,12 +65,6 @@ def _check_startable(project: Project) -> None:
             f"{project.n_pool} pool items have them. PUT them to /projects/{project.id}/features: "
             "a row for each pool item, in import order."
         )
-    for field in ("initial_budget", "total_budget"):
-        if getattr(project, field) > unlabeled:
-            raise ProjectNotStartable(
-                f"{field} is {getattr(project, field)} but the pool holds only {unlabeled} items "
-                "without a label. Import more items, or create the project with a smaller budget."
-            )
 
 
 def pause_project(session: Session, project_id: int) -> Project:
@@ -99,7 +105,7 @@ def finish_project(session: Session, project_id: int, max_attempts: int = 3) -> 
             "No item is labeled yet, so there is nothing to train the target on. Label some "
             "items first, or cancel the project."
         )
-    _train_target(session, project, max_attempts, reason="finish")
+    _train_target(session, project, max_attempts, {"reason": "finish"})
     return project
 
 
@@ -116,25 +122,72 @@ def cancel_project(session: Session, project_id: int) -> Project:
 def advance(session: Session, project: Project, max_attempts: int) -> None:
     """Bring a running project forward as far as its labels allow; idempotent.
 
-    Completes the live round if nothing of its batch is open, then creates the next round and its
-    job, or the target's job when the budget is spent. Expects expired leases to be freed.
+    Ends the live round if its batch is labeled or its trigger says so, then creates the next round
+    and its job, or the target's job when the budget is spent or `stop_when` holds. Expects expired
+    leases to be freed.
     """
     if project.state != ProjectState.RUNNING:
         return
     round_ = rounds.live(session, project.id)
     if round_ is not None:
-        if round_.state != RoundState.LABELING or batches.has_open_batch(session, project.id):
+        reason = _end_reason(session, project, round_)
+        if reason is None:
             return
-        set_round_state(session, round_, RoundState.COMPLETED)
+        end_round(session, round_, reason)
+    n_next = n_next_batch(session, project)
+    stop = reasons_to_stop(session, project, n_next) if n_next > 0 else []
+    if n_next > 0 and not stop:
+        create_next_round(session, project, n_next, max_attempts)
+        return
+    if stop:  # what nobody holds is not handed out any more
+        batches.withdraw_uncommitted(session, project.id)
+    if budget_state(session, project).committed == 0 and project.n_labeled + project.n_imported > 0:
+        facts = {"reason": "stop_when", "because": stop} if stop else {"reason": "budget spent"}
+        _train_target(session, project, max_attempts, facts)
+
+
+def _end_reason(session: Session, project: Project, round_: Round) -> EndReason | None:
+    """Return why the live round ends now, or None if it goes on."""
+    if round_.state != RoundState.LABELING:
+        return None
+    if not batches.has_open_batch(session, project.id):
+        return EndReason.BATCH_LABELED
+    trigger = from_json(Trigger, round_.settings.get("trigger", {}))
+    if not trigger.may_end_early:
+        return None
+    reason = trigger.reason(rounds.progress(session, project, round_))
+    return reason if reason and _is_worth_ending(session, project) else None
+
+
+def _is_worth_ending(session: Session, project: Project) -> bool:
+    """Return whether a round may end early: the next one could train, and brings new items.
+
+    The last batch of a budget is labeled to its end; else ever smaller rounds would follow.
+    """
+    n_waiting = budget_state(session, project).open_batch
+    return (
+        n_next_batch(session, project) > n_waiting
+        and plan_round(session, project).strategy == project.strategy
+    )
+
+
+def end_round(session: Session, round_: Round, reason: EndReason) -> None:
+    """Complete a round in labeling.
+
+    What is left of its batch goes on as reserve: leases stay valid, labels given so far count, and
+    annotators have work until the next round is published, which withdraws what nobody holds.
+    """
+    n_left = batches.keep_as_reserve(session, round_.id)
+    round_.completed_at = func.now()
+    set_round_state(session, round_, RoundState.COMPLETED, reason=reason, n_left=n_left)
+
+
+def n_next_batch(session: Session, project: Project) -> int:
+    """Return how many items the next batch would hold if the live round ended now."""
+    is_first = rounds.latest(session, project.id) is None
+    wanted = project.initial_budget if is_first else project.round_budget
     budget = budget_state(session, project)
-    last = rounds.latest(session, project.id)
-    wanted = project.initial_budget if last is None else project.round_budget
-    n_next = next_batch_budget(wanted, budget, n_selectable(project, budget))
-    if n_next > 0:
-        number = 0 if last is None else last.number + 1
-        _create_round(session, project, number, n_next, max_attempts)
-    elif budget.committed == 0 and project.n_labeled + project.n_imported > 0:
-        _train_target(session, project, max_attempts, reason="budget spent")
+    return next_batch_budget(wanted, budget, n_selectable(project, budget))
 
 
 def budget_state(session: Session, project: Project) -> BudgetState:
@@ -154,65 +207,10 @@ def n_selectable(project: Project, budget: BudgetState) -> int:
     return max(0, project.n_pool - taken)
 
 
-def _create_round(
-    session: Session, project: Project, number: int, budget: int, max_attempts: int
+def _train_target(
+    session: Session, project: Project, max_attempts: int, facts: Mapping[str, object]
 ) -> None:
-    n_classes = labels.n_classes_resolved(session, project.id)
-    options = options_from_json(project.selection)
-    strategy = strategy_of_round(
-        project.strategy,
-        needs_model=needs_proxy(project.strategy, options),
-        n_classes_labeled=n_classes,
-        cold_start=options.cold_start,
-    )
-    if strategy != project.strategy:
-        facts = {"round": number, "strategy": strategy, "n_classes_labeled": n_classes}
-        events.append(session, project.id, "round.strategy_replaced", facts)
-    # A cold start uses brought features, whatever later rounds use.
-    trains = n_classes >= 2 and needs_proxy(strategy, options)
-    round_ = Round(
-        project_id=project.id,
-        number=number,
-        state=RoundState.TRAINING if trains else RoundState.SELECTING,
-        strategy=strategy,
-        budget=budget,
-    )
-    session.add(round_)
-    session.flush()
-    events.append(session, project.id, "round.created", {"round": number, "strategy": strategy})
-    kind = JobKind.TRAIN_AND_SELECT if trains else JobKind.SELECT
-    create_job(session, project, kind, round_, max_attempts)
-
-
-def create_job(
-    session: Session,
-    project: Project,
-    kind: JobKind,
-    cause: Round | Coreset | None,
-    max_attempts: int,
-) -> Job:
-    """Insert a queued job and remember its wake-up for after the commit.
-
-    `cause` is the round or the core-set that the job is for; None for the target.
-    """
-    job = Job(
-        project_id=project.id,
-        round_id=cause.id if isinstance(cause, Round) else None,
-        coreset_id=cause.id if isinstance(cause, Coreset) else None,
-        kind=kind,
-        queue=QUEUES[kind],
-        state=JobState.QUEUED,
-        max_attempts=max_attempts,
-        request_id=get_contextvars().get("request_id"),
-    )
-    session.add(job)
-    session.flush()
-    wake_after_commit(session, job.id, job.queue)
-    return job
-
-
-def _train_target(session: Session, project: Project, max_attempts: int, *, reason: str) -> None:
-    set_project_state(session, project, ProjectState.TRAINING_TARGET, reason=reason)
+    set_project_state(session, project, ProjectState.TRAINING_TARGET, **facts)
     _end_labeling(session, project)
     create_job(session, project, JobKind.TRAIN_TARGET, None, max_attempts)
 

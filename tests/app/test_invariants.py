@@ -38,6 +38,10 @@ PLANTED = {
     "ended_projects_are_quiet": "UPDATE projects SET state = 'cancelled'",
     "dense_indices": "UPDATE items SET index = 99 WHERE index = 3",
     "counts": "UPDATE projects SET n_labeled = n_labeled + 1",
+    "round_keeps_its_settings": "UPDATE rounds SET settings = settings - 'trigger'",
+    "setting_history": "INSERT INTO events (project_id, name, facts) SELECT id, "
+    "'project.setting_changed', jsonb_build_object('setting', 'reserve', 'before', 1, 'after', 9) "
+    "FROM projects",
     "project_history": "UPDATE projects SET state = 'finished'",
     "round_history": "UPDATE rounds SET state = 'cancelled' WHERE number = 0",
     "job_history": "INSERT INTO events (project_id, name, facts) SELECT project_id, "

@@ -12,13 +12,20 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.domain.errors import AnnotatorPaused, ProjectNotAccepting, TransitionNotAllowed
-from app.services import publishing
+from app.domain.errors import (
+    AnnotatorPaused,
+    NoNewLabels,
+    ProjectNotAccepting,
+    RoundNotEndable,
+    TransitionNotAllowed,
+)
+from app.services import jobs, publishing
 from app.services.answers import AnswerStatus
 from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels
 from app.services.leasing import next_batch
+from app.services.next_round import begin_next_round
 from app.services.requeueing import requeue_items
 from app.services.rounds import finish_project
 from tests.loop import (
@@ -45,7 +52,9 @@ def at_once(factory: Factory, *uses: Callable[[Session], Any]) -> list[Any]:
                 session.execute(text("SELECT 1"))  # connected before the start
                 barrier.wait(10)
                 return use(session)
-        except (AnnotatorPaused, ProjectNotAccepting, TransitionNotAllowed) as error:
+        except (
+            AnnotatorPaused, NoNewLabels, ProjectNotAccepting, RoundNotEndable, TransitionNotAllowed
+        ) as error:  # fmt: skip
             return error
 
     with ThreadPoolExecutor(len(uses)) as pool:
@@ -279,4 +288,75 @@ def test_gold_answers_at_once_pause_the_careless_once(
             "SELECT count(*) FROM events WHERE project_id = :project AND name = 'annotator.paused'"
         )
         assert count(session_factory, paused, project) == 1
+    assert_promises(session_factory)
+
+
+def press(settings: Settings, project: int) -> Callable[[Session], Any]:
+    return lambda session: begin_next_round(session, project, settings).number
+
+
+def test_two_hands_and_the_last_label_begin_one_round(
+    session_factory: Factory, settings: Settings, ada: int
+) -> None:
+    for i in range(30):
+        project = start_labeling(session_factory, settings, f"p{i}", total_budget=10)
+        first, last = lease(session_factory, settings, project, ada, 2)
+        with transaction(session_factory) as session:
+            give(settings, project, ada, [first])(session)
+        one, two, (outcome,) = at_once(
+            session_factory,
+            press(settings, project),
+            press(settings, project),
+            give(settings, project, ada, [last]),
+        )
+        assert outcome.status == AnswerStatus.CREATED
+        assert [one, two].count(1) <= 1
+        assert all(x == 1 or isinstance(x, RoundNotEndable) for x in (one, two))
+        assert count(session_factory, "SELECT max(number) FROM rounds WHERE project_id = :project",
+                     project) == 1  # fmt: skip
+        live = "SELECT count(*) FROM jobs WHERE project_id = :project AND state = 'queued'"
+        assert count(session_factory, live, project) == 1
+    assert_promises(session_factory)
+
+
+def test_two_sweepers_and_a_label_end_a_round_by_time_once(
+    session_factory: Factory, settings: Settings, ada: int
+) -> None:
+    for i in range(10):
+        project = start_labeling(
+            session_factory,
+            settings,
+            f"p{i}",
+            total_budget=10,
+            trigger={"retrain_after_seconds": 60},
+        )
+        first, last = lease(session_factory, settings, project, ada, 2)
+        with transaction(session_factory) as session:
+            give(settings, project, ada, [first])(session)
+            session.execute(
+                text(
+                    "UPDATE rounds SET labeling_at = now() - interval '1 h' WHERE project_id = :p"
+                ),
+                {"p": project},
+            )
+        barrier = threading.Barrier(3)
+
+        def sweep(_: int, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(10)
+            jobs.sweep(session_factory, settings)
+
+        def answer(
+            barrier: threading.Barrier = barrier, project: int = project, last: int = last
+        ) -> Any:
+            barrier.wait(10)
+            with transaction(session_factory) as session:
+                return give(settings, project, ada, [last])(session)
+
+        with ThreadPoolExecutor(3) as pool:
+            swept = pool.map(sweep, range(2))
+            (outcome,) = pool.submit(answer).result()
+            list(swept)
+        assert outcome.status == AnswerStatus.CREATED
+        assert count(session_factory, "SELECT max(number) FROM rounds WHERE project_id = :project",
+                     project) == 1  # fmt: skip
     assert_promises(session_factory)

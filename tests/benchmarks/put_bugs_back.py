@@ -21,16 +21,23 @@ TESTS = (
     "tests/app/test_annotation.py",
     "tests/workers/test_labeling_machine.py",
 )
+ROUND_TESTS = (
+    "tests/app/test_triggers.py",
+    "tests/app/test_changes.py",
+    "tests/app/test_stopping.py",
+    "tests/workers/test_changing_projects.py",
+)
 
 
 @dataclass(frozen=True)
 class Bug:
-    """What is changed: `right` becomes `wrong` in a file."""
+    """What is changed: `right` becomes `wrong` in a file; `tests` should see it."""
 
     name: str
     file: str
     right: str
     wrong: str = ""
+    tests: tuple[str, ...] = TESTS
 
 
 BUGS = (
@@ -166,6 +173,70 @@ BUGS = (
         "app/services/resolving.py",
         "            answers.session.delete(slot)\n",
     ),
+    Bug(
+        "a job that begins again takes the changed proxy",
+        "workers/jobs.py",
+        'proxy, options = round_.settings["proxy"],',
+        "proxy, options = project.proxy,",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "a round that ends early keeps its open items",
+        "app/services/rounds.py",
+        "n_left = batches.keep_as_reserve(session, round_.id)",
+        "n_left = 0",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "the last batch is cut into ever smaller ones",
+        "app/services/rounds.py",
+        "n_next_batch(session, project) > n_waiting",
+        "n_next_batch(session, project) > 0",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "one class ends a round early",
+        "app/services/rounds.py",
+        "        and plan_round(session, project).strategy == project.strategy\n",
+        "",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "a failed round keeps the proxy that failed",
+        "app/services/round_creation.py",
+        "    for name, value in _settings_of_round(project, plan).items():\n"
+        "        setattr(round_, name, value)\n",
+        "",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "a stop hands the reserve out on",
+        "app/services/rounds.py",
+        "        batches.withdraw_uncommitted(session, project.id)\n",
+        "        pass\n",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "the strategy's items count as control arm",
+        "app/db/queries/rounds.py",
+        "            BatchItem.is_control,\n",
+        "",
+        ROUND_TESTS,
+    ),
+    Bug(
+        "each round predicts another sample",
+        "workers/round_step.py",
+        'random_stream(seed, 0, "stability")',
+        'random_stream(len(pool_index), 0, "stability")',
+        ROUND_TESTS,
+    ),
+    Bug(
+        "a budget below what is handed out",
+        "app/services/changes.py",
+        "spent = budget.labeled + budget.committed + budget.open_batch",
+        "spent = budget.labeled",
+        ROUND_TESTS,
+    ),
 )
 
 
@@ -188,7 +259,7 @@ def try_bug(bug: Bug) -> str:
         path.write_text(text.replace(bug.right, bug.wrong, 1))
         options = ["-x", "-q", "-p", "no:cacheprovider"]
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *TESTS],
+            [sys.executable, "-m", "pytest", *options, *bug.tests],
             cwd=copy,
             check=False,
             capture_output=True,

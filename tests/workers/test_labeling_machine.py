@@ -36,24 +36,30 @@ from app.db.session import transaction
 from app.db.tables import GoldAnswer, Project, SkipReason, Split
 from app.domain.errors import (
     AnnotatorPaused,
+    BudgetSpent,
     DomainError,
     InvalidProject,
     JobFenced,
+    NoNewLabels,
     NotFound,
     ProjectNotAccepting,
     ProjectNotStartable,
+    RoundNotEndable,
     TransitionNotAllowed,
 )
 from app.domain.states import ProjectState
 from app.services import jobs, rounds
 from app.services.answers import AnswerStatus
+from app.services.changes import change_project
 from app.services.changing_annotation import change_annotation
 from app.services.flagging import flag_items
 from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.leasing import next_batch, release_leases, renew_leases
+from app.services.next_round import begin_next_round
 from app.services.pausing import pause_annotator, resume_annotator
+from app.services.projects import ModelChoice
 from app.services.requeueing import reassign_items, requeue_items
 from app.services.skipping import submit_skips
 from app.storage.artifacts import ArtifactStore
@@ -81,6 +87,19 @@ ANNOTATION: list[dict[str, Any]] = [
     {"consensus": "dawid_skene", "max_labels_per_item": 3, "adjudicators": ["ada", "bob"]},
     {"gold_fraction": 0.5, "gold_min_accuracy": 0.6, "gold_min_answers": 2},
 ]
+TRIGGER = st.sampled_from(
+    [{}, {}, {"retrain_fraction": 0.5}, {"retrain_after_seconds": 60, "min_new_labels": 2}]
+)
+STOP = st.sampled_from([{}, {}, {}, {"kappa": 0.5, "rounds": 1}])
+CHANGE = st.one_of(
+    st.fixed_dictionaries({"total_budget": st.integers(1, 20)}),
+    st.fixed_dictionaries({"round_budget": st.integers(1, 5), "reserve": st.integers(0, 4)}),
+    st.fixed_dictionaries({"strategy": st.sampled_from(["uniform", "margin"])}),
+    st.fixed_dictionaries({"selection": st.just({"control_fraction": 0.5})}),
+    st.fixed_dictionaries({"trigger": TRIGGER}),
+    st.fixed_dictionaries({"stop_when": STOP}),
+    st.fixed_dictionaries({"proxy": st.just(ModelChoice("fasttext", {"epochs": 2, "dim": 2}))}),
+)
 
 
 class LabelingMachine(RuleBasedStateMachine):
@@ -105,6 +124,7 @@ class LabelingMachine(RuleBasedStateMachine):
         strategy=st.sampled_from(["uniform", "least_confidence"]),
         n_delivered=st.sampled_from([0, 1, 1, 1]),
         annotation=st.sampled_from(ANNOTATION),
+        ends=st.fixed_dictionaries({"trigger": TRIGGER, "stop_when": STOP}),
     )
     def start(
         self,
@@ -115,6 +135,7 @@ class LabelingMachine(RuleBasedStateMachine):
         strategy: str,
         n_delivered: int,
         annotation: dict[str, Any],
+        ends: dict[str, Any],
     ) -> None:
         initial, per_round, total = budgets
         with transaction(self.factory) as session:
@@ -128,6 +149,7 @@ class LabelingMachine(RuleBasedStateMachine):
                 total_budget=total,
                 strategy=strategy,
                 annotation=annotation,
+                **ends,
             )
             self.project = project.id
             self._import(session, N_POOL)
@@ -293,6 +315,28 @@ class LabelingMachine(RuleBasedStateMachine):
                 change_annotation(session, self.project, changes, overlap, self.settings)
             except (InvalidProject, ProjectNotAccepting):
                 return
+
+    @rule()
+    def next_round_by_hand(self) -> None:
+        try:
+            with transaction(self.factory) as session:
+                begin_next_round(session, self.project, self.settings)
+        except (ProjectNotAccepting, RoundNotEndable, NoNewLabels, BudgetSpent):
+            return
+
+    @rule(change=CHANGE)
+    def change_settings(self, change: dict[str, Any]) -> None:
+        try:
+            with transaction(self.factory) as session:
+                change_project(session, self.project, change, self.settings)
+        except (ProjectNotAccepting, InvalidProject):
+            return
+
+    @rule()
+    def time_passes(self) -> None:
+        with transaction(self.factory) as session:
+            session.execute(text("UPDATE rounds SET labeling_at = labeling_at - interval '61 s'"))
+        jobs.sweep(self.factory, self.settings)
 
     @rule(change=st.sampled_from(["pause", "resume", "resume"]))
     def change_state(self, change: str) -> None:

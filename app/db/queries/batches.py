@@ -321,6 +321,17 @@ def withdraw_uncommitted(
     return _withdraw(session, conditions)
 
 
+def keep_as_reserve(session: Session, round_id: int) -> int:
+    """Let what is open of the round's batch go on as reserve, held or not; return how many."""
+    rows = session.execute(
+        update(BatchItem)
+        .where(BatchItem.round_id == round_id, IS_OPEN, BatchItem.source == BatchSource.BATCH)
+        .values(source=BatchSource.RESERVE)
+        .returning(BatchItem.id)
+    )
+    return len(rows.all())
+
+
 def withdraw_all_open(session: Session, project_id: int) -> int:
     """Withdraw every open item, whoever holds it; return how many."""
     return _withdraw(session, [BatchItem.project_id == project_id, IS_OPEN])

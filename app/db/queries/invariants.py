@@ -319,6 +319,32 @@ INVARIANTS = (
         WHERE (p.n_labeled, p.n_imported, p.n_skipped) IS DISTINCT FROM (l.n, l.n_imported, b.n)
         """,
     ),
+    Invariant(
+        "round_keeps_its_settings",
+        "A round stores the proxy, selection options and trigger that it is run with.",
+        """
+        SELECT r.project_id, format('round %s lacks some', r.number) FROM rounds r
+        WHERE NOT r.settings ?& array['proxy', 'selection', 'trigger']
+        """,
+    ),
+    Invariant(
+        "setting_history",
+        "The changes of a setting follow one another, from each value to the next, to the present.",
+        """
+        WITH changes AS (
+            SELECT e.project_id, e.id, e.facts->>'setting' AS setting,
+                   e.facts->'before' AS old, e.facts->'after' AS new,
+                   lag(e.facts->'after') OVER w AS before,
+                   lead(e.id) OVER w IS NULL AS is_last
+            FROM events e WHERE e.name = 'project.setting_changed'
+            WINDOW w AS (PARTITION BY e.project_id, e.facts->>'setting' ORDER BY e.id)
+        )
+        SELECT c.project_id, format('%s: %s -> %s in event %s', setting, old, new, c.id)
+        FROM changes c JOIN projects p ON p.id = c.project_id
+        WHERE old <> coalesce(before, old) OR old = new
+           OR (is_last AND to_jsonb(p)->setting <> new)
+        """,
+    ),
     _history("project", "projects", "id", ProjectState, "'draft'"),
     _history("round", "rounds", "number", RoundState, "old"),
     _history("job", "jobs", "id", JobState, "'queued'"),

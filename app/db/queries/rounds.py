@@ -1,12 +1,15 @@
 """Statements on rounds."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Double, cast, extract, func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import BatchItem, Item, Round
-from app.domain.states import LIVE_ROUND_STATES
+from app.db.tables import BatchItem, BatchSource, Item, Project, ResolvedLabel, Round
+from app.domain.learning_curve import Share
+from app.domain.states import LIVE_ROUND_STATES, BatchItemState, ProjectState, RoundState
+from app.domain.triggers import RoundProgress
 
 
 def live(session: Session, project_id: int) -> Round | None:
@@ -65,3 +68,73 @@ def ranked_page(
         .limit(limit)
     )
     return [(batch_item, item) for batch_item, item in rows]
+
+
+def progress(session: Session, project: Project, round_: Round) -> RoundProgress:
+    """Return how far the labeling of a published round is; time by the database's clock."""
+    n_labeled, n_open = session.execute(
+        select(
+            func.count().filter(BatchItem.state == BatchItemState.LABELED),
+            func.count().filter(BatchItem.state == BatchItemState.OPEN),
+        ).where(BatchItem.round_id == round_.id, BatchItem.source == BatchSource.BATCH)
+    ).one()
+    seconds = session.scalar(
+        select(extract("epoch", func.now() - Round.labeling_at)).where(Round.id == round_.id)
+    )
+    return RoundProgress(
+        n_labeled=n_labeled,
+        n_open=n_open,
+        n_new_labels=project.n_labeled + project.n_imported - (round_.n_labeled or 0),
+        seconds=float(seconds or 0),
+    )
+
+
+def projects_due_by_time(session: Session) -> list[int]:
+    """Return the running projects whose round has been labeled for as long as its trigger says."""
+    after = cast(Round.settings["trigger"]["retrain_after_seconds"].astext, Double)
+    return list(
+        session.scalars(
+            select(Round.project_id)
+            .join(Project, Project.id == Round.project_id)
+            .where(
+                Project.state == ProjectState.RUNNING,
+                Round.state == RoundState.LABELING,
+                Round.labeling_at + after * timedelta(seconds=1) <= func.now(),
+            )
+            .order_by(Round.project_id)
+        )
+    )
+
+
+def newest_with_predictions(session: Session, project_id: int, before: int) -> Round | None:
+    """Return the newest round below this number whose proxy's predictions are stored."""
+    return session.scalar(
+        select(Round)
+        .where(
+            Round.project_id == project_id,
+            Round.number < before,
+            Round.predictions_hash.is_not(None),
+        )
+        .order_by(Round.number.desc())
+        .limit(1)
+    )
+
+
+def control_shares(session: Session, project_id: int) -> dict[int, Share]:
+    """Return round id -> how many of its labeled control items its proxy had predicted right.
+
+    The proxy predicted them before it, or any other, was trained on them.
+    """
+    is_right = ResolvedLabel.class_index == BatchItem.suggestion_class
+    rows = session.execute(
+        select(BatchItem.round_id, func.count().filter(is_right), func.count())
+        .join(ResolvedLabel, ResolvedLabel.item_id == BatchItem.item_id)
+        .where(
+            BatchItem.project_id == project_id,
+            BatchItem.state == BatchItemState.LABELED,
+            BatchItem.is_control,
+            BatchItem.suggestion_class.is_not(None),
+        )
+        .group_by(BatchItem.round_id)
+    )
+    return {round_id: Share(n_right, n) for round_id, n_right, n in rows}

@@ -1,0 +1,155 @@
+"""Whether labeling more is worth it: advice from measurements, and the rule of an automatic stop.
+
+Source: Bloodgood and Vijay-Shanker, "A Method for Stopping Active Learning Based on Stabilizing
+Predictions and the Need for User-Adjustable Stopping" (CoNLL 2009): kappa of successive models'
+predictions on a fixed sample, at least 0.99 over three rounds. They average the three; here each
+must reach it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.domain.json_fields import check_number
+from app.domain.learning_curve import Gain
+
+STABLE_KAPPA = 0.99
+STABLE_ROUNDS = 3
+SMALL_GAIN = 0.005
+
+
+class Verdict(StrEnum):
+    """What is advised."""
+
+    CONTINUE = "continue"
+    CONSIDER_STOPPING = "consider_stopping"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When labeling ends by itself; every part that is set must hold. None set: never.
+
+    Attributes:
+        kappa: predictions are stable: kappa is at least this in each of the last `rounds` rounds.
+        rounds: how many.
+        gain: the next round's expected gain in accuracy, at the upper end of its interval, is
+            below this share.
+    """
+
+    kappa: float | None = None
+    rounds: int = STABLE_ROUNDS
+    gain: float | None = None
+
+    def __post_init__(self) -> None:
+        """JSON may hold anything.
+
+        Raises:
+            SettingError: a value is not allowed.
+        """
+        if self.kappa is not None:
+            check_number("kappa", self.kappa, 0, 1)
+        if self.gain is not None:
+            check_number("gain", self.gain, 0, 1)
+        check_number("rounds", self.rounds, 1, 100, whole=True)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether labeling may end by itself."""
+        return self.kappa is not None or self.gain is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values; `from_json` reads them back."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on.
+
+    Attributes:
+        kappas: of each round's predictions with those of the round before, oldest first; None
+            where it is not defined or was not measured.
+        gain: of the next batch; None where too little was measured.
+        n_next: items that the next batch would hold; 0 when the budget or the pool is spent.
+    """
+
+    kappas: Sequence[float | None]
+    gain: Gain | None
+    n_next: int
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A verdict and the sentences that say why."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def is_stable(kappas: Sequence[float | None], kappa: float, rounds: int) -> bool:
+    """Return whether the last `rounds` values are all at least `kappa`."""
+    last = kappas[-rounds:]
+    return len(last) == rounds and all(value is not None and value >= kappa for value in last)
+
+
+def should_stop(rule: StopRule, evidence: Evidence) -> bool:
+    """Return whether the rule ends labeling now."""
+    if not rule.is_set:
+        return False
+    if rule.kappa is not None and not is_stable(evidence.kappas, rule.kappa, rule.rounds):
+        return False
+    return rule.gain is None or (evidence.gain is not None and evidence.gain.high < rule.gain)
+
+
+def advise(rule: StopRule, evidence: Evidence) -> Advice:
+    """Return advice; what the rule leaves open is judged by the usual values of this module.
+
+    Stable predictions and a small gain together say stop, one of them alone says to consider it.
+    """
+    if evidence.n_next == 0:
+        spent = "The total budget is spent or no item is left to select; nothing more is labeled."
+        return Advice(Verdict.STOP, (spent,))
+    kappa = STABLE_KAPPA if rule.kappa is None else rule.kappa
+    small = SMALL_GAIN if rule.gain is None else rule.gain
+    stable = is_stable(evidence.kappas, kappa, rule.rounds)
+    is_small = evidence.gain is not None and evidence.gain.high < small
+    verdicts = (Verdict.CONTINUE, Verdict.CONSIDER_STOPPING, Verdict.STOP)
+    return Advice(
+        verdicts[stable + is_small],
+        (
+            _about_stability(evidence.kappas, kappa, rule.rounds, stable=stable),
+            _about_gain(evidence.gain, small, is_small=is_small),
+        ),
+    )
+
+
+def _about_stability(
+    kappas: Sequence[float | None], kappa: float, rounds: int, *, stable: bool
+) -> str:
+    last = [value for value in kappas[-rounds:] if value is not None]
+    if not last:
+        return "Stability of predictions is not known: it takes two rounds with a trained proxy."
+    shown = ", ".join(f"{value:.3f}" for value in last)
+    if stable:
+        return f"Predictions are stable: kappa of the last {rounds} rounds is {shown} (>= {kappa})."
+    return (
+        f"Predictions still change: kappa of the last rounds is {shown}; they are stable when "
+        f"{rounds} rounds in a row reach {kappa}."
+    )
+
+
+def _about_gain(gain: Gain | None, small: float, *, is_small: bool) -> str:
+    if gain is None:
+        return (
+            "The gain of the next round is not known: not enough rounds with a measured accuracy "
+            "by the present proxy. Three with different numbers of labels are needed, and an "
+            "evaluation split or a control arm to measure on."
+        )
+    compared = "below" if is_small else "not surely below"
+    return (
+        f"{gain.n_to - gain.n_from} more labels are expected to raise the proxy's accuracy by "
+        f"{gain.expected:.2%} (95% interval {gain.low:.2%} to {gain.high:.2%}), {compared} "
+        f"{small:.2%}."
+    )

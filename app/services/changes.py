@@ -1,0 +1,98 @@
+"""Changing a project's settings: for the next round, one event each, with before and after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import events, jobs, projects
+from app.db.tables import Project
+from app.domain.errors import InvalidProject, ProjectNotAccepting
+from app.domain.states import ProjectState
+from app.services.leasing import release_expired
+from app.services.projects import ModelChoice, ProjectIn, check_initial_budget, checked_settings
+from app.services.rounds import advance, budget_state, check_brought_features
+
+MERGED = ("selection", "trigger", "stop_when")  # given keys replace stored ones, others stay
+BUDGETS = ("initial_budget", "round_budget", "total_budget", "reserve")
+CHANGEABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
+
+
+def change_project(
+    session: Session, project_id: int, changes: Mapping[str, Any], settings: Settings
+) -> Project:
+    """Change settings of a project and return it.
+
+    Strategy, selection options, proxy, trigger and round budget count from the next round on; the
+    round at work keeps those that it was created with. Reserve, total budget, target and
+    `stop_when` are read when they are needed.
+
+    Args:
+        session: in a transaction that the caller commits.
+        project_id: of the project.
+        changes: new values by name of a setting: ModelChoice for proxy and target; of selection,
+            trigger and stop_when the keys to change.
+        settings: of this machine.
+
+    Raises:
+        InvalidProject: the settings contradict each other, or less than what is spent.
+        ProjectNotAccepting: the project's state does not allow the change.
+        ProjectNotStartable: it now uses brought features that are not there.
+    """
+    project = projects.lock(session, project_id)
+    _check_state(session, project, set(changes))
+    release_expired(session, project, settings)
+    checked = checked_settings(_as_handed_in(project, changes))
+    new = {name: checked.get(name, value) for name, value in changes.items()}
+    _check_budgets(session, project, new)
+    for name, value in new.items():
+        before = getattr(project, name)
+        if value != before:
+            facts = {"setting": name, "before": before, "after": value}
+            events.append(session, project.id, "project.setting_changed", facts)
+            setattr(project, name, value)
+    if "selection" in new and project.state != ProjectState.DRAFT:
+        check_brought_features(project)
+    advance(session, project, settings.job_max_attempts)
+    return project
+
+
+def _check_state(session: Session, project: Project, names: set[str]) -> None:
+    if project.state in CHANGEABLE_STATES:
+        if "initial_budget" in names and project.state != ProjectState.DRAFT:
+            raise ProjectNotAccepting(
+                f"Project {project.id} has started, so round 0 has its budget; change round_budget."
+            )
+        return
+    if project.state != ProjectState.TRAINING_TARGET or names != {"target"}:
+        raise ProjectNotAccepting(
+            f"Project {project.id} is {project.state}: labeling has ended, and its settings stay. "
+            "Only a target whose training has failed can be changed, to retry it."
+        )
+    if any(job.coreset_id is None for job in jobs.live_of_project(session, project.id)):
+        raise ProjectNotAccepting(
+            f"The target of project {project.id} is being trained; it can be changed if that fails."
+        )
+
+
+def _as_handed_in(project: Project, changes: Mapping[str, Any]) -> ProjectIn:
+    """Return the settings as if they were handed in to create the project."""
+    models = {name: ModelChoice(**getattr(project, name)) for name in ("proxy", "target")}
+    merged = {name: {**getattr(project, name), **changes.get(name, {})} for name in MERGED}
+    kept = ("name", "modality", "classes", "strategy", "labels_per_item", "seed", *BUDGETS)
+    stored = {name: getattr(project, name) for name in kept}
+    return ProjectIn(**{**stored, **models, **changes, **merged})
+
+
+def _check_budgets(session: Session, project: Project, new: Mapping[str, Any]) -> None:
+    total = new.get("total_budget", project.total_budget)
+    if project.state == ProjectState.DRAFT:
+        check_initial_budget(new.get("initial_budget", project.initial_budget), total)
+    budget = budget_state(session, project)
+    spent = budget.labeled + budget.committed + budget.open_batch
+    if total < min(spent, project.total_budget):
+        raise InvalidProject(
+            f"total_budget {total} is less than what is labeled or handed out already: {spent} "
+            f"items. Make it at least {spent}; to stop now, finish the project."
+        )
