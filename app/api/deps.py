@@ -65,6 +65,19 @@ def get_admin(caller: CallerDep) -> Caller:
 AdminDep = Annotated[Caller, Depends(get_admin)]
 
 
+def get_service_admin(admin: AdminDep) -> Caller:
+    """Return the caller if it is an admin of the whole service, not of one project."""
+    if admin.project_id is not None:
+        raise NotAllowed(
+            f"This needs an admin's token for every project; yours reaches project "
+            f"{admin.project_id} alone."
+        )
+    return admin
+
+
+ServiceAdminDep = Annotated[Caller, Depends(get_service_admin)]
+
+
 def get_project_id(project: int, caller: CallerDep) -> int:
     """Return the path's project id if the caller's token reaches that project."""
     if caller.project_id not in (None, project):

@@ -12,6 +12,7 @@ from app.api.deps import (
     CallerDep,
     ProjectDep,
     ProjectIdDep,
+    ServiceAdminDep,
     SessionDep,
     SettingsDep,
     StoreDep,
@@ -54,7 +55,7 @@ def render(session: Session, project: Project) -> ProjectOut:
 
 
 @router.post("", status_code=201, summary="Create a project", responses=problems(403, 409))
-def create(body: ProjectCreate, session: SessionDep, _admin: AdminDep) -> ProjectOut:
+def create(body: ProjectCreate, session: SessionDep, _admin: ServiceAdminDep) -> ProjectOut:
     """Create a draft; then import items and start it. The whole recipes are stored with it."""
     proxy = body.proxy or ModelSpec(model=DEFAULT_PROXY[body.modality])
     target = body.target or ModelSpec(model=DEFAULT_TARGET[body.modality])

@@ -1,8 +1,8 @@
-"""Routes of tokens, for admins."""
+"""Routes of tokens, for admins of the whole service: a token made here may reach any project."""
 
 from fastapi import APIRouter
 
-from app.api.deps import AdminDep, SessionDep
+from app.api.deps import ServiceAdminDep, SessionDep
 from app.db.queries import tokens as queries
 from app.db.tables import Token
 from app.schemas.common import problems
@@ -17,7 +17,7 @@ def _render(token: Token, name: str) -> dict[str, object]:
 
 
 @router.post("", status_code=201, summary="Create a token", responses=problems(403))
-def create(body: TokenCreate, session: SessionDep, _admin: AdminDep) -> TokenCreated:
+def create(body: TokenCreate, session: SessionDep, _admin: ServiceAdminDep) -> TokenCreated:
     """Create a token; it is shown once, only its hash is stored."""
     clear, token = create_token(
         session,
@@ -31,12 +31,12 @@ def create(body: TokenCreate, session: SessionDep, _admin: AdminDep) -> TokenCre
 
 
 @router.get("", summary="List tokens", responses=problems(403))
-def list_tokens(session: SessionDep, _admin: AdminDep) -> list[TokenOut]:
+def list_tokens(session: SessionDep, _admin: ServiceAdminDep) -> list[TokenOut]:
     """Return every token without its secret."""
     return [TokenOut.model_validate(_render(t, name)) for t, name in queries.list_all(session)]
 
 
 @router.delete("/{token}", status_code=204, summary="Revoke a token", responses=problems(403, 404))
-def revoke(token: int, session: SessionDep, _admin: AdminDep) -> None:
+def revoke(token: int, session: SessionDep, _admin: ServiceAdminDep) -> None:
     """Revoke a token; its holder is refused from now on."""
     revoke_token(session, token)

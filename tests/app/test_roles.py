@@ -1,0 +1,171 @@
+"""Who may do what: every route of the application stands in one table, and keeps to it."""
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from fastapi.testclient import TestClient
+
+from app.client import Client
+from app.db.tables import Role
+from app.main import PREFIX
+
+MakeClient = Callable[..., Client]
+Route = tuple[str, str]
+
+
+class Needs(StrEnum):
+    """The least token that a route answers; PROJECT: one that reaches the project of the path."""
+
+    NOTHING = "nothing"
+    TOKEN = "token"  # noqa: S105 - no secret
+    PROJECT_TOKEN = "project_token"  # noqa: S105 - no secret
+    PROJECT_ADMIN = "project_admin"
+    SERVICE_ADMIN = "service_admin"
+
+    @property
+    def role(self) -> Role:
+        return Role.ADMIN if self in ADMINS else Role.ANNOTATOR
+
+
+ADMINS = (Needs.PROJECT_ADMIN, Needs.SERVICE_ADMIN)
+OF_A_PROJECT = (Needs.PROJECT_TOKEN, Needs.PROJECT_ADMIN)
+
+REQUIRED: dict[Needs, list[str]] = {
+    Needs.NOTHING: ["GET /health/live", "GET /health/ready"],
+    Needs.TOKEN: ["GET /projects", "GET /openapi.json", "GET /docs"],
+    Needs.SERVICE_ADMIN: [
+        "POST /projects",
+        "GET /tokens",
+        "POST /tokens",
+        "DELETE /tokens/{token}",
+    ],
+    Needs.PROJECT_ADMIN: [
+        "POST /projects/{project}/start",
+        "POST /projects/{project}/pause",
+        "POST /projects/{project}/resume",
+        "POST /projects/{project}/finish",
+        "POST /projects/{project}/cancel",
+        "PUT /projects/{project}/features",
+        "GET /projects/{project}/events",
+        "POST /projects/{project}/items",
+        "POST /projects/{project}/items/upload",
+        "GET /projects/{project}/labels",
+        "GET /projects/{project}/annotators",
+        "POST /projects/{project}/rounds/{number}/retry",
+        "POST /projects/{project}/jobs/{job}/retry",
+        "POST /projects/{project}/coresets",
+        "GET /projects/{project}/coresets/{coreset}/items",
+    ],
+    Needs.PROJECT_TOKEN: [
+        "GET /projects/{project}",
+        "GET /projects/{project}/items",
+        "GET /projects/{project}/items/{item}",
+        "GET /projects/{project}/items/{item}/image",
+        "GET /projects/{project}/next-batch",
+        "POST /projects/{project}/leases/renew",
+        "POST /projects/{project}/leases/release",
+        "POST /projects/{project}/labels",
+        "POST /projects/{project}/labels/withdraw",
+        "POST /projects/{project}/skips",
+        "GET /projects/{project}/rounds",
+        "GET /projects/{project}/rounds/{number}",
+        "GET /projects/{project}/rounds/{number}/items",
+        "GET /projects/{project}/learning-curve",
+        "GET /projects/{project}/jobs",
+        "GET /projects/{project}/jobs/{job}",
+        "GET /projects/{project}/models",
+        "GET /projects/{project}/models/{model}",
+        "GET /projects/{project}/models/{model}/weights",
+        "GET /projects/{project}/coresets",
+        "GET /projects/{project}/coresets/{coreset}",
+    ],
+}
+TABLE: dict[Route, Needs] = {
+    (line.split()[0], PREFIX + line.split()[1]): needs
+    for needs, lines in REQUIRED.items()
+    for line in lines
+}
+
+
+def routes_of(app: FastAPI) -> Iterator[Route]:
+    """Yield (method, path) of every route, those that OpenAPI leaves out too."""
+    for route in iter_route_contexts(app.routes):
+        for method in sorted(route.methods or {"?"}):
+            yield method, str(route.path)
+
+
+def url(path: str, project: int) -> str:
+    """Return the path with the project, and a number that nothing else has."""
+    filled = path.replace("{project}", str(project))
+    for name in ("item", "number", "job", "model", "coreset", "token"):
+        filled = filled.replace(f"{{{name}}}", "999999")
+    assert "{" not in filled
+    return filled
+
+
+@pytest.fixture
+def ask(http: TestClient, text_project: int) -> Callable[..., tuple[int, str]]:
+    """Returns (status, detail) of a route asked with a client's token, or with none."""
+
+    def ask_one(route: Route, client: Client | None = None) -> tuple[int, str]:
+        headers = client._headers if client else {}  # noqa: SLF001
+        answer = http.request(route[0], url(route[1], text_project), headers=headers)
+        is_problem = answer.headers["content-type"] == "application/problem+json"
+        return answer.status_code, answer.json()["detail"] if is_problem else ""
+
+    return ask_one
+
+
+def test_every_route_stands_in_the_table(http: TestClient) -> None:
+    assert isinstance(http.app, FastAPI)
+    assert sorted(routes_of(http.app)) == sorted(TABLE), "say in REQUIRED who may use the route"
+
+
+def test_no_token_reaches_nothing_but_health(ask: Callable[..., tuple[int, str]]) -> None:
+    for route, needs in TABLE.items():
+        assert ask(route)[0] == (200 if needs is Needs.NOTHING else 401), route
+
+
+def test_token_of_a_foreign_project_reaches_no_other(
+    ask: Callable[..., tuple[int, str]], admin: Client, make_client: MakeClient, text_project: int
+) -> None:
+    other = admin.create_project(
+        name="other",
+        modality="text",
+        classes=["a", "b"],
+        initial_budget=1,
+        round_budget=1,
+        total_budget=1,
+    )["id"]
+    foreign = {role: make_client(f"foreign {role}", role, project_id=other) for role in Role}
+    for route, needs in TABLE.items():
+        status, detail = ask(route, foreign[needs.role])
+        if needs in OF_A_PROJECT:
+            assert (status, detail.split(".")[0]) == (404, f"There is no project {text_project}")
+        elif needs is Needs.SERVICE_ADMIN:
+            assert status == 403, route
+    listed = foreign[Role.ADMIN].request("GET", "/projects").json()["projects"]
+    assert [project["id"] for project in listed] == [other]
+
+
+def test_an_annotators_token_does_no_admins_work(
+    ask: Callable[..., tuple[int, str]], make_client: MakeClient
+) -> None:
+    ada = make_client("ada")
+    for route, needs in TABLE.items():
+        is_refused = ask(route, ada)[0] == 403
+        assert is_refused == (needs in ADMINS), route
+
+
+def test_the_least_token_of_the_table_is_enough(
+    ask: Callable[..., tuple[int, str]], make_client: MakeClient, text_project: int
+) -> None:
+    for route, needs in TABLE.items():
+        project = text_project if needs in OF_A_PROJECT else None
+        least = make_client(f"least {needs}", needs.role, project_id=project)
+        status, detail = ask(route, least)
+        assert status not in (401, 403), route
+        assert not detail.startswith("There is no project"), route
