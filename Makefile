@@ -1,10 +1,11 @@
 # make demo: the whole loop on real images. make up: the service for use. make test: the tests;
 # make test-slow: those that take minutes, whole systems and the largest networks.
+# make test-faults: parts of a running service are killed, cut off, filled up; FAULT_RUNS=40 of each.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow up lint clean
+.PHONY: demo test test-slow test-faults up lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/svp demo
@@ -16,7 +17,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "slow and not faults" $(PYTEST_ARGS)
+
+test-faults: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """The application: created from settings, never at import."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,11 +35,15 @@ from app.db.migrate import check_current
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
-from app.schemas.common import Problem
+from app.schemas.common import Problem, problems
 from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
 
 PREFIX = "/api/v1"
+# Requests that may use the database at once; fewer than the 40 threads that serve them. A request
+# that holds its project's lock needs a thread once more, to render its answer before it commits:
+# were all threads with requests that wait for that lock, none would ever go on.
+ADMITTED = 8
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -89,6 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     check_current(engine)
     app.state.session_factory = make_session_factory(engine, make_publisher(settings))
     app.state.store = ArtifactStore(settings.artifact_store_url)
+    app.state.admission = asyncio.Semaphore(ADMITTED)
     stop = threading.Event()
     sweeper = threading.Thread(
         target=_sweep_until, args=(stop, app.state.session_factory, settings), name="sweeper"
@@ -114,9 +120,19 @@ def _sweep_until(stop: threading.Event, factory: sessionmaker[Session], settings
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI schema, with the problem that all error responses refer to."""
+    """Return the OpenAPI schema, with the problem that all error responses refer to.
+
+    What any route may answer is added here: 503 while the database is away, and for a body 400
+    (unreadable) and 413 (too large).
+    """
     schema = app.openapi()
     schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+    for operation in (o for methods in schema["paths"].values() for o in methods.values()):
+        common = [503] if "security" in operation else []
+        if "requestBody" in operation:
+            common += [400, 413]
+        for status in common:
+            operation["responses"].setdefault(str(status), problems(status)[status])
     return schema
 
 

@@ -1,11 +1,15 @@
-"""What routes depend on: a transaction, settings, the store, and who calls."""
+"""What routes depend on: a transaction, settings, the store, and who calls.
 
-from collections.abc import Iterator
-from typing import Annotated
+What only looks at the request is `async`: FastAPI would take a thread for each plain function.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from app.config import Settings
 from app.db.queries import projects
@@ -15,22 +19,39 @@ from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
 from app.services.tokens import Caller, acting_annotator, authenticate
 from app.storage.artifacts import ArtifactStore
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 bearer = HTTPBearer(auto_error=False, description="A token from `svp token create`.")
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     """Return the application's settings."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_session(request: Request) -> Iterator[Session]:
+async def admitted(request: Request) -> AsyncIterator[None]:
+    """Wait for one of the places of requests that use the database (app.main.ADMITTED)."""
+    async with request.app.state.admission:
+        yield
+
+
+def get_session(
+    request: Request, _place: Annotated[None, Depends(admitted, scope="function")]
+) -> Iterator[Session]:
     """Yield the request's one transaction; it commits before the answer is sent."""
     with transaction(request.app.state.session_factory) as session:
         yield session
 
 
-def get_store(request: Request) -> ArtifactStore:
+async def in_thread(request: Request, use: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:
+    """Run a function that opens transactions of its own in a thread, in one of the places."""
+    async with request.app.state.admission:
+        return await run_in_threadpool(use, *args, **kw)
+
+
+async def get_store(request: Request) -> ArtifactStore:
     """Return the artifact store."""
     store: ArtifactStore = request.app.state.store
     return store
@@ -44,18 +65,22 @@ StoreDep = Annotated[ArtifactStore, Depends(get_store)]
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
-def get_caller(request: Request, credentials: Credentials) -> Caller:
+async def get_caller(request: Request, credentials: Credentials) -> Caller:
     """Return who calls, in a transaction of its own."""
     if credentials is None:
         raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
-    with transaction(request.app.state.session_factory) as session:
-        return authenticate(session, credentials.credentials)
+
+    def read() -> Caller:
+        with transaction(request.app.state.session_factory) as session:
+            return authenticate(session, credentials.credentials)
+
+    return await in_thread(request, read)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-def get_admin(caller: CallerDep) -> Caller:
+async def get_admin(caller: CallerDep) -> Caller:
     """Return the caller if it is an admin."""
     if caller.role is not Role.ADMIN:
         raise NotAllowed("This needs the token of an admin; yours is an annotator's.")
@@ -65,7 +90,7 @@ def get_admin(caller: CallerDep) -> Caller:
 AdminDep = Annotated[Caller, Depends(get_admin)]
 
 
-def get_service_admin(admin: AdminDep) -> Caller:
+async def get_service_admin(admin: AdminDep) -> Caller:
     """Return the caller if it is an admin of the whole service, not of one project."""
     if admin.project_id is not None:
         raise NotAllowed(
@@ -78,7 +103,7 @@ def get_service_admin(admin: AdminDep) -> Caller:
 ServiceAdminDep = Annotated[Caller, Depends(get_service_admin)]
 
 
-def get_project_id(project: int, caller: CallerDep) -> int:
+async def get_project_id(project: int, caller: CallerDep) -> int:
     """Return the path's project id if the caller's token reaches that project."""
     if caller.project_id not in (None, project):
         raise NotFound("project", project)
@@ -101,11 +126,13 @@ AnnotatorQuery = Annotated[
 ]
 
 
-def get_annotator_id(
+async def get_annotator_id(
     session: SessionDep, caller: CallerDep, annotator: AnnotatorQuery = None
 ) -> int:
     """Return the id of the annotator that the request acts for."""
-    return acting_annotator(session, caller, annotator)
+    if annotator is None:
+        return caller.annotator_id
+    return await run_in_threadpool(acting_annotator, session, caller, annotator)
 
 
 AnnotatorIdDep = Annotated[int, Depends(get_annotator_id)]

@@ -6,6 +6,8 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from structlog.contextvars import get_contextvars
 
@@ -53,11 +55,16 @@ TITLES = {
     507: "Storage full",
 }
 CODES = {
+    400: "body_invalid",
     404: "path_not_found",
     405: "method_not_allowed",
     413: "body_too_large",
     415: "media_type_unsupported",
 }
+# SQLSTATE of values that no column holds: a number too large, a NUL character (found by the driver,
+# without a state), characters that are not UTF-8, an instant out of range.
+UNSTORABLE = frozenset({"22003", "22008", "22021", "22P05", None})
+RETRY_AFTER_SECONDS = 5
 TAKEN = ("application/json", "application/x-ndjson", "multipart/form-data")
 DETAILS = {
     404: "There is no such path; /api/v1/openapi.json lists all that exist.",
@@ -86,6 +93,9 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DataError, _unstorable_value)
+    for absence in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(absence, _database_away)
     app.add_exception_handler(Exception, _unexpected_error)
 
 
@@ -116,6 +126,26 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers) if error.headers else None
     detail = DETAILS.get(error.status_code, str(error.detail))
     return problem(error.status_code, code, detail, headers)
+
+
+def _unstorable_value(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DataError)  # noqa: S101 - registered for it
+    if getattr(error.orig, "sqlstate", None) not in UNSTORABLE:
+        return _unexpected_error(request, error)
+    detail = f"A value cannot be stored: {error.orig}. Correct it and send the request again."
+    return problem(422, "request_invalid", detail)
+
+
+def _database_away(request: Request, error: Exception) -> JSONResponse:
+    structlog.get_logger().warning(
+        "request.database_away", path=request.url.path, reason=str(error).splitlines()[0]
+    )
+    detail = (
+        "The database does not answer. Send the request again; what it did before is kept or "
+        "undone as a whole, so repeating is safe."
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return problem(503, "database_not_usable", detail, headers)
 
 
 def _unexpected_error(request: Request, error: Exception) -> JSONResponse:

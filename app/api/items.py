@@ -1,12 +1,12 @@
 """Routes of items: streaming import, upload, list, images."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.api.deps import (
@@ -17,6 +17,7 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
     StoreDep,
+    in_thread,
 )
 from app.api.ndjson import read_lines
 from app.db.queries import items as queries
@@ -87,23 +88,37 @@ async def import_lines(
         raise HTTPException(
             415, "Send Content-Type: application/x-ndjson, or image files to /items/upload."
         )
-    counts = ImportCounts()
+    counts, unread = ImportCounts(), ImportCounts()
 
     def import_chunk(chunk: list[tuple[int, ItemIn]]) -> None:
         with transaction(request.app.state.session_factory) as session:
             import_items(session, store, settings, project, chunk, counts)
 
     is_gzip = "gzip" in request.headers.get("content-encoding", "")
-    chunk: list[tuple[int, ItemIn]] = []
-    async for number, item in _parsed(
-        read_lines(request.stream(), settings, is_gzip=is_gzip), counts
-    ):
-        chunk.append((number, item))
-        if len(chunk) == CHUNK_LINES:
-            await run_in_threadpool(import_chunk, chunk)
-            chunk = []
-    await run_in_threadpool(import_chunk, chunk)
+    lines = _parsed(read_lines(request.stream(), settings, is_gzip=is_gzip), unread)
+    storing = asyncio.create_task(in_thread(request, import_chunk, []))
+    try:
+        # A chunk is stored while the next one is read.
+        async for chunk in _chunks(lines):
+            await storing
+            storing = asyncio.create_task(in_thread(request, import_chunk, chunk))
+    finally:
+        await storing
+    counts.add(unread)
     return ImportResult.model_validate(counts)
+
+
+async def _chunks(
+    lines: AsyncIterator[tuple[int, ItemIn]],
+) -> AsyncIterator[list[tuple[int, ItemIn]]]:
+    chunk: list[tuple[int, ItemIn]] = []
+    async for line in lines:
+        chunk.append(line)
+        if len(chunk) == CHUNK_LINES:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 async def _parsed(
@@ -115,14 +130,9 @@ async def _parsed(
             counts.refuse(number, None, line.item_code, line.detail)
             continue
         try:
-            parsed = ItemLine.model_validate_json(line.decode())
-        except UnicodeDecodeError:
-            detail = "The line is not UTF-8; convert the file to UTF-8."
-            counts.refuse(number, None, "line_not_utf8", detail)
+            parsed = ItemLine.model_validate_json(line)
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join(str(part) for part in fault["loc"]) or "line"
-            counts.refuse(number, None, "line_invalid", f"{place}: {fault['msg']}.")
+            counts.refuse(number, None, *_why_refused(line, error))
         else:
             yield (
                 number,
@@ -134,6 +144,17 @@ async def _parsed(
                     image_uri=parsed.image_uri,
                 ),
             )
+
+
+def _why_refused(line: bytes, error: ValidationError) -> tuple[str, str]:
+    """Return (code, detail) of a line that is no item."""
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "line_not_utf8", "The line is not UTF-8; convert the file to UTF-8."
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "line"
+    return "line_invalid", f"{place}: {fault['msg']}."
 
 
 @router.post("/upload", summary="Upload image files", responses=problems(403, 404, 409, 413, 507))

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
 from app.api.deps import (
     AdminDep,
@@ -16,6 +15,7 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
     StoreDep,
+    in_thread,
 )
 from app.api.spool import spooled
 from app.db.queries import events, projects, rounds
@@ -180,7 +180,7 @@ async def bring_features(
         return brought
 
     async with spooled(request.stream(), settings.uploads_folder) as path:
-        return FeaturesOut.model_validate(await run_in_threadpool(store_file, path))
+        return FeaturesOut.model_validate(await in_thread(request, store_file, path))
 
 
 @router.get("/{project}/events", summary="List events", responses=problems(403, 404))

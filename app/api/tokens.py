@@ -16,7 +16,7 @@ def _render(token: Token, name: str) -> dict[str, object]:
     return {"name": name, **{c: getattr(token, c) for c in TokenOut.model_fields if c != "name"}}
 
 
-@router.post("", status_code=201, summary="Create a token", responses=problems(403))
+@router.post("", status_code=201, summary="Create a token", responses=problems(403, 404))
 def create(body: TokenCreate, session: SessionDep, _admin: ServiceAdminDep) -> TokenCreated:
     """Create a token; it is shown once, only its hash is stored."""
     clear, token = create_token(

@@ -6,11 +6,11 @@ listed. What the labels of an item give is decided in app.services.resolving.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
-from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -81,6 +81,8 @@ class Answers:
         resolved: resolved labels, by item.
         gold: of these items, those that the annotator was handed as gold, with the answer.
         adjudicators: ids of those who may decide where labels do not agree.
+        now: the transaction's instant by the database's clock; as a value, so that one statement
+            updates all items of a request (with the expression now() each takes its own).
     """
 
     session: Session
@@ -94,6 +96,7 @@ class Answers:
     resolved: dict[int, ResolvedLabel]
     gold: dict[int, tuple[GoldAnswer, GoldItem]]
     adjudicators: frozenset[int]
+    now: datetime
 
     @property
     def is_adjudicator(self) -> bool:
@@ -224,15 +227,16 @@ def read_answers(
         resolved=labels.resolved_of_items(session, item_ids),
         gold=gold.answers_of(session, annotator_id, item_ids),
         adjudicators=adjudicators - set(paused),
+        now=labels.now(session),
     )
 
 
-def set_item_state(batch_item: BatchItem, new: BatchItemState) -> None:
-    """Set the batch item's state.
+def set_item_state(batch_item: BatchItem, new: BatchItemState, now: datetime) -> None:
+    """Set the batch item's state, at this instant.
 
     Raises:
         TransitionNotAllowed: the table does not allow it.
     """
     check_transition(f"Item {batch_item.item_id}", BatchItemState(batch_item.state), new)
     batch_item.state = new
-    batch_item.resolved_at = None if new is BatchItemState.OPEN else func.now()
+    batch_item.resolved_at = None if new is BatchItemState.OPEN else now

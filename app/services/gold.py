@@ -14,7 +14,8 @@ from app.config import Settings
 from app.db.queries import annotators, batches, events, items, labels, projects
 from app.db.queries import gold as queries
 from app.db.queries.gold import GoldScore
-from app.db.tables import GoldItem, Item, Project, ResolvedLabel, Split
+from app.db.queries.items import KnownItem
+from app.db.tables import GoldItem, Project, ResolvedLabel, Split
 from app.domain.annotation import GoldAction, annotation_from_json
 from app.domain.states import ProjectState
 from app.services import requeueing
@@ -165,7 +166,7 @@ def pause(
     after_freeing(session, project, settings)
 
 
-def _known_item(project: Project, external_id: str, found: Mapping[str, Item]) -> Item:
+def _known_item(project: Project, external_id: str, found: Mapping[str, KnownItem]) -> KnownItem:
     item = found.get(external_id)
     if item is None or item.split != Split.POOL:
         raise Refused("unknown_item", f"Project {project.id} has no pool item {external_id!r}.")
@@ -173,7 +174,7 @@ def _known_item(project: Project, external_id: str, found: Mapping[str, Item]) -
 
 
 def _class_of(
-    project: Project, item: Item, class_name: str | None, resolved: Mapping[int, ResolvedLabel]
+    project: Project, item: KnownItem, class_name: str | None, resolved: Mapping[int, ResolvedLabel]
 ) -> int:
     if item.id not in resolved:
         raise Refused(

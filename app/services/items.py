@@ -1,10 +1,11 @@
 """Importing items: each line checked, known ones left alone, dense indices under the lock."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -20,6 +21,8 @@ from app.storage.artifacts import ArtifactStore
 
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
+MAX_ERRORS = 1000
+Fingerprint = tuple[object, ...]  # what must be equal for an item to be the same
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,15 @@ class ImportCounts:
     def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
         """Count a refused line; the first 1,000 are kept with their reasons."""
         self.n_failed += 1
-        if len(self.errors) < 1000:
+        if len(self.errors) < MAX_ERRORS:
             self.errors.append(RefusedLine(line, external_id, code, detail))
+
+    def add(self, other: "ImportCounts") -> None:
+        """Add what another part of the same import did."""
+        self.n_created += other.n_created
+        self.n_known += other.n_known
+        self.n_failed += other.n_failed
+        self.errors = sorted(self.errors + other.errors, key=lambda fault: fault.line)[:MAX_ERRORS]
 
 
 def import_items(
@@ -86,15 +96,14 @@ def import_items(
     project = projects.lock(session, project_id)
     if project.state not in IMPORTABLE_STATES:
         raise ProjectNotAccepting(f"Project {project_id} is {project.state} and takes no items.")
-    rows = _new_rows(session, project, prepared, counts)
-    first_pool_index = project.n_pool - sum(row["split"] == Split.POOL for row in rows)
-    session.flush()
-    queries.copy_in(session, rows)
-    n_labeled = sum(row["split"] == Split.POOL and row["class_index"] is not None for row in rows)
-    if n_labeled:
-        project.label_version += 1
-        queries.resolve_imported(session, project_id, first_pool_index, project.label_version)
-        project.n_imported += n_labeled
+    try:
+        done = _store_new(session, project, prepared, {})
+    except UniqueViolation:  # most imports hold only new items, and need not look
+        external_ids = [row["external_id"] for _, row in prepared]
+        stored = queries.known_by_external_id(session, project_id, external_ids)
+        known = {key: _fingerprint(vars(item)) for key, item in stored.items()}
+        done = _store_new(session, project, prepared, known)
+    counts.add(done)
     # A project whose pool was used up waits without a round; new items let it go on.
     advance(session, project, settings.job_max_attempts)
 
@@ -141,7 +150,7 @@ def _prepare(
         )
     return {
         "project_id": project.id,
-        "split": item.split,
+        "split": item.split.value,  # a plain str: the driver renders enums in Python
         "external_id": item.external_id,
         "class_index": class_index,
         **content,
@@ -194,10 +203,12 @@ def _content(
 
 
 def _check_text(text: str, settings: Settings) -> None:
-    if not text.strip():
+    if not text or text.isspace():
         raise ItemInvalid("text_empty", "The text is empty; leave such items out.")
     if "\x00" in text:
         raise ItemInvalid("text_invalid", "The text holds a NUL character; remove it.")
+    if 4 * len(text) <= settings.max_text_bytes:  # a character has at most 4 bytes
+        return
     size_bytes = len(text.encode())
     if size_bytes > settings.max_text_bytes:
         raise ItemInvalid(
@@ -207,26 +218,30 @@ def _check_text(text: str, settings: Settings) -> None:
         )
 
 
-def _new_rows(
+def _store_new(
     session: Session,
     project: Project,
-    prepared: Iterable[tuple[int, dict[str, Any]]],
-    counts: ImportCounts,
-) -> list[dict[str, Any]]:
-    """Return the rows that are new, with their indices; count the known and the conflicting."""
-    prepared = list(prepared)
-    stored = queries.known_by_external_id(
-        session, project.id, [row["external_id"] for _, row in prepared]
-    )
-    known = {key: _fingerprint(vars(item)) for key, item in stored.items()}
-    rows = []
+    prepared: Sequence[tuple[int, dict[str, Any]]],
+    known: dict[str, Fingerprint],
+) -> ImportCounts:
+    """Store the items that are not known, with their indices and labels; return what was done.
+
+    Raises:
+        UniqueViolation: one is stored that `known` does not hold; nothing was changed.
+    """
+    counts = ImportCounts()
+    next_index = {Split.POOL: project.n_pool, Split.EVALUATION: project.n_evaluation}
+    known, rows = dict(known), []
     for line, row in prepared:
-        external_id = row["external_id"]
+        external_id, fingerprint = row["external_id"], _fingerprint(row)
         if external_id not in known:
-            known[external_id] = _fingerprint(row)
-            rows.append({**row, "index": _next_index(project, row["split"])})
+            known[external_id] = fingerprint
+            split = row["split"]
+            row["index"] = next_index[split]
+            next_index[split] += 1
+            rows.append(row)
             counts.n_created += 1
-        elif known[external_id] == _fingerprint(row):
+        elif known[external_id] == fingerprint:
             counts.n_known += 1
         else:
             counts.refuse(
@@ -236,16 +251,17 @@ def _new_rows(
                 "This external_id is taken by an item with other content, split or class; "
                 "give the new item another one.",
             )
-    return rows
+    with session.begin_nested():
+        queries.copy_in(session, rows)
+    first_pool_index = project.n_pool
+    project.n_pool, project.n_evaluation = next_index[Split.POOL], next_index[Split.EVALUATION]
+    n_labeled = sum(row["split"] == Split.POOL and row["class_index"] is not None for row in rows)
+    if n_labeled:
+        project.label_version += 1
+        queries.resolve_imported(session, project.id, first_pool_index, project.label_version)
+        project.n_imported += n_labeled
+    return counts
 
 
-def _fingerprint(row: dict[str, Any]) -> tuple[object, ...]:
-    return row["text"], row["content_hash"], str(row["split"]), row["class_index"]
-
-
-def _next_index(project: Project, split: Split) -> int:
-    if split is Split.POOL:
-        project.n_pool += 1
-        return project.n_pool - 1
-    project.n_evaluation += 1
-    return project.n_evaluation - 1
+def _fingerprint(row: dict[str, Any]) -> Fingerprint:
+    return row["text"], row["content_hash"], row["split"], row["class_index"]

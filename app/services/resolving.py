@@ -89,7 +89,7 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedLabel:
     )
     answers.session.add(resolved)
     answers.resolved[item_id] = resolved
-    set_item_state(batch_item, BatchItemState.LABELED)
+    set_item_state(batch_item, BatchItemState.LABELED, answers.now)
     answers.project.n_labeled += 1
     return resolved
 
@@ -101,7 +101,7 @@ def _forget(answers: Answers, resolved: ResolvedLabel) -> None:
     batch_item, _ = answers.live[resolved.item_id]
     gold.remove(answers.session, answers.project.id, [resolved.item_id])
     answers.session.delete(answers.resolved.pop(resolved.item_id))
-    set_item_state(batch_item, BatchItemState.OPEN)
+    set_item_state(batch_item, BatchItemState.OPEN, answers.now)
     answers.project.n_labeled -= 1
 
 

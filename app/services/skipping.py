@@ -60,7 +60,7 @@ def _skip_one(
     is_adjudicator = answers.is_adjudicator
     if slot_for_answer(slots, answers.annotator_id, is_adjudicator=is_adjudicator) is None:
         raise Refused("leased_to_another", f"Item {item_id} is leased to another annotator.")
-    set_item_state(batch_item, BatchItemState.SKIPPED)
+    set_item_state(batch_item, BatchItemState.SKIPPED, answers.now)
     batch_item.skip_reason = reason
     batch_item.skip_comment = comment
     batch_item.skipped_by = answers.annotator_id

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.db.queries import tokens
+from app.db.queries import projects, tokens
 from app.db.tables import Role, Token
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
 
@@ -32,7 +32,13 @@ def create_token(
     project_id: int | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[str, Token]:
-    """Return (the token in clear, its row). The clear token can never be read again."""
+    """Return (the token in clear, its row). The clear token can never be read again.
+
+    Raises:
+        NotFound: there is no such project to narrow it to.
+    """
+    if project_id is not None:
+        projects.get(session, project_id)
     clear = f"svp_{secrets.token_urlsafe(32)}"
     token = Token(
         token_hash=_hash(clear),

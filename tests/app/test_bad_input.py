@@ -17,6 +17,7 @@ from PIL import Image
 from app.api.middleware import BodyLimit
 from app.client import Client, ClientError
 from app.config import Settings
+from app.db.tables import Role
 from app.domain.errors import ItemInvalid
 from app.services.image_uris import read_image_uri
 from tests.app.conftest import png
@@ -164,6 +165,22 @@ class TestTexts:
         result = post_lines(admin, text_project, line)
         assert result == {"n_created": 0, "n_known": 1, "n_failed": 0, "errors": []}
 
+    def test_known_items_among_new_ones_leave_no_gap(
+        self, admin: Client, text_project: int
+    ) -> None:
+        lines = [
+            {"external_id": "new-1", "text": "one"},
+            {"external_id": "t-3", "text": "text 3"},
+            {"external_id": "t-4", "text": "something else"},
+            {"external_id": "new-2", "text": "two"},
+            {"external_id": "new-2", "text": "two"},
+        ]
+        counts = admin.import_texts(text_project, lines)
+        assert (counts["n_created"], counts["n_known"], counts["n_failed"]) == (2, 2, 1)
+        assert [(e["line"], e["code"]) for e in counts["errors"]] == [(3, "external_id_conflict")]
+        page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
+        assert [(i["external_id"], i["index"]) for i in page] == [("new-1", 40), ("new-2", 41)]
+
     def test_gzip_is_taken_and_a_cut_off_stream_says_so(
         self, admin: Client, text_project: int
     ) -> None:
@@ -245,6 +262,35 @@ class TestBodies:
         with pytest.raises(ClientError) as refusal:
             admin.request("POST", f"/projects/{text_project}/items", json={})
         assert refusal.value.status == 415
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("method", "path", "body", "status"),
+        [
+            ("GET", "/projects/{huge}", None, 422),
+            ("GET", "/projects/{project}/items/{huge}", None, 422),
+            ("GET", "/projects/{project}/next-batch?annotator=a%00b", None, 422),
+            ("POST", "/projects/{project}/skips", {"item_ids": [2**80], "reason": "x"}, 422),
+            ("POST", "/tokens", {"name": "ada", "project_id": 99}, 404),
+            ("POST", "/tokens", {"name": "a\x00"}, 422),
+        ],
+    )
+    def test_what_no_column_holds_is_refused(
+        self,
+        make_client: Callable[..., Client],
+        admin: Client,
+        text_project: int,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        status: int,
+    ) -> None:
+        admin.start(text_project)
+        tool = make_client("tool", Role.ADMIN, act_as=True)
+        with pytest.raises(ClientError) as refusal:
+            tool.request(method, path.format(huge=2**80, project=text_project), json=body)
+        assert refusal.value.status == status
 
 
 class TestImageUris:

@@ -1,6 +1,8 @@
 """The labeling loop over HTTP: lease, label, reserve, late and refused labels, rounds, states."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -50,6 +52,22 @@ def label(
 
 
 class TestNextBatch:
+    @pytest.mark.timeout(60)
+    def test_more_polls_at_once_than_threads_are_all_answered(
+        self, make_client: MakeClient, running: int
+    ) -> None:
+        """A poll renders its answer in a thread, holding the lock that the others wait for."""
+        clients = [make_client(f"annotator {i}") for i in range(60)]
+        barrier = threading.Barrier(len(clients))
+
+        def poll(client: Client) -> list[int]:
+            barrier.wait(30)
+            return [item["item_id"] for item in client.next_batch(running, 1)["items"]]
+
+        with ThreadPoolExecutor(len(clients)) as pool:
+            got = [item for items in pool.map(poll, clients) for item in items]
+        assert len(got) == len(set(got)) == 8  # the batch and its reserve, each item once
+
     def test_polling_again_returns_the_same_leases(self, admin: Client, running: int) -> None:
         first = admin.next_batch(running, 3)["items"]
         again = admin.next_batch(running, 3)["items"]

@@ -44,6 +44,20 @@ REQUIRED: dict[Needs, list[str]] = {
     ],
     Needs.PROJECT_ADMIN: [
         "POST /projects/{project}/start",
+        "PATCH /projects/{project}",
+        "GET /projects/{project}/flags",
+        "POST /projects/{project}/flags/{flag}/close",
+        "POST /projects/{project}/requeue",
+        "POST /projects/{project}/reassign",
+        "GET /projects/{project}/items/{item}/labels",
+        "PATCH /projects/{project}/annotation",
+        "GET /projects/{project}/agreement",
+        "POST /projects/{project}/annotators/{name}/pause",
+        "POST /projects/{project}/annotators/{name}/resume",
+        "PUT /projects/{project}/gold",
+        "POST /projects/{project}/gold/remove",
+        "GET /projects/{project}/gold",
+        "POST /projects/{project}/rounds",
         "POST /projects/{project}/pause",
         "POST /projects/{project}/resume",
         "POST /projects/{project}/finish",
@@ -61,6 +75,8 @@ REQUIRED: dict[Needs, list[str]] = {
     ],
     Needs.PROJECT_TOKEN: [
         "GET /projects/{project}",
+        "POST /projects/{project}/flags",
+        "GET /projects/{project}/advice",
         "GET /projects/{project}/items",
         "GET /projects/{project}/items/{item}",
         "GET /projects/{project}/items/{item}/image",
@@ -100,7 +116,7 @@ def routes_of(app: FastAPI) -> Iterator[Route]:
 def url(path: str, project: int) -> str:
     """Return the path with the project, and a number that nothing else has."""
     filled = path.replace("{project}", str(project))
-    for name in ("item", "number", "job", "model", "coreset", "token"):
+    for name in ("item", "number", "job", "model", "coreset", "token", "flag", "name"):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled
     return filled

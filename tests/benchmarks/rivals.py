@@ -118,13 +118,24 @@ def write_result(
     notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the outcomes, and what else was found, as JSON, if a file is named."""
+    facts = {name: [asdict(o) for o in outcomes] for name, outcomes in results.items()}
+    write_facts(out, args, facts, notes)
+
+
+def write_facts(
+    out: Path | None,
+    args: Mapping[str, Any],
+    results: Mapping[str, Any],
+    notes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write results of any form as JSON, with the machine and the command, if a file is named."""
     if out is None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     facts = {
         "machine": machine(),
         "arguments": {name: str(value) for name, value in args.items()},
-        "results": {name: [asdict(o) for o in outcomes] for name, outcomes in results.items()},
+        "results": dict(results),
         "notes": dict(notes or {}),
     }
     out.write_text(json.dumps(facts, indent=1) + "\n")

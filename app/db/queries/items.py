@@ -1,9 +1,13 @@
 """Statements on items."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import insert, literal, select
+import orjson
+from sqlalchemy import Text, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app.db.tables import ConsensusSource, Item, LabelSource, ResolvedLabel, Split
@@ -23,14 +27,36 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class KnownItem:
+    """What tells whether an item that is imported again is the same."""
+
+    id: int
+    external_id: str
+    text: str | None
+    content_hash: str | None
+    split: str
+    class_index: int | None
+
+
 def known_by_external_id(
     session: Session, project_id: int, external_ids: Sequence[str]
-) -> dict[str, Item]:
-    """Return external id -> item, of those that the project has."""
-    rows = session.scalars(
-        select(Item).where(Item.project_id == project_id, Item.external_id.in_(external_ids))
+) -> dict[str, KnownItem]:
+    """Return external id -> item, of those that the project has.
+
+    The ids go as one JSON text, joined: as 2,000 parameters, or as an array that the driver renders
+    in Python, they took as long as the rest of an import.
+    """
+    ids = cast(literal(orjson.dumps(list(external_ids)).decode(), Text), JSONB)
+    wanted = select(func.jsonb_array_elements_text(ids).label("id")).subquery()
+    rows = session.execute(
+        select(
+            Item.id, Item.external_id, Item.text, Item.content_hash, Item.split, Item.class_index
+        )
+        .join(wanted, Item.external_id == wanted.c.id)
+        .where(Item.project_id == project_id)
     )
-    return {item.external_id: item for item in rows}
+    return {row.external_id: KnownItem(*row) for row in rows}
 
 
 def copy_in(session: Session, rows: Iterable[dict[str, Any]]) -> None:
@@ -38,9 +64,10 @@ def copy_in(session: Session, rows: Iterable[dict[str, Any]]) -> None:
     connection = session.connection().connection.driver_connection
     assert connection is not None  # noqa: S101 - the session is connected
     names = ", ".join(f'"{name}"' for name in COLUMNS)
+    in_order = itemgetter(*COLUMNS)
     with connection.cursor().copy(f"COPY items ({names}) FROM STDIN") as copy:
         for row in rows:
-            copy.write_row([row[name] for name in COLUMNS])
+            copy.write_row(in_order(row))
 
 
 def resolve_imported(

@@ -1,0 +1,244 @@
+"""The whole service as processes that can be killed: what `svp up` starts, and who restarts it.
+
+Postgres, Redis, a worker and two API processes; one of them reaches Postgres through a proxy that
+can be cut. A dead part is started again, as systemd or Docker would; nothing else is mended.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+import psutil
+from pydantic import SecretStr
+from sqlalchemy.orm import sessionmaker
+
+from app.client import Client
+from app.config import Settings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrate import migrate
+from app.db.session import make_engine, transaction
+from app.db.tables import Role
+from app.services.tokens import create_token
+from tests.support import wait_for
+
+READY_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Proxy:
+    """Passes TCP connections on to Postgres' unix socket until it is cut."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._open: set[socket.socket] = set()
+        self._is_cut = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Break every connection and refuse new ones."""
+        self._is_cut.set()
+        for end in list(self._open):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._is_cut.clear()
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            try:
+                if self._is_cut.is_set():
+                    raise ConnectionRefusedError
+                far.connect(str(self._target))
+            except OSError:
+                near.close()
+                far.close()
+                continue
+            self._open |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        source.close()
+        self._open.discard(source)
+
+
+class Rig:
+    """The running service. A context manager: entering starts it, leaving ends every part."""
+
+    def __init__(self, folder: Path, artifacts: Path) -> None:
+        self.folder = folder
+        self.redis_port = free_port()
+        self.ports = {"api": free_port(), "api2": free_port()}
+        self.postgres = EmbeddedPostgres(folder / "postgres")
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._stack = ExitStack()
+        self._leaving = threading.Event()
+        self._artifacts = artifacts
+
+    def __enter__(self) -> "Rig":
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        self.database_url = self.postgres.start()
+        self._stack.callback(self.postgres.stop)
+        self.proxy = Proxy(self.folder / "postgres" / ".s.PGSQL.5432")
+        self._stack.callback(self.proxy.close)
+        self.settings = Settings(
+            data_folder=self.folder,
+            database_url=SecretStr(self.database_url),
+            broker_url=SecretStr(f"redis://127.0.0.1:{self.redis_port}/0"),
+            artifact_url=f"file://{self._artifacts}",
+            annotation_lease_seconds=5,
+            job_lease_seconds=3,
+            heartbeat_seconds=0.5,
+            sweep_seconds=0.5,
+            poll_after_seconds=1,
+            job_max_attempts=5,
+        )
+        self.engine = make_engine(self.database_url)
+        self._stack.callback(self.engine.dispose)
+        migrate(self.engine)
+        self.factory = sessionmaker(self.engine, expire_on_commit=False)
+        self.admin_token = self.token("admin", Role.ADMIN)
+        self._stack.callback(self._kill_all)
+        for name in ("redis", "worker", "api", "api2"):
+            self._spawn(name)
+        watcher = threading.Thread(target=self._watch)
+        watcher.start()
+        self._stack.callback(self._stop_watching, watcher)
+        wait_for(self.is_ready, READY_SECONDS)
+
+    def token(self, name: str, role: Role = Role.ANNOTATOR) -> str:
+        with transaction(self.factory) as session:
+            return create_token(session, name, role)[0]
+
+    def client(self, token: str, api: str = "api") -> Client:
+        http = httpx.Client(base_url=f"http://127.0.0.1:{self.ports[api]}", timeout=20)
+        return Client("", token, http)
+
+    def admin(self) -> Client:
+        return self.client(self.admin_token)
+
+    def is_ready(self) -> bool:
+        """Return whether every API process can serve."""
+        with suppress(httpx.TransportError):
+            return all(
+                httpx.get(f"http://127.0.0.1:{port}/api/v1/health/ready").is_success
+                for port in self.ports.values()
+            )
+        return False
+
+    def kill(self, part: str) -> None:
+        """Kill a part as the kernel would: without a word."""
+        if part == "postgres":
+            pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, signal.SIGKILL)
+        elif part == "child":
+            for child in psutil.Process(self.processes["worker"].pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+        else:
+            self.processes[part].kill()
+
+    def _spawn(self, name: str) -> None:
+        command = {
+            "redis": ["redis-server", "--port", str(self.redis_port), "--save", ""],
+            "worker": [sys.executable, "-m", "workers.cli.main", "worker"],
+        }.get(name, [sys.executable, "-m", "workers.cli.main", "api"])
+        url = self.database_url
+        if name == "api":
+            url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+        settings = {**self.settings.to_environment(), "SVP_DATABASE_URL": url}
+        if name in self.ports:
+            settings["SVP_PORT"] = str(self.ports[name])
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                env={**environment, **settings, "PYTHONUNBUFFERED": "1"},
+                cwd=Path(__file__).parents[2],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def _watch(self) -> None:
+        """Start again what has died."""
+        while not self._leaving.wait(0.2):
+            for name, process in list(self.processes.items()):
+                if process.poll() is not None:
+                    self._spawn(name)
+            if not self._postgres_lives():
+                with suppress(TimeoutError):
+                    self.database_url = self.postgres.start()
+
+    def _postgres_lives(self) -> bool:
+        try:
+            pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return False
+
+    def _stop_watching(self, watcher: threading.Thread) -> None:
+        self._leaving.set()
+        watcher.join()
+
+    def _kill_all(self) -> None:
+        for name in ("api", "api2", "worker", "redis"):
+            process = self.processes.get(name)
+            if process is not None and process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(25)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait_until_ready(self) -> None:
+        time.sleep(0.5)  # what was killed a moment ago is not ready any more
+        wait_for(self.is_ready, READY_SECONDS)

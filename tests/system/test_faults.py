@@ -1,0 +1,392 @@
+"""Whole projects of 20 annotators while parts of the service are killed, cut off or filled up.
+
+After each fault the project goes on to its end, `svp doctor --invariants` is clean, and every
+label that the service acknowledged is there exactly once. FAULT_RUNS says how many of each kind
+(2), FAULT_SEED where the random moments start; FAULT_REPORT names a JSON file of what happened.
+"""
+
+import itertools
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from sqlalchemy import text
+
+from app.client import Client, ClientError
+from app.db.session import transaction
+from app.queue import TASK_NAME, make_celery
+from tests.app.conftest import png
+from tests.support import require, wait_for
+from tests.system.rig import Rig
+
+RUNS = int(os.environ.get("FAULT_RUNS", "2"))
+SEED = int(os.environ.get("FAULT_SEED", "1"))
+N_ANNOTATORS = 20
+N_POOL, BUDGET, TOTAL, RESERVE = 120, 20, 40, 10
+DONE_SECONDS = 240
+ARTIFACT_MEGABYTES = 24
+CLASSES = ["negative", "positive"]
+TINY = {"model": "fasttext", "recipe": {"epochs": 20, "buckets": 500}}
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(700)]
+each_run = pytest.mark.parametrize("run", range(RUNS))
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A small file system of its own, so that it can be full, where mounting is permitted."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    size = f"size={ARTIFACT_MEGABYTES}m"
+    command = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
+    mounted = subprocess.run(command, check=False, capture_output=True).returncode == 0
+    yield folder
+    if mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Iterator[Rig]:
+    with Rig(tmp_path_factory.mktemp("rig"), artifacts) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def report() -> Iterator[list[dict[str, Any]]]:
+    """What each run did; kept in FAULT_REPORT."""
+    runs: list[dict[str, Any]] = []
+    yield runs
+    if "FAULT_REPORT" in os.environ:
+        facts = {
+            "command": f"FAULT_RUNS={RUNS} FAULT_SEED={SEED} make test-faults",
+            "n_runs": len(runs),
+            "n_labels_acknowledged": sum(run.get("n_labels", 0) for run in runs),
+            "runs": runs,
+        }
+        Path(os.environ["FAULT_REPORT"]).write_text(json.dumps(facts, indent=1) + "\n")
+
+
+class Work:
+    """One project and its annotators; remembers every label that the service acknowledged."""
+
+    def __init__(self, rig: Rig, n_annotators: int = N_ANNOTATORS) -> None:
+        self.rig = rig
+        number = next(_numbers)
+        self.names = [f"p{number} annotator {i}" for i in range(n_annotators)]
+        self.tokens = [rig.token(name) for name in self.names]
+        self.acknowledged: dict[tuple[str, int], str] = {}
+        with rig.admin() as admin:
+            self.project = int(
+                admin.create_project(
+                    name=f"faults-{number}", modality="text", classes=CLASSES,
+                    proxy=TINY, target=TINY, strategy="least_confidence",
+                    initial_budget=BUDGET, round_budget=BUDGET, total_budget=TOTAL, reserve=RESERVE,
+                )["id"]
+            )  # fmt: skip
+            admin.import_texts(self.project, texts())
+
+    def __enter__(self) -> "Work":
+        with self.rig.admin() as admin:
+            admin.start(self.project)
+        self._threads = [
+            threading.Thread(target=self._annotate, args=(name, token, i))
+            for i, (name, token) in enumerate(zip(self.names, self.tokens, strict=True))
+        ]
+        self._end = time.monotonic() + DONE_SECONDS
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join(DONE_SECONDS + 30)
+
+    @property
+    def n_labels(self) -> int:
+        return len(self.acknowledged)
+
+    def wait_for_labels(self, n: int) -> None:
+        wait_for(lambda: self.n_labels >= n, DONE_SECONDS)
+
+    def state(self) -> str:
+        with transaction(self.rig.factory) as session:
+            found = session.scalar(
+                text("SELECT state FROM projects WHERE id = :p").bindparams(p=self.project)
+            )
+            return str(found)
+
+    def _annotate(self, name: str, token: str, i: int) -> None:
+        with self.rig.client(token, ("api", "api2")[i % 2]) as client:
+            while time.monotonic() < self._end:
+                batch = patiently(lambda: client.next_batch(self.project, 2), self._end)
+                if batch["state"] not in ("running", "paused"):
+                    return
+                if not batch["items"]:
+                    time.sleep(0.3)
+                    continue
+                labels = [
+                    {"item_id": x["item_id"], "class": CLASSES[x["item_id"] % 2]}
+                    for x in batch["items"]
+                ]
+                submit = partial(client.submit_labels, self.project, labels)
+                given = patiently(submit, self._end)
+                for label, outcome in zip(labels, given, strict=False):
+                    if outcome["status"] in ("created", "unchanged", "revised"):
+                        self.acknowledged[name, label["item_id"]] = label["class"]
+                time.sleep(0.2)
+
+    def check(self) -> dict[str, Any]:
+        """The project ends, the invariants hold, and what was acknowledged is there once."""
+        wait_for(lambda: self.state() == "finished", DONE_SECONDS)
+        with transaction(self.rig.factory) as session:
+            rows = session.execute(
+                text(
+                    "SELECT a.name, l.item_id, l.class_index FROM labels l "
+                    "JOIN annotators a ON a.id = l.annotator_id "
+                    "WHERE l.project_id = :p AND l.withdrawn_at IS NULL"
+                ).bindparams(p=self.project)
+            ).all()
+            n_jobs = session.execute(
+                text("SELECT count(*), sum(attempts) FROM jobs WHERE project_id = :p").bindparams(
+                    p=self.project
+                )
+            ).one()
+        stored = sorted((name, item, CLASSES[c]) for name, item, c in rows)
+        wanted = sorted((name, item, c) for (name, item), c in self.acknowledged.items())
+        lost = set(wanted) - set(stored)
+        assert not lost, f"acknowledged and lost: {lost}"
+        assert len(stored) == len(set(stored))
+        assert len(stored) == TOTAL
+        doctor(self.rig)
+        return {"n_labels": len(wanted), "n_jobs": n_jobs[0], "n_attempts": int(n_jobs[1])}
+
+
+def texts() -> Iterator[dict[str, str]]:
+    words = {"negative": "it broke at once", "positive": "it works as it should"}
+    for i in range(N_POOL):
+        yield {"external_id": f"r-{i}", "text": f"{words[CLASSES[i % 2]]} number {i}"}
+    for i, name in enumerate(CLASSES):
+        yield {"external_id": f"e-{i}", "text": words[name], "split": "evaluation", "class": name}
+
+
+def patiently(ask: Callable[[], Any], until: float) -> Any:
+    """Return the answer, [] where the project has ended; ask again while the service is away."""
+    while time.monotonic() < until:
+        try:
+            return ask()
+        except (httpx.TransportError, orjson.JSONDecodeError):
+            time.sleep(0.2)
+        except ClientError as error:
+            if error.code == "project_not_accepting":
+                return []
+            if error.status != 503:
+                raise
+            time.sleep(0.2)
+    raise TimeoutError("the service did not come back")
+
+
+def doctor(rig: Rig) -> None:
+    """`svp doctor --invariants` finds nothing."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    found = subprocess.run(
+        [sys.executable, "-m", "workers.cli.main", "doctor", "--invariants"],
+        env={**environment, "SVP_DATABASE_URL": rig.database_url},
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def moment(kind: str, run: int) -> random.Random:
+    """The seeded randomness of one run."""
+    return random.Random(f"{SEED}-{kind}-{run}")
+
+
+@each_run
+@pytest.mark.parametrize("part", ["worker", "child", "api", "postgres", "redis"])
+def test_a_part_is_killed_at_a_random_moment(
+    rig: Rig, part: str, run: int, report: list[dict[str, Any]]
+) -> None:
+    rng = moment(part, run)
+    after, delay = rng.randrange(TOTAL), rng.uniform(0, 1)
+    with Work(rig) as work:
+        work.wait_for_labels(after)
+        time.sleep(delay)
+        rig.kill(part)
+        rig.wait_until_ready()
+    report.append({"kind": f"kill -9 {part}", "run": run, "after_labels": after, **work.check()})
+
+
+@each_run
+def test_api_is_cut_off_from_postgres_for_ten_seconds(
+    rig: Rig, run: int, report: list[dict[str, Any]]
+) -> None:
+    rng = moment("cut", run)
+    after = rng.randrange(TOTAL)
+    with Work(rig) as work:
+        work.wait_for_labels(after)
+        rig.proxy.cut()
+        time.sleep(1)
+        with rig.client(work.tokens[0]) as client, pytest.raises(ClientError) as refusal:
+            client.next_batch(work.project, 1)
+        assert (refusal.value.status, refusal.value.code) == (503, "database_not_usable")
+        time.sleep(9)
+        rig.proxy.mend()
+        rig.wait_until_ready()
+    report.append({"kind": "API cut off 10 s", "run": run, "after_labels": after, **work.check()})
+
+
+@each_run
+def test_full_disk_loses_nothing_and_work_goes_on_once_there_is_room(
+    rig: Rig, artifacts: Path, run: int, report: list[dict[str, Any]]
+) -> None:
+    require(artifacts.is_mount(), "mounting a small tmpfs is not permitted here")
+    after = moment("full", run).randrange(5, BUDGET)
+    ballast = artifacts / "ballast"
+    with Work(rig) as work:
+        work.wait_for_labels(after)
+        with suppress(OSError), ballast.open("wb") as file:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+        with rig.admin() as admin:
+            images = admin.create_project(
+                name=f"images-{work.project}", modality="image", classes=CLASSES,
+                initial_budget=1, round_budget=1, total_budget=1,
+            )["id"]  # fmt: skip
+            with pytest.raises(ClientError) as refusal:
+                admin.upload_images(images, [("a.png", png(900, 900, "RGB") + os.urandom(60_000))])
+            assert (refusal.value.status, refusal.value.code) == (507, "storage_full")
+            time.sleep(6)  # jobs fail and are tried again meanwhile
+            ballast.unlink()
+            assert not list(artifacts.rglob("*.tmp"))
+            assert admin.upload_images(images, [("a.png", png())])["n_created"] == 1
+            retry_failed(admin, work.project)
+    report.append({"kind": "disk full", "run": run, "after_labels": after, **work.check()})
+
+
+def retry_failed(admin: Client, project: int) -> None:
+    """What an admin does once there is room again."""
+    newest = admin.jobs(project)[0]
+    if newest["state"] == "failed":
+        assert "room" in newest["error"]
+        admin.request("POST", f"/projects/{project}/jobs/{newest['id']}/retry")
+
+
+@each_run
+def test_messages_come_five_times(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+    celery = make_celery(rig.settings)
+    with Work(rig) as work:
+        for _ in range(100):
+            if work.state() == "finished":
+                break
+            with rig.admin() as admin:
+                for job in admin.jobs(work.project)[:1]:
+                    for _ in range(5):
+                        celery.send_task(TASK_NAME, args=[job["id"]], queue="cpu", retry=False)
+            time.sleep(0.2)
+    done = work.check()
+    assert done["n_attempts"] == done["n_jobs"]
+    report.append({"kind": "message five times", "run": run, **done})
+
+
+@each_run
+def test_two_sweepers_bring_one_rerun(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+    """Both API processes sweep every half second; a worker and its child die under a job."""
+    with Work(rig) as work:
+        work.wait_for_labels(BUDGET)
+        with suppress(AssertionError):
+            wait_for(lambda: has_running_job(rig, work.project), 10)
+        rig.kill("child")
+        rig.kill("worker")
+    done = work.check()
+    assert done["n_attempts"] <= done["n_jobs"] + 2
+    report.append({"kind": "two sweepers", "run": run, **done})
+
+
+def has_running_job(rig: Rig, project: int) -> bool:
+    with transaction(rig.factory) as session:
+        running = text("SELECT count(*) FROM jobs WHERE project_id = :p AND state = 'running'")
+        return bool(session.scalar(running.bindparams(p=project)))
+
+
+@each_run
+def test_a_hundred_annotators_poll_at_once(
+    rig: Rig, run: int, report: list[dict[str, Any]]
+) -> None:
+    work = Work(rig, n_annotators=100)
+    with rig.admin() as admin:
+        admin.start(work.project)
+        wait_for(lambda: admin.project(work.project)["round"]["state"] == "labeling", 60)
+    barrier = threading.Barrier(100)
+
+    def poll(token: str) -> list[int]:
+        with rig.client(token) as client:
+            barrier.wait(30)
+            return [x["item_id"] for x in client.next_batch(work.project, 1)["items"]]
+
+    with ThreadPoolExecutor(100) as pool:
+        got = [item for items in pool.map(poll, work.tokens) for item in items]
+    assert len(got) == len(set(got)) == BUDGET + RESERVE  # each item once
+    doctor(rig)
+    with rig.admin() as admin:
+        admin.request("POST", f"/projects/{work.project}/cancel")
+    report.append({"kind": "100 poll at once", "run": run, "n_items": len(got)})
+
+
+@each_run
+def test_slow_uploads_hold_nobody_up(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+    """60 uploads come a byte at a time while a project is labeled."""
+    stop = threading.Event()
+    with rig.admin() as admin:
+        draft = admin.create_project(
+            name=f"slow-{next(_numbers)}", modality="text", classes=CLASSES,
+            initial_budget=1, round_budget=1, total_budget=1,
+        )["id"]  # fmt: skip
+    head = (
+        f"POST /api/v1/projects/{draft}/items HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {rig.admin_token}\r\nContent-Type: application/x-ndjson\r\n"
+        "Content-Length: 100000\r\n\r\n"
+    )
+    sockets = [
+        socket.create_connection(("127.0.0.1", rig.ports[("api", "api2")[i % 2]]))
+        for i in range(60)
+    ]
+
+    def drip() -> None:
+        for one in sockets:
+            one.sendall(head.encode())
+        for byte in itertools.cycle(b'{"external_id": "a", "text": "slow"}\n'):
+            if stop.wait(0.2):
+                return
+            for one in sockets:
+                with suppress(OSError):
+                    one.sendall(bytes([byte]))
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    started = time.monotonic()
+    try:
+        with Work(rig) as work:
+            pass
+        done = work.check()
+    finally:
+        stop.set()
+        dripping.join()
+        for one in sockets:
+            one.close()
+    seconds = round(time.monotonic() - started, 1)
+    report.append({"kind": "slow uploads", "run": run, "seconds": seconds, **done})
