@@ -23,8 +23,7 @@ class Feed(Protocol):
 
 def make_feed(inputs: Inputs, device: str) -> Feed:
     """Return the feed that suits the inputs' size and the device."""
-    size = sum(array.nbytes for array in inputs.arrays)
-    if size > device_budget(device):
+    if inputs.size_bytes > device_budget(device):
         return HostFeed(inputs, device)
     return ResidentTexts(inputs, device) if isinstance(inputs, Texts) else Resident(inputs, device)
 

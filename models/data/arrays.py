@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Rows = npt.NDArray[np.int64]
+from models.data.mapped import Rows, parts_of, take_rows
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Images:
-    """Images as uint8 [n, H, W, C], C 1 or 3; may be a memory map."""
+    """Images as uint8 [n, H, W, C], C 1 or 3; may be a memory map, or MappedRows of one."""
 
     pixels: npt.NDArray[np.uint8]
 
@@ -36,11 +36,16 @@ class Images:
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """All that the images hold."""
-        return (self.pixels,)
+        return parts_of(self.pixels)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all images."""
+        return self.pixels.nbytes
 
     def take(self, rows: Rows) -> "Images":
         """Return these rows, in their order."""
-        return Images(self.pixels[rows])
+        return Images(take_rows(self.pixels, rows))
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ class Texts:
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """All that the texts hold."""
         return self.token_ids, self.offsets
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all texts."""
+        return self.token_ids.nbytes + self.offsets.nbytes
 
     def take(self, rows: Rows) -> "Texts":
         """Return these rows, in their order."""
@@ -90,6 +100,11 @@ class Vectors:
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """All that the vectors hold."""
         return (self.values,)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all vectors."""
+        return self.values.nbytes
 
     def take(self, rows: Rows) -> "Vectors":
         """Return these rows, in their order."""

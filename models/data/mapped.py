@@ -1,0 +1,55 @@
+"""Some rows of a memory map, read when they are asked for: a training set larger than memory."""
+
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+AnyArray = npt.NDArray[Any]
+COPIED_BYTES = 2**28  # rows of a map up to this size are read at once, for speed
+
+
+class MappedRows:
+    """What images need of an array: shape, dtype, length, rows by index or slice, a copy.
+
+    Args:
+        base: the map, [n, ...].
+        rows: positions in it, [m]; any order.
+    """
+
+    def __init__(self, base: AnyArray, rows: Rows) -> None:
+        self.base, self.rows = base, rows
+        self.shape, self.dtype = (len(rows), *base.shape[1:]), base.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of these rows."""
+        return len(self) * self.base[:1].nbytes
+
+    def __getitem__(self, key: int | slice | Rows) -> AnyArray:
+        """Return rows of these rows, read from the map."""
+        return np.asarray(self.base[self.rows[key]])
+
+    def copy(self) -> AnyArray:
+        """Return all rows, read into memory."""
+        return self[:]
+
+
+def take_rows(array: AnyArray, rows: Rows) -> AnyArray:
+    """Return these rows in their order: a copy, of many rows of a map `MappedRows` in its place."""
+    base, rows = array, np.asarray(rows, np.int64)
+    if isinstance(array, MappedRows):
+        base, rows = array.base, array.rows[rows]
+    found = MappedRows(base, rows)
+    if isinstance(base, np.memmap) and found.nbytes > COPIED_BYTES:
+        return cast("AnyArray", found)
+    return found.copy()
+
+
+def parts_of(array: AnyArray) -> tuple[AnyArray, ...]:
+    """Return the arrays that it consists of."""
+    return (array.base, array.rows) if isinstance(array, MappedRows) else (array,)
