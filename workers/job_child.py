@@ -8,10 +8,8 @@ import signal
 import sys
 import threading
 
-import joblib
 import numpy as np
 import structlog
-import torch
 from structlog.contextvars import bind_contextvars
 
 from app.config import Settings, read_settings
@@ -31,6 +29,7 @@ from selection.watch import SelectionStopped
 from workers.context import JobContext
 from workers.jobs import run_job
 from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
+from workers.threads import use_threads
 
 
 def main() -> int:
@@ -38,7 +37,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's affair
     settings = read_settings()
     configure_logging(settings)
-    torch.set_num_threads(settings.worker_threads or joblib.cpu_count())
+    use_threads(settings.worker_threads)
     _warm_up()
     line = sys.stdin.readline()
     if not line:
