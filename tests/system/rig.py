@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -102,6 +102,7 @@ class Rig:
         self.ports = {"api": free_port(), "api2": free_port()}
         self.postgres = EmbeddedPostgres(folder / "postgres")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.n_starts: Counter[str] = Counter()
         self._stack = ExitStack()
         self._leaving = threading.Event()
         self._artifacts = artifacts
@@ -132,8 +133,9 @@ class Rig:
             database_url=SecretStr(self.database_url),
             broker_url=SecretStr(f"redis://127.0.0.1:{self.redis_port}/0"),
             artifact_url=f"file://{self._artifacts}",
-            annotation_lease_seconds=5,
-            job_lease_seconds=3,
+            worker_threads=1,
+            annotation_lease_seconds=8,
+            job_lease_seconds=5,
             heartbeat_seconds=0.5,
             sweep_seconds=0.5,
             poll_after_seconds=1,
@@ -173,16 +175,31 @@ class Rig:
         return False
 
     def kill(self, part: str) -> None:
-        """Kill a part as the kernel would: without a word."""
+        """Kill a part as the kernel would, without a word; return when it serves again.
+
+        Parts: those of `processes`, "postgres", and "child", the worker's processes of jobs.
+        """
+        n_starts = self.n_starts[part]
         if part == "postgres":
             pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
             os.kill(pid, signal.SIGKILL)
         elif part == "child":
-            for child in psutil.Process(self.processes["worker"].pid).children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
+            self._kill_children()
+            return
         else:
             self.processes[part].kill()
+        wait_for(lambda: self.n_starts[part] > n_starts, READY_SECONDS)
+        wait_for(self.is_ready, READY_SECONDS)
+
+    def children(self) -> list[psutil.Process]:
+        """Return the worker's processes: of the running job and the spare one."""
+        return list(psutil.Process(self.processes["worker"].pid).children(recursive=True))
+
+    def _kill_children(self) -> None:
+        wait_for(lambda: bool(self.children()), READY_SECONDS)  # a worker that starts has none yet
+        for child in self.children():
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
 
     def _spawn(self, name: str) -> None:
         command = {
@@ -205,6 +222,7 @@ class Rig:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
+        self.n_starts[name] += 1
 
     def _watch(self) -> None:
         """Start again what has died."""
@@ -212,16 +230,10 @@ class Rig:
             for name, process in list(self.processes.items()):
                 if process.poll() is not None:
                     self._spawn(name)
-            if not self._postgres_lives():
+            if not self.postgres.is_running():
                 with suppress(TimeoutError):
                     self.database_url = self.postgres.start()
-
-    def _postgres_lives(self) -> bool:
-        try:
-            pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
-            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            return False
+                    self.n_starts["postgres"] += 1
 
     def _stop_watching(self, watcher: threading.Thread) -> None:
         self._leaving.set()
@@ -238,7 +250,3 @@ class Rig:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-    def wait_until_ready(self) -> None:
-        time.sleep(0.5)  # what was killed a moment ago is not ready any more
-        wait_for(self.is_ready, READY_SECONDS)
