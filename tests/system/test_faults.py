@@ -98,12 +98,12 @@ class Work:
         with rig.admin() as admin:
             self.project = int(
                 admin.create_project(
-                    name=f"faults-{number}", modality="text", classes=CLASSES,
+                    name=f"faults-{number}", modality="text", classes=CLASSES, seed=number,
                     proxy=TINY, target=TINY, strategy="least_confidence",
                     initial_budget=BUDGET, round_budget=BUDGET, total_budget=TOTAL, reserve=RESERVE,
                 )["id"]
             )  # fmt: skip
-            admin.import_texts(self.project, texts())
+            admin.import_texts(self.project, texts(number))
 
     def __enter__(self) -> "Work":
         with self.rig.admin() as admin:
@@ -199,10 +199,14 @@ class Work:
         return {"n_labels": len(wanted), "n_jobs": len(jobs), "n_attempts": n_attempts}
 
 
-def texts() -> Iterator[dict[str, str]]:
+def texts(project: int) -> Iterator[dict[str, str]]:
+    """Yield the pool and two items of the evaluation split, other ones for each project.
+
+    What equals what is stored already would cost no room on a full disk.
+    """
     words = {"negative": "it broke at once", "positive": "it works as it should"}
     for i in range(N_POOL):
-        yield {"external_id": f"r-{i}", "text": f"{words[CLASSES[i % 2]]} number {i}"}
+        yield {"external_id": f"r-{i}", "text": f"{words[CLASSES[i % 2]]} {project} {i}"}
     for i, name in enumerate(CLASSES):
         yield {"external_id": f"e-{i}", "text": words[name], "split": "evaluation", "class": name}
 
