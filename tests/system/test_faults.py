@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +33,7 @@ from app.client import ClientError
 from app.db.session import transaction
 from app.queue import TASK_NAME, make_celery
 from tests.app.conftest import png
+from tests.benchmarks.rivals import machine
 from tests.support import require, wait_for
 from tests.system.rig import Rig
 
@@ -46,7 +48,7 @@ CLASSES = ["negative", "positive"]
 TINY = {"model": "fasttext", "recipe": {"epochs": 20, "buckets": 500}}
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(700)]
-each_run = pytest.mark.parametrize("run", range(RUNS))
+each_run = pytest.mark.parametrize("facts", range(RUNS), indirect=True)
 _numbers = itertools.count()
 
 
@@ -71,19 +73,37 @@ def rig(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Iterator[R
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def report() -> Iterator[list[dict[str, Any]]]:
-    """What each run did; kept in FAULT_REPORT."""
-    runs: list[dict[str, Any]] = []
-    yield runs
-    if "FAULT_REPORT" in os.environ:
-        facts = {
-            "command": f"FAULT_RUNS={RUNS} FAULT_SEED={SEED} make test-faults",
-            "n_runs": len(runs),
-            "n_labels_acknowledged": sum(run.get("n_labels", 0) for run in runs),
-            "runs": runs,
-        }
-        Path(os.environ["FAULT_REPORT"]).write_text(json.dumps(facts, indent=1) + "\n")
+@pytest.fixture(scope="module")
+def runs() -> Iterator[list[dict[str, Any]]]:
+    """What each run did; kept in FAULT_REPORT, by kind."""
+    done: list[dict[str, Any]] = []
+    yield done
+    if "FAULT_REPORT" not in os.environ:
+        return
+    kinds = dict.fromkeys(run["kind"] for run in done)
+    outcomes = {kind: Counter(r["outcome"] for r in done if r["kind"] == kind) for kind in kinds}
+    report = {
+        "machine": machine(),
+        "command": f"FAULT_RUNS={RUNS} FAULT_SEED={SEED} make test-faults",
+        "n_labels_acknowledged": sum(run.get("n_labels", 0) for run in done),
+        "outcomes": outcomes,
+        "runs": done,
+    }
+    Path(os.environ["FAULT_REPORT"]).write_text(json.dumps(report, indent=1) + "\n")
+
+
+@pytest.fixture
+def facts(request: pytest.FixtureRequest, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What this run did; it has failed unless the test's last line says otherwise."""
+    name, parameters = request.node.originalname, request.node.callspec.params
+    kind = name.removeprefix("test_").replace("_", " ")
+    if "part" in parameters:
+        kind += f": {parameters['part']}"
+    facts = {"kind": kind, "run": request.param, "outcome": "failed"}
+    runs.append(facts)
+    started = time.monotonic()
+    yield facts
+    facts["seconds"] = round(time.monotonic() - started, 1)
 
 
 class Work:
@@ -229,10 +249,8 @@ def moment(kind: str, run: int) -> random.Random:
 
 @each_run
 @pytest.mark.parametrize("part", ["worker", "child", "api", "postgres", "redis"])
-def test_a_part_is_killed_at_a_random_moment(
-    rig: Rig, part: str, run: int, report: list[dict[str, Any]]
-) -> None:
-    rng = moment(part, run)
+def test_a_part_is_killed_at_a_random_moment(rig: Rig, part: str, facts: dict[str, Any]) -> None:
+    rng = moment(part, facts["run"])
     after, delay = rng.randrange(TOTAL), rng.uniform(0, 1)
     with Work(rig) as work:
         work.wait_for_labels(after)
@@ -240,14 +258,12 @@ def test_a_part_is_killed_at_a_random_moment(
         state = work.state()
         rig.kill(part)
     done = {"after_labels": after, "killed_in": state, **work.check()}
-    report.append({"kind": f"kill -9 {part}", "run": run, **done})
+    facts.update(outcome="passed", **done)
 
 
 @each_run
-def test_api_is_cut_off_from_postgres_for_ten_seconds(
-    rig: Rig, run: int, report: list[dict[str, Any]]
-) -> None:
-    rng = moment("cut", run)
+def test_api_is_cut_off_from_postgres_for_ten_seconds(rig: Rig, facts: dict[str, Any]) -> None:
+    rng = moment("cut", facts["run"])
     after = rng.randrange(TOTAL)
     with Work(rig) as work:
         work.wait_for_labels(after)
@@ -259,15 +275,15 @@ def test_api_is_cut_off_from_postgres_for_ten_seconds(
         time.sleep(9)
         rig.proxy.mend()
         wait_for(rig.is_ready, DONE_SECONDS)
-    report.append({"kind": "API cut off 10 s", "run": run, "after_labels": after, **work.check()})
+    facts.update(outcome="passed", after_labels=after, **work.check())
 
 
 @each_run
 def test_full_disk_loses_nothing_and_work_goes_on_once_there_is_room(
-    rig: Rig, artifacts: Path, run: int, report: list[dict[str, Any]]
+    rig: Rig, artifacts: Path, facts: dict[str, Any]
 ) -> None:
     require(artifacts.is_mount(), "mounting a small tmpfs is not permitted here")
-    after = moment("full", run).randrange(5, BUDGET)
+    after = moment("full", facts["run"]).randrange(5, BUDGET)
     ballast = artifacts / "ballast"
     with Work(rig) as work, rig.admin() as admin:
         work.wait_for_labels(after)
@@ -287,7 +303,7 @@ def test_full_disk_loses_nothing_and_work_goes_on_once_there_is_room(
         assert admin.upload_images(images, [("a.png", png())])["n_created"] == 1
     done = {"after_labels": after, **work.check()}
     assert done["n_attempts"] > done["n_jobs"]
-    report.append({"kind": "disk full", "run": run, **done})
+    facts.update(outcome="passed", **done)
 
 
 def fill(path: Path) -> None:
@@ -298,7 +314,7 @@ def fill(path: Path) -> None:
 
 
 @each_run
-def test_messages_come_five_times(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+def test_messages_come_five_times(rig: Rig, facts: dict[str, Any]) -> None:
     celery = make_celery(rig.settings)
     with Work(rig) as work, rig.admin() as admin:
         while not work.is_over():
@@ -308,11 +324,11 @@ def test_messages_come_five_times(rig: Rig, run: int, report: list[dict[str, Any
             time.sleep(POLL_SECONDS)
     done = work.check()
     assert done["n_attempts"] == done["n_jobs"]
-    report.append({"kind": "message five times", "run": run, **done})
+    facts.update(outcome="passed", **done)
 
 
 @each_run
-def test_two_sweepers_bring_one_rerun(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+def test_two_sweepers_bring_one_rerun(rig: Rig, facts: dict[str, Any]) -> None:
     """Both API processes sweep every half second; a worker and its child die under a job."""
     with Work(rig) as work:
         killed = kill_worker_under_a_job(rig, work.project)
@@ -322,7 +338,7 @@ def test_two_sweepers_bring_one_rerun(rig: Rig, run: int, report: list[dict[str,
     assert attempts.pop(killed) == 2
     assert set(attempts.values()) == {1}
     assert requeued(rig, work.project) == [killed]
-    report.append({"kind": "two sweepers", "run": run, **done})
+    facts.update(outcome="passed", **done)
 
 
 def kill_worker_under_a_job(rig: Rig, project: int) -> int:
@@ -358,9 +374,7 @@ def requeued(rig: Rig, project: int) -> list[int]:
 
 
 @each_run
-def test_a_hundred_annotators_poll_at_once(
-    rig: Rig, run: int, report: list[dict[str, Any]]
-) -> None:
+def test_a_hundred_annotators_poll_at_once(rig: Rig, facts: dict[str, Any]) -> None:
     work = Work(rig, n_annotators=100)
     with rig.admin() as admin:
         admin.start(work.project)
@@ -378,11 +392,11 @@ def test_a_hundred_annotators_poll_at_once(
     doctor(rig)
     with rig.admin() as admin:
         admin.request("POST", f"/projects/{work.project}/cancel")
-    report.append({"kind": "100 poll at once", "run": run, "n_items": len(got)})
+    facts.update(outcome="passed", n_items=len(got))
 
 
 @each_run
-def test_slow_uploads_hold_nobody_up(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+def test_slow_uploads_hold_nobody_up(rig: Rig, facts: dict[str, Any]) -> None:
     """60 uploads come a byte at a time while a project is labeled."""
     stop = threading.Event()
     with rig.admin() as admin:
@@ -412,7 +426,6 @@ def test_slow_uploads_hold_nobody_up(rig: Rig, run: int, report: list[dict[str, 
 
     dripping = threading.Thread(target=drip)
     dripping.start()
-    started = time.monotonic()
     try:
         with Work(rig) as work:
             pass
@@ -423,5 +436,4 @@ def test_slow_uploads_hold_nobody_up(rig: Rig, run: int, report: list[dict[str, 
         dripping.join()
         for one in sockets:
             one.close()
-    seconds = round(time.monotonic() - started, 1)
-    report.append({"kind": "slow uploads", "run": run, "seconds": seconds, **done})
+    facts.update(outcome="passed", **done)
