@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
 import numpy as np
 import structlog
@@ -91,7 +92,11 @@ def _run(claimed: ClaimedJob, settings: Settings, stop: threading.Event) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    try:
+        code = main()
+    except Exception:  # noqa: BLE001 - the supervisor keeps its last lines as the reason
+        traceback.print_exc()
+        code = FAILED
     sys.stdout.flush()
     # Threads that wait on stdin or on torch's pool must not hold the exit up.
     os._exit(code)
