@@ -60,10 +60,10 @@ def _follow(session: Session, project: Project, settings: Settings, *, redraws: 
         answers = read_answers(session, project, NOBODY, part, settings, paused)
         for item_id in part:
             if redraws:
-                batch_item, _ = answers.live[item_id]
-                index = answers.items[item_id].index
+                batch_item, _ = answers.standing.live[item_id]
+                index = answers.standing.items[item_id]
                 batch_item.labels_wanted = labels_wanted(
                     answers.options, project.labels_per_item, project.seed, index
                 )
             resolve_item(answers, item_id)
-        session.flush()
+        answers.write()
