@@ -10,7 +10,7 @@ from app.config import Settings
 from app.db.queries import batches, events, labels
 from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Label
 from app.domain.lease import is_committed, slot_for_answer
-from app.domain.states import BatchItemState, ProjectState, RoundState
+from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
 from app.services.leasing import after_freeing
@@ -66,9 +66,9 @@ def withdraw_labels(
     """Undo the annotator's own labels; return one outcome per item, in order.
 
     The item is leased to the annotator again, so that the next poll or another label mends it; in
-    a paused project it is free. Where the labels of others suffice it stays resolved. An item whose
-    round is over goes on as reserve, so that the round stays complete. No standing label:
-    `unchanged`.
+    a paused project it is free, and where others hold its last slots it stays theirs. Where the
+    labels of others suffice it stays resolved. An item whose round is over goes on as reserve, so
+    that the round stays complete. No standing label: `unchanged`.
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
@@ -116,6 +116,9 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
     slot.leased_by = answers.annotator_id
     slot.leased_until = None
     slot.filled = True
+    for other in answers.slots[batch_item.id]:
+        if other is not slot and other.reserved_for == answers.annotator_id:
+            other.reserved_for = None  # nobody could take it any more
     project = answers.project
     known = project.n_labeled + project.n_imported
     label = Label(
@@ -161,7 +164,7 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     answers.given[item_id].remove(own)
     facts = {"item": item_id, "annotator": answers.annotator_id}
     events.append(answers.session, answers.project.id, "label.withdrawn", facts)
-    batch_item, round_ = answers.live[item_id]
+    batch_item, _ = answers.live[item_id]
     slot = next(
         s for s in answers.slots[batch_item.id] if s.leased_by == answers.annotator_id and s.filled
     )
@@ -171,14 +174,17 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     resolve_item(answers, item_id)
     if batch_item.state == BatchItemState.LABELED:
         return AnswerStatus.WITHDRAWN  # the labels of the others suffice
-    if round_.state != RoundState.LABELING:
-        batch_item.source = BatchSource.RESERVE
     if answers.project.state == ProjectState.RUNNING:
-        _lease_again(answers, slot)
+        _lease_again(answers, batch_item)
     return AnswerStatus.WITHDRAWN
 
 
-def _lease_again(answers: Answers, slot: BatchItemSlot) -> None:
+def _lease_again(answers: Answers, batch_item: BatchItem) -> None:
+    """Lease a slot of the item to the annotator, unless others hold all that are left."""
+    slots = answers.slots[batch_item.id]
+    slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
+    if slot is None:
+        return
     answers.session.flush()
     batches.lease_slots(
         answers.session,

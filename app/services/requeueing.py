@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db.queries import annotators, events
 from app.db.queries import gold as gold_queries
-from app.db.tables import BatchItemSlot, BatchSource, Project
+from app.db.tables import BatchItemSlot, Project
 from app.domain.annotation import labels_wanted
 from app.domain.errors import AnnotatorPaused, NotFound
-from app.domain.states import BatchItemState, RoundState
+from app.domain.lease import is_committed
+from app.domain.states import BatchItemState
 from app.services.answers import (
     ITEMS_AT_ONCE,
     NOBODY,
@@ -112,9 +113,12 @@ def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> An
         raise Refused("not_in_batch", f"Item {item_id} was not handed out: nothing to hand again.")
     if item_id in is_gold:
         raise Refused("is_gold", f"Item {item_id} is gold; remove it from the gold items first.")
-    batch_item, round_ = answers.live[item_id]
+    batch_item, _ = answers.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+    is_open = batch_item.state == BatchItemState.OPEN
+    if is_open and not batch_item.is_requeued and not is_committed(answers.slots[batch_item.id]):
+        raise Refused("nothing_to_requeue", f"Item {item_id} has no label and nobody holds it.")
     for label in answers.given.pop(item_id, []):
         label.withdrawn_at = func.now()
     answers.given[item_id] = []
@@ -128,8 +132,6 @@ def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> An
     )
     resolve_item(answers, item_id)
     batch_item.is_requeued = True
-    if round_.state != RoundState.LABELING:  # a completed round stays complete
-        batch_item.source = BatchSource.RESERVE
     events.append(answers.session, answers.project.id, "item.requeued", {"item": item_id})
     return AnswerStatus.REQUEUED
 
@@ -167,6 +169,7 @@ def _slot_to_keep(slots: Sequence[BatchItemSlot], annotator_id: int) -> BatchIte
             s.leased_by != annotator_id,
             s.reserved_for != annotator_id,
             s.leased_by is not None,
+            s.reserved_for not in (None, annotator_id),
             s.slot,
         ),
     )

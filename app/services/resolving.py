@@ -4,17 +4,50 @@ Holds the only code that writes resolved labels while annotators work; the worke
 all labels is app.services.consensus.
 """
 
-from app.db.queries import gold, models
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import annotators, batches, gold, models
 from app.db.tables import (
     BatchItem,
     BatchItemSlot,
+    BatchSource,
     ConsensusSource,
     LabelSource,
+    Project,
     ResolvedLabel,
 )
+from app.domain.annotation import labels_wanted
 from app.domain.consensus import Decision, decide
-from app.domain.states import BatchItemState
-from app.services.answers import Answers, set_item_state
+from app.domain.states import BatchItemState, RoundState
+from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers, set_item_state
+
+
+def resolve_open_items(
+    session: Session, project: Project, settings: Settings, *, redraws: bool = False
+) -> None:
+    """Let open items follow a change of the annotation or of who adjudicates; expects the lock.
+
+    Args:
+        session: whose transaction this is.
+        project: locked, with expired leases freed.
+        settings: of this machine.
+        redraws: draw anew how many labels each item wants; else only items with a label are read.
+    """
+    item_ids = batches.open_item_ids(session, project.id, only_answered=not redraws)
+    paused = annotators.paused(session, project.id)
+    for start in range(0, len(item_ids), ITEMS_AT_ONCE):
+        part = item_ids[start : start + ITEMS_AT_ONCE]
+        answers = read_answers(session, project, NOBODY, part, settings, paused)
+        for item_id in part:
+            if redraws:
+                batch_item, _ = answers.live[item_id]
+                index = answers.items[item_id].index
+                batch_item.labels_wanted = labels_wanted(
+                    answers.options, project.labels_per_item, project.seed, index
+                )
+            resolve_item(answers, item_id)
+        session.flush()
 
 
 def resolve_item(answers: Answers, item_id: int) -> None:
@@ -65,6 +98,9 @@ def _fit_slots(answers: Answers, batch_item: BatchItem, decision: Decision) -> N
         for slot in waiting[n_wanted:]:
             slots.remove(slot)
             answers.session.delete(slot)
+        for slot in waiting[:n_wanted]:
+            if for_adjudicator and slot.reserved_for not in answers.adjudicators:
+                slot.reserved_for = None  # kept for somebody who adjudicates no more
         for _ in range(n_wanted - len(waiting)):
             slot = BatchItemSlot(
                 batch_item_id=batch_item.id,
@@ -72,6 +108,11 @@ def _fit_slots(answers: Answers, batch_item: BatchItem, decision: Decision) -> N
                 project_id=batch_item.project_id,
                 filled=False,
                 for_adjudicator=for_adjudicator,
+                # Said, not left out: after a slot of this number was deleted above, the session
+                # makes one UPDATE of both, of the columns that were set.
+                leased_by=None,
+                leased_until=None,
+                reserved_for=None,
             )
             slots.append(slot)
             answers.session.add(slot)
@@ -90,15 +131,21 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedLabel:
     answers.session.add(resolved)
     answers.resolved[item_id] = resolved
     set_item_state(batch_item, BatchItemState.LABELED, answers.now)
+    batch_item.is_requeued = False
     answers.project.n_labeled += 1
     return resolved
 
 
 def _forget(answers: Answers, resolved: ResolvedLabel) -> None:
-    """Open the item again; it is gold no more: an annotator who had it as gold may now get it."""
+    """Open the item again; it is gold no more: an annotator who had it as gold may now get it.
+
+    Of a round that is over it goes on as reserve, so that the round stays complete.
+    """
     _mark_stale(answers, resolved)
     _next_version(answers)
-    batch_item, _ = answers.live[resolved.item_id]
+    batch_item, round_ = answers.live[resolved.item_id]
+    if round_.state != RoundState.LABELING:
+        batch_item.source = BatchSource.RESERVE
     gold.remove(answers.session, answers.project.id, [resolved.item_id])
     answers.session.delete(answers.resolved.pop(resolved.item_id))
     set_item_state(batch_item, BatchItemState.OPEN, answers.now)

@@ -64,6 +64,7 @@ def _skip_one(
     batch_item.skip_reason = reason
     batch_item.skip_comment = comment
     batch_item.skipped_by = answers.annotator_id
+    batch_item.is_requeued = False
     answers.project.n_skipped += 1
     answers.session.flush()
     if batch_item.source == BatchSource.BATCH:
