@@ -11,7 +11,7 @@ from app.db.tables import Project
 from app.domain.annotation import annotation_from_json
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
-from app.services.annotation import checked_annotation
+from app.services.annotation import checked_annotation, introduce
 from app.services.leasing import after_freeing, release_expired
 from app.services.resolving import resolve_open_items
 
@@ -32,12 +32,13 @@ def change_annotation(
         InvalidProject: the options do not fit each other.
         ProjectNotAccepting: the project has ended.
     """
+    introduce(session, changes.get("adjudicators", ()))
     project = projects.lock(session, project_id)
     if project.state not in {ProjectState.DRAFT, *LABEL_ACCEPTING_PROJECT_STATES}:
         raise ProjectNotAccepting(f"Project {project_id} is {project.state}: labeling has ended.")
     before = (annotation_from_json(project.annotation), project.labels_per_item)
     wanted = project.labels_per_item if labels_per_item is None else labels_per_item
-    options = checked_annotation(session, {**project.annotation, **changes}, wanted)
+    options = checked_annotation({**project.annotation, **changes}, wanted)
     project.annotation = options.to_json()
     project.labels_per_item = wanted
     if (options, wanted) == before:
