@@ -41,6 +41,7 @@ def submit_labels(
 
     Raises:
         ProjectNotAccepting: the project takes no labels in its state.
+        AnnotatorPaused: it takes none of this annotator.
     """
     item_ids = [entry.item_id for entry in entries]
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
@@ -72,6 +73,7 @@ def withdraw_labels(
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
+        AnnotatorPaused: it takes none of this annotator.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
     outcomes = answers.take(

@@ -37,6 +37,7 @@ def submit_skips(
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
+        AnnotatorPaused: it takes none of this annotator.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
     outcomes = answers.take(
