@@ -31,6 +31,13 @@ def autocast(dtype: torch.dtype | None, device: str) -> AbstractContextManager[A
     return torch.autocast("cuda" if device.startswith("cuda") else "cpu", dtype=dtype)
 
 
+def name_of_device(device: str) -> str:
+    """Return the device's name, and whether it computes in bf16 what a recipe wants in it."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return "cpu with bf16" if _cpu_has_bf16() else "cpu"
+
+
 def _cpu_has_bf16() -> bool:
     capabilities_of = getattr(torch.cpu, "get_capabilities", None)  # newer than torch 2.11
     if capabilities_of is None:

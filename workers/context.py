@@ -16,6 +16,7 @@ from app.services import jobs
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
 from models.checkpoints import CheckpointFile
+from models.precision import name_of_device
 from models.recipe import Recipe, recipe_from_json
 from models.train import TrainProgress
 from workers.pool import PoolReader
@@ -70,10 +71,9 @@ class JobContext:
     @property
     def provenance(self) -> dict[str, Any]:
         """Device and versions, which the bits of a result depend on."""
-        is_gpu = self.device.startswith("cuda")
         return {
             "device": self.device,
-            "device_name": torch.cuda.get_device_name(self.device) if is_gpu else "cpu",
+            "device_name": name_of_device(self.device),
             "torch": torch.__version__,
             "numpy": np.__version__,
             "threads": torch.get_num_threads(),

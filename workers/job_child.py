@@ -7,11 +7,10 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
-import joblib
 import numpy as np
 import structlog
-import torch
 from structlog.contextvars import bind_contextvars
 
 from app.config import Settings, read_settings
@@ -31,6 +30,7 @@ from selection.watch import SelectionStopped
 from workers.context import JobContext
 from workers.jobs import run_job
 from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
+from workers.threads import use_threads
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's affair
     settings = read_settings()
     configure_logging(settings)
-    torch.set_num_threads(settings.worker_threads or joblib.cpu_count())
+    use_threads(settings.worker_threads)
     _warm_up()
     line = sys.stdin.readline()
     if not line:
@@ -92,7 +92,11 @@ def _run(claimed: ClaimedJob, settings: Settings, stop: threading.Event) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    try:
+        code = main()
+    except Exception:  # noqa: BLE001 - the supervisor keeps its last lines as the reason
+        traceback.print_exc()
+        code = FAILED
     sys.stdout.flush()
     # Threads that wait on stdin or on torch's pool must not hold the exit up.
     os._exit(code)

@@ -17,6 +17,7 @@ from app.db.queries import projects, rounds
 from app.db.session import transaction
 from app.domain.errors import NotFound
 from app.storage.artifacts import ArtifactStore
+from models.precision import name_of_device
 from models.recipe import recipe_from_json
 from models.timing import Stopwatch
 from selection.options import options_from_json
@@ -36,7 +37,7 @@ class ReplayedSelection:
         n: items of the stored ranking, reserve included.
         first_difference: lowest rank whose item differs; None if all are the same.
         score_difference: largest absolute difference of a score at the same rank.
-        device: of this machine, that it was repeated on.
+        device: name of this machine's, that it was repeated on.
         stored_device: that the round was selected on; another one may round otherwise.
     """
 
@@ -100,8 +101,8 @@ def replay_selection(
         n=len(stored["index"]),
         first_difference=first,
         score_difference=float(np.abs(result.scores[:n] - stored["score"][:n]).max(initial=0.0)),
-        device=device,
-        stored_device=decided["device"],
+        device=name_of_device(device),
+        stored_device=decided["device_name"],
     )
 
 

@@ -240,17 +240,25 @@ def run_selection(
         seconds=watch.seconds,
         proxy=proxy,
         candidates=selected.candidates,
-        sample=_predicted_sample(scorer, pool_index, len(inputs.pool), seed),
+        sample=_predicted_sample(scorer, pool_index, len(inputs.pool), seed, watch),
     )
 
 
 def _predicted_sample(
-    scorer: PoolScorer, pool_index: IntArray, n_pool: int, seed: int
+    scorer: PoolScorer, pool_index: IntArray, n_pool: int, seed: int, watch: Stopwatch
 ) -> PoolSample | None:
-    """Return the proxy's classes of the sample; what the selection measured costs nothing more."""
+    """Return the proxy's classes of the sample; what the selection measured costs nothing more.
+
+    Its seconds are no part of data selection: they go to "stability".
+    """
     rows = sample_rows(pool_index, n_pool, random_stream(seed, 0, "stability"))
+    before = watch.seconds.get("inference", 0.0)
     predicted = scorer.suggest(rows)
-    return None if predicted is None else PoolSample(pool_index[rows], predicted[0])
+    if predicted is None:
+        return None
+    watch.seconds["stability"] = watch.seconds.get("inference", 0.0) - before
+    watch.seconds["inference"] = before
+    return PoolSample(pool_index[rows], predicted[0])
 
 
 def _without_proxy(options: SelectionOptions, *, has_features: bool) -> SelectionOptions:

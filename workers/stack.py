@@ -47,6 +47,7 @@ class Stack:
         self.database_url = ""
         self.port = settings.port or _free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._postgres: EmbeddedPostgres | None = None
         self._stack = ExitStack()
 
     @property
@@ -107,10 +108,10 @@ class Stack:
         if self.settings.database_url is not None:
             self.database_url = self.settings.database_url.get_secret_value()
         else:
-            postgres = EmbeddedPostgres(self.settings.postgres_folder)
+            self._postgres = EmbeddedPostgres(self.settings.postgres_folder)
             self.say("starting Postgres")
-            self.database_url = postgres.start()
-            self._stack.callback(self._stop_postgres, postgres)
+            self.database_url = self._postgres.start()
+            self._stack.callback(self._stop_postgres, self._postgres)
         engine = make_engine(self.database_url)
         try:
             migrate(engine)
@@ -184,6 +185,12 @@ class Stack:
                 raise StackError(
                     f"The {name} ended with code {process.returncode}: {self._tail(name)}"
                 )
+
+        if self._postgres is not None and not self._postgres.is_running():
+            raise StackError(
+                f"Postgres has ended; read {self._postgres.folder / 'log'} for the reason. "
+                "Start again: what was committed is kept."
+            )
 
     def _tail(self, name: str) -> str:
         path = self.log_file(name)

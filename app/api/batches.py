@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.items import content_of
+from app.api.rendering import rendered
 from app.db.queries.batches import LeasedItem
 from app.domain.annotation import annotation_from_json
 from app.domain.states import ProjectState
@@ -32,9 +33,9 @@ def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
     )
 
 
-def _render(batch: NextBatch, leased: LeasedItem) -> BatchItemOut:
+def _render(batch: NextBatch, leased: LeasedItem, *, has_gold: bool) -> BatchItemOut:
     suggestion, rank = None, None
-    if annotation_from_json(batch.project.annotation).gold_fraction == 0:  # gold has neither
+    if not has_gold:  # gold has neither
         suggestion, rank = _suggestion(batch, leased), leased.rank
     return BatchItemOut(
         item_id=leased.item.id,
@@ -49,30 +50,36 @@ def _render(batch: NextBatch, leased: LeasedItem) -> BatchItemOut:
     )
 
 
-@router.get("/next-batch", summary="Lease the next items", responses=problems(403, 404))
+@router.get(
+    "/next-batch",
+    summary="Lease the next items",
+    response_model=NextBatchOut,
+    responses=problems(403, 404),
+)
 def read_next_batch(
     session: SessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
-    response: Response,
     size: Annotated[int, Query(ge=1, le=1000, description="Items wanted.")] = 10,
-) -> NextBatchOut:
+) -> Response:
     """Return items leased to the annotator: safe to retry, what is still leased comes first.
 
     Nothing to hand out: an empty list, the project's state, what it waits for, and `Retry-After`
     in seconds.
     """
     batch = next_batch(session, project, annotator_id, size, settings)
-    response.headers["Cache-Control"] = "no-store"
+    headers = {"Cache-Control": "no-store"}
     if not batch.items:
-        response.headers["Retry-After"] = str(settings.poll_after_seconds)
-    return NextBatchOut(
+        headers["Retry-After"] = str(settings.poll_after_seconds)
+    has_gold = annotation_from_json(batch.project.annotation).gold_fraction > 0
+    answer = NextBatchOut(
         state=ProjectState(batch.project.state),
         round=batch.round_.number if batch.round_ else None,
         waiting_for=batch.waiting_for,
-        items=[_render(batch, leased) for leased in batch.items],
+        items=[_render(batch, leased, has_gold=has_gold) for leased in batch.items],
     )
+    return rendered(answer, headers)
 
 
 @router.post("/leases/renew", summary="Renew leases", responses=problems(403, 404, 409))

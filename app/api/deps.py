@@ -13,10 +13,11 @@ from starlette.concurrency import run_in_threadpool
 
 from app.config import Settings
 from app.db.queries import projects
-from app.db.session import transaction
+from app.db.queries.tokens import Caller
+from app.db.session import reading, transaction
 from app.db.tables import Project, Role
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
-from app.services.tokens import Caller, acting_annotator, authenticate
+from app.services.tokens import acting_annotator, authenticate
 from app.storage.artifacts import ArtifactStore
 
 P = ParamSpec("P")
@@ -66,12 +67,12 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
 async def get_caller(request: Request, credentials: Credentials) -> Caller:
-    """Return who calls, in a transaction of its own."""
+    """Return who calls; one statement of its own, before the request's transaction."""
     if credentials is None:
         raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
 
     def read() -> Caller:
-        with transaction(request.app.state.session_factory) as session:
+        with reading(request.app.state.session_factory) as session:
             return authenticate(session, credentials.credentials)
 
     return await in_thread(request, read)

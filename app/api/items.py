@@ -21,6 +21,7 @@ from app.api.deps import (
 )
 from app.api.ndjson import read_lines
 from app.db.queries import items as queries
+from app.db.queries.batches import ShownItem
 from app.db.session import transaction
 from app.db.tables import Item, Project, Role, Split
 from app.domain.errors import ArtifactMissing, BodyInvalid, ItemInvalid, NotFound
@@ -35,7 +36,7 @@ NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "applica
 Metadata = TypeAdapter(dict[str, UploadMetadata])
 
 
-def content_of(item: Item) -> Content:
+def content_of(item: Item | ShownItem) -> Content:
     """Return what an annotator sees of the item."""
     if item.text is not None:
         return Content(text=item.text)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
+from app.api.rendering import rendered
 from app.db.queries import labels as queries
 from app.schemas.common import problems
 from app.schemas.labeling import (
@@ -29,21 +30,26 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@router.post("/labels", summary="Submit labels", responses=problems(403, 404, 409))
+@router.post(
+    "/labels",
+    summary="Submit labels",
+    response_model=AnswersOut,
+    responses=problems(403, 404, 409),
+)
 def submit(
     body: LabelsIn,
     session: SessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
-) -> AnswersOut:
+) -> Response:
     """Take 1 to 1,000 labels; the valid ones are kept, the refused are listed with a code.
 
     Sending again is safe: the same class is `unchanged`, another one `revised`.
     """
     entries = [LabelEntry(e.item_id, e.class_, e.seconds) for e in body.labels]
     outcomes = submit_labels(session, project, annotator_id, entries, settings)
-    return AnswersOut.model_validate({"results": outcomes})
+    return rendered(AnswersOut.model_validate({"results": outcomes}))
 
 
 @router.post("/labels/withdraw", summary="Undo labels", responses=problems(403, 404, 409))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class EmbeddedPostgres:
         self._server: PostgresServer | None = None
 
     def start(self) -> str:
-        """Return the URL of the running server, started if need be.
+        """Return the URL of the running server, started if need be, also after it was killed.
 
         Retries for 15 s: recovery after a crash takes seconds (STACK.md 1.2).
 
@@ -38,7 +39,8 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + CONNECT_SECONDS
         while True:
             try:
-                self._server = get_server(self.folder, cleanup_mode=None)
+                self._server = get_server(self.folder, cleanup_mode=None, start=False)
+                self._server.start()  # get_server takes a server that it knows for a running one
                 url = str(self._server.get_uri())
                 psycopg.connect(url, connect_timeout=5).close()
             except (psycopg.OperationalError, OSError, subprocess.SubprocessError) as error:
@@ -50,6 +52,14 @@ class EmbeddedPostgres:
                 time.sleep(0.3)
             else:
                 return url
+
+    def is_running(self) -> bool:
+        """Return whether the server's process lives."""
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split()[0])
+            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return False
 
     def stop(self) -> None:
         """Stop the server and wait until it has written everything."""

@@ -57,3 +57,11 @@ def transaction(factory: sessionmaker[Session]) -> Iterator[Session]:
     """Yield a session; commit at the end, roll back on any error."""
     with factory() as session, session.begin():
         yield session
+
+
+@contextmanager
+def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """Yield a session whose statements each stand alone: no BEGIN and COMMIT around one SELECT."""
+    with factory() as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session

@@ -5,7 +5,7 @@ listed. What the labels of an item give is decided in app.services.resolving.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -14,18 +14,9 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, gold, labels, projects, tokens
-from app.db.tables import (
-    BatchItem,
-    BatchItemSlot,
-    GoldAnswer,
-    GoldItem,
-    Item,
-    Label,
-    Project,
-    ResolvedLabel,
-    Round,
-)
+from app.db.queries import annotators, gold, labels, models, projects, tokens
+from app.db.queries.answers import BatchItemRow, LabelRow, RoundFacts, Standing
+from app.db.tables import GoldAnswer, GoldItem, Project
 from app.domain.annotation import AnnotationOptions, annotation_from_json
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, check_transition
@@ -74,29 +65,31 @@ class Answers:
     """What one request needs of the database, read once and kept up to date while it is served.
 
     Attributes:
-        items: pool items of the request, by id.
-        live: each item's batch item that is not withdrawn, and the round that ranked it.
-        slots: by batch item.
-        given: labels that stand, by item, in order of giving.
-        resolved: resolved labels, by item.
+        standing: the items with their batch items, slots and labels, as the request changes them.
         gold: of these items, those that the annotator was handed as gold, with the answer.
         adjudicators: ids of those who may decide where labels do not agree.
-        now: the transaction's instant by the database's clock; as a value, so that one statement
-            updates all items of a request (with the expression now() each takes its own).
+        now: the transaction's instant by the database's clock.
+        replaced_versions: label versions of answers that changed since the last `write`; models
+            that learned them become stale.
     """
 
     session: Session
     project: Project
     annotator_id: int
     settings: Settings
-    items: dict[int, Item]
-    live: dict[int, tuple[BatchItem, Round]]
-    slots: dict[int, list[BatchItemSlot]]
-    given: dict[int, list[Label]]
-    resolved: dict[int, ResolvedLabel]
+    standing: Standing
     gold: dict[int, tuple[GoldAnswer, GoldItem]]
     adjudicators: frozenset[int]
     now: datetime
+    replaced_versions: list[int] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write what the entries so far have changed."""
+        self.session.flush()
+        self.standing.write()
+        if self.replaced_versions:
+            models.mark_stale(self.session, self.project.id, min(self.replaced_versions))
+            self.replaced_versions.clear()
 
     @property
     def is_adjudicator(self) -> bool:
@@ -129,25 +122,25 @@ class Answers:
                 )
         return outcomes
 
-    def own_label(self, item_id: int) -> Label | None:
+    def own_label(self, item_id: int) -> LabelRow | None:
         """Return the annotator's label of the item that stands."""
-        labels_ = self.given.setdefault(item_id, [])
-        return next((x for x in labels_ if x.annotator_id == self.annotator_id), None)
+        given = self.standing.given[item_id]
+        return next((x for x in given if x.annotator_id == self.annotator_id), None)
 
-    def require_open(self, item_id: int) -> tuple[BatchItem, Round]:
+    def require_open(self, item_id: int) -> tuple[BatchItemRow, RoundFacts]:
         """Return the item's open batch item and its round.
 
         Raises:
             Refused: the item wants no answer; the code says why.
         """
-        if item_id not in self.live:
-            if item_id in self.resolved:
+        if item_id not in self.standing.live:
+            if item_id in self.standing.resolved:
                 raise Refused("already_labeled", f"Item {item_id} was imported with its label.")
             raise Refused(
                 "not_in_batch",
                 f"Item {item_id} is in no open batch; label the items that next-batch hands out.",
             )
-        batch_item, round_ = self.live[item_id]
+        batch_item, round_ = self.standing.live[item_id]
         if batch_item.state == BatchItemState.LABELED:
             raise Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
         if batch_item.state == BatchItemState.SKIPPED:
@@ -155,7 +148,7 @@ class Answers:
         return batch_item, round_
 
     def _require_item(self, item_id: int) -> None:
-        if item_id not in self.items:
+        if item_id not in self.standing.items:
             raise Refused("unknown_item", f"Project {self.project.id} has no pool item {item_id}.")
 
 
@@ -212,7 +205,6 @@ def read_answers(
         settings: of this machine.
         paused: ids of annotators whom the project hands nothing; they adjudicate nothing either.
     """
-    live = batches.live_by_item(session, project.id, item_ids)
     names = annotation_from_json(project.annotation).adjudicators
     adjudicators = frozenset(tokens.ids_by_name(session, names).values()) if names else frozenset()
     return Answers(
@@ -220,18 +212,14 @@ def read_answers(
         project=project,
         annotator_id=annotator_id,
         settings=settings,
-        items=labels.items_of_project(session, project.id, item_ids),
-        live=live,
-        slots=batches.slots_by_batch_item(session, [b.id for b, _ in live.values()]),
-        given=labels.labels_of_items(session, item_ids),
-        resolved=labels.resolved_of_items(session, item_ids),
+        standing=Standing(session, project.id, item_ids),
         gold=gold.answers_of(session, annotator_id, item_ids),
         adjudicators=adjudicators - set(paused),
         now=labels.now(session),
     )
 
 
-def set_item_state(batch_item: BatchItem, new: BatchItemState, now: datetime) -> None:
+def set_item_state(batch_item: BatchItemRow, new: BatchItemState, now: datetime) -> None:
     """Set the batch item's state, at this instant.
 
     Raises:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import batches, events, labels
-from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Label
+from app.db.queries import events
+from app.db.queries.answers import BatchItemRow, LabelRow, Revision, SlotRow
+from app.db.tables import BatchSource
 from app.domain.lease import is_committed, slot_for_answer
 from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
@@ -51,6 +52,7 @@ def submit_labels(
         lambda e: _submit_one(answers, e),
         lambda e: gold.answer(answers, e.item_id, _class_index(answers, e)),
     )
+    answers.write()
     if answers.gold:
         gold.pause_if_careless(session, answers.project, annotator_id, settings)
     advance(session, answers.project, settings.job_max_attempts)
@@ -82,7 +84,7 @@ def withdraw_labels(
         lambda i: _withdraw_one(answers, i),
         lambda i: gold.take_back(answers, i),
     )
-    session.flush()
+    answers.write()
     after_freeing(session, answers.project, settings)
     return outcomes
 
@@ -95,9 +97,9 @@ def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
         return AnswerStatus.CREATED
     if own.class_index == class_index:
         return AnswerStatus.UNCHANGED
-    labels.keep_revision(answers.session, own)
+    answers.standing.revisions.append(Revision(own.item_id, own.annotator_id, own.class_index))
     own.class_index = class_index
-    own.revised_at = func.now()
+    own.revised_at = answers.now
     resolve_item(answers, entry.item_id)
     return AnswerStatus.REVISED
 
@@ -118,12 +120,12 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
     slot.leased_by = answers.annotator_id
     slot.leased_until = None
     slot.filled = True
-    for other in answers.slots[batch_item.id]:
+    for other in answers.standing.slots[batch_item.id]:
         if other is not slot and other.reserved_for == answers.annotator_id:
             other.reserved_for = None  # nobody could take it any more
     project = answers.project
     known = project.n_labeled + project.n_imported
-    label = Label(
+    label = LabelRow(
         project_id=project.id,
         item_id=entry.item_id,
         annotator_id=answers.annotator_id,
@@ -134,13 +136,12 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
         on_reserve=batch_item.source == BatchSource.RESERVE,
         is_adjudication=slot.for_adjudicator,
     )
-    answers.session.add(label)
-    answers.given[entry.item_id].append(label)
+    answers.standing.given[entry.item_id].append(label)
     resolve_item(answers, entry.item_id)
 
 
-def _slot_to_fill(answers: Answers, batch_item: BatchItem) -> BatchItemSlot:
-    slots = answers.slots[batch_item.id]
+def _slot_to_fill(answers: Answers, batch_item: BatchItemRow) -> SlotRow:
+    slots = answers.standing.slots[batch_item.id]
     slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
     if slot is None:
         raise Refused(
@@ -149,7 +150,7 @@ def _slot_to_fill(answers: Answers, batch_item: BatchItem) -> BatchItemSlot:
         )
     is_new = not (batch_item.is_requeued or is_committed(slots))
     if batch_item.source == BatchSource.RESERVE and is_new:
-        answers.session.flush()
+        answers.write()
         if budget_state(answers.session, answers.project).left_for_reserve <= 0:
             raise Refused(
                 "budget_spent",
@@ -162,13 +163,14 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     own = answers.own_label(item_id)
     if own is None:
         return AnswerStatus.UNCHANGED
-    own.withdrawn_at = func.now()
-    answers.given[item_id].remove(own)
+    answers.standing.given[item_id].remove(own)
     facts = {"item": item_id, "annotator": answers.annotator_id}
     events.append(answers.session, answers.project.id, "label.withdrawn", facts)
-    batch_item, _ = answers.live[item_id]
+    batch_item, _ = answers.standing.live[item_id]
     slot = next(
-        s for s in answers.slots[batch_item.id] if s.leased_by == answers.annotator_id and s.filled
+        s
+        for s in answers.standing.slots[batch_item.id]
+        if s.leased_by == answers.annotator_id and s.filled
     )
     slot.filled, slot.leased_by = False, None
     if batch_item.state == BatchItemState.SKIPPED:
@@ -181,17 +183,12 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     return AnswerStatus.WITHDRAWN
 
 
-def _lease_again(answers: Answers, batch_item: BatchItem) -> None:
+def _lease_again(answers: Answers, batch_item: BatchItemRow) -> None:
     """Lease a slot of the item to the annotator, unless others hold all that are left."""
-    slots = answers.slots[batch_item.id]
+    slots = answers.standing.slots[batch_item.id]
     slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
     if slot is None:
         return
-    answers.session.flush()
-    batches.lease_slots(
-        answers.session,
-        [(slot.batch_item_id, slot.slot)],
-        answers.annotator_id,
-        answers.settings.annotation_lease_seconds,
-    )
-    answers.session.refresh(slot)
+    seconds = answers.settings.annotation_lease_seconds
+    slot.leased_by = answers.annotator_id
+    slot.leased_until = answers.now + timedelta(seconds=seconds)

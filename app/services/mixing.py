@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from app.db.queries import batches, gold, labels, rounds
-from app.db.queries.batches import LeasedItem, Slot
+from app.db.queries.batches import LeasedItem, ShownItem, Slot
 from app.db.tables import BatchSource, Project
 from app.domain.annotation import annotation_from_json, share_of
 
@@ -56,8 +56,9 @@ def mix_gold(
     like = items[0] if items else None
     newest = rounds.newest_published(session, project.id)
     for item_id in sorted(gold_ids):
+        item = known[item_id]
         shown = LeasedItem(
-            item=known[item_id],
+            item=ShownItem(item.id, item.project_id, item.index, item.external_id, item.text),
             source=BatchSource.BATCH,
             rank=0,
             suggestion_class=None,

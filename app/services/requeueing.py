@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import annotators, events
 from app.db.queries import gold as gold_queries
-from app.db.tables import BatchItemSlot, Project
+from app.db.queries.answers import SlotRow
+from app.db.tables import Project
 from app.domain.annotation import labels_wanted
 from app.domain.errors import AnnotatorPaused, NotFound
 from app.domain.lease import is_committed
@@ -58,7 +58,7 @@ def _requeue(
     answers = _of_admin(session, project, item_ids, settings)
     is_gold = gold_queries.known(session, item_ids)
     outcomes = answers.take(item_ids, lambda i: i, lambda i: _requeue_one(answers, i, is_gold))
-    session.flush()
+    answers.write()
     return outcomes
 
 
@@ -86,7 +86,7 @@ def reassign_items(
     outcomes = answers.take(
         item_ids, lambda i: i, lambda i: _reassign_one(answers, i, annotator_id)
     )
-    session.flush()
+    answers.write()
     after_freeing(session, project, settings)
     return outcomes
 
@@ -109,26 +109,25 @@ def _active_annotator(session: Session, project: Project, name: str) -> int:
 
 
 def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> AnswerStatus:
-    if item_id not in answers.live:
+    if item_id not in answers.standing.live:
         raise Refused("not_in_batch", f"Item {item_id} was not handed out: nothing to hand again.")
     if item_id in is_gold:
         raise Refused("is_gold", f"Item {item_id} is gold; remove it from the gold items first.")
-    batch_item, _ = answers.live[item_id]
+    batch_item, _ = answers.standing.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+    slots = answers.standing.slots[batch_item.id]
     is_open = batch_item.state == BatchItemState.OPEN
-    if is_open and not batch_item.is_requeued and not is_committed(answers.slots[batch_item.id]):
+    if is_open and not batch_item.is_requeued and not is_committed(slots):
         raise Refused("nothing_to_requeue", f"Item {item_id} has no label and nobody holds it.")
-    for label in answers.given.pop(item_id, []):
-        label.withdrawn_at = func.now()
-    answers.given[item_id] = []
-    for slot in answers.slots[batch_item.id]:
+    answers.standing.given[item_id] = []
+    for slot in slots:
         slot.filled, slot.leased_by, slot.leased_until, slot.reserved_for = False, None, None, None
     batch_item.labels_wanted = labels_wanted(
         answers.options,
         answers.project.labels_per_item,
         answers.project.seed,
-        answers.items[item_id].index,
+        answers.standing.items[item_id],
     )
     resolve_item(answers, item_id)
     batch_item.is_requeued = True
@@ -138,12 +137,16 @@ def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> An
 
 def _reassign_one(answers: Answers, item_id: int, annotator_id: int | None) -> AnswerStatus:
     batch_item, _ = answers.require_open(item_id)
-    slots = [slot for slot in answers.slots[batch_item.id] if not slot.filled]
+    all_slots = answers.standing.slots[batch_item.id]
+    slots = [slot for slot in all_slots if not slot.filled]
     if annotator_id is None:
         for slot in slots:
             slot.reserved_for = None
         return AnswerStatus.REASSIGNED
-    if any(slot.leased_by == annotator_id and slot.filled for slot in answers.slots[batch_item.id]):
+    if any(
+        slot.leased_by == annotator_id and slot.filled
+        for slot in answers.standing.slots[batch_item.id]
+    ):
         raise Refused("already_labeled", f"This annotator has labeled item {item_id}.")
     ordinary = [slot for slot in slots if not slot.for_adjudicator or _may(answers, annotator_id)]
     if not ordinary:
@@ -161,7 +164,7 @@ def _may(answers: Answers, annotator_id: int) -> bool:
     return annotator_id in answers.adjudicators
 
 
-def _slot_to_keep(slots: Sequence[BatchItemSlot], annotator_id: int) -> BatchItemSlot:
+def _slot_to_keep(slots: Sequence[SlotRow], annotator_id: int) -> SlotRow:
     """Return the slot that the annotator has already, else a free one, else one of another."""
     return min(
         slots,

@@ -7,16 +7,9 @@ all labels is app.services.consensus.
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, gold, models
-from app.db.tables import (
-    BatchItem,
-    BatchItemSlot,
-    BatchSource,
-    ConsensusSource,
-    LabelSource,
-    Project,
-    ResolvedLabel,
-)
+from app.db.queries import annotators, batches, gold
+from app.db.queries.answers import BatchItemRow, ResolvedRow, SlotRow
+from app.db.tables import BatchSource, ConsensusSource, LabelSource, Project
 from app.domain.annotation import labels_wanted
 from app.domain.consensus import Decision, decide
 from app.domain.states import BatchItemState, RoundState
@@ -41,13 +34,13 @@ def resolve_open_items(
         answers = read_answers(session, project, NOBODY, part, settings, paused)
         for item_id in part:
             if redraws:
-                batch_item, _ = answers.live[item_id]
-                index = answers.items[item_id].index
+                batch_item, _ = answers.standing.live[item_id]
+                index = answers.standing.items[item_id]
                 batch_item.labels_wanted = labels_wanted(
                     answers.options, project.labels_per_item, project.seed, index
                 )
             resolve_item(answers, item_id)
-        session.flush()
+        answers.write()
 
 
 def resolve_item(answers: Answers, item_id: int) -> None:
@@ -55,10 +48,10 @@ def resolve_item(answers: Answers, item_id: int) -> None:
 
     Models trained on an answer that changed become stale. A skipped item stays as it is.
     """
-    batch_item, _ = answers.live[item_id]
+    batch_item, _ = answers.standing.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         return
-    given = answers.given.get(item_id, [])
+    given = answers.standing.given[item_id]
     adjudication = next((x for x in given if x.is_adjudication), None)
     options = answers.options
     decision = decide(
@@ -70,7 +63,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
         adjudicated=adjudication.class_index if adjudication else None,
     )
     _fit_slots(answers, batch_item, decision)
-    resolved = answers.resolved.get(item_id)
+    resolved = answers.standing.resolved.get(item_id)
     if decision.class_index is None:
         if resolved is not None:
             _forget(answers, resolved)
@@ -78,7 +71,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
     if resolved is None:
         resolved = _insert(answers, item_id, decision.class_index)
     elif decision.class_index != resolved.class_index:
-        _mark_stale(answers, resolved)
+        answers.replaced_versions.append(resolved.label_version)
         resolved.class_index = decision.class_index
         resolved.label_version = _next_version(answers)
     resolved.method = ConsensusSource.ADJUDICATED if adjudication else ConsensusSource.MAJORITY
@@ -86,9 +79,9 @@ def resolve_item(answers: Answers, item_id: int) -> None:
     resolved.confidence = None
 
 
-def _fit_slots(answers: Answers, batch_item: BatchItem, decision: Decision) -> None:
+def _fit_slots(answers: Answers, batch_item: BatchItemRow, decision: Decision) -> None:
     """Leave as many slots without a label as labels are wanted; free ones go first."""
-    slots = answers.slots[batch_item.id]
+    slots = answers.standing.slots[batch_item.id]
     for for_adjudicator, n_wanted in (
         (False, decision.n_more),
         (True, int(decision.wants_adjudicator)),
@@ -97,30 +90,22 @@ def _fit_slots(answers: Answers, batch_item: BatchItem, decision: Decision) -> N
         waiting.sort(key=lambda s: (s.leased_by is None, s.reserved_for is None, s.slot))
         for slot in waiting[n_wanted:]:
             slots.remove(slot)
-            answers.session.delete(slot)
         for slot in waiting[:n_wanted]:
             if for_adjudicator and slot.reserved_for not in answers.adjudicators:
                 slot.reserved_for = None  # kept for somebody who adjudicates no more
         for _ in range(n_wanted - len(waiting)):
-            slot = BatchItemSlot(
+            slot = SlotRow(
                 batch_item_id=batch_item.id,
                 slot=max((s.slot for s in slots), default=0) + 1,
-                project_id=batch_item.project_id,
-                filled=False,
+                project_id=answers.project.id,
                 for_adjudicator=for_adjudicator,
-                # Said, not left out: after a slot of this number was deleted above, the session
-                # makes one UPDATE of both, of the columns that were set.
-                leased_by=None,
-                leased_until=None,
-                reserved_for=None,
             )
             slots.append(slot)
-            answers.session.add(slot)
 
 
-def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedLabel:
-    batch_item, round_ = answers.live[item_id]
-    resolved = ResolvedLabel(
+def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedRow:
+    batch_item, round_ = answers.standing.live[item_id]
+    resolved = ResolvedRow(
         item_id=item_id,
         project_id=answers.project.id,
         class_index=class_index,
@@ -128,32 +113,27 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedLabel:
         round_number=round_.number,
         label_version=_next_version(answers),
     )
-    answers.session.add(resolved)
-    answers.resolved[item_id] = resolved
+    answers.standing.resolved[item_id] = resolved
     set_item_state(batch_item, BatchItemState.LABELED, answers.now)
     batch_item.is_requeued = False
     answers.project.n_labeled += 1
     return resolved
 
 
-def _forget(answers: Answers, resolved: ResolvedLabel) -> None:
+def _forget(answers: Answers, resolved: ResolvedRow) -> None:
     """Open the item again; it is gold no more: an annotator who had it as gold may now get it.
 
     Of a round that is over it goes on as reserve, so that the round stays complete.
     """
-    _mark_stale(answers, resolved)
+    answers.replaced_versions.append(resolved.label_version)
     _next_version(answers)
-    batch_item, round_ = answers.live[resolved.item_id]
+    batch_item, round_ = answers.standing.live[resolved.item_id]
     if round_.state != RoundState.LABELING:
         batch_item.source = BatchSource.RESERVE
     gold.remove(answers.session, answers.project.id, [resolved.item_id])
-    answers.session.delete(answers.resolved.pop(resolved.item_id))
+    del answers.standing.resolved[resolved.item_id]
     set_item_state(batch_item, BatchItemState.OPEN, answers.now)
     answers.project.n_labeled -= 1
-
-
-def _mark_stale(answers: Answers, resolved: ResolvedLabel) -> None:
-    models.mark_stale(answers.session, answers.project.id, resolved.label_version)
 
 
 def _next_version(answers: Answers) -> int:

@@ -46,6 +46,7 @@ def submit_skips(
         lambda i: _skip_one(answers, i, reason, comment),
         lambda i: gold.skip(answers, i),
     )
+    answers.write()
     advance(session, answers.project, settings.job_max_attempts)
     return outcomes
 
@@ -53,11 +54,11 @@ def submit_skips(
 def _skip_one(
     answers: Answers, item_id: int, reason: SkipReason, comment: str | None
 ) -> AnswerStatus:
-    live = answers.live.get(item_id)
+    live = answers.standing.live.get(item_id)
     if live is not None and live[0].state == BatchItemState.SKIPPED:
         return AnswerStatus.UNCHANGED
     batch_item, _ = answers.require_open(item_id)
-    slots = answers.slots[batch_item.id]
+    slots = answers.standing.slots[batch_item.id]
     is_adjudicator = answers.is_adjudicator
     if slot_for_answer(slots, answers.annotator_id, is_adjudicator=is_adjudicator) is None:
         raise Refused("leased_to_another", f"Item {item_id} is leased to another annotator.")
@@ -67,9 +68,17 @@ def _skip_one(
     batch_item.skipped_by = answers.annotator_id
     batch_item.is_requeued = False
     answers.project.n_skipped += 1
-    answers.session.flush()
     if batch_item.source == BatchSource.BATCH:
-        batches.promote_reserve(answers.session, batch_item.round_id, 1)
+        _promote_reserve(answers, batch_item.round_id)
     facts = {"item": item_id, "reason": reason, "comment": comment}
     events.append(answers.session, answers.project.id, "item.skipped", facts)
     return AnswerStatus.SKIPPED
+
+
+def _promote_reserve(answers: Answers, round_id: int) -> None:
+    """Let the round's best reserve item take a place in its batch."""
+    answers.write()
+    promoted = batches.promote_reserve(answers.session, round_id, 1)
+    for batch_item, _ in answers.standing.live.values():
+        if batch_item.id in promoted:  # the request may skip it as well
+            batch_item.source = BatchSource.BATCH

@@ -2,25 +2,14 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from app.db.queries import projects, tokens
+from app.db.queries.tokens import Caller
 from app.db.tables import Role, Token
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who makes a request, by its token."""
-
-    annotator_id: int
-    name: str
-    role: Role
-    act_as: bool
-    project_id: int | None
 
 
 def create_token(
@@ -67,14 +56,13 @@ def authenticate(session: Session, clear: str) -> Caller:
     Raises:
         NotAuthenticated: it is unknown, revoked or expired.
     """
-    found = tokens.live_by_hash(session, _hash(clear))
-    if found is None:
+    caller = tokens.live_by_hash(session, _hash(clear))
+    if caller is None:
         raise NotAuthenticated(
             "The token is unknown, revoked or expired; ask an admin for a new one "
             "(svp token create)."
         )
-    token, name = found
-    return Caller(token.annotator_id, name, Role(token.role), token.act_as, token.project_id)
+    return caller
 
 
 def acting_annotator(session: Session, caller: Caller, annotator: str | None) -> int:

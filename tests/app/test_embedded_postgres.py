@@ -1,8 +1,9 @@
-"""The embedded Postgres as an ordinary user, beside one that root started before."""
+"""The embedded Postgres: as an ordinary user beside root's, and started again after a kill."""
 
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -10,7 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from app.db.embedded import EmbeddedPostgres
+from tests.support import wait_for
 
 ROOT = Path(__file__).parents[2]
 USE_TWICE = """
@@ -72,3 +77,22 @@ def test_ordinary_user_starts_stops_and_finds_the_data_again(
             text=True,
         )
         assert run.stdout.strip() == expected, run.stderr
+
+
+def test_owner_starts_it_again_after_kill_9_and_what_was_committed_is_there(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("killed") / "postgres"
+    server = EmbeddedPostgres(folder)
+    assert not server.is_running()
+    with psycopg.connect(server.start()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
+    try:
+        assert server.is_running()
+        os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        wait_for(lambda: not server.is_running(), 10)
+        with psycopg.connect(server.start()) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
+    finally:
+        server.stop()
+    assert not server.is_running()

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from contextlib import ExitStack, suppress
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,7 @@ from app.services.tokens import create_token
 from tests.support import wait_for
 
 READY_SECONDS = 60
+SVP = (sys.executable, "-m", "workers.cli.main")
 
 
 def free_port() -> int:
@@ -46,22 +48,27 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._open: set[socket.socket] = set()
-        self._is_cut = threading.Event()
+        self._refuses = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut(self) -> None:
-        """Break every connection and refuse new ones."""
-        self._is_cut.set()
+    @contextmanager
+    def is_cut(self) -> Iterator[None]:
+        """Break every connection and refuse new ones, until the context is left."""
+        self._cut()
+        try:
+            yield
+        finally:
+            self._refuses.clear()
+
+    def close(self) -> None:
+        self._cut()
+        self._listener.close()
+
+    def _cut(self) -> None:
+        self._refuses.set()
         for end in list(self._open):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-
-    def mend(self) -> None:
-        self._is_cut.clear()
-
-    def close(self) -> None:
-        self.cut()
-        self._listener.close()
 
     def _accept(self) -> None:
         while True:
@@ -71,7 +78,7 @@ class Proxy:
                 return
             far = socket.socket(socket.AF_UNIX)
             try:
-                if self._is_cut.is_set():
+                if self._refuses.is_set():
                     raise ConnectionRefusedError
                 far.connect(str(self._target))
             except OSError:
@@ -102,6 +109,7 @@ class Rig:
         self.ports = {"api": free_port(), "api2": free_port()}
         self.postgres = EmbeddedPostgres(folder / "postgres")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.n_starts: Counter[str] = Counter()
         self._stack = ExitStack()
         self._leaving = threading.Event()
         self._artifacts = artifacts
@@ -132,8 +140,9 @@ class Rig:
             database_url=SecretStr(self.database_url),
             broker_url=SecretStr(f"redis://127.0.0.1:{self.redis_port}/0"),
             artifact_url=f"file://{self._artifacts}",
-            annotation_lease_seconds=5,
-            job_lease_seconds=3,
+            worker_threads=1,
+            annotation_lease_seconds=8,
+            job_lease_seconds=5,
             heartbeat_seconds=0.5,
             sweep_seconds=0.5,
             poll_after_seconds=1,
@@ -144,7 +153,7 @@ class Rig:
         migrate(self.engine)
         self.factory = sessionmaker(self.engine, expire_on_commit=False)
         self.admin_token = self.token("admin", Role.ADMIN)
-        self._stack.callback(self._kill_all)
+        self._stack.callback(self._end_all)
         for name in ("redis", "worker", "api", "api2"):
             self._spawn(name)
         watcher = threading.Thread(target=self._watch)
@@ -173,22 +182,50 @@ class Rig:
         return False
 
     def kill(self, part: str) -> None:
-        """Kill a part as the kernel would: without a word."""
+        """Kill a part as the kernel would, without a word; return when it serves again.
+
+        Parts: those of `processes`, "postgres", and "child", the worker's processes of jobs.
+        """
+        n_starts = self.n_starts[part]
         if part == "postgres":
             pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
             os.kill(pid, signal.SIGKILL)
         elif part == "child":
-            for child in psutil.Process(self.processes["worker"].pid).children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
+            self._kill_children()
+            return
         else:
             self.processes[part].kill()
+        wait_for(lambda: self.n_starts[part] > n_starts, READY_SECONDS)
+        wait_for(self.is_ready, READY_SECONDS)
+
+    @contextmanager
+    def second_worker(self) -> Iterator[None]:
+        """Let another worker serve jobs too, from a folder of its own as on another machine."""
+        self._spawn("worker2")
+        try:
+            wait_for(lambda: bool(self.children("worker2")), READY_SECONDS)
+            yield
+        finally:
+            _end(self.processes.pop("worker2"))
+
+    def children(self, worker: str = "worker") -> list[psutil.Process]:
+        """Return a worker's processes: of the running job and the spare one."""
+        return list(psutil.Process(self.processes[worker].pid).children(recursive=True))
+
+    def _kill_children(self) -> None:
+        wait_for(lambda: bool(self.children()), READY_SECONDS)  # a worker that starts has none yet
+        for child in self.children():
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
 
     def _spawn(self, name: str) -> None:
         command = {
             "redis": ["redis-server", "--port", str(self.redis_port), "--save", ""],
-            "worker": [sys.executable, "-m", "workers.cli.main", "worker"],
-        }.get(name, [sys.executable, "-m", "workers.cli.main", "api"])
+            "api": [*SVP, "api"],
+            "api2": [*SVP, "api"],
+            "worker": [*SVP, "worker"],
+            "worker2": [*SVP, "worker"],
+        }[name]
         url = self.database_url
         if name == "api":
             url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
@@ -196,6 +233,8 @@ class Rig:
         settings = {**self.settings.to_environment(), "SVP_DATABASE_URL": url}
         if name in self.ports:
             settings["SVP_PORT"] = str(self.ports[name])
+        if name == "worker2":
+            settings["SVP_DATA_FOLDER"] = str(self.folder / name)
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
@@ -205,6 +244,7 @@ class Rig:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
+        self.n_starts[name] += 1
 
     def _watch(self) -> None:
         """Start again what has died."""
@@ -212,33 +252,27 @@ class Rig:
             for name, process in list(self.processes.items()):
                 if process.poll() is not None:
                     self._spawn(name)
-            if not self._postgres_lives():
+            if not self.postgres.is_running():
                 with suppress(TimeoutError):
                     self.database_url = self.postgres.start()
-
-    def _postgres_lives(self) -> bool:
-        try:
-            pid = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
-            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            return False
+                    self.n_starts["postgres"] += 1
 
     def _stop_watching(self, watcher: threading.Thread) -> None:
         self._leaving.set()
         watcher.join()
 
-    def _kill_all(self) -> None:
-        for name in ("api", "api2", "worker", "redis"):
-            process = self.processes.get(name)
-            if process is not None and process.poll() is None:
-                process.terminate()
+    def _end_all(self) -> None:
         for process in self.processes.values():
-            try:
-                process.wait(25)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.terminate()
+        for process in self.processes.values():
+            _end(process)
 
-    def wait_until_ready(self) -> None:
-        time.sleep(0.5)  # what was killed a moment ago is not ready any more
-        wait_for(self.is_ready, READY_SECONDS)
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process in order, or else as the kernel would."""
+    process.terminate()
+    try:
+        process.wait(25)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

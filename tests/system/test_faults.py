@@ -9,11 +9,14 @@ import itertools
 import json
 import os
 import random
+import select
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,14 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
+import psutil
 import pytest
 from sqlalchemy import text
 
-from app.client import Client, ClientError
+from app.client import ClientError
 from app.db.session import transaction
 from app.queue import TASK_NAME, make_celery
 from tests.app.conftest import png
+from tests.benchmarks.rivals import machine
 from tests.support import require, wait_for
 from tests.system.rig import Rig
 
@@ -38,12 +42,13 @@ SEED = int(os.environ.get("FAULT_SEED", "1"))
 N_ANNOTATORS = 20
 N_POOL, BUDGET, TOTAL, RESERVE = 120, 20, 40, 10
 DONE_SECONDS = 240
+POLL_SECONDS = 0.4
 ARTIFACT_MEGABYTES = 24
 CLASSES = ["negative", "positive"]
 TINY = {"model": "fasttext", "recipe": {"epochs": 20, "buckets": 500}}
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(700)]
-each_run = pytest.mark.parametrize("run", range(RUNS))
+each_run = pytest.mark.parametrize("facts", range(RUNS), indirect=True)
 _numbers = itertools.count()
 
 
@@ -61,23 +66,44 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Iterator[Rig]:
+    """The running service; SIGTERM (of `timeout`, of CI) ends it as Ctrl-C does, in order."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Rig(tmp_path_factory.mktemp("rig"), artifacts) as running:
         yield running
+    signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def report() -> Iterator[list[dict[str, Any]]]:
-    """What each run did; kept in FAULT_REPORT."""
-    runs: list[dict[str, Any]] = []
-    yield runs
-    if "FAULT_REPORT" in os.environ:
-        facts = {
-            "command": f"FAULT_RUNS={RUNS} FAULT_SEED={SEED} make test-faults",
-            "n_runs": len(runs),
-            "n_labels_acknowledged": sum(run.get("n_labels", 0) for run in runs),
-            "runs": runs,
-        }
-        Path(os.environ["FAULT_REPORT"]).write_text(json.dumps(facts, indent=1) + "\n")
+@pytest.fixture(scope="module")
+def runs() -> Iterator[list[dict[str, Any]]]:
+    """What each run did; kept in FAULT_REPORT, by kind."""
+    done: list[dict[str, Any]] = []
+    yield done
+    if "FAULT_REPORT" not in os.environ:
+        return
+    kinds = dict.fromkeys(run["kind"] for run in done)
+    outcomes = {kind: Counter(r["outcome"] for r in done if r["kind"] == kind) for kind in kinds}
+    report = {
+        "machine": machine(),
+        "command": f"FAULT_RUNS={RUNS} FAULT_SEED={SEED} python -m pytest -m faults",
+        "n_labels_acknowledged": sum(run.get("n_labels", 0) for run in done),
+        "outcomes": outcomes,
+        "runs": done,
+    }
+    Path(os.environ["FAULT_REPORT"]).write_text(json.dumps(report, indent=1) + "\n")
+
+
+@pytest.fixture
+def facts(request: pytest.FixtureRequest, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What this run did; it has failed unless the test's last line says otherwise."""
+    name, parameters = request.node.originalname, request.node.callspec.params
+    kind = name.removeprefix("test_").replace("_", " ")
+    if "part" in parameters:
+        kind += f": {parameters['part']}"
+    facts = {"kind": kind, "run": request.param, "outcome": "failed"}
+    runs.append(facts)
+    started = time.monotonic()
+    yield facts
+    facts["seconds"] = round(time.monotonic() - started, 1)
 
 
 class Work:
@@ -92,12 +118,12 @@ class Work:
         with rig.admin() as admin:
             self.project = int(
                 admin.create_project(
-                    name=f"faults-{number}", modality="text", classes=CLASSES,
+                    name=f"faults-{number}", modality="text", classes=CLASSES, seed=number,
                     proxy=TINY, target=TINY, strategy="least_confidence",
                     initial_budget=BUDGET, round_budget=BUDGET, total_budget=TOTAL, reserve=RESERVE,
                 )["id"]
             )  # fmt: skip
-            admin.import_texts(self.project, texts())
+            admin.import_texts(self.project, texts(number))
 
     def __enter__(self) -> "Work":
         with self.rig.admin() as admin:
@@ -111,7 +137,9 @@ class Work:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._end = 0.0  # the annotators go home
         for thread in self._threads:
             thread.join(DONE_SECONDS + 30)
 
@@ -129,25 +157,43 @@ class Work:
             )
             return str(found)
 
+    def is_over(self) -> bool:
+        """Return whether the project is finished, or ought to be."""
+        return self.state() == "finished" or time.monotonic() > self._end
+
     def _annotate(self, name: str, token: str, i: int) -> None:
         with self.rig.client(token, ("api", "api2")[i % 2]) as client:
             while time.monotonic() < self._end:
-                batch = patiently(lambda: client.next_batch(self.project, 2), self._end)
-                if batch["state"] not in ("running", "paused"):
+                batch = self._patiently(lambda: client.next_batch(self.project, 2))
+                if not batch or batch["state"] not in ("running", "paused"):
                     return
                 if not batch["items"]:
-                    time.sleep(0.3)
+                    time.sleep(POLL_SECONDS)
                     continue
                 labels = [
                     {"item_id": x["item_id"], "class": CLASSES[x["item_id"] % 2]}
                     for x in batch["items"]
                 ]
-                submit = partial(client.submit_labels, self.project, labels)
-                given = patiently(submit, self._end)
+                given = self._patiently(partial(client.submit_labels, self.project, labels))
                 for label, outcome in zip(labels, given, strict=False):
                     if outcome["status"] in ("created", "unchanged", "revised"):
                         self.acknowledged[name, label["item_id"]] = label["class"]
-                time.sleep(0.2)
+                time.sleep(POLL_SECONDS)
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Return the answer, [] once the project has ended; ask again while the service is away."""
+        while time.monotonic() < self._end:
+            try:
+                return ask()
+            except httpx.TransportError:
+                pass
+            except ClientError as error:
+                if error.code == "project_not_accepting":
+                    return []
+                if error.status != 503:
+                    raise
+            time.sleep(POLL_SECONDS)
+        return []
 
     def check(self) -> dict[str, Any]:
         """The project ends, the invariants hold, and what was acknowledged is there once."""
@@ -160,43 +206,29 @@ class Work:
                     "WHERE l.project_id = :p AND l.withdrawn_at IS NULL"
                 ).bindparams(p=self.project)
             ).all()
-            n_jobs = session.execute(
-                text("SELECT count(*), sum(attempts) FROM jobs WHERE project_id = :p").bindparams(
-                    p=self.project
-                )
-            ).one()
         stored = sorted((name, item, CLASSES[c]) for name, item, c in rows)
         wanted = sorted((name, item, c) for (name, item), c in self.acknowledged.items())
         lost = set(wanted) - set(stored)
         assert not lost, f"acknowledged and lost: {lost}"
-        assert len(stored) == len(set(stored))
         assert len(stored) == TOTAL
+        assert len({item for _, item, _ in stored}) == TOTAL  # each item once
         doctor(self.rig)
-        return {"n_labels": len(wanted), "n_jobs": n_jobs[0], "n_attempts": int(n_jobs[1])}
+        with self.rig.admin() as admin:
+            jobs = admin.jobs(self.project)
+        n_attempts = sum(job["attempts"] for job in jobs)
+        return {"n_labels": len(wanted), "n_jobs": len(jobs), "n_attempts": n_attempts}
 
 
-def texts() -> Iterator[dict[str, str]]:
+def texts(project: int) -> Iterator[dict[str, str]]:
+    """Yield the pool and two items of the evaluation split, other ones for each project.
+
+    What equals what is stored already would cost no room on a full disk.
+    """
     words = {"negative": "it broke at once", "positive": "it works as it should"}
     for i in range(N_POOL):
-        yield {"external_id": f"r-{i}", "text": f"{words[CLASSES[i % 2]]} number {i}"}
+        yield {"external_id": f"r-{i}", "text": f"{words[CLASSES[i % 2]]} {project} {i}"}
     for i, name in enumerate(CLASSES):
         yield {"external_id": f"e-{i}", "text": words[name], "split": "evaluation", "class": name}
-
-
-def patiently(ask: Callable[[], Any], until: float) -> Any:
-    """Return the answer, [] where the project has ended; ask again while the service is away."""
-    while time.monotonic() < until:
-        try:
-            return ask()
-        except (httpx.TransportError, orjson.JSONDecodeError):
-            time.sleep(0.2)
-        except ClientError as error:
-            if error.code == "project_not_accepting":
-                return []
-            if error.status != 503:
-                raise
-            time.sleep(0.2)
-    raise TimeoutError("the service did not come back")
 
 
 def doctor(rig: Rig) -> None:
@@ -217,52 +249,45 @@ def moment(kind: str, run: int) -> random.Random:
 
 @each_run
 @pytest.mark.parametrize("part", ["worker", "child", "api", "postgres", "redis"])
-def test_a_part_is_killed_at_a_random_moment(
-    rig: Rig, part: str, run: int, report: list[dict[str, Any]]
-) -> None:
-    rng = moment(part, run)
+def test_a_part_is_killed_at_a_random_moment(rig: Rig, part: str, facts: dict[str, Any]) -> None:
+    rng = moment(part, facts["run"])
     after, delay = rng.randrange(TOTAL), rng.uniform(0, 1)
     with Work(rig) as work:
         work.wait_for_labels(after)
         time.sleep(delay)
+        state = work.state()
         rig.kill(part)
-        rig.wait_until_ready()
-    report.append({"kind": f"kill -9 {part}", "run": run, "after_labels": after, **work.check()})
+    done = {"after_labels": after, "killed_in": state, **work.check()}
+    facts.update(outcome="passed", **done)
 
 
 @each_run
-def test_api_is_cut_off_from_postgres_for_ten_seconds(
-    rig: Rig, run: int, report: list[dict[str, Any]]
-) -> None:
-    rng = moment("cut", run)
+def test_api_is_cut_off_from_postgres_for_ten_seconds(rig: Rig, facts: dict[str, Any]) -> None:
+    rng = moment("cut", facts["run"])
     after = rng.randrange(TOTAL)
     with Work(rig) as work:
         work.wait_for_labels(after)
-        rig.proxy.cut()
-        time.sleep(1)
-        with rig.client(work.tokens[0]) as client, pytest.raises(ClientError) as refusal:
-            client.next_batch(work.project, 1)
-        assert (refusal.value.status, refusal.value.code) == (503, "database_not_usable")
-        time.sleep(9)
-        rig.proxy.mend()
-        rig.wait_until_ready()
-    report.append({"kind": "API cut off 10 s", "run": run, "after_labels": after, **work.check()})
+        with rig.proxy.is_cut():
+            mended_at = time.monotonic() + 10
+            with rig.client(work.tokens[0]) as client, pytest.raises(ClientError) as refusal:
+                client.next_batch(work.project, 1)
+            assert (refusal.value.status, refusal.value.code) == (503, "database_not_usable")
+            time.sleep(max(0.0, mended_at - time.monotonic()))
+        wait_for(rig.is_ready, DONE_SECONDS)
+    facts.update(outcome="passed", after_labels=after, **work.check())
 
 
 @each_run
 def test_full_disk_loses_nothing_and_work_goes_on_once_there_is_room(
-    rig: Rig, artifacts: Path, run: int, report: list[dict[str, Any]]
+    rig: Rig, artifacts: Path, facts: dict[str, Any]
 ) -> None:
     require(artifacts.is_mount(), "mounting a small tmpfs is not permitted here")
-    after = moment("full", run).randrange(5, BUDGET)
+    after = moment("full", facts["run"]).randrange(5, BUDGET)
     ballast = artifacts / "ballast"
-    with Work(rig) as work:
+    with Work(rig) as work, rig.admin() as admin:
         work.wait_for_labels(after)
-        with suppress(OSError), ballast.open("wb") as file:
-            while True:
-                file.write(bytes(4096))
-                file.flush()
-        with rig.admin() as admin:
+        fill(ballast)
+        try:
             images = admin.create_project(
                 name=f"images-{work.project}", modality="image", classes=CLASSES,
                 initial_budget=1, round_budget=1, total_budget=1,
@@ -270,63 +295,86 @@ def test_full_disk_loses_nothing_and_work_goes_on_once_there_is_room(
             with pytest.raises(ClientError) as refusal:
                 admin.upload_images(images, [("a.png", png(900, 900, "RGB") + os.urandom(60_000))])
             assert (refusal.value.status, refusal.value.code) == (507, "storage_full")
-            time.sleep(6)  # jobs fail and are tried again meanwhile
+            wait_for(lambda: "no room" in (admin.jobs(work.project)[0]["error"] or ""), 120)
+        finally:
             ballast.unlink()
-            assert not list(artifacts.rglob("*.tmp"))
-            assert admin.upload_images(images, [("a.png", png())])["n_created"] == 1
-            retry_failed(admin, work.project)
-    report.append({"kind": "disk full", "run": run, "after_labels": after, **work.check()})
+        assert not list(artifacts.rglob("*.tmp"))
+        assert admin.upload_images(images, [("a.png", png())])["n_created"] == 1
+    done = {"after_labels": after, **work.check()}
+    assert done["n_attempts"] > done["n_jobs"]
+    facts.update(outcome="passed", **done)
 
 
-def retry_failed(admin: Client, project: int) -> None:
-    """What an admin does once there is room again."""
-    newest = admin.jobs(project)[0]
-    if newest["state"] == "failed":
-        assert "room" in newest["error"]
-        admin.request("POST", f"/projects/{project}/jobs/{newest['id']}/retry")
+def fill(path: Path) -> None:
+    """Let a file take all that its disk has left."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(1024)):
+            pass
 
 
 @each_run
-def test_messages_come_five_times(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+def test_messages_come_five_times(rig: Rig, facts: dict[str, Any]) -> None:
+    """Two workers hear of one job again and again, before, while and after it runs."""
     celery = make_celery(rig.settings)
-    with Work(rig) as work:
-        for _ in range(100):
-            if work.state() == "finished":
-                break
-            with rig.admin() as admin:
-                for job in admin.jobs(work.project)[:1]:
-                    for _ in range(5):
-                        celery.send_task(TASK_NAME, args=[job["id"]], queue="cpu", retry=False)
-            time.sleep(0.2)
+    with rig.second_worker(), Work(rig) as work, rig.admin() as admin:
+        while not work.is_over():
+            for job in admin.jobs(work.project)[:1]:
+                for _ in range(5):
+                    celery.send_task(TASK_NAME, args=[job["id"]], queue="cpu", retry=False)
+            time.sleep(POLL_SECONDS)
     done = work.check()
     assert done["n_attempts"] == done["n_jobs"]
-    report.append({"kind": "message five times", "run": run, **done})
+    facts.update(outcome="passed", **done)
 
 
 @each_run
-def test_two_sweepers_bring_one_rerun(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+def test_two_sweepers_bring_one_rerun(rig: Rig, facts: dict[str, Any]) -> None:
     """Both API processes sweep every half second; a worker and its child die under a job."""
     with Work(rig) as work:
-        work.wait_for_labels(BUDGET)
-        with suppress(AssertionError):
-            wait_for(lambda: has_running_job(rig, work.project), 10)
-        rig.kill("child")
-        rig.kill("worker")
+        killed = kill_worker_under_a_job(rig, work.project)
     done = work.check()
-    assert done["n_attempts"] <= done["n_jobs"] + 2
-    report.append({"kind": "two sweepers", "run": run, **done})
+    with rig.admin() as admin:
+        attempts = {job["id"]: job["attempts"] for job in admin.jobs(work.project)}
+    assert attempts.pop(killed) == 2
+    assert set(attempts.values()) == {1}
+    assert requeued(rig, work.project) == [killed]
+    facts.update(outcome="passed", **done)
 
 
-def has_running_job(rig: Rig, project: int) -> bool:
+def kill_worker_under_a_job(rig: Rig, project: int) -> int:
+    """Kill the worker and its children while a job of the project runs; return the job's id."""
+    while True:
+        wait_for(lambda: running_job(rig, project) is not None, DONE_SECONDS)
+        parts = [psutil.Process(rig.processes["worker"].pid), *rig.children()]
+        for part in parts:
+            part.suspend()
+        job = running_job(rig, project)
+        if job is not None:  # it cannot end any more
+            break
+        for part in parts:
+            part.resume()
+    for child in parts[1:]:
+        child.kill()
+    rig.kill("worker")
+    return job
+
+
+def running_job(rig: Rig, project: int) -> int | None:
     with transaction(rig.factory) as session:
-        running = text("SELECT count(*) FROM jobs WHERE project_id = :p AND state = 'running'")
-        return bool(session.scalar(running.bindparams(p=project)))
+        running = text("SELECT id FROM jobs WHERE project_id = :p AND state = 'running'")
+        return session.scalars(running.bindparams(p=project)).one_or_none()
+
+
+def requeued(rig: Rig, project: int) -> list[int]:
+    """Return the job of each step back from running to queued."""
+    with rig.admin() as admin:
+        events = admin.request("GET", f"/projects/{project}/events?limit=1000").json()["events"]
+    changes = [event["facts"] for event in events if event["name"] == "job.state_changed"]
+    return [c["job"] for c in changes if (c["from"], c["to"]) == ("running", "queued")]
 
 
 @each_run
-def test_a_hundred_annotators_poll_at_once(
-    rig: Rig, run: int, report: list[dict[str, Any]]
-) -> None:
+def test_a_hundred_annotators_poll_at_once(rig: Rig, facts: dict[str, Any]) -> None:
     work = Work(rig, n_annotators=100)
     with rig.admin() as admin:
         admin.start(work.project)
@@ -344,11 +392,11 @@ def test_a_hundred_annotators_poll_at_once(
     doctor(rig)
     with rig.admin() as admin:
         admin.request("POST", f"/projects/{work.project}/cancel")
-    report.append({"kind": "100 poll at once", "run": run, "n_items": len(got)})
+    facts.update(outcome="passed", n_items=len(got))
 
 
 @each_run
-def test_slow_uploads_hold_nobody_up(rig: Rig, run: int, report: list[dict[str, Any]]) -> None:
+def test_slow_uploads_hold_nobody_up(rig: Rig, facts: dict[str, Any]) -> None:
     """60 uploads come a byte at a time while a project is labeled."""
     stop = threading.Event()
     with rig.admin() as admin:
@@ -378,15 +426,14 @@ def test_slow_uploads_hold_nobody_up(rig: Rig, run: int, report: list[dict[str, 
 
     dripping = threading.Thread(target=drip)
     dripping.start()
-    started = time.monotonic()
     try:
         with Work(rig) as work:
             pass
         done = work.check()
+        assert not select.select(sockets, [], [], 0)[0]  # none was answered or cut off meanwhile
     finally:
         stop.set()
         dripping.join()
         for one in sockets:
             one.close()
-    seconds = round(time.monotonic() - started, 1)
-    report.append({"kind": "slow uploads", "run": run, "seconds": seconds, **done})
+    facts.update(outcome="passed", **done)

@@ -67,6 +67,15 @@ def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path
     assert indices(served) == indices(in_process)
 
 
+def test_a_first_round_of_another_budget_selects_the_same(client: Client, tmp_path: Path) -> None:
+    changes = ("budgets.first_round_budget=4", "budgets.total_budget=25", "seeds=[8]")
+    experiment = tiny(tmp_path, *changes)
+    in_process = run(experiment, tmp_path / "process")
+    served = run(experiment, tmp_path / "service", client)
+    assert [len(line.indices) for line in served["proxy", 8]] == [12, 4, 6, 3]
+    assert indices(served) == indices(in_process)
+
+
 def test_a_warm_start_selects_the_same(client: Client, tmp_path: Path) -> None:
     experiment = tiny(tmp_path, "models.proxy.recipe.warm_start=true", "seeds=[6]")
     in_process = run(experiment, tmp_path / "process")

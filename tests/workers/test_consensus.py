@@ -18,7 +18,7 @@ from app.db.queries import labels, models
 from app.db.queries.consensus import Consensus
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.db.tables import ConsensusSource, Event, Item, Job, Project, ResolvedLabel, Split
+from app.db.tables import ConsensusSource, Event, Item, Job, Label, Project, ResolvedLabel, Split
 from app.domain.consensus import resolve
 from app.services.consensus import write_consensus
 from app.services.items import ImportCounts, ItemIn, import_items
@@ -187,9 +187,9 @@ def revise_one(factory: Factory, settings: Settings, project: int) -> int:
             .limit(1)
         ).one()
         item, name = resolved.item_id, "ab"[1 - resolved.class_index]
-        for label in labels.labels_of_items(session, [item])[item]:
-            entries = [LabelEntry(item, name)]
-            submit_labels(session, project, label.annotator_id, entries, settings)
+        given = select(Label.annotator_id).where(Label.item_id == item)
+        for who in session.scalars(given).all():
+            submit_labels(session, project, who, [LabelEntry(item, name)], settings)
     return item
 
 

@@ -247,6 +247,7 @@ class TestBroughtFeatures:
         report = round_.selection["candidates"]
         assert report["index_recall"] == 1.0
         assert 10 <= report["n"] <= 30
+        assert round_.seconds["stability"] > 0  # the sample's other items: no part of selection
         assert not set(selected_index(session_factory, project_id)) & set(range(60, 67))
         assert round_.model_id is not None
         assert len(items) == 10

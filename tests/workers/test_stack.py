@@ -102,6 +102,18 @@ class TestSvpUp:
             assert client.project(project)["state"] == "finished"
             assert len(list(client.export_labels(project))) == 16
 
+    def test_ends_with_its_reason_once_postgres_has_died(
+        self, start_service: Callable[..., RunningService], tmp_path: Path
+    ) -> None:
+        service = start_service()
+        pid_file = tmp_path / "data" / "postgres" / "postmaster.pid"
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        assert service.process.wait(60) == 1
+        assert "Postgres has ended" in service.printed
+        again = start_service()
+        with Client(again.url, service.token or "") as client:
+            assert client.find_project("none") is None
+
     def test_second_service_on_the_same_folder_is_refused(
         self, start_service: Callable[..., RunningService]
     ) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 PARTS = ("training", "inference", "selection")
 # Not written where they hold nothing: lines stay as they were before there were these.
@@ -18,10 +19,11 @@ YOUNG = frozenset({"proxy_error_best", "target_error_best"})
 
 
 def software_versions() -> dict[str, str]:
-    """Return the versions that decide results."""
+    """Return the versions that decide results, and on how many threads the CPU computes."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy")},
+        "threads": str(torch.get_num_threads()),
     }
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-import torch
 from rich.console import Console
 
 from app.client import Client
@@ -30,6 +28,7 @@ from workers.simulation.plan import item_epochs, steps_of, units_of
 from workers.simulation.replay import RunContext, replay_arm
 from workers.simulation.studies import StudyContext, replay_study
 from workers.simulation.through_api import ServiceRun
+from workers.threads import use_threads
 
 RUN_ID_FILE = "run-id"
 
@@ -42,7 +41,7 @@ class Place:
         out: folder of the lines.
         device: "cpu" or "cuda[:i]", of what runs in this process.
         client: of a service; None runs in process.
-        threads: of torch on the CPU; another number changes last bits. 0 = one a core.
+        threads: on the CPU; another number changes last bits. 0 = one a core.
     """
 
     out: Path
@@ -62,7 +61,7 @@ def run_experiment(
         ExperimentError: the folder holds lines of another experiment.
     """
     claim_folder(experiment, place.out)
-    torch.set_num_threads(place.threads or joblib.cpu_count())  # that this process may use
+    use_threads(place.threads)
     with Bars.shown(place.client, console) as bars:
         for seed in seeds:
             data = load_seed(experiment, seed, bars)

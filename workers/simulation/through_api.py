@@ -97,9 +97,10 @@ class ServiceRun:
         """Bring the project to its end, measure what is not on the disk yet; return all lines.
 
         Raises:
-            ExperimentError: the experiment asks for what the service does not do.
+            ExperimentError: the experiment asks for a published trap.
         """
-        self._refuse_what_only_processes_do()
+        if self.context.experiment.traps != TrapsConfig():
+            raise ExperimentError("The service has none of the published traps; leave traps out.")
         project = self._project()
         if project["state"] == ProjectState.DRAFT:
             data, project_id = self.context.data, project["id"]
@@ -117,7 +118,13 @@ class ServiceRun:
             index_of={item_id("pool", i, pool): i for i in range(len(pool))},
             classes=self.context.data.classes,
         )
-        oracle.label_until_finished(project["id"], on_change)
+
+        def follow(project: dict[str, Any]) -> None:
+            self._keep_to_budgets(project)
+            on_change(project)
+
+        self._keep_to_budgets(self.client.project(project["id"]))  # where a killed run goes on
+        oracle.label_until_finished(project["id"], follow)
         lines = self.context.lines.read()
         for line in lines:
             on_line(line)
@@ -127,14 +134,19 @@ class ServiceRun:
             on_line(line)
         return lines
 
-    def _refuse_what_only_processes_do(self) -> None:
-        experiment = self.context.experiment
-        if experiment.traps != TrapsConfig():
-            raise ExperimentError("The service has none of the published traps; leave traps out.")
-        if experiment.budgets.first_round_budget is not None:
-            raise ExperimentError(
-                "A project's rounds all have the same budget; leave budgets.first_round_budget out."
-            )
+    def _keep_to_budgets(self, project: dict[str, Any]) -> None:
+        """Give rounds 2 and later their budget, once round 1 was created with its own.
+
+        It is called after each batch of labels, while the next round still trains.
+        """
+        budget, round_ = self.context.experiment.budgets.round_budget, project["round"]
+        is_late = round_ is not None and round_["number"] >= 1
+        if (
+            is_late
+            and project["state"] == ProjectState.RUNNING
+            and project["round_budget"] != budget
+        ):
+            self.client.change_project(project["id"], round_budget=budget)
 
     def _labeling_client(self) -> Client:
         """Return the client itself, or one that may act as several annotators."""
@@ -162,7 +174,9 @@ class ServiceRun:
             reserve=0,
             labels_per_item=experiment.labels_per_item,
             seed=context.seed,
-            **experiment.budgets.model_dump(exclude={"first_round_budget"}),
+            initial_budget=experiment.budgets.initial_budget,
+            round_budget=experiment.budgets.of_round(1),
+            total_budget=experiment.budgets.total_budget,
         )
 
     def _measured_lines(self, project: int, skip: int) -> Iterator[RoundLine]:

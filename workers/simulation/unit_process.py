@@ -10,7 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from workers.simulation.bars import Bars
@@ -18,6 +17,7 @@ from workers.simulation.context import Shared
 from workers.simulation.load import read_experiment
 from workers.simulation.plan import steps_of
 from workers.simulation.run import Place, load_seed, run_unit
+from workers.threads import use_threads
 
 STOPPED = 3
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     given = parser.parse_args()
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    torch.set_num_threads(given.threads)
+    use_threads(given.threads)
     experiment = read_experiment(given.folder)
     with Bars.shown(None, Console(quiet=True)) as bars:
         data = load_seed(experiment, given.seed, bars)

@@ -20,12 +20,12 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from app.db.queries.rows import as_arrays, table_of, unnested
 from app.db.tables import (
     BatchItem,
     BatchItemSlot,
@@ -41,6 +41,12 @@ from app.domain.states import BatchItemState
 Slot = tuple[int, int]  # (batch item, slot)
 
 IS_OPEN = BatchItem.state == BatchItemState.OPEN
+SLOT_KEY = ("batch_item_id", "slot")
+_GIVEN_SLOTS = unnested(table_of(BatchItemSlot), SLOT_KEY)  # as_arrays(SLOT_KEY, slots)
+_IS_GIVEN_SLOT = (
+    BatchItemSlot.batch_item_id == _GIVEN_SLOTS.c.batch_item_id,
+    BatchItemSlot.slot == _GIVEN_SLOTS.c.slot,
+)
 
 
 def _has_slot(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -62,11 +68,22 @@ def _is_free_for(annotator_id: int, *, is_adjudicator: bool) -> ColumnElement[bo
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """What an annotator sees of an item; without a text it is an image."""
+
+    id: int
+    project_id: int
+    index: int
+    external_id: str
+    text: str | None
+
+
 @dataclass(frozen=True)
 class LeasedItem:
     """One item as it is handed to an annotator."""
 
-    item: Item
+    item: ShownItem
     source: BatchSource
     rank: int
     suggestion_class: int | None
@@ -139,9 +156,10 @@ def free_slots(session: Session, slots: Sequence[Slot]) -> None:
     """Free these leased slots."""
     if slots:
         session.execute(
-            update(BatchItemSlot)
-            .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
-            .values(leased_by=None, leased_until=None)
+            update(table_of(BatchItemSlot))
+            .where(*_IS_GIVEN_SLOT)
+            .values(leased_by=None, leased_until=None),
+            as_arrays(SLOT_KEY, slots),
         )
 
 
@@ -272,12 +290,13 @@ def lease_slots(
     """Give the slots to the annotator until `lease_seconds` from now, by the database's clock."""
     if slots:
         session.execute(
-            update(BatchItemSlot)
-            .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
+            update(table_of(BatchItemSlot))
+            .where(*_IS_GIVEN_SLOT)
             .values(
                 leased_by=annotator_id,
                 leased_until=func.now() + timedelta(seconds=lease_seconds),
-            )
+            ),
+            as_arrays(SLOT_KEY, slots),
         )
 
 
@@ -287,32 +306,32 @@ def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
         return []
     rows = session.execute(
         select(
-            Item,
-            BatchItem,
-            BatchItemSlot,
-            Round.n_labeled,
+            BatchItemSlot.batch_item_id,
+            BatchItemSlot.slot,
+            Item.id,
+            Item.project_id,
+            Item.index,
+            Item.external_id,
+            Item.text,
+            BatchItem.source,
+            BatchItem.rank,
+            BatchItem.suggestion_class,
+            BatchItem.suggestion_confidence,
             Model.round_number,
+            func.coalesce(Round.n_labeled, 0),
+            BatchItemSlot.leased_until,
         )
         .join(BatchItem, BatchItem.item_id == Item.id)
         .join(Round, Round.id == BatchItem.round_id)
         .join(BatchItemSlot, BatchItemSlot.batch_item_id == BatchItem.id)
         .outerjoin(Model, Model.id == Round.model_id)
-        .where(tuple_(BatchItemSlot.batch_item_id, BatchItemSlot.slot).in_(slots))
-        .execution_options(populate_existing=True)
+        .where(*_IS_GIVEN_SLOT),
+        as_arrays(SLOT_KEY, slots),
     )
-    by_slot = {
-        (slot.batch_item_id, slot.slot): LeasedItem(
-            item=item,
-            source=BatchSource(batch_item.source),
-            rank=batch_item.rank,
-            suggestion_class=batch_item.suggestion_class,
-            suggestion_confidence=batch_item.suggestion_confidence,
-            model_round=model_round,
-            n_labeled_at_ranking=n_labeled or 0,
-            leased_until=slot.leased_until,
-        )
-        for item, batch_item, slot, n_labeled, model_round in rows
-    }
+    by_slot = {}
+    for batch_item_id, slot, id_, project_id, index, external_id, text, source, *facts in rows:
+        shown = ShownItem(id_, project_id, index, external_id, text)
+        by_slot[batch_item_id, slot] = LeasedItem(shown, BatchSource(source), *facts)
     return [by_slot[slot] for slot in slots]
 
 
@@ -484,38 +503,21 @@ def insert_batch(
     )
 
 
-def promote_reserve(session: Session, round_id: int, n: int) -> int:
-    """Move the round's `n` best open reserve items into its batch; return how many there were."""
+def promote_reserve(session: Session, round_id: int, n: int) -> Sequence[int]:
+    """Move the round's `n` best open reserve items into its batch; return the batch items."""
     best = (
         select(BatchItem.id)
         .where(BatchItem.round_id == round_id, IS_OPEN, BatchItem.source == BatchSource.RESERVE)
         .order_by(BatchItem.rank)
         .limit(n)
     )
-    rows = session.execute(
+    return session.scalars(
         update(BatchItem)
         .where(BatchItem.id.in_(best))
         .values(source=BatchSource.BATCH)
         .returning(BatchItem.id)
         .execution_options(synchronize_session=False)
-    )
-    return len(rows.all())
-
-
-def live_by_item(
-    session: Session, project_id: int, item_ids: Sequence[int]
-) -> dict[int, tuple[BatchItem, Round]]:
-    """Return item id -> (its batch item that is not withdrawn, the round that ranked it)."""
-    rows = session.execute(
-        select(BatchItem, Round)
-        .join(Round, Round.id == BatchItem.round_id)
-        .where(
-            BatchItem.project_id == project_id,
-            BatchItem.item_id.in_(item_ids),
-            BatchItem.state != BatchItemState.WITHDRAWN,
-        )
-    )
-    return {batch_item.item_id: (batch_item, round_) for batch_item, round_ in rows}
+    ).all()
 
 
 def open_item_ids(session: Session, project_id: int, *, only_answered: bool) -> Sequence[int]:
@@ -524,17 +526,3 @@ def open_item_ids(session: Session, project_id: int, *, only_answered: bool) -> 
     if only_answered:
         statement = statement.where(_has_slot(BatchItemSlot.filled.is_(True)))
     return session.scalars(statement).all()
-
-
-def slots_by_batch_item(
-    session: Session, batch_item_ids: Sequence[int]
-) -> dict[int, list[BatchItemSlot]]:
-    """Return batch item id -> its slots, ascending."""
-    slots: dict[int, list[BatchItemSlot]] = {}
-    for slot in session.scalars(
-        select(BatchItemSlot)
-        .where(BatchItemSlot.batch_item_id.in_(batch_item_ids))
-        .order_by(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
-    ):
-        slots.setdefault(slot.batch_item_id, []).append(slot)
-    return slots

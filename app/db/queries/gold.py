@@ -8,6 +8,7 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.db.queries.rows import is_one_of
 from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator
 
 IS_WAITING = (GoldAnswer.class_index.is_(None), GoldAnswer.skipped_at.is_(None))
@@ -54,7 +55,7 @@ def answers_of(
     rows = session.execute(
         select(GoldAnswer, GoldItem)
         .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
-        .where(GoldAnswer.annotator_id == annotator_id, GoldAnswer.item_id.in_(item_ids))
+        .where(GoldAnswer.annotator_id == annotator_id, is_one_of(GoldAnswer.item_id, item_ids))
         .execution_options(populate_existing=True)  # leasing goes past loaded rows
     )
     return {answer.item_id: (answer, gold) for answer, gold in rows}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, false, func, insert, select
+from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
 from app.db.queries import flags
@@ -64,27 +64,10 @@ def items_of_project(session: Session, project_id: int, item_ids: Sequence[int])
     return {item.id: item for item in rows}
 
 
-def labels_of_items(session: Session, item_ids: Sequence[int]) -> dict[int, list[Label]]:
-    """Return item id -> its standing labels in the order in which they were given."""
-    labels: dict[int, list[Label]] = {}
-    for label in session.scalars(
-        select(Label)
-        .where(Label.item_id.in_(item_ids), Label.withdrawn_at.is_(None))
-        .order_by(Label.id)
-    ):
-        labels.setdefault(label.item_id, []).append(label)
-    return labels
-
-
 def resolved_of_items(session: Session, item_ids: Sequence[int]) -> dict[int, ResolvedLabel]:
     """Return item id -> its resolved label."""
     rows = session.scalars(select(ResolvedLabel).where(ResolvedLabel.item_id.in_(item_ids)))
     return {row.item_id: row for row in rows}
-
-
-def keep_revision(session: Session, label: Label) -> None:
-    """Write the label's present answer into its history."""
-    session.execute(insert(LabelRevision).values(label_id=label.id, class_index=label.class_index))
 
 
 def n_classes_resolved(session: Session, project_id: int) -> int:

@@ -1,26 +1,38 @@
 """Statements on tokens and annotators."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.tables import Annotator, Token
+from app.db.tables import Annotator, Role, Token
 
 
-def live_by_hash(session: Session, token_hash: bytes) -> tuple[Token, str] | None:
-    """Return (token, annotator's name) unless it is unknown, revoked or expired."""
+@dataclass(frozen=True)
+class Caller:
+    """Who makes a request, by its token."""
+
+    annotator_id: int
+    name: str
+    role: Role
+    act_as: bool
+    project_id: int | None
+
+
+def live_by_hash(session: Session, token_hash: bytes) -> Caller | None:
+    """Return who holds the token, unless it is unknown, revoked or expired."""
     row = session.execute(
-        select(Token, Annotator.name)
-        .join(Annotator, Annotator.id == Token.annotator_id)
+        select(Annotator.id, Annotator.name, Token.role, Token.act_as, Token.project_id)
+        .join(Token, Token.annotator_id == Annotator.id)
         .where(
             Token.token_hash == token_hash,
             Token.revoked_at.is_(None),
             or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
         )
     ).one_or_none()
-    return (row[0], row[1]) if row else None
+    return Caller(row[0], row[1], Role(row[2]), row[3], row[4]) if row else None
 
 
 def annotator_id(session: Session, name: str) -> int:

@@ -1,0 +1,133 @@
+"""Rows of a table as plain objects that are changed in memory and written back together.
+
+A request changes hundreds of rows. Arrays that Postgres unnests bring them in one statement of one
+shape; the ORM's flush takes a parameter for each value of each row, and most of a request's time.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.dml import Delete, Insert, Update
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from app.db.tables import Base
+
+Row = TypeVar("Row")
+Values = tuple[Any, ...]
+
+
+class Rows(Generic[Row]):
+    """What a table holds of some rows, and what must be written once they have changed.
+
+    Args:
+        model: the table.
+        kind: dataclass whose fields are columns of it; the first tell rows apart.
+        n_key: how many those are.
+        stored: the rows as they were read.
+        only: what stored rows of the table must fulfil to be these; None: the key is enough.
+    """
+
+    def __init__(
+        self,
+        model: type[Base],
+        kind: type[Row],
+        n_key: int,
+        stored: Iterable[Row],
+        only: ColumnElement[bool] | None = None,
+    ) -> None:
+        self._table = table_of(model)
+        self._names = names_of(kind)
+        self._n_key = n_key
+        self._only = only
+        self._values_of: Callable[[Row], Values] = attrgetter(*self._names)
+        self._stored = self._by_key(stored)
+
+    def write(self, session: Session, rows: Iterable[Row]) -> None:
+        """Make the table hold these rows: delete, update and insert, a statement each at most."""
+        stored, now = self._stored, self._by_key(rows)
+        if gone := [key for key in stored if key not in now]:
+            self._remove(session, gone)
+        if changed := [v for key, v in now.items() if key in stored and stored[key] != v]:
+            statement = _update(self._table, self._names, self._n_key, self._only)
+            session.execute(statement, as_arrays(self._names, changed))
+        if new := [v for key, v in now.items() if key not in stored]:
+            session.execute(_insert(self._table, self._names), as_arrays(self._names, new))
+        self._stored = now
+
+    def _by_key(self, rows: Iterable[Row]) -> dict[Values, Values]:
+        return {values[: self._n_key]: values for values in map(self._values_of, rows)}
+
+    def _remove(self, session: Session, keys: Sequence[Values]) -> None:
+        names = self._names[: self._n_key]
+        session.execute(_delete(self._table, names), as_arrays(names, keys))
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the model's table."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101 - it is for every mapped class of ours
+    return table
+
+
+def names_of(kind: type[Any]) -> tuple[str, ...]:
+    """Return the columns that a kind of row holds."""
+    return tuple(field.name for field in fields(kind))
+
+
+def is_one_of(column_: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition with one parameter however many ids; IN takes one for each."""
+    return column_ == func.any(literal(list(ids), ARRAY(column_.type)))
+
+
+def as_arrays(names: Sequence[str], rows: Sequence[Values]) -> dict[str, list[Any]]:
+    """Return the parameters of `unnested`; enums become the text that they are stored as."""
+    return {
+        f"new_{name}": [str(v) if isinstance(v, str) else v for v in values]
+        for name, values in zip(names, zip(*rows, strict=True), strict=True)
+    }
+
+
+def unnested(table: Table, names: Sequence[str]) -> TableValuedAlias:
+    """Return the rows of `as_arrays`, with the types of the table's columns."""
+    columns = [table.c[name] for name in names]
+    arrays = [bindparam(f"new_{c.name}", type_=ARRAY(c.type)) for c in columns]
+    rows = func.unnest(*arrays).table_valued(*[column(c.name, c.type) for c in columns])
+    return rows.render_derived(name="new")
+
+
+@lru_cache
+def _insert(table: Table, names: tuple[str, ...]) -> Insert:
+    return insert(table).from_select(names, select(*unnested(table, names).c))
+
+
+@lru_cache
+def _update(
+    table: Table, names: tuple[str, ...], n_key: int, only: ColumnElement[bool] | None
+) -> Update:
+    new = unnested(table, names)
+    is_same = [table.c[name] == new.c[name] for name in names[:n_key]]
+    statement = update(table).where(*is_same, *([] if only is None else [only]))
+    return statement.values({name: new.c[name] for name in names[n_key:]})
+
+
+@lru_cache
+def _delete(table: Table, key: tuple[str, ...]) -> Delete:
+    new = unnested(table, key)
+    return delete(table).where(*[table.c[name] == new.c[name] for name in key])
