@@ -24,7 +24,7 @@ from app.services.consensus import write_consensus
 from models.predict import predict
 from models.recipe import recipe_from_json
 from workers.context import JobContext
-from workers.snapshot import Snapshot
+from workers.snapshot import Snapshot, read_snapshot
 from workers.stored_models import load_stored_model
 
 IntArray = npt.NDArray[np.int64]
@@ -160,9 +160,13 @@ def _by_crowdlab(
     """Return the consensus of items that the newest proxy was not trained on.
 
     Source's difference: CROWDLAB takes out-of-sample probabilities by cross-validation. Here the
-    proxy of the round before predicts the labels given since; earlier ones were resolved then.
+    proxy of the round before predicts the items labeled since; earlier ones were resolved then, and
+    one of them that is revised later goes by majority.
     """
-    new = [o for o in opinions if o.resolved_version > newest.label_version]
+    with transaction(context.factory) as session:
+        snapshot_hash = model_queries.snapshot_of_proxy(session, newest.id)
+    trained_on = set(read_snapshot(context.store, snapshot_hash).labeled_index.tolist())
+    new = [o for o in opinions if o.index not in trained_on]
     labels = _arrays([(o.index, o.annotator_id, o.class_index) for o in new])
     if not labels.has_overlap:
         return []

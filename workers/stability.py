@@ -5,11 +5,14 @@ fixed set of unlabeled items. Their set stays the same; ours loses the items tha
 others of the same uniform order follow.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from app.domain.agreement import cohen_kappa
 
 IntArray = npt.NDArray[np.int64]
 SAMPLE_SIZE = 2000  # as in the paper
@@ -59,9 +62,5 @@ def agreement(before: PoolSample, now: PoolSample) -> dict[str, Any]:
         return {}
     one, two = before.classes[rows_before], now.classes[rows_now]
     agreed = float((one == two).mean())
-    n_classes = int(max(one.max(), two.max())) + 1
-    by_chance = float(
-        np.bincount(one, minlength=n_classes) @ np.bincount(two, minlength=n_classes) / n**2
-    )
-    kappa = None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
+    kappa = cohen_kappa(Counter(zip(one.tolist(), two.tolist(), strict=True)))
     return {"n": n, "agreement": agreed, "kappa": kappa}

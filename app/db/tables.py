@@ -210,6 +210,7 @@ class Project(Base):
     # domain.triggers: when a round ends early; domain.stopping: when labeling ends by itself.
     trigger: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     stop_when: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    stop_reasons: Mapped[list[str] | None]  # why stop_when held; stays until it or a budget changes
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
     n_featured: Mapped[int] = mapped_column(server_default=text("0"))  # their rows
     seed: Mapped[int]
@@ -311,7 +312,7 @@ class Label(Base):
     on_reserve: Mapped[bool] = mapped_column(
         server_default=text("false")
     )  # not on the newest batch
-    # Given by an annotator whose accuracy on gold fell below the threshold.
+    # Given by an annotator who was paused, by an admin or for their accuracy on gold.
     is_flagged: Mapped[bool] = mapped_column(server_default=text("false"))
     is_adjudication: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = created_now()

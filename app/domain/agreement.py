@@ -98,7 +98,8 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
     scale = 1 + Z_95**2 / n
     middle = (share + Z_95**2 / (2 * n)) / scale
     half = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n * n)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding may put an end past the share itself at 0 and 1.
+    return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
 
 
 def _beyond_chance(observed: float, by_chance: float) -> float | None:

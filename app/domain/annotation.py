@@ -64,7 +64,7 @@ class AnnotationOptions:
     gold_action: GoldAction = GoldAction.FLAG
 
     def check(self, labels_per_item: int) -> None:
-        """Return nothing if the options fit each other and `labels_per_item`.
+        """Check that the options fit each other and `labels_per_item`.
 
         Raises:
             InvalidProject: they do not; says which.

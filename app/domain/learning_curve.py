@@ -6,10 +6,11 @@ Medical Informatics 2012); Wilson's interval (JASA 1927).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from app.domain.agreement import wilson_interval
 
 FloatArray = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
@@ -34,11 +35,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95% interval: within 0..1, and of some width even at 0 and 1."""
-        z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-        spread = z * (self.value * (1 - self.value) / self.n + z**2 / (4 * self.n**2)) ** 0.5
-        center, scale = self.value + z**2 / (2 * self.n), 1 + z**2 / self.n
-        low, high = (center - spread) / scale, (center + spread) / scale
-        return min(max(0.0, low), self.value), max(min(1.0, high), self.value)
+        return wilson_interval(self.n_right, self.n)
 
 
 @dataclass(frozen=True)

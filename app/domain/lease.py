@@ -26,18 +26,20 @@ def slot_for_answer(
 ) -> AnySlot | None:
     """Return the slot that an answer of this annotator fills, or None if all belong to others.
 
-    The slot leased to the annotator, else the first free one that is not kept for others: an answer
-    for an item that nobody holds is taken as if it had been leased.
+    The slot leased to the annotator, else a free one that is kept for them, else the first free one
+    that is not kept for others: an answer for an item that nobody holds is taken as if it had been
+    leased.
     """
     own = (slot for slot in slots if slot.leased_by == annotator_id and not slot.filled)
-    free = (
+    free = [
         slot
         for slot in slots
         if slot.leased_by is None
         and slot.reserved_for in (None, annotator_id)
         and (is_adjudicator or not slot.for_adjudicator)
-    )
-    return next(own, None) or next(free, None)
+    ]
+    free.sort(key=lambda slot: slot.reserved_for is None)
+    return next(own, None) or next(iter(free), None)
 
 
 def is_committed(slots: Sequence[Slot]) -> bool:

@@ -136,7 +136,7 @@ LABEL_ACCEPTING_PROJECT_STATES = frozenset({ProjectState.RUNNING, ProjectState.P
 
 
 def check_transition(subject: str, old: State, new: State) -> None:
-    """Return nothing if `new` may follow `old`.
+    """Check that `new` may follow `old`.
 
     Args:
         subject: what changes, for the error's sentence: "project 3".

@@ -1,6 +1,6 @@
 """The settings of annotation, checked as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,10 +16,8 @@ LIBRARIES = {
 }
 
 
-def checked_annotation(
-    session: Session, stored: Mapping[str, Any], labels_per_item: int
-) -> AnnotationOptions:
-    """Return the options; adjudicators are annotators from now on.
+def checked_annotation(stored: Mapping[str, Any], labels_per_item: int) -> AnnotationOptions:
+    """Return the options.
 
     Raises:
         InvalidProject: an option is unknown, contradicts another, or needs a missing library.
@@ -32,6 +30,15 @@ def checked_annotation(
             f"annotation.consensus {options.consensus} needs {' and '.join(missing)}: install "
             "svp-labeling[crowd] for the API and the workers, or use majority."
         )
-    for name in options.adjudicators:
-        tokens.annotator_id(session, name)
     return options
+
+
+def introduce(session: Session, names: Iterable[str]) -> None:
+    """Make these names annotators, if they are not.
+
+    Before a project is locked: a name's row and a project's lock are always taken in this order, as
+    in a tool's first request for an annotator; names in alphabetical order. Else both may wait for
+    each other.
+    """
+    for name in sorted(set(names)):
+        tokens.annotator_id(session, name)

@@ -52,6 +52,8 @@ def change_project(
             facts = {"setting": name, "before": before, "after": value}
             events.append(session, project.id, "project.setting_changed", facts)
             setattr(project, name, value)
+            if name in ("stop_when", "total_budget"):
+                project.stop_reasons = None  # asked anew
     if "selection" in new and project.state != ProjectState.DRAFT:
         check_brought_features(project)
     advance(session, project, settings.job_max_attempts)

@@ -6,15 +6,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, events, projects
+from app.db.queries import events, projects
 from app.db.tables import Project
-from app.domain.annotation import annotation_from_json, labels_wanted
+from app.domain.annotation import annotation_from_json
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
-from app.services.annotation import checked_annotation
-from app.services.answers import ITEMS_AT_ONCE, NOBODY, read_answers
+from app.services.annotation import checked_annotation, introduce
 from app.services.leasing import after_freeing, release_expired
-from app.services.resolving import resolve_item
+from app.services.resolving import resolve_open_items
 
 
 def change_annotation(
@@ -33,12 +32,13 @@ def change_annotation(
         InvalidProject: the options do not fit each other.
         ProjectNotAccepting: the project has ended.
     """
+    introduce(session, changes.get("adjudicators", ()))
     project = projects.lock(session, project_id)
     if project.state not in {ProjectState.DRAFT, *LABEL_ACCEPTING_PROJECT_STATES}:
         raise ProjectNotAccepting(f"Project {project_id} is {project.state}: labeling has ended.")
     before = (annotation_from_json(project.annotation), project.labels_per_item)
     wanted = project.labels_per_item if labels_per_item is None else labels_per_item
-    options = checked_annotation(session, {**project.annotation, **changes}, wanted)
+    options = checked_annotation({**project.annotation, **changes}, wanted)
     project.annotation = options.to_json()
     project.labels_per_item = wanted
     if (options, wanted) == before:
@@ -47,23 +47,6 @@ def change_annotation(
     events.append(session, project_id, "project.annotation_changed", facts)
     release_expired(session, project, settings)
     redraws = (before[0].overlap_fraction, before[1]) != (options.overlap_fraction, wanted)
-    _follow(session, project, settings, redraws=redraws)
+    resolve_open_items(session, project, settings, redraws=redraws)
     after_freeing(session, project, settings)
     return project
-
-
-def _follow(session: Session, project: Project, settings: Settings, *, redraws: bool) -> None:
-    item_ids = batches.open_item_ids(session, project.id, only_answered=not redraws)
-    paused = annotators.paused(session, project.id)
-    for start in range(0, len(item_ids), ITEMS_AT_ONCE):
-        part = item_ids[start : start + ITEMS_AT_ONCE]
-        answers = read_answers(session, project, NOBODY, part, settings, paused)
-        for item_id in part:
-            if redraws:
-                batch_item, _ = answers.standing.live[item_id]
-                index = answers.standing.items[item_id]
-                batch_item.labels_wanted = labels_wanted(
-                    answers.options, project.labels_per_item, project.seed, index
-                )
-            resolve_item(answers, item_id)
-        answers.write()

@@ -17,10 +17,11 @@ from app.db.queries.gold import GoldScore
 from app.db.queries.items import KnownItem
 from app.db.tables import GoldItem, Project, ResolvedLabel, Split
 from app.domain.annotation import GoldAction, annotation_from_json
-from app.domain.states import ProjectState
+from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services import requeueing
 from app.services.answers import Answers, AnswerStatus, Refused
 from app.services.leasing import after_freeing
+from app.services.resolving import resolve_open_items
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def pause_if_careless(
     if options.gold_min_accuracy is None:
         return
     session.flush()
-    score = queries.scores(session, project.id).get(annotator_id, GoldScore())
+    score = queries.scores(session, project.id, annotator_id).get(annotator_id, GoldScore())
     if score.n_answers < options.gold_min_answers:
         return
     if score.n_right >= options.gold_min_accuracy * score.n_answers:
@@ -143,7 +144,7 @@ def pause(
 ) -> None:
     """Hand the annotator nothing more: leases end, labels are flagged, as asked handed out again.
 
-    Expects the project's lock.
+    Disputed items that only they could have decided go by majority. Expects the project's lock.
     """
     annotators.pause(session, project.id, annotator_id, reason)
     batches.free_slots(session, batches.leases_of(session, project.id, annotator_id))
@@ -153,9 +154,13 @@ def pause(
     session.flush()
     session.expire_all()  # the statements above went past loaded rows
     n_requeued = 0
-    if annotation_from_json(project.annotation).gold_action is GoldAction.REQUEUE:
+    accepts = project.state in LABEL_ACCEPTING_PROJECT_STATES  # else its labels are final
+    options = annotation_from_json(project.annotation)
+    if accepts and options.gold_action is GoldAction.REQUEUE:
         item_ids = annotators.labeled_alone(session, project.id, annotator_id)
         n_requeued = requeueing.requeue(session, project, item_ids, settings)
+    if accepts and options.adjudicators:  # what waits for the last adjudicator waits no more
+        resolve_open_items(session, project, settings)
     facts = {
         "annotator": annotator_id,
         "reason": reason,

@@ -11,7 +11,7 @@ from app.db.queries import events
 from app.db.queries.answers import BatchItemRow, LabelRow, Revision, SlotRow
 from app.db.tables import BatchSource
 from app.domain.lease import is_committed, slot_for_answer
-from app.domain.states import BatchItemState, ProjectState, RoundState
+from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
 from app.services.leasing import after_freeing
@@ -42,6 +42,7 @@ def submit_labels(
 
     Raises:
         ProjectNotAccepting: the project takes no labels in its state.
+        AnnotatorPaused: it takes none of this annotator.
     """
     item_ids = [entry.item_id for entry in entries]
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
@@ -68,12 +69,13 @@ def withdraw_labels(
     """Undo the annotator's own labels; return one outcome per item, in order.
 
     The item is leased to the annotator again, so that the next poll or another label mends it; in
-    a paused project it is free. Where the labels of others suffice it stays resolved. An item whose
-    round is over goes on as reserve, so that the round stays complete. No standing label:
-    `unchanged`.
+    a paused project it is free, and where others hold its last slots it stays theirs. Where the
+    labels of others suffice it stays resolved. An item whose round is over goes on as reserve, so
+    that the round stays complete. No standing label: `unchanged`.
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
+        AnnotatorPaused: it takes none of this annotator.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
     outcomes = answers.take(
@@ -118,6 +120,9 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
     slot.leased_by = answers.annotator_id
     slot.leased_until = None
     slot.filled = True
+    for other in answers.standing.slots[batch_item.id]:
+        if other is not slot and other.reserved_for == answers.annotator_id:
+            other.reserved_for = None  # nobody could take it any more
     project = answers.project
     known = project.n_labeled + project.n_imported
     label = LabelRow(
@@ -161,7 +166,7 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     answers.standing.given[item_id].remove(own)
     facts = {"item": item_id, "annotator": answers.annotator_id}
     events.append(answers.session, answers.project.id, "label.withdrawn", facts)
-    batch_item, round_ = answers.standing.live[item_id]
+    batch_item, _ = answers.standing.live[item_id]
     slot = next(
         s
         for s in answers.standing.slots[batch_item.id]
@@ -173,14 +178,17 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     resolve_item(answers, item_id)
     if batch_item.state == BatchItemState.LABELED:
         return AnswerStatus.WITHDRAWN  # the labels of the others suffice
-    if round_.state != RoundState.LABELING:
-        batch_item.source = BatchSource.RESERVE
     if answers.project.state == ProjectState.RUNNING:
-        _lease_again(answers, slot)
+        _lease_again(answers, batch_item)
     return AnswerStatus.WITHDRAWN
 
 
-def _lease_again(answers: Answers, slot: SlotRow) -> None:
+def _lease_again(answers: Answers, batch_item: BatchItemRow) -> None:
+    """Lease a slot of the item to the annotator, unless others hold all that are left."""
+    slots = answers.standing.slots[batch_item.id]
+    slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
+    if slot is None:
+        return
     seconds = answers.settings.annotation_lease_seconds
     slot.leased_by = answers.annotator_id
     slot.leased_until = answers.now + timedelta(seconds=seconds)

@@ -127,7 +127,7 @@ def _lease_new(
 
 
 def require_active(project: Project, annotator_id: int, paused: Mapping[int, str]) -> None:
-    """Return nothing unless the annotator is paused.
+    """Check that the annotator is not paused.
 
     Args:
         project: that is worked on.

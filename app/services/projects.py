@@ -13,7 +13,7 @@ from app.domain.json_fields import SettingError, from_json
 from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
-from app.services.annotation import checked_annotation
+from app.services.annotation import checked_annotation, introduce
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from selection.catalog import known_strategies
@@ -67,7 +67,8 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         raise InvalidProject(
             f"Two classes have the same name: {', '.join(doubled)}. Give each its own."
         )
-    annotation = checked_annotation(session, settings.annotation, settings.labels_per_item)
+    annotation = checked_annotation(settings.annotation, settings.labels_per_item)
+    introduce(session, annotation.adjudicators)
     check_initial_budget(settings.initial_budget, settings.total_budget)
     project = Project(
         name=settings.name,

@@ -8,10 +8,11 @@ from app.config import Settings
 from app.db.queries import annotators, events
 from app.db.queries import gold as gold_queries
 from app.db.queries.answers import SlotRow
-from app.db.tables import BatchSource, Project
+from app.db.tables import Project
 from app.domain.annotation import labels_wanted
 from app.domain.errors import AnnotatorPaused, NotFound
-from app.domain.states import BatchItemState, RoundState
+from app.domain.lease import is_committed
+from app.domain.states import BatchItemState
 from app.services.answers import (
     ITEMS_AT_ONCE,
     NOBODY,
@@ -112,11 +113,15 @@ def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> An
         raise Refused("not_in_batch", f"Item {item_id} was not handed out: nothing to hand again.")
     if item_id in is_gold:
         raise Refused("is_gold", f"Item {item_id} is gold; remove it from the gold items first.")
-    batch_item, round_ = answers.standing.live[item_id]
+    batch_item, _ = answers.standing.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+    slots = answers.standing.slots[batch_item.id]
+    is_open = batch_item.state == BatchItemState.OPEN
+    if is_open and not batch_item.is_requeued and not is_committed(slots):
+        raise Refused("nothing_to_requeue", f"Item {item_id} has no label and nobody holds it.")
     answers.standing.given[item_id] = []
-    for slot in answers.standing.slots[batch_item.id]:
+    for slot in slots:
         slot.filled, slot.leased_by, slot.leased_until, slot.reserved_for = False, None, None, None
     batch_item.labels_wanted = labels_wanted(
         answers.options,
@@ -126,8 +131,6 @@ def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> An
     )
     resolve_item(answers, item_id)
     batch_item.is_requeued = True
-    if round_.state != RoundState.LABELING:  # a completed round stays complete
-        batch_item.source = BatchSource.RESERVE
     events.append(answers.session, answers.project.id, "item.requeued", {"item": item_id})
     return AnswerStatus.REQUEUED
 
@@ -169,6 +172,7 @@ def _slot_to_keep(slots: Sequence[SlotRow], annotator_id: int) -> SlotRow:
             s.leased_by != annotator_id,
             s.reserved_for != annotator_id,
             s.leased_by is not None,
+            s.reserved_for not in (None, annotator_id),
             s.slot,
         ),
     )

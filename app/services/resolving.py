@@ -4,12 +4,43 @@ Holds the only code that writes resolved labels while annotators work; the worke
 all labels is app.services.consensus.
 """
 
-from app.db.queries import gold
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import annotators, batches, gold
 from app.db.queries.answers import BatchItemRow, ResolvedRow, SlotRow
-from app.db.tables import ConsensusSource, LabelSource
+from app.db.tables import BatchSource, ConsensusSource, LabelSource, Project
+from app.domain.annotation import labels_wanted
 from app.domain.consensus import Decision, decide
-from app.domain.states import BatchItemState
-from app.services.answers import Answers, set_item_state
+from app.domain.states import BatchItemState, RoundState
+from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers, set_item_state
+
+
+def resolve_open_items(
+    session: Session, project: Project, settings: Settings, *, redraws: bool = False
+) -> None:
+    """Let open items follow a change of the annotation or of who adjudicates; expects the lock.
+
+    Args:
+        session: whose transaction this is.
+        project: locked, with expired leases freed.
+        settings: of this machine.
+        redraws: draw anew how many labels each item wants; else only items with a label are read.
+    """
+    item_ids = batches.open_item_ids(session, project.id, only_answered=not redraws)
+    paused = annotators.paused(session, project.id)
+    for start in range(0, len(item_ids), ITEMS_AT_ONCE):
+        part = item_ids[start : start + ITEMS_AT_ONCE]
+        answers = read_answers(session, project, NOBODY, part, settings, paused)
+        for item_id in part:
+            if redraws:
+                batch_item, _ = answers.standing.live[item_id]
+                index = answers.standing.items[item_id]
+                batch_item.labels_wanted = labels_wanted(
+                    answers.options, project.labels_per_item, project.seed, index
+                )
+            resolve_item(answers, item_id)
+        answers.write()
 
 
 def resolve_item(answers: Answers, item_id: int) -> None:
@@ -59,6 +90,9 @@ def _fit_slots(answers: Answers, batch_item: BatchItemRow, decision: Decision) -
         waiting.sort(key=lambda s: (s.leased_by is None, s.reserved_for is None, s.slot))
         for slot in waiting[n_wanted:]:
             slots.remove(slot)
+        for slot in waiting[:n_wanted]:
+            if for_adjudicator and slot.reserved_for not in answers.adjudicators:
+                slot.reserved_for = None  # kept for somebody who adjudicates no more
         for _ in range(n_wanted - len(waiting)):
             slot = SlotRow(
                 batch_item_id=batch_item.id,
@@ -81,15 +115,21 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedRow:
     )
     answers.standing.resolved[item_id] = resolved
     set_item_state(batch_item, BatchItemState.LABELED, answers.now)
+    batch_item.is_requeued = False
     answers.project.n_labeled += 1
     return resolved
 
 
 def _forget(answers: Answers, resolved: ResolvedRow) -> None:
-    """Open the item again; it is gold no more: an annotator who had it as gold may now get it."""
+    """Open the item again; it is gold no more: an annotator who had it as gold may now get it.
+
+    Of a round that is over it goes on as reserve, so that the round stays complete.
+    """
     answers.replaced_versions.append(resolved.label_version)
     _next_version(answers)
-    batch_item, _ = answers.standing.live[resolved.item_id]
+    batch_item, round_ = answers.standing.live[resolved.item_id]
+    if round_.state != RoundState.LABELING:
+        batch_item.source = BatchSource.RESERVE
     gold.remove(answers.session, answers.project.id, [resolved.item_id])
     del answers.standing.resolved[resolved.item_id]
     set_item_state(batch_item, BatchItemState.OPEN, answers.now)

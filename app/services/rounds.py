@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, projects, rounds
+from app.db.queries import batches, events, projects, rounds
 from app.db.queries import jobs as job_queries
 from app.db.tables import JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
@@ -135,7 +135,7 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
             return
         end_round(session, round_, reason)
     n_next = n_next_batch(session, project)
-    stop = reasons_to_stop(session, project, n_next) if n_next > 0 else []
+    stop = _decided_to_stop(session, project, n_next)
     if n_next > 0 and not stop:
         create_next_round(session, project, n_next, max_attempts)
         return
@@ -144,6 +144,22 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
     if budget_state(session, project).committed == 0 and project.n_labeled + project.n_imported > 0:
         facts = {"reason": "stop_when", "because": stop} if stop else {"reason": "budget spent"}
         _train_target(session, project, max_attempts, facts)
+
+
+def _decided_to_stop(session: Session, project: Project, n_next: int) -> list[str]:
+    """Return why labeling ends by `stop_when`; [] = it goes on.
+
+    Decided once: what is still labeled while the last leases run changes nothing any more. Without
+    a label nothing can be trained, so that labeling goes on.
+    """
+    if project.n_labeled + project.n_imported == 0:
+        return []
+    if project.stop_reasons is None and n_next > 0:
+        project.stop_reasons = reasons_to_stop(session, project, n_next) or None
+        if project.stop_reasons:
+            facts = {"because": project.stop_reasons}
+            events.append(session, project.id, "project.stop_decided", facts)
+    return project.stop_reasons or []
 
 
 def _end_reason(session: Session, project: Project, round_: Round) -> EndReason | None:
@@ -164,11 +180,9 @@ def _is_worth_ending(session: Session, project: Project) -> bool:
 
     The last batch of a budget is labeled to its end; else ever smaller rounds would follow.
     """
-    n_waiting = budget_state(session, project).open_batch
-    return (
-        n_next_batch(session, project) > n_waiting
-        and plan_round(session, project).strategy == project.strategy
-    )
+    budget = budget_state(session, project)
+    n_left = min(budget.left_for_batch, n_selectable(project, budget))
+    return n_left > budget.open_batch and plan_round(session, project).strategy == project.strategy
 
 
 def end_round(session: Session, round_: Round, reason: EndReason) -> None:

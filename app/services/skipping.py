@@ -37,6 +37,7 @@ def submit_skips(
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
+        AnnotatorPaused: it takes none of this annotator.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
     outcomes = answers.take(
@@ -65,6 +66,7 @@ def _skip_one(
     batch_item.skip_reason = reason
     batch_item.skip_comment = comment
     batch_item.skipped_by = answers.annotator_id
+    batch_item.is_requeued = False
     answers.project.n_skipped += 1
     if batch_item.source == BatchSource.BATCH:
         _promote_reserve(answers, batch_item.round_id)

@@ -1,7 +1,7 @@
 """Triggers, automatic stop, what each round was run with, and the stability of predictions.
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 Create Date: 2026-11-25
 """
 

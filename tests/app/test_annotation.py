@@ -276,8 +276,10 @@ class TestGold:
         assert len(items) == 20
         assert 4 <= sum(is_gold) <= 12
         assert is_gold != sorted(is_gold)  # neither first nor last
-        for name in ("rank", "suggestion", "source", "model_version", "labels_behind"):
-            assert len({str(item[name]) for item in items}) == 1, name
+        alike = ("rank", "suggestion", "source", "model_version", "labels_behind", "leased_until")
+        for shown in (items, people[0].next_batch(with_gold, 20)["items"]):
+            for name in alike:
+                assert len({str(item[name]) for item in shown}) == 1, name
 
     def test_polling_again_brings_the_same_items_in_the_same_order(
         self, people: list[Client], with_gold: int

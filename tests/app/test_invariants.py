@@ -27,6 +27,7 @@ PLANTED = {
     "paused_annotators_hold_nothing": "INSERT INTO paused_annotators (project_id, annotator_id, "
     "reason) SELECT project_id, leased_by, 'x' FROM batch_item_slots "
     "WHERE leased_by IS NOT NULL AND NOT filled LIMIT 1",
+    "slots_can_be_taken": "UPDATE batch_item_slots SET for_adjudicator = true WHERE NOT filled",
     "slots_within_overlap": "INSERT INTO batch_item_slots (batch_item_id, slot, project_id) "
     "SELECT id, 2, project_id FROM batch_items LIMIT 1",
     "labeled_items_are_resolved": "DELETE FROM resolved_labels",

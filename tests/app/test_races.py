@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import tokens
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.domain.errors import (
@@ -21,6 +22,7 @@ from app.domain.errors import (
 )
 from app.services import jobs, publishing
 from app.services.answers import AnswerStatus
+from app.services.changing_annotation import change_annotation
 from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
 from app.services.labeling import LabelEntry, submit_labels
@@ -100,6 +102,34 @@ def assert_promises(factory: Factory) -> None:
 def count(factory: Factory, statement: str, project: int) -> int:
     with transaction(factory) as session:
         return int(session.scalar(text(statement).bindparams(project=project)) or 0)
+
+
+def wait_for_a_blocked_lock(factory: Factory) -> None:
+    for _ in range(1000):
+        with transaction(factory) as session:
+            if session.scalar(text("SELECT exists (SELECT FROM pg_locks WHERE NOT granted)")):
+                return
+            session.execute(text("SELECT pg_sleep(0.01)"))
+    raise AssertionError("nobody waits")
+
+
+def test_a_new_adjudicator_and_a_tools_first_request_do_not_wait_for_each_other(
+    session_factory: Factory, settings: Settings
+) -> None:
+    project = start_labeling(session_factory, settings, "p")
+
+    def change() -> None:
+        with transaction(session_factory) as session:
+            change_annotation(session, project, {"adjudicators": ["new"]}, None, settings)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(session_factory) as session:
+            new = tokens.annotator_id(session, "new")  # as ?annotator=new does
+            changing = pool.submit(change)
+            wait_for_a_blocked_lock(session_factory)
+            assert len(next_batch(session, project, new, 1, settings).items) == 1
+        changing.result(10)
+    assert_promises(session_factory)
 
 
 @pytest.fixture

@@ -350,6 +350,29 @@ class TestAutomaticStop:
         ] * 2
         assert self.state(run) == "training_target"
 
+    @pytest.mark.parametrize("change", [{}, {"total_budget": 50}, {"stop_when": {"kappa": 0.99}}])
+    def test_once_decided_it_stands_until_the_owner_changes_it(
+        self,
+        session_factory: Factory,
+        settings: Settings,
+        admin: Client,
+        change: dict[str, Any],
+    ) -> None:
+        stop_when = {"kappa": 0.9, "rounds": 1}
+        run = Curve(session_factory, settings, admin, stop_when=stop_when, reserve=4)
+        run.go((0.8, None), (0.8, 0.95))
+        held = admin.next_batch(run.project, 5)["items"]  # 4 of the batch, 1 of the reserve
+        labels = [{"item_id": x["item_id"], "class": "a"} for x in held]
+        admin.submit_labels(run.project, labels[:4])
+        with transaction(session_factory) as session:  # as if asked now, the rule did not hold
+            session.execute(text("UPDATE rounds SET stability = '{}'"))
+        if change:
+            admin.change_project(run.project, **change)
+        admin.submit_labels(run.project, labels[4:])
+        assert self.state(run) == ("running" if change else "training_target")
+        n_rounds = len(admin.request("GET", f"/projects/{run.project}/rounds").json())
+        assert n_rounds == (4 if change else 3)
+
     def test_next_round_by_hand_goes_on_all_the_same(
         self, session_factory: Factory, settings: Settings, admin: Client
     ) -> None:

@@ -187,6 +187,14 @@ class TestShare:
             assert session.scalar(text("SELECT state FROM projects")) == "training_target"
             assert session.scalar(text("SELECT n_labeled FROM projects")) == 20
 
+    def test_a_share_of_a_first_batch_larger_than_the_next_ends_the_round(
+        self, loop: Callable[..., Loop]
+    ) -> None:
+        given = {"initial_budget": 20, "round_budget": 5, "total_budget": 40}
+        run = loop(**given, trigger={"retrain_fraction": 0.5})
+        run.label(run.ada, run.lease(run.ada, 10))  # 10 more are open, twice the next batch
+        assert run.rounds() == [(0, "completed"), (1, "selecting")]
+
     def test_one_class_so_far_cannot_train_so_the_round_goes_on(
         self, loop: Callable[..., Loop]
     ) -> None:

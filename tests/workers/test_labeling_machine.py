@@ -86,6 +86,8 @@ ANNOTATION: list[dict[str, Any]] = [
     {"min_agreement": 1.0, "adjudicators": ["eve"]},
     {"consensus": "dawid_skene", "max_labels_per_item": 3, "adjudicators": ["ada", "bob"]},
     {"gold_fraction": 0.5, "gold_min_accuracy": 0.6, "gold_min_answers": 2},
+    {"gold_action": "requeue", "gold_fraction": 0.5, "gold_min_accuracy": 0.9}
+    | {"gold_min_answers": 1, "min_agreement": 1.0, "adjudicators": ["eve", "ada"]},
 ]
 TRIGGER = st.sampled_from(
     [{}, {}, {"retrain_fraction": 0.5}, {"retrain_after_seconds": 60, "min_new_labels": 2}]
@@ -307,6 +309,8 @@ class LabelingMachine(RuleBasedStateMachine):
                     pause_annotator(session, self.project, name, "x", self.settings)
         except NotFound:
             return
+        if not resumes:
+            self._forget_requeued(self.annotators[NAMES.index(name)])
 
     @rule(overlap=st.integers(1, 3), changes=st.sampled_from(ANNOTATION))
     def change_annotation(self, overlap: int, changes: dict[str, Any]) -> None:
@@ -527,6 +531,37 @@ class LabelingMachine(RuleBasedStateMachine):
             )
             assert outcome.status == expected
             self.standing[key] = class_name
+        with transaction(self.factory) as session:
+            is_paused = self._is_paused(session, who)
+        if is_paused:  # by an answer to gold just now: before, nothing of theirs was taken
+            self._forget_requeued(self.annotators[who])
+
+    def _forget_requeued(self, annotator_id: int) -> None:
+        """Take what a pause requeued out of the model: items that nobody else labeled."""
+        with transaction(self.factory) as session:
+            n_requeued = session.scalar(
+                text(
+                    "SELECT (facts->>'n_requeued')::int FROM events "
+                    "WHERE name = 'annotator.paused' ORDER BY id DESC LIMIT 1"
+                )
+            )
+            stay = set(
+                session.scalars(
+                    text(
+                        "SELECT item_id FROM gold_items UNION "
+                        "SELECT item_id FROM batch_items WHERE state = 'skipped'"
+                    )
+                )
+            )
+        others = {item for who, item in self.standing if who != annotator_id}
+        alone = [
+            (who, item)
+            for who, item in self.standing
+            if who == annotator_id and item not in others | stay
+        ]
+        assert n_requeued in (0, len(alone))
+        if n_requeued:
+            self.standing = {key: c for key, c in self.standing.items() if key not in alone}
 
     def _withdraw(self, annotator_id: int, item: int) -> None:
         try:

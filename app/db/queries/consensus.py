@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.db.tables import (
@@ -21,15 +22,11 @@ from app.domain.states import BatchItemState
 
 @dataclass(frozen=True)
 class Opinion:
-    """One label as the consensus sees it: pool index, annotator, class, and since when it counts.
-
-    `resolved_version` is the label version of the item's resolved label.
-    """
+    """One label as the consensus sees it: pool index, annotator, class."""
 
     index: int
     annotator_id: int
     class_index: int
-    resolved_version: int
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Consensus:
 def opinions(session: Session, project_id: int) -> list[Opinion]:
     """Return the standing labels of resolved items by pool index; those adjudicated left out."""
     rows = session.execute(
-        select(Item.index, Label.annotator_id, Label.class_index, ResolvedLabel.label_version)
+        select(Item.index, Label.annotator_id, Label.class_index)
         .join(Item, Item.id == Label.item_id)
         .join(ResolvedLabel, ResolvedLabel.item_id == Label.item_id)
         .where(
@@ -76,15 +73,21 @@ def gold_opinions(session: Session, project_id: int) -> list[tuple[int, int, int
 def resolved_by_index(
     session: Session, project_id: int, indices: Sequence[int]
 ) -> dict[int, ResolvedLabel]:
-    """Return pool index -> resolved label, of these items; adjudicated ones left out."""
+    """Return pool index -> resolved label, of these items; adjudicated ones left out.
+
+    Joined, not `= ANY`, for which Postgres may scan the pool: see batches.selectable_items.
+    """
+    wanted = select(
+        func.unnest(literal(list(indices), ARRAY(BigInteger))).label("index")
+    ).subquery()
     rows = session.execute(
         select(Item.index, ResolvedLabel)
+        .join(wanted, Item.index == wanted.c.index)
         .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
         .join(BatchItem, BatchItem.item_id == Item.id)
         .where(
             Item.project_id == project_id,
             Item.split == Split.POOL,
-            Item.index == func.any(list(indices)),
             BatchItem.state == BatchItemState.LABELED,
             ResolvedLabel.method != ConsensusSource.ADJUDICATED,
         )

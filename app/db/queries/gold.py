@@ -56,6 +56,7 @@ def answers_of(
         select(GoldAnswer, GoldItem)
         .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
         .where(GoldAnswer.annotator_id == annotator_id, is_one_of(GoldAnswer.item_id, item_ids))
+        .execution_options(populate_existing=True)  # leasing goes past loaded rows
     )
     return {answer.item_id: (answer, gold) for answer, gold in rows}
 
@@ -167,9 +168,11 @@ def release(
     session.execute(statement.values(leased_until=None))
 
 
-def scores(session: Session, project_id: int) -> dict[int, GoldScore]:
-    """Return annotator id -> score, of answers given since they were last resumed."""
-    rows = session.execute(
+def scores(
+    session: Session, project_id: int, annotator_id: int | None = None
+) -> dict[int, GoldScore]:
+    """Return annotator id -> score, of all or one, of answers given since they were resumed."""
+    statement = (
         select(
             GoldAnswer.annotator_id,
             func.count(),
@@ -191,7 +194,9 @@ def scores(session: Session, project_id: int) -> dict[int, GoldScore]:
         )
         .group_by(GoldAnswer.annotator_id)
     )
-    return {annotator_id: GoldScore(n, n_right) for annotator_id, n, n_right in rows}
+    if annotator_id is not None:
+        statement = statement.where(GoldAnswer.annotator_id == annotator_id)
+    return {id_: GoldScore(n, n_right) for id_, n, n_right in session.execute(statement)}
 
 
 def page(session: Session, project_id: int, after_id: int, limit: int) -> list[GoldSummary]:

@@ -208,7 +208,31 @@ INVARIANTS = (
         SELECT p.project_id, format('annotator %s: batch item %s', p.annotator_id, s.batch_item_id)
         FROM paused_annotators p JOIN batch_item_slots s ON s.project_id = p.project_id
             AND NOT s.filled AND p.annotator_id IN (s.leased_by, s.reserved_for)
+        JOIN batch_items b ON b.id = s.batch_item_id AND b.state = 'open'
         WHERE p.resumed_at IS NULL
+        """,
+    ),
+    Invariant(
+        "slots_can_be_taken",
+        "What is kept for an annotator or an adjudicator can be taken: by one who has not labeled "
+        "the item, is not paused, and adjudicates where an adjudicator is wanted.",
+        """
+        SELECT b.project_id, format('slot %s of batch item %s', s.slot, b.id)
+        FROM batch_items b
+        JOIN projects p ON p.id = b.project_id
+        JOIN batch_item_slots s ON s.batch_item_id = b.id
+        WHERE b.state = 'open' AND NOT s.filled
+          AND (s.reserved_for IS NOT NULL OR s.for_adjudicator)
+          AND NOT EXISTS (
+              SELECT FROM annotators a
+              WHERE a.id = coalesce(s.reserved_for, a.id)
+                AND (NOT s.for_adjudicator OR p.annotation->'adjudicators' ? a.name)
+                AND NOT EXISTS (
+                    SELECT FROM labels l WHERE l.item_id = b.item_id AND l.annotator_id = a.id
+                    AND l.withdrawn_at IS NULL)
+                AND NOT EXISTS (
+                    SELECT FROM paused_annotators u WHERE u.project_id = p.id
+                    AND u.annotator_id = a.id AND u.resumed_at IS NULL))
         """,
     ),
     Invariant(

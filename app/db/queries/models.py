@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import Job, Model, ModelRole
-from app.domain.states import LIVE_JOB_STATES
+from app.db.tables import Job, Model, ModelRole, Round
+from app.domain.states import LIVE_JOB_STATES, JobState
 
 
 def list_all(session: Session, project_id: int) -> Sequence[Model]:
@@ -29,6 +29,22 @@ def newest_proxy(session: Session, project_id: int) -> Model | None:
         .order_by(Model.id.desc())
         .limit(1)
     )
+
+
+def snapshot_of_proxy(session: Session, model_id: int) -> str:
+    """Return the artifact's hash of the snapshot that a round's proxy was trained on."""
+    snapshot_hash = session.scalars(
+        select(Job.snapshot_hash)
+        .join(Round, Round.id == Job.round_id)
+        .where(
+            Round.model_id == model_id,
+            Job.state == JobState.SUCCEEDED,
+            Job.snapshot_hash.is_not(None),
+        )
+        .order_by(Job.id.desc())
+        .limit(1)
+    ).one()
+    return str(snapshot_hash)
 
 
 def mark_stale(session: Session, project_id: int, label_version: int) -> None:
