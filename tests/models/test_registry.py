@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from models.augment import centre
 from models.catalog import (
     MODELS,
     Encoding,
@@ -61,7 +62,11 @@ class Case:
         )
 
     def minibatch(self) -> tuple[torch.Tensor, ...]:
-        return to_tensors(self.inputs, "cpu")
+        """Return the inputs as the network sees them when it scores."""
+        tensors = to_tensors(self.inputs, "cpu")
+        if isinstance(self.inputs, Images):
+            return (centre(tensors[0], self.recipe),)
+        return tensors
 
 
 def make_inputs(model: str, recipe: Recipe) -> Inputs:
