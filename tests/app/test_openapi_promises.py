@@ -131,7 +131,7 @@ def test_answers_are_those_of_the_document(
     @FUZZ
     @given(case=cases(OPERATIONS[label], known))
     def ask(case: Case[Any]) -> None:
-        answer = case.call(base_url=base_url, session=http)
+        answer = case.call(base_url=base_url, session=http, timeout=60)
         case.validate_response(answer, excluded_checks=STRICTER_OR_LAXER)
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == ["application/problem+json"]
