@@ -126,6 +126,7 @@ def run_tasks(
                 say(f"{task.name}: started on {slot.device}, {len(waiting)} waiting")
             for process in [p for p in running if p.poll() is not None]:
                 task, slot, began = running.pop(process)
+                _stop(process)  # it has ended; its pipe has not
                 free.append(slot)
                 if process.returncode:
                     failed.append(task)
