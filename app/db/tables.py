@@ -423,8 +423,14 @@ class BatchItemSlot(Base):
 
     __tablename__ = "batch_item_slots"
     __table_args__ = (
-        # Never one item twice to one annotator.
-        Index("uq_batch_item_slots_annotator", "batch_item_id", "leased_by", unique=True),
+        # Never one item twice to one annotator, once a statement has moved leases between slots.
+        UniqueConstraint(
+            "batch_item_id",
+            "leased_by",
+            name="uq_batch_item_slots_annotator",
+            deferrable=True,
+            initially="IMMEDIATE",
+        ),
         Index(
             "ix_batch_item_slots_lease",
             "project_id",
