@@ -35,7 +35,7 @@ from app.db.migrate import check_current
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
-from app.schemas.common import Problem, problems
+from app.schemas.bodies import Problem, problems
 from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
 

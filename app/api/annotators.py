@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.projects import render
 from app.schemas.annotation import AgreementOut, AnnotationChange, PauseIn
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.progress import AnnotatorOut
 from app.schemas.projects import ProjectOut
 from app.services.agreement import read_agreement

@@ -10,7 +10,7 @@ from app.api.rendering import rendered
 from app.db.queries.batches import LeasedItem
 from app.domain.annotation import annotation_from_json
 from app.domain.states import ProjectState
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.labeling import (
     BatchItemOut,
     LeaseOut,

@@ -15,7 +15,7 @@ from app.db.queries import coresets as queries
 from app.db.tables import Coreset, Job
 from app.domain.errors import CoresetNotReady, NotFound
 from app.domain.states import JobState
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut
 from app.services import coresets
 

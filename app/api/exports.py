@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
-from app.schemas.common import Response
+from app.schemas.bodies import Response
 
 Row = TypeVar("Row")
 PAGE = 2000

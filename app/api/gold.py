@@ -14,7 +14,7 @@ from app.schemas.annotation import (
     GoldRemoved,
     GoldRemoveIn,
 )
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.services.gold import remove_gold, set_gold
 
 router = APIRouter(prefix="/projects/{project}/gold", tags=["gold"])

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.session import transaction
 from app.domain.errors import DatabaseNotUsable, StorageFull
-from app.schemas.common import PROBLEM_REF
+from app.schemas.bodies import PROBLEM_REF
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -25,7 +25,7 @@ from app.db.queries.batches import ShownItem
 from app.db.session import transaction
 from app.db.tables import Item, Project, Role, Split
 from app.domain.errors import ArtifactMissing, BodyInvalid, ItemInvalid, NotFound
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.items import Content, ImportResult, ItemLine, ItemOut, ItemPage, UploadMetadata
 from app.services.images import media_type
 from app.services.items import ImportCounts, ItemIn, import_items, read_image

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import jobs as queries
 from app.domain.errors import NotFound
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.progress import JobOut, JobPage
 from app.services.jobs import retry
 

@@ -11,7 +11,7 @@ from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, Ses
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.api.rendering import rendered
 from app.db.queries import labels as queries
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.labeling import (
     AnswersOut,
     ExportedLabelOut,

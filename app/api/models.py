@@ -7,7 +7,7 @@ from app.api.deps import ProjectDep, SessionDep, StoreDep
 from app.db.queries import models
 from app.db.tables import Model
 from app.domain.errors import NotFound
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.progress import ModelOut
 
 router = APIRouter(prefix="/projects/{project}/models", tags=["progress"])

@@ -21,7 +21,7 @@ from app.api.spool import spooled
 from app.db.queries import events, projects, rounds
 from app.db.session import transaction
 from app.db.tables import Project
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.projects import (
     DEFAULT_PROXY,
     DEFAULT_TARGET,

@@ -15,7 +15,7 @@ from app.api.deps import (
 from app.api.labels import given_label
 from app.db.queries import flags, labels
 from app.domain.errors import NotFound
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.labeling import (
     AnswersOut,
     FlagOut,

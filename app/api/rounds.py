@@ -11,7 +11,7 @@ from app.db.tables import BatchSource, ModelRole
 from app.domain.errors import NotFound
 from app.domain.learning_curve import Share
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, ProjectState
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.progress import (
     AdviceOut,
     CurvePoint,

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.api.deps import ServiceAdminDep, SessionDep
 from app.db.queries import tokens as queries
 from app.db.tables import Token
-from app.schemas.common import problems
+from app.schemas.bodies import problems
 from app.schemas.tokens import TokenCreate, TokenCreated, TokenOut
 from app.services.tokens import create_token, revoke_token
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from app.domain.annotation import ConsensusMethod, GoldAction
-from app.schemas.common import Request, Response
+from app.schemas.bodies import Request, Response
 from app.services.answers import AnswerStatus
 
 Name = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.domain.states import JobState
-from app.schemas.common import Request, Response
+from app.schemas.bodies import Request, Response
 
 
 class CoresetIn(Request):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from app.db.tables import Split
-from app.schemas.common import Request, Response
+from app.schemas.bodies import Request, Response
 
 
 class ItemLine(Request):

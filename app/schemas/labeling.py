@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from app.db.tables import BatchSource, ConsensusSource, LabelSource, SkipReason
 from app.domain.states import ProjectState
 from app.schemas.annotation import Name
-from app.schemas.common import Request, Response
+from app.schemas.bodies import Request, Response
 from app.schemas.items import Content
 from app.services.answers import AnswerStatus
 from app.services.leasing import WaitingFor

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.db.tables import BatchSource, JobKind, ModelRole
 from app.domain.states import BatchItemState, JobState, RoundState
 from app.domain.stopping import Verdict
-from app.schemas.common import Response
+from app.schemas.bodies import Response
 
 
 class RoundOut(Response):

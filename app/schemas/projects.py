@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from app.domain.states import ProjectState, RoundState
 from app.domain.triggers import LONGEST_SECONDS
 from app.schemas.annotation import AnnotationSpec
-from app.schemas.common import Request, Response
+from app.schemas.bodies import Request, Response
 from models.catalog import Modality
 from selection.options import CandidateKind, FeatureSource
 

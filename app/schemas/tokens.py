@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
 from app.db.tables import Role
-from app.schemas.common import Request, Response
+from app.schemas.bodies import Request, Response
 
 
 class TokenCreate(Request):

@@ -1,4 +1,4 @@
-"""What requests and responses share."""
+"""The shapes of bodies: requests, responses, and errors as application/problem+json."""
 
 from typing import Any
 
