@@ -148,7 +148,9 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
         fewer = ("--set", "budgets.total_budget=200")  # the rest of it is one round
         simulated = start("simulate", *fewer, SVP_ADMIN_TOKEN=token).wait(300)
         assert simulated == 0, (tmp_path / "log").read_text()[-3000:]
-        assert (tmp_path / "reports" / "digits" / "report" / "report.png").stat().st_size > 10_000
+        assert (
+            tmp_path / "reports" / "digits" / "report" / "error-by-budget.png"
+        ).stat().st_size > 10_000
         assert httpx.get(f"http://127.0.0.1:{port}/api/v1/projects").status_code == 401
     finally:
         for process in running:
