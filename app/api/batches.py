@@ -69,6 +69,7 @@ def read_next_batch(
     in seconds.
     """
     batch = next_batch(session, project, annotator_id, size, settings)
+    session.commit()  # others wait for the project's lock
     headers = {"Cache-Control": "no-store"}
     if not batch.items:
         headers["Retry-After"] = str(settings.poll_after_seconds)

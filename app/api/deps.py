@@ -3,9 +3,10 @@
 What only looks at the request is `async`: FastAPI would take a thread for each plain function.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, ParamSpec, TypeVar
 
+from anyio import CancelScope
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from app.config import Settings
 from app.db.queries import projects
 from app.db.queries.tokens import Caller
-from app.db.session import reading, transaction
+from app.db.session import reading
 from app.db.tables import Project, Role
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
 from app.services.tokens import acting_annotator, authenticate
@@ -38,12 +39,24 @@ async def admitted(request: Request) -> AsyncIterator[None]:
         yield
 
 
-def get_session(
+async def get_session(
     request: Request, _place: Annotated[None, Depends(admitted, scope="function")]
-) -> Iterator[Session]:
-    """Yield the request's one transaction; it commits before the answer is sent."""
-    with transaction(request.app.state.session_factory) as session:
+) -> AsyncIterator[Session]:
+    """Yield the request's one transaction; it commits before the answer is sent.
+
+    A thread is taken only for what is left to commit or to roll back: a route that commits before
+    it renders its answer holds its project's lock no longer than it must.
+    """
+    session: Session = request.app.state.session_factory()
+    try:
         yield session
+        if session.in_transaction():
+            await run_in_threadpool(session.commit)
+    finally:
+        if session.in_transaction():
+            with CancelScope(shield=True):
+                await run_in_threadpool(session.close)
+        session.close()
 
 
 async def in_thread(request: Request, use: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:

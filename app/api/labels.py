@@ -49,6 +49,7 @@ def submit(
     """
     entries = [LabelEntry(e.item_id, e.class_, e.seconds) for e in body.labels]
     outcomes = submit_labels(session, project, annotator_id, entries, settings)
+    session.commit()  # others wait for the project's lock
     return rendered(AnswersOut.model_validate({"results": outcomes}))
 
 

@@ -1,12 +1,18 @@
 """Engines and sessions, and the wake-ups that go out after a commit."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 WAKEUPS = "wakeups"
+IDLE_SINCE = "idle_since"
+PING_AFTER_SECONDS = 1.0
 Publish = Callable[[int, str], None]
 
 
@@ -19,13 +25,39 @@ def make_engine(database_url: str, *, pool_size: int = 10) -> Engine:
     scheme, rest = database_url.split("://", 1)
     if scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise ValueError(f"SVP_DATABASE_URL must be a postgresql:// URL, not {scheme}://.")
-    return create_engine(
+    engine = create_engine(
         f"postgresql+psycopg://{rest}",
         pool_size=pool_size,
         max_overflow=40 - pool_size,
-        pool_pre_ping=True,
         connect_args={"connect_timeout": 10},
     )
+    _ping_idle_connections(engine)
+    return engine
+
+
+def _ping_idle_connections(engine: Engine) -> None:
+    """Replace connections that broke while they were idle; a busy one is not asked each time.
+
+    Postgres that goes away under a busy connection fails that request, as it would have failed the
+    ping; SQLAlchemy then drops what else the pool holds.
+    """
+
+    def note(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info[IDLE_SINCE] = time.monotonic()
+
+    def ping(
+        connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+    ) -> None:
+        idle_since = record.info.get(IDLE_SINCE)
+        if idle_since is None or time.monotonic() - idle_since < PING_AFTER_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
+
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", ping)
 
 
 def make_session_factory(engine: Engine, publish: Publish) -> sessionmaker[Session]:

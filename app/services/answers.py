@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, gold, labels, models, projects, tokens
+from app.db.queries import annotators, gold, models, projects, tokens
 from app.db.queries.answers import BatchItemRow, LabelRow, RoundFacts, Standing
 from app.db.tables import GoldAnswer, GoldItem, Project
 from app.domain.annotation import AnnotationOptions, annotation_from_json
@@ -68,7 +68,6 @@ class Answers:
         standing: the items with their batch items, slots and labels, as the request changes them.
         gold: of these items, those that the annotator was handed as gold, with the answer.
         adjudicators: ids of those who may decide where labels do not agree.
-        now: the transaction's instant by the database's clock.
         replaced_versions: label versions of answers that changed since the last `write`; models
             that learned them become stale.
     """
@@ -80,7 +79,6 @@ class Answers:
     standing: Standing
     gold: dict[int, tuple[GoldAnswer, GoldItem]]
     adjudicators: frozenset[int]
-    now: datetime
     replaced_versions: list[int] = field(default_factory=list)
 
     def write(self) -> None:
@@ -90,6 +88,11 @@ class Answers:
         if self.replaced_versions:
             models.mark_stale(self.session, self.project.id, min(self.replaced_versions))
             self.replaced_versions.clear()
+
+    @property
+    def now(self) -> datetime:
+        """The transaction's instant by the database's clock."""
+        return self.standing.now
 
     @property
     def is_adjudicator(self) -> bool:
@@ -206,16 +209,16 @@ def read_answers(
         paused: ids of annotators whom the project hands nothing; they adjudicate nothing either.
     """
     names = annotation_from_json(project.annotation).adjudicators
+    standing = Standing(session, project.id, annotator_id, item_ids)
     adjudicators = frozenset(tokens.ids_by_name(session, names).values()) if names else frozenset()
     return Answers(
         session=session,
         project=project,
         annotator_id=annotator_id,
         settings=settings,
-        standing=Standing(session, project.id, item_ids),
-        gold=gold.answers_of(session, annotator_id, item_ids),
+        standing=standing,
+        gold=gold.answers_of(session, annotator_id, list(standing.gold)),
         adjudicators=adjudicators - set(paused),
-        now=labels.now(session),
     )
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from app.db.tables import Annotator, BatchItemSlot, Label, PausedAnnotator
+
+_PAUSED = select(PausedAnnotator.annotator_id, PausedAnnotator.reason).where(
+    PausedAnnotator.project_id == bindparam("project_id"), PausedAnnotator.resumed_at.is_(None)
+)
 
 
 def by_name(session: Session, name: str) -> Annotator | None:
@@ -16,11 +20,7 @@ def by_name(session: Session, name: str) -> Annotator | None:
 
 def paused(session: Session, project_id: int) -> dict[int, str]:
     """Return annotator id -> reason, of those paused now."""
-    rows = session.execute(
-        select(PausedAnnotator.annotator_id, PausedAnnotator.reason).where(
-            PausedAnnotator.project_id == project_id, PausedAnnotator.resumed_at.is_(None)
-        )
-    )
+    rows = session.execute(_PAUSED, {"project_id": project_id})
     return {annotator_id: reason for annotator_id, reason in rows}  # noqa: C416 - types
 
 

@@ -6,23 +6,24 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Insert, Update
 
 from app.db.queries.rows import (
     Rows,
     Values,
-    as_arrays,
+    as_json,
+    from_json,
     is_one_of,
     names_of,
     table_of,
-    unnested,
 )
 from app.db.tables import (
     BatchItem,
     BatchItemSlot,
     ConsensusSource,
+    GoldAnswer,
     Item,
     Label,
     LabelRevision,
@@ -113,11 +114,54 @@ class Revision:
     class_index: int
 
 
-BATCH_ITEM_COLUMNS = [getattr(BatchItem, name) for name in names_of(BatchItemRow)]
-ROUND_COLUMNS = [getattr(Round, name) for name in names_of(RoundFacts)]
-RESOLVED_COLUMNS = [getattr(ResolvedLabel, name) for name in names_of(ResolvedRow)]
+def _columns_of(kind: type[Any], table: Table) -> list[ColumnElement[Any]]:
+    return [table.c[name] for name in names_of(kind)]
+
+
+def _select_items() -> Select[Any]:
+    item, batch_item, round_, resolved = map(table_of, (Item, BatchItem, Round, ResolvedLabel))
+    gold = table_of(GoldAnswer)
+    is_live = batch_item.c.state != BatchItemState.WITHDRAWN
+    is_theirs = gold.c.annotator_id == bindparam("annotator_id")
+    return (
+        select(
+            func.now().label("now"),
+            item.c.id,
+            item.c.index,
+            gold.c.item_id.is_not(None),
+            *_columns_of(BatchItemRow, batch_item),
+            *_columns_of(RoundFacts, round_),
+            *_columns_of(ResolvedRow, resolved),
+        )
+        .select_from(item)
+        .outerjoin(batch_item, and_(batch_item.c.item_id == item.c.id, is_live))
+        .outerjoin(round_, round_.c.id == batch_item.c.round_id)
+        .outerjoin(resolved, resolved.c.item_id == item.c.id)
+        .outerjoin(gold, and_(gold.c.item_id == item.c.id, is_theirs))
+        .where(
+            item.c.project_id == bindparam("project_id"),
+            item.c.split == Split.POOL,
+            is_one_of(item.c.id, "ids"),
+        )
+    )
+
+
+_SLOT = table_of(BatchItemSlot)
+_LABEL = table_of(Label)
 LABEL_KEY = ("item_id", "annotator_id")
-IS_STANDING = Label.withdrawn_at.is_(None)
+IS_STANDING = _LABEL.c.withdrawn_at.is_(None)
+# Built once: building one takes longer than Postgres takes to answer it.
+_ITEMS = _select_items()
+_SLOTS = (
+    select(*_columns_of(SlotRow, _SLOT))
+    .where(is_one_of(_SLOT.c.batch_item_id, "ids"))
+    .order_by(_SLOT.c.batch_item_id, _SLOT.c.slot)
+)
+_LABELS = (
+    select(*_columns_of(LabelRow, _LABEL))
+    .where(is_one_of(_LABEL.c.item_id, "ids"), IS_STANDING)
+    .order_by(_LABEL.c.id)
+)
 
 
 class Standing:
@@ -129,18 +173,23 @@ class Standing:
         slots: by batch item, ascending.
         given: by item, labels that stand in order of giving.
         resolved: resolved label by item.
+        gold: items that the annotator was handed as gold.
+        now: the transaction's instant by the database's clock.
         revisions: answers that were replaced since the last `write`.
     """
 
-    def __init__(self, session: Session, project_id: int, item_ids: Sequence[int]) -> None:
+    def __init__(
+        self, session: Session, project_id: int, annotator_id: int, item_ids: Sequence[int]
+    ) -> None:
         self._session = session
         self.items: dict[int, int] = {}
         self.live: dict[int, tuple[BatchItemRow, RoundFacts]] = {}
         self.resolved: dict[int, ResolvedRow] = {}
         self.slots: dict[int, list[SlotRow]] = {}
         self.given: dict[int, list[LabelRow]] = {}
+        self.gold: set[int] = set()
         self.revisions: list[Revision] = []
-        self._read_items(project_id, item_ids)
+        self._read_items(project_id, annotator_id, item_ids)
         self._read_slots()
         self._read_labels()
         self._batch_items = Rows(BatchItem, BatchItemRow, 1, self._all_live())
@@ -167,63 +216,50 @@ class Standing:
     def _all_labels(self) -> Iterable[LabelRow]:
         return (label for labels in self.given.values() for label in labels)
 
-    def _read_items(self, project_id: int, item_ids: Sequence[int]) -> None:
-        n_batch, n_round = len(BATCH_ITEM_COLUMNS), len(ROUND_COLUMNS)
-        rows = self._session.execute(
-            select(Item.id, Item.index, *BATCH_ITEM_COLUMNS, *ROUND_COLUMNS, *RESOLVED_COLUMNS)
-            .outerjoin(
-                BatchItem,
-                and_(BatchItem.item_id == Item.id, BatchItem.state != BatchItemState.WITHDRAWN),
-            )
-            .outerjoin(Round, Round.id == BatchItem.round_id)
-            .outerjoin(ResolvedLabel, ResolvedLabel.item_id == Item.id)
-            .where(
-                Item.project_id == project_id,
-                Item.split == Split.POOL,
-                is_one_of(Item.id, item_ids),
-            )
-        )
+    def _read_items(self, project_id: int, annotator_id: int, item_ids: Sequence[int]) -> None:
+        n_batch = 4 + len(names_of(BatchItemRow))
+        n_round = n_batch + len(names_of(RoundFacts))
         rounds: dict[int, RoundFacts] = {}
-        for item_id, index, *rest in rows:
+        given = {"project_id": project_id, "annotator_id": annotator_id, "ids": list(item_ids)}
+        rows = self._session.execute(_ITEMS, given).all()
+        self.now = rows[0].now if rows else self._session.scalars(select(func.now())).one()
+        for row in rows:
+            _, item_id, index, is_gold = row[:4]
+            batch, round_, resolved = row[4:n_batch], row[n_batch:n_round], row[n_round:]
             self.items[item_id] = index
-            batch, round_, resolved = _cut(rest, n_batch, n_batch + n_round)
+            if is_gold:
+                self.gold.add(item_id)
             if batch[0] is not None:
-                row = BatchItemRow(*batch)
-                facts = rounds.setdefault(row.round_id, RoundFacts(*round_))
-                self.live[item_id] = (row, facts)
+                batch_item = BatchItemRow(*batch)
+                facts = rounds.setdefault(batch_item.round_id, RoundFacts(*round_))
+                self.live[item_id] = (batch_item, facts)
             if resolved[0] is not None:
                 self.resolved[item_id] = ResolvedRow(*resolved)
 
     def _read_slots(self) -> None:
         ids = [batch_item.id for batch_item in self._all_live()]
         self.slots = {id_: [] for id_ in ids}
-        for row in self._session.execute(
-            select(*[getattr(BatchItemSlot, name) for name in names_of(SlotRow)])
-            .where(is_one_of(BatchItemSlot.batch_item_id, ids))
-            .order_by(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
-        ):
-            self.slots[row.batch_item_id].append(SlotRow(*row))
+        for row in self._session.execute(_SLOTS, {"ids": ids}):
+            slot = SlotRow(*row)
+            self.slots[slot.batch_item_id].append(slot)
 
     def _read_labels(self) -> None:
         self.given = {item_id: [] for item_id in self.items}
-        for row in self._session.execute(
-            select(*[getattr(Label, name) for name in names_of(LabelRow)])
-            .where(is_one_of(Label.item_id, list(self.items)), IS_STANDING)
-            .order_by(Label.id)
-        ):
-            self.given[row.item_id].append(LabelRow(*row))
+        for row in self._session.execute(_LABELS, {"ids": list(self.items)}):
+            label = LabelRow(*row)
+            self.given[label.item_id].append(label)
 
 
 class LabelRows(Rows[LabelRow]):
     """Labels that stand; one that stands no more is kept as history."""
 
     def _remove(self, session: Session, keys: Sequence[Values]) -> None:
-        session.execute(_withdraw(), as_arrays(LABEL_KEY, keys))
+        session.execute(_withdraw(), as_json(LABEL_KEY, keys))
 
 
 @lru_cache
 def _withdraw() -> Update:
-    gone = unnested(table_of(Label), LABEL_KEY)
+    gone = from_json(table_of(Label), LABEL_KEY)
     return (
         update(table_of(Label))
         .where(*[Label.__table__.c[name] == gone.c[name] for name in LABEL_KEY], IS_STANDING)
@@ -231,19 +267,15 @@ def _withdraw() -> Update:
     )
 
 
-def _cut(row: Sequence[Any], first: int, second: int) -> tuple[Any, Any, Any]:
-    return row[:first], row[first:second], row[second:]
-
-
 def keep_revisions(session: Session, revisions: Sequence[Revision]) -> None:
     """Write answers that were replaced into the history of their labels, which are written."""
     rows = [(r.item_id, r.annotator_id, r.class_index) for r in revisions]
-    session.execute(_keep_revisions(), as_arrays(names_of(Revision), rows))
+    session.execute(_keep_revisions(), as_json(names_of(Revision), rows))
 
 
 @lru_cache
 def _keep_revisions() -> Insert:
-    old = unnested(table_of(Label), names_of(Revision))
+    old = from_json(table_of(Label), names_of(Revision))
     replaced = select(Label.id, old.c.class_index).where(
         Label.item_id == old.c.item_id,
         Label.annotator_id == old.c.annotator_id,

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     insert,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.db.queries.rows import as_arrays, table_of, unnested
+from app.db.queries.rows import as_json, from_json, table_of
 from app.db.tables import (
     BatchItem,
     BatchItemSlot,
@@ -42,7 +43,7 @@ Slot = tuple[int, int]  # (batch item, slot)
 
 IS_OPEN = BatchItem.state == BatchItemState.OPEN
 SLOT_KEY = ("batch_item_id", "slot")
-_GIVEN_SLOTS = unnested(table_of(BatchItemSlot), SLOT_KEY)  # as_arrays(SLOT_KEY, slots)
+_GIVEN_SLOTS = from_json(table_of(BatchItemSlot), SLOT_KEY)  # as_json(SLOT_KEY, slots)
 _IS_GIVEN_SLOT = (
     BatchItemSlot.batch_item_id == _GIVEN_SLOTS.c.batch_item_id,
     BatchItemSlot.slot == _GIVEN_SLOTS.c.slot,
@@ -113,19 +114,21 @@ class RankedItem:
     is_control: bool = False
 
 
+_FREE_EXPIRED = (
+    update(table_of(BatchItemSlot))
+    .where(
+        BatchItemSlot.project_id == bindparam("of_project"),
+        BatchItemSlot.leased_until <= func.now(),
+        ~BatchItemSlot.filled,
+    )
+    .values(leased_by=None, leased_until=None)
+    .returning(table_of(BatchItemSlot).c.slot)
+)
+
+
 def free_expired_leases(session: Session, project_id: int) -> int:
     """Free the slots whose lease has ended; return how many."""
-    result = session.execute(
-        update(BatchItemSlot)
-        .where(
-            BatchItemSlot.project_id == project_id,
-            BatchItemSlot.leased_until <= func.now(),
-            ~BatchItemSlot.filled,
-        )
-        .values(leased_by=None, leased_until=None)
-        .returning(BatchItemSlot.batch_item_id)
-    )
-    return len(result.all())
+    return len(session.execute(_FREE_EXPIRED, {"of_project": project_id}).all())
 
 
 def leases_of(
@@ -159,7 +162,7 @@ def free_slots(session: Session, slots: Sequence[Slot]) -> None:
             update(table_of(BatchItemSlot))
             .where(*_IS_GIVEN_SLOT)
             .values(leased_by=None, leased_until=None),
-            as_arrays(SLOT_KEY, slots),
+            as_json(SLOT_KEY, slots),
         )
 
 
@@ -296,7 +299,7 @@ def lease_slots(
                 leased_by=annotator_id,
                 leased_until=func.now() + timedelta(seconds=lease_seconds),
             ),
-            as_arrays(SLOT_KEY, slots),
+            as_json(SLOT_KEY, slots),
         )
 
 
@@ -326,7 +329,7 @@ def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
         .join(BatchItemSlot, BatchItemSlot.batch_item_id == BatchItem.id)
         .outerjoin(Model, Model.id == Round.model_id)
         .where(*_IS_GIVEN_SLOT),
-        as_arrays(SLOT_KEY, slots),
+        as_json(SLOT_KEY, slots),
     )
     by_slot = {}
     for batch_item_id, slot, id_, project_id, index, external_id, text, source, *facts in rows:
@@ -348,19 +351,18 @@ def open_counts(session: Session, project_id: int) -> OpenCounts:
     return OpenCounts(committed=row.committed, batch=row.batch, reserve=row.reserve)
 
 
+_HAS_OPEN_BATCH = select(
+    exists().where(
+        BatchItem.project_id == bindparam("project_id"),
+        IS_OPEN,
+        BatchItem.source == BatchSource.BATCH,
+    )
+)
+
+
 def has_open_batch(session: Session, project_id: int) -> bool:
     """Return whether an item of a batch (not of the reserve) still wants labels."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    BatchItem.project_id == project_id,
-                    IS_OPEN,
-                    BatchItem.source == BatchSource.BATCH,
-                )
-            )
-        )
-    )
+    return bool(session.scalar(_HAS_OPEN_BATCH, {"project_id": project_id}))
 
 
 def withdraw_uncommitted(

@@ -4,14 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.queries.rows import is_one_of
+from app.db.queries.rows import is_one_of, table_of
 from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator
 
 IS_WAITING = (GoldAnswer.class_index.is_(None), GoldAnswer.skipped_at.is_(None))
+_ANSWERS = (
+    select(GoldAnswer, GoldItem)
+    .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
+    .where(
+        GoldAnswer.annotator_id == bindparam("annotator_id"),
+        is_one_of(table_of(GoldAnswer).c.item_id, "item_ids"),
+    )
+    .execution_options(populate_existing=True)  # leasing goes past loaded rows
+)
 
 
 @dataclass(frozen=True)
@@ -52,12 +61,10 @@ def answers_of(
     session: Session, annotator_id: int, item_ids: Sequence[int]
 ) -> dict[int, tuple[GoldAnswer, GoldItem]]:
     """Return item id -> (what the annotator was handed as gold, the gold item)."""
-    rows = session.execute(
-        select(GoldAnswer, GoldItem)
-        .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
-        .where(GoldAnswer.annotator_id == annotator_id, is_one_of(GoldAnswer.item_id, item_ids))
-        .execution_options(populate_existing=True)  # leasing goes past loaded rows
-    )
+    if not item_ids:
+        return {}
+    given = {"annotator_id": annotator_id, "item_ids": list(item_ids)}
+    rows = session.execute(_ANSWERS, given)
     return {answer.item_id: (answer, gold) for answer, gold in rows}
 
 

@@ -49,11 +49,6 @@ class ExportedLabel:
     resolved_at: datetime
 
 
-def now(session: Session) -> datetime:
-    """Return the transaction's instant by the database's clock."""
-    return session.scalars(select(func.now())).one()
-
-
 def items_of_project(session: Session, project_id: int, item_ids: Sequence[int]) -> dict[int, Item]:
     """Return item id -> pool item, of those that belong to the project."""
     rows = session.scalars(

@@ -1,10 +1,17 @@
 """Statements on projects, and the row lock that every writing use case takes first."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Project
 from app.domain.errors import NotFound
+
+_LOCKED = (
+    select(Project)
+    .where(Project.id == bindparam("project_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 def lock(session: Session, project_id: int) -> Project:
@@ -15,12 +22,7 @@ def lock(session: Session, project_id: int) -> Project:
     Raises:
         NotFound: no such project.
     """
-    project = session.scalar(
-        select(Project)
-        .where(Project.id == project_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    project = session.scalar(_LOCKED, {"project_id": project_id})
     if project is None:
         raise NotFound("project", project_id)
     return project

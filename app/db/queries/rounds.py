@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Double, cast, extract, func, select
+from sqlalchemy import Double, bindparam, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import BatchItem, BatchSource, Item, Project, ResolvedLabel, Round
@@ -11,19 +11,20 @@ from app.domain.learning_curve import Share
 from app.domain.states import LIVE_ROUND_STATES, BatchItemState, ProjectState, RoundState
 from app.domain.triggers import RoundProgress
 
+# Built once: every poll and every label asks these, and building takes longer than answering.
+_OF_PROJECT = select(Round).where(Round.project_id == bindparam("project_id"))
+_LIVE = _OF_PROJECT.where(Round.state.in_(LIVE_ROUND_STATES))
+_LATEST = _OF_PROJECT.order_by(Round.number.desc()).limit(1)
+
 
 def live(session: Session, project_id: int) -> Round | None:
     """Return the project's live round; the database allows only one."""
-    return session.scalar(
-        select(Round).where(Round.project_id == project_id, Round.state.in_(LIVE_ROUND_STATES))
-    )
+    return session.scalar(_LIVE, {"project_id": project_id})
 
 
 def latest(session: Session, project_id: int) -> Round | None:
     """Return the project's round of the highest number."""
-    return session.scalar(
-        select(Round).where(Round.project_id == project_id).order_by(Round.number.desc()).limit(1)
-    )
+    return session.scalar(_LATEST, {"project_id": project_id})
 
 
 def newest_published_id(session: Session, project_id: int) -> int | None:

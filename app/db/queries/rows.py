@@ -1,29 +1,34 @@
 """Rows of a table as plain objects that are changed in memory and written back together.
 
-A request changes hundreds of rows. Arrays that Postgres unnests bring them in one statement of one
-shape; the ORM's flush takes a parameter for each value of each row, and most of a request's time.
+A request changes hundreds of rows. They come as one parameter, JSON that Postgres reads as rows;
+the ORM's flush takes a parameter for each value of each row, and most of a request's time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from functools import lru_cache
+from itertools import compress
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+import orjson
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     ColumnElement,
     Table,
+    Text,
     bindparam,
+    cast,
     column,
     delete,
     func,
     insert,
-    literal,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Delete, Insert, Update
 from sqlalchemy.sql.selectable import TableValuedAlias
 
@@ -64,19 +69,29 @@ class Rows(Generic[Row]):
         stored, now = self._stored, self._by_key(rows)
         if gone := [key for key in stored if key not in now]:
             self._remove(session, gone)
-        if changed := [v for key, v in now.items() if key in stored and stored[key] != v]:
-            statement = _update(self._table, self._names, self._n_key, self._only)
-            session.execute(statement, as_arrays(self._names, changed))
+        if changed := [(stored[k], v) for k, v in now.items() if k in stored and stored[k] != v]:
+            self._update(session, changed)
         if new := [v for key, v in now.items() if key not in stored]:
-            session.execute(_insert(self._table, self._names), as_arrays(self._names, new))
+            session.execute(_insert(self._table, self._names), as_json(self._names, new))
         self._stored = now
+
+    def _update(self, session: Session, changed: Sequence[tuple[Values, Values]]) -> None:
+        """Write the columns in which a row differs; an index on another one need not follow."""
+        is_written = [
+            i < self._n_key or any(old[i] != new[i] for old, new in changed)
+            for i in range(len(self._names))
+        ]
+        names = tuple(compress(self._names, is_written))
+        rows = [tuple(compress(new, is_written)) for _, new in changed]
+        statement = _update(self._table, names, self._n_key, self._only)
+        session.execute(statement, as_json(names, rows))
 
     def _by_key(self, rows: Iterable[Row]) -> dict[Values, Values]:
         return {values[: self._n_key]: values for values in map(self._values_of, rows)}
 
     def _remove(self, session: Session, keys: Sequence[Values]) -> None:
         names = self._names[: self._n_key]
-        session.execute(_delete(self._table, names), as_arrays(names, keys))
+        session.execute(_delete(self._table, names), as_json(names, keys))
 
 
 def table_of(model: type[Base]) -> Table:
@@ -91,37 +106,35 @@ def names_of(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-def is_one_of(column_: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition with one parameter however many ids; IN takes one for each."""
-    return column_ == func.any(literal(list(ids), ARRAY(column_.type)))
+def is_one_of(column_: ColumnElement[int], name: str) -> ColumnElement[bool]:
+    """Return the condition with one parameter, a list of ids; IN takes one for each."""
+    return column_ == func.any(bindparam(name, type_=ARRAY(BigInteger)))
 
 
-def as_arrays(names: Sequence[str], rows: Sequence[Values]) -> dict[str, list[Any]]:
-    """Return the parameters of `unnested`; enums become the text that they are stored as."""
-    return {
-        f"new_{name}": [str(v) if isinstance(v, str) else v for v in values]
-        for name, values in zip(names, zip(*rows, strict=True), strict=True)
-    }
+def as_json(names: Sequence[str], rows: Sequence[Values]) -> dict[str, str]:
+    """Return the parameter of `from_json`."""
+    return {"new_rows": orjson.dumps([dict(zip(names, r, strict=True)) for r in rows]).decode()}
 
 
-def unnested(table: Table, names: Sequence[str]) -> TableValuedAlias:
-    """Return the rows of `as_arrays`, with the types of the table's columns."""
-    columns = [table.c[name] for name in names]
-    arrays = [bindparam(f"new_{c.name}", type_=ARRAY(c.type)) for c in columns]
-    rows = func.unnest(*arrays).table_valued(*[column(c.name, c.type) for c in columns])
-    return rows.render_derived(name="new")
+def from_json(table: Table, names: Sequence[str]) -> TableValuedAlias:
+    """Return the rows of `as_json`, with the types of the table's columns."""
+    columns = [column(name, table.c[name].type) for name in names]
+    given = cast(bindparam("new_rows", type_=Text), JSON)
+    return (
+        func.json_to_recordset(given).table_valued(*columns).render_derived("new", with_types=True)
+    )
 
 
 @lru_cache
 def _insert(table: Table, names: tuple[str, ...]) -> Insert:
-    return insert(table).from_select(names, select(*unnested(table, names).c))
+    return insert(table).from_select(names, select(*from_json(table, names).c))
 
 
 @lru_cache
 def _update(
     table: Table, names: tuple[str, ...], n_key: int, only: ColumnElement[bool] | None
 ) -> Update:
-    new = unnested(table, names)
+    new = from_json(table, names)
     is_same = [table.c[name] == new.c[name] for name in names[:n_key]]
     statement = update(table).where(*is_same, *([] if only is None else [only]))
     return statement.values({name: new.c[name] for name in names[n_key:]})
@@ -129,5 +142,5 @@ def _update(
 
 @lru_cache
 def _delete(table: Table, key: tuple[str, ...]) -> Delete:
-    new = unnested(table, key)
+    new = from_json(table, key)
     return delete(table).where(*[table.c[name] == new.c[name] for name in key])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,17 +21,20 @@ class Caller:
     project_id: int | None
 
 
+_LIVE = (
+    select(Annotator.id, Annotator.name, Token.role, Token.act_as, Token.project_id)
+    .join(Token, Token.annotator_id == Annotator.id)
+    .where(
+        Token.token_hash == bindparam("token_hash"),
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
+    )
+)
+
+
 def live_by_hash(session: Session, token_hash: bytes) -> Caller | None:
     """Return who holds the token, unless it is unknown, revoked or expired."""
-    row = session.execute(
-        select(Annotator.id, Annotator.name, Token.role, Token.act_as, Token.project_id)
-        .join(Token, Token.annotator_id == Annotator.id)
-        .where(
-            Token.token_hash == token_hash,
-            Token.revoked_at.is_(None),
-            or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
-        )
-    ).one_or_none()
+    row = session.execute(_LIVE, {"token_hash": token_hash}).one_or_none()
     return Caller(row[0], row[1], Role(row[2]), row[3], row[4]) if row else None
 
 
