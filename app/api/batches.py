@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.items import content_of
 from app.api.rendering import rendered
-from app.db.queries.batches import LeasedItem
+from app.db.queries.leases import LeasedItem
 from app.domain.annotation import annotation_from_json
 from app.domain.states import ProjectState
 from app.schemas.bodies import problems

@@ -21,7 +21,7 @@ from app.api.deps import (
 )
 from app.api.ndjson import read_lines
 from app.db.queries import items as queries
-from app.db.queries.batches import ShownItem
+from app.db.queries.leases import ShownItem
 from app.db.session import transaction
 from app.db.tables import Item, Project, Role, Split
 from app.domain.errors import ArtifactMissing, BodyInvalid, ItemInvalid, NotFound

@@ -7,9 +7,9 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, projects, rounds, tokens
+from app.db.queries import annotators, batches, leases, projects, rounds, tokens
 from app.db.queries import gold as gold_queries
-from app.db.queries.batches import LeasedItem, Slot
+from app.db.queries.leases import LeasedItem, Slot
 from app.db.tables import Project, Round
 from app.domain.annotation import annotation_from_json
 from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
@@ -76,8 +76,8 @@ def next_batch(
     release_expired(session, project, settings)
     round_ = rounds.latest(session, project_id)
     held_gold = gold_queries.leases_of(session, project_id, annotator_id)[:size]
-    held = batches.leases_of(session, project_id, annotator_id)[: size - len(held_gold)]
-    batches.lease_slots(session, held, annotator_id, settings.annotation_lease_seconds)
+    held = leases.leases_of(session, project_id, annotator_id)[: size - len(held_gold)]
+    leases.lease_slots(session, held, annotator_id, settings.annotation_lease_seconds)
     gold_ids = [answer.item_id for answer in held_gold]
     room = size - len(held) - len(gold_ids)
     fresh = _lease_new(session, project, annotator_id, room, settings)
@@ -86,7 +86,7 @@ def next_batch(
     gold_queries.lease(
         session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
     )
-    items = batches.leased_items(session, held + fresh)
+    items = leases.leased_items(session, held + fresh)
     if gold_ids:
         items = mixing.mix_gold(session, project, annotator_id, items, gold_ids)
     return NextBatch(project, round_, items)
@@ -101,10 +101,10 @@ def _lease_new(
     is_adjudicator = bool(adjudicators) and annotator_id in set(
         tokens.ids_by_name(session, adjudicators).values()
     )
-    slots = batches.lease_kept_slots(
+    slots = leases.lease_kept_slots(
         session, project.id, annotator_id, size, seconds, is_adjudicator=is_adjudicator
     )
-    slots += batches.lease_free_slots(
+    slots += leases.lease_free_slots(
         session,
         project.id,
         annotator_id,
@@ -114,7 +114,7 @@ def _lease_new(
     )
     if len(slots) < size:
         left = budget_state(session, project).left_for_reserve
-        slots += batches.lease_free_slots(
+        slots += leases.lease_free_slots(
             session,
             project.id,
             annotator_id,
@@ -165,8 +165,8 @@ def renew_leases(
             "hold are still taken while it is paused."
         )
     release_expired(session, project, settings)
-    slots = batches.leases_of(session, project_id, annotator_id, item_ids)
-    batches.lease_slots(session, slots, annotator_id, settings.annotation_lease_seconds)
+    slots = leases.leases_of(session, project_id, annotator_id, item_ids)
+    leases.lease_slots(session, slots, annotator_id, settings.annotation_lease_seconds)
     gold_ids = [
         answer.item_id
         for answer in gold_queries.leases_of(session, project_id, annotator_id, item_ids)
@@ -174,7 +174,7 @@ def renew_leases(
     gold_queries.lease(
         session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
     )
-    items = batches.leased_items(session, slots)
+    items = leases.leased_items(session, slots)
     return mixing.mix_gold(session, project, annotator_id, items, gold_ids)
 
 
@@ -191,18 +191,18 @@ def release_leases(
     """
     project = projects.lock(session, project_id)
     release_expired(session, project, settings)
-    slots = batches.leases_of(session, project_id, annotator_id, item_ids)
-    batches.free_slots(session, slots)
+    slots = leases.leases_of(session, project_id, annotator_id, item_ids)
+    leases.free_slots(session, slots)
     gold_queries.release(session, project_id, annotator_id, item_ids)
     after_freeing(session, project, settings)
-    left = batches.leased_items(session, batches.leases_of(session, project_id, annotator_id))
+    left = leases.leased_items(session, leases.leases_of(session, project_id, annotator_id))
     gold_left = gold_queries.leases_of(session, project_id, annotator_id)
     return mixing.mix_gold(session, project, annotator_id, left, [a.item_id for a in gold_left])
 
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:
     """Free the project's expired leases and draw the consequences; return how many."""
-    n_freed = batches.free_expired_leases(session, project.id)
+    n_freed = leases.free_expired_leases(session, project.id)
     if n_freed:
         after_freeing(session, project, settings)
     return n_freed

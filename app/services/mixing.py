@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, gold, labels, rounds
-from app.db.queries.batches import LeasedItem, ShownItem, Slot
+from app.db.queries import gold, labels, leases, rounds
+from app.db.queries.leases import LeasedItem, ShownItem, Slot
 from app.db.tables import BatchSource, Project
 from app.domain.annotation import annotation_from_json, share_of
 
@@ -36,7 +36,7 @@ def replace_by_gold(
         return fresh, []
     item_ids = gold.candidates(session, project.id, annotator_id, n_wanted)
     n_stay = min(len(fresh), room - len(item_ids))
-    batches.free_slots(session, fresh[n_stay:])
+    leases.free_slots(session, fresh[n_stay:])
     return fresh[:n_stay], item_ids
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +22,18 @@ _ANSWERS = (
     )
     .execution_options(populate_existing=True)  # leasing goes past loaded rows
 )
+_HELD = (
+    select(GoldAnswer)
+    .where(
+        GoldAnswer.project_id == bindparam("project_id"),
+        GoldAnswer.annotator_id == bindparam("annotator_id"),
+        GoldAnswer.leased_until > func.now(),
+        *IS_WAITING,
+    )
+    .order_by(GoldAnswer.item_id)
+    .execution_options(populate_existing=True)
+)
+_HELD_OF_ITEMS = _HELD.where(is_one_of(table_of(GoldAnswer).c.item_id, "item_ids"))
 
 
 @dataclass(frozen=True)
@@ -75,19 +88,10 @@ def leases_of(
     item_ids: Sequence[int] | None = None,
 ) -> list[GoldAnswer]:
     """Return the gold that the annotator holds, of these items or all."""
-    statement = select(GoldAnswer).where(
-        GoldAnswer.project_id == project_id,
-        GoldAnswer.annotator_id == annotator_id,
-        GoldAnswer.leased_until > func.now(),
-        *IS_WAITING,
-    )
-    if item_ids is not None:
-        statement = statement.where(GoldAnswer.item_id.in_(item_ids))
-    return list(
-        session.scalars(
-            statement.order_by(GoldAnswer.item_id).execution_options(populate_existing=True)
-        )
-    )
+    given: dict[str, Any] = {"project_id": project_id, "annotator_id": annotator_id}
+    if item_ids is None:
+        return list(session.scalars(_HELD, given))
+    return list(session.scalars(_HELD_OF_ITEMS, given | {"item_ids": list(item_ids)}))
 
 
 def n_handed_out(session: Session, project_id: int, annotator_id: int) -> int:

@@ -1,0 +1,301 @@
+"""Statements on the slots of batch items: who holds which, and what they are shown of it.
+
+All of them expect that the caller holds the project's row lock. Every poll sends most of them, so
+that each is built once: building one takes longer than Postgres takes to answer it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Interval,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from app.db.queries.batches import IS_COMMITTED, IS_OPEN, has_slot
+from app.db.queries.rows import as_json, from_json, is_one_of, table_of
+from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Item, Model, Round
+
+Slot = tuple[int, int]  # (batch item, slot)
+
+SLOT_KEY = ("batch_item_id", "slot")
+_SLOTS = table_of(BatchItemSlot)
+_GIVEN = from_json(_SLOTS, SLOT_KEY)  # as_json(SLOT_KEY, slots)
+_IS_GIVEN = (
+    _SLOTS.c.batch_item_id == _GIVEN.c.batch_item_id,
+    _SLOTS.c.slot == _GIVEN.c.slot,
+)
+_PROJECT = bindparam("project", type_=BigInteger)
+_ANNOTATOR = bindparam("annotator", type_=BigInteger)
+_LIMIT = bindparam("limit", type_=BigInteger)
+IS_HELD = BatchItemSlot.leased_by == _ANNOTATOR
+IS_KEPT = or_(BatchItemSlot.reserved_for.is_not(None), BatchItemSlot.for_adjudicator)
+_FREE_EXPIRED = (
+    update(_SLOTS)
+    .where(
+        _SLOTS.c.project_id == _PROJECT,
+        _SLOTS.c.leased_until <= func.now(),
+        ~_SLOTS.c.filled,
+    )
+    .values(leased_by=None, leased_until=None)
+    .returning(_SLOTS.c.slot)
+)
+_HELD = (
+    select(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
+    .join(BatchItem, BatchItem.id == BatchItemSlot.batch_item_id)
+    .where(
+        BatchItemSlot.project_id == _PROJECT,
+        IS_HELD,
+        BatchItemSlot.leased_until.is_not(None),  # says the same; lets the leases' index serve
+        ~BatchItemSlot.filled,
+        IS_OPEN,
+    )
+    .order_by(BatchItem.source, BatchItem.round_id, BatchItem.rank)
+)
+_HELD_OF_ITEMS = _HELD.where(is_one_of(table_of(BatchItem).c.item_id, "ids"))
+_FREE = update(_SLOTS).where(*_IS_GIVEN).values(leased_by=None, leased_until=None)
+_LEASE = (
+    update(_SLOTS)
+    .where(*_IS_GIVEN)
+    .values(leased_by=_ANNOTATOR, leased_until=func.now() + bindparam("seconds", type_=Interval))
+)
+_LEASED_ITEMS = (
+    select(
+        BatchItemSlot.batch_item_id,
+        BatchItemSlot.slot,
+        Item.id,
+        Item.project_id,
+        Item.index,
+        Item.external_id,
+        Item.text,
+        BatchItem.source,
+        BatchItem.rank,
+        BatchItem.suggestion_class,
+        BatchItem.suggestion_confidence,
+        Model.round_number,
+        func.coalesce(Round.n_labeled, 0),
+        BatchItemSlot.leased_until,
+    )
+    .join(BatchItem, BatchItem.item_id == Item.id)
+    .join(Round, Round.id == BatchItem.round_id)
+    .join(BatchItemSlot, BatchItemSlot.batch_item_id == BatchItem.id)
+    .outerjoin(Model, Model.id == Round.model_id)
+    .where(*_IS_GIVEN)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """What an annotator sees of an item; without a text it is an image."""
+
+    id: int
+    project_id: int
+    index: int
+    external_id: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class LeasedItem:
+    """One item as it is handed to an annotator."""
+
+    item: ShownItem
+    source: BatchSource
+    rank: int
+    suggestion_class: int | None
+    suggestion_confidence: float | None
+    model_round: int | None
+    n_labeled_at_ranking: int
+    leased_until: datetime | None
+
+
+def free_expired_leases(session: Session, project_id: int) -> int:
+    """Free the slots whose lease has ended; return how many."""
+    return len(session.execute(_FREE_EXPIRED, {"project": project_id}).all())
+
+
+def leases_of(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    item_ids: Sequence[int] | None = None,
+) -> list[Slot]:
+    """Return the slots of open items that the annotator holds, best rank first."""
+    given: dict[str, Any] = {"project": project_id, "annotator": annotator_id}
+    if item_ids is None:
+        return _slots(session, _HELD, given)
+    return _slots(session, _HELD_OF_ITEMS, given | {"ids": list(item_ids)})
+
+
+def free_slots(session: Session, slots: Sequence[Slot]) -> None:
+    """Free these leased slots."""
+    if slots:
+        session.execute(_FREE, as_json(SLOT_KEY, slots))
+
+
+def lease_free_slots(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    limit: int,
+    lease_seconds: float,
+    *,
+    uncommitted_reserve: bool = False,
+    is_adjudicator: bool = False,
+) -> list[Slot]:
+    """Lease up to `limit` free slots, one per item, and return them.
+
+    Either of what the budget already counts (items of the batch, and reserve items that another
+    annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
+    first, best rank first. Leaves out items that this annotator holds or has answered, and slots
+    that are kept for others.
+    """
+    parts: list[tuple[BatchSource, bool | None]] = [
+        (BatchSource.BATCH, None),
+        (BatchSource.RESERVE, True),
+    ]
+    if uncommitted_reserve:
+        parts = [(BatchSource.RESERVE, False)]
+    given = {"project": project_id, "annotator": annotator_id}
+    slots: list[Slot] = []
+    for source, is_committed in parts:
+        if len(slots) < limit:
+            statement = _free_slots(
+                source, is_committed=is_committed, is_adjudicator=is_adjudicator
+            )
+            slots += _slots(session, statement, given | {"limit": limit - len(slots)})
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def lease_kept_slots(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    limit: int,
+    lease_seconds: float,
+    *,
+    is_adjudicator: bool,
+) -> list[Slot]:
+    """Lease up to `limit` free slots that are kept for this annotator, one per item.
+
+    Those reassigned to them and, for an adjudicator, items whose labels do not agree; both only
+    where the budget counts the item already. Best rank first.
+    """
+    if limit <= 0:
+        return []
+    given = {"project": project_id, "annotator": annotator_id, "limit": limit}
+    slots = _slots(session, _kept_slots(is_adjudicator=is_adjudicator), given)
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def lease_slots(
+    session: Session, slots: Sequence[Slot], annotator_id: int, lease_seconds: float
+) -> None:
+    """Give the slots to the annotator until `lease_seconds` from now, by the database's clock."""
+    if slots:
+        lease = {"annotator": annotator_id, "seconds": timedelta(seconds=lease_seconds)}
+        session.execute(_LEASE, as_json(SLOT_KEY, slots) | lease)
+
+
+def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
+    """Return the items of these slots, in the slots' order."""
+    if not slots:
+        return []
+    rows = session.execute(_LEASED_ITEMS, as_json(SLOT_KEY, slots))
+    by_slot = {}
+    for batch_item_id, slot, id_, project_id, index, external_id, text, source, *facts in rows:
+        shown = ShownItem(id_, project_id, index, external_id, text)
+        by_slot[batch_item_id, slot] = LeasedItem(shown, BatchSource(source), *facts)
+    return [by_slot[slot] for slot in slots]
+
+
+def _slots(session: Session, statement: Select[int, int], given: dict[str, Any]) -> list[Slot]:
+    return [(batch_item_id, slot) for batch_item_id, slot in session.execute(statement, given)]
+
+
+def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
+    """Return the condition that a slot is free, and not kept for others than the annotator."""
+    return and_(
+        BatchItemSlot.leased_by.is_(None),
+        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == _ANNOTATOR),
+        true() if is_adjudicator else ~BatchItemSlot.for_adjudicator,
+    )
+
+
+@lru_cache
+def _free_slots(
+    source: BatchSource, *, is_committed: bool | None, is_adjudicator: bool
+) -> Select[int, int]:
+    """Return free slots for the annotator, newest round and best rank first.
+
+    A few rows of each round, in the order of the index ix_batch_items_open: sorting all that is
+    open would cost every poll the size of the batch.
+    """
+    is_free = _is_free(is_adjudicator=is_adjudicator)
+    condition = {None: true(), True: IS_COMMITTED, False: ~IS_COMMITTED}[is_committed]
+    first_free = (
+        select(func.min(BatchItemSlot.slot))
+        .where(BatchItemSlot.batch_item_id == BatchItem.id, is_free)
+        .scalar_subquery()
+    )
+    best = (
+        select(BatchItem.id, BatchItem.rank, first_free.label("slot"))
+        .where(
+            BatchItem.project_id == _PROJECT,
+            BatchItem.source == source,
+            BatchItem.round_id == Round.id,
+            IS_OPEN,
+            has_slot(is_free),
+            ~has_slot(IS_HELD),
+            condition,
+        )
+        .order_by(BatchItem.rank)
+        .limit(_LIMIT)
+        .lateral()
+    )
+    return (
+        select(best.c.id, best.c.slot)
+        .select_from(Round)
+        .join(best, true())
+        .where(Round.project_id == _PROJECT)
+        .order_by(Round.id.desc(), best.c.rank)
+        .limit(_LIMIT)
+    )
+
+
+@lru_cache
+def _kept_slots(*, is_adjudicator: bool) -> Select[int, int]:
+    """Return free slots that are kept for the annotator, best rank first."""
+    is_free = _is_free(is_adjudicator=is_adjudicator)
+    kept = (
+        select(BatchItemSlot.batch_item_id, func.min(BatchItemSlot.slot).label("slot"))
+        .where(BatchItemSlot.project_id == _PROJECT, IS_KEPT, is_free)
+        .group_by(BatchItemSlot.batch_item_id)
+        .subquery()
+    )
+    return (
+        select(BatchItem.id, kept.c.slot)
+        .join(kept, kept.c.batch_item_id == BatchItem.id)
+        .where(
+            IS_OPEN,
+            or_(BatchItem.source == BatchSource.BATCH, IS_COMMITTED),
+            ~has_slot(IS_HELD),
+        )
+        .order_by(BatchItem.round_id, BatchItem.rank)
+        .limit(_LIMIT)
+    )
