@@ -22,13 +22,21 @@ from app.api.deps import (
 from app.api.ndjson import read_lines
 from app.db.queries import items as queries
 from app.db.queries.leases import ShownItem
-from app.db.session import transaction
+from app.db.session import reading, transaction
 from app.db.tables import Item, Project, Role, Split
 from app.domain.errors import ArtifactMissing, BodyInvalid, ItemInvalid, NotFound
 from app.schemas.bodies import problems
 from app.schemas.items import Content, ImportResult, ItemLine, ItemOut, ItemPage, UploadMetadata
 from app.services.images import media_type
-from app.services.items import ImportCounts, ItemIn, import_items, read_image
+from app.services.items import (
+    ImportCounts,
+    ItemIn,
+    Prepared,
+    import_items,
+    prepare_items,
+    read_image,
+    store_items,
+)
 
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"])
 CHUNK_LINES = 2000
@@ -90,19 +98,25 @@ async def import_lines(
             415, "Send Content-Type: application/x-ndjson, or image files to /items/upload."
         )
     counts, unread = ImportCounts(), ImportCounts()
+    factory = request.app.state.session_factory
 
-    def import_chunk(chunk: list[tuple[int, ItemIn]]) -> None:
-        with transaction(request.app.state.session_factory) as session:
-            import_items(session, store, settings, project, chunk, counts)
+    def prepare(chunk: list[tuple[int, ItemIn]]) -> list[Prepared]:
+        with reading(factory) as session:
+            return prepare_items(session, store, settings, project, chunk, unread)
+
+    def keep(prepared: list[Prepared]) -> None:
+        with transaction(factory) as session:
+            store_items(session, settings, project, prepared, counts)
 
     is_gzip = "gzip" in request.headers.get("content-encoding", "")
     lines = _parsed(read_lines(request.stream(), settings, is_gzip=is_gzip), unread)
-    storing = asyncio.create_task(in_thread(request, import_chunk, []))
+    storing = asyncio.create_task(in_thread(request, keep, []))
     try:
-        # A chunk is stored while the next one is read.
+        # A chunk is stored while the next one is read and prepared.
         async for chunk in _chunks(lines):
+            prepared = await in_thread(request, prepare, chunk)
             await storing
-            storing = asyncio.create_task(in_thread(request, import_chunk, chunk))
+            storing = asyncio.create_task(in_thread(request, keep, prepared))
     finally:
         await storing
     counts.add(unread)

@@ -22,6 +22,7 @@ from app.storage.artifacts import ArtifactStore
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
 MAX_ERRORS = 1000
+Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without its index)
 Fingerprint = tuple[object, ...]  # what must be equal for an item to be the same
 
 
@@ -78,21 +79,53 @@ def import_items(
     lines: Sequence[tuple[int, ItemIn]],
     counts: ImportCounts,
 ) -> None:
-    """Import one chunk of (line number, item) in one transaction, adding to `counts`.
+    """Import (line number, item) in one transaction, adding to `counts`.
 
     Importing again changes nothing. Images are inspected before the project is locked.
 
     Raises:
         ProjectNotAccepting: the project has ended.
-        StorageFull: no room for an image; nothing of this chunk is kept.
+        StorageFull: no room for an image; nothing is kept.
+    """
+    prepared = prepare_items(session, store, settings, project_id, lines, counts)
+    store_items(session, settings, project_id, prepared, counts)
+
+
+def prepare_items(
+    session: Session,
+    store: ArtifactStore,
+    settings: Settings,
+    project_id: int,
+    lines: Sequence[tuple[int, ItemIn]],
+    counts: ImportCounts,
+) -> list[Prepared]:
+    """Return what `store_items` takes, images stored and inspected; refused lines are counted.
+
+    Raises:
+        StorageFull: no room for an image.
     """
     project = projects.get(session, project_id)
-    prepared: list[tuple[int, dict[str, Any]]] = []
+    prepared: list[Prepared] = []
     for line, item in lines:
         try:
             prepared.append((line, _prepare(project, item, store, settings)))
         except ItemInvalid as error:
             counts.refuse(line, item.external_id, error.item_code, error.detail)
+    return prepared
+
+
+def store_items(
+    session: Session,
+    settings: Settings,
+    project_id: int,
+    prepared: Sequence[Prepared],
+    counts: ImportCounts,
+) -> None:
+    """Store what is new of these in one transaction, adding to `counts`.
+
+    Raises:
+        ProjectNotAccepting: the project has ended.
+    """
     project = projects.lock(session, project_id)
     if project.state not in IMPORTABLE_STATES:
         raise ProjectNotAccepting(f"Project {project_id} is {project.state} and takes no items.")
@@ -221,7 +254,7 @@ def _check_text(text: str, settings: Settings) -> None:
 def _store_new(
     session: Session,
     project: Project,
-    prepared: Sequence[tuple[int, dict[str, Any]]],
+    prepared: Sequence[Prepared],
     known: dict[str, Fingerprint],
 ) -> ImportCounts:
     """Store the items that are not known, with their indices and labels; return what was done.
