@@ -1,9 +1,12 @@
-"""The fast recipe against the paper's on CIFAR10: error of the last epoch at equal epochs.
+"""The fast recipe against the paper's: error of the last epoch, and seconds, by epochs.
 
     cd tests/benchmarks/models
     SVP_DATA_DIR=... python bench_recipes.py --out ../../../docs/results/models/recipes.json
 
-Each arm is RECIPE:EPOCHS, trained on the same drawn images, seed by seed; the file is written after
+    SVP_DATA_DIR=... python bench_recipes.py --model fasttext --data ag_news --items 12000 \
+        --arms paper:5 fast:5 fast:2 --out ../../../docs/results/models/recipes_fasttext.json
+
+Each arm is RECIPE:EPOCHS, trained on the same drawn items, seed by seed; the file is written after
 every training, so that a run that was cut off still says what it measured.
 """
 
@@ -22,17 +25,22 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the package is not installed
 
 from models.catalog import resolve_recipe
-from models.data.readers import RawDataSet, read_cifar10
+from models.data.readers import RawDataSet, read_cifar10, read_zhang_csv
 from models.predict import accuracy, predict
 from models.train import train
 from tests.benchmarks.rivals import machine
 from workers.simulation.data import model_inputs
 
+READERS = {
+    "cifar10": ("cifar-10-batches-py", read_cifar10),
+    "ag_news": ("ag_news_csv", read_zhang_csv),
+}
+
 
 def measure(arm: str, seed: int, data: RawDataSet, args: argparse.Namespace) -> dict[str, Any]:
     """Return error and seconds of one training."""
     name, epochs = arm.split(":")
-    rows = np.random.default_rng(seed).permutation(len(data.train))[: args.images]
+    rows = np.random.default_rng(seed).permutation(len(data.train))[: args.items]
     part = data.train.take(rows)
     recipe = resolve_recipe(args.model, {"name": name, "epochs": int(epochs)})
     inputs, test = (model_inputs(p, args.model, recipe) for p in (part, data.test))
@@ -72,8 +80,9 @@ def main() -> None:
     """Train every arm with every seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="preact8")
-    parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--evaluation-images", type=int, default=2_000)
+    parser.add_argument("--data", choices=READERS, default="cifar10")
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--evaluation-items", type=int, default=2_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["paper:10", "fast:10", "paper:20"])
     parser.add_argument("--device", default="cpu")
@@ -81,8 +90,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    data = read_cifar10(Path(os.environ["SVP_DATA_DIR"]) / "cifar-10-batches-py")
-    test = data.test.take(np.arange(args.evaluation_images))
+    folder, read = READERS[args.data]
+    data = read(Path(os.environ["SVP_DATA_DIR"]) / folder)
+    test = data.test.take(np.arange(args.evaluation_items))
     data = RawDataSet(data.train, test, data.classes)
     runs = []
     for seed in args.seeds:
