@@ -1,0 +1,51 @@
+"""The tables and the constraints that carry the service's promises, each with its sentence.
+
+States are text, checked against app.domain.states; instants are UTC by the database's clock.
+"""
+
+from app.db.tables.access import Annotator, Role, Token
+from app.db.tables.base import Base
+from app.db.tables.events import Event
+from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
+from app.db.tables.labels import (
+    ConsensusSource,
+    ItemFlag,
+    Label,
+    LabelRevision,
+    LabelSource,
+    ResolvedLabel,
+)
+from app.db.tables.projects import Item, Project, Split
+from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
+from app.db.tables.work import Coreset, CoresetItem, Job, JobKind, Model, ModelRole
+
+__all__ = [
+    "Annotator",
+    "Base",
+    "BatchItem",
+    "BatchItemSlot",
+    "BatchSource",
+    "ConsensusSource",
+    "Coreset",
+    "CoresetItem",
+    "Event",
+    "GoldAnswer",
+    "GoldItem",
+    "Item",
+    "ItemFlag",
+    "Job",
+    "JobKind",
+    "Label",
+    "LabelRevision",
+    "LabelSource",
+    "Model",
+    "ModelRole",
+    "PausedAnnotator",
+    "Project",
+    "ResolvedLabel",
+    "Role",
+    "Round",
+    "SkipReason",
+    "Split",
+    "Token",
+]

@@ -1,0 +1,138 @@
+"""What workers do and what they make: jobs, models and core-sets."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.tables.base import CASCADE, Base, created_now, in_states, one_of, primary_key, reference
+from app.domain.states import LIVE_JOB_STATES, JobState
+
+
+class JobKind(StrEnum):
+    """What a worker is asked to do."""
+
+    SELECT = "select"
+    TRAIN_AND_SELECT = "train_and_select"
+    TRAIN_TARGET = "train_target"
+    SELECT_CORESET = "select_coreset"
+
+
+class ModelRole(StrEnum):
+    """PROXY selects; TARGET is delivered."""
+
+    PROXY = "proxy"
+    TARGET = "target"
+
+
+class Job(Base):
+    """Work for a worker. The row is the job; a Celery message is only a wake-up."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        # One live job of a kind per round, or per core-set.
+        Index(
+            "uq_jobs_one_live",
+            "project_id",
+            "kind",
+            text("coalesce(round_id, 0)"),
+            text("coalesce(coreset_id, 0)"),
+            unique=True,
+            postgresql_where=in_states("state", LIVE_JOB_STATES),
+        ),
+        Index("ix_jobs_live", "state", postgresql_where=in_states("state", LIVE_JOB_STATES)),
+        one_of("state", JobState),
+        one_of("kind", JobKind),
+    )
+
+    id: Mapped[int] = primary_key()
+    project_id: Mapped[int] = reference("projects.id")
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id", ondelete=CASCADE))
+    coreset_id: Mapped[int | None] = mapped_column(
+        ForeignKey("coresets.id", ondelete=CASCADE), index=True
+    )
+    kind: Mapped[str]
+    queue: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=JobState.QUEUED)
+    token: Mapped[UUID | None]  # the fence: every write of a run carries it
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    max_attempts: Mapped[int]
+    snapshot_hash: Mapped[str | None]  # artifact: the labeled set that every attempt trains on
+    snapshot_version: Mapped[int | None]  # the project's label_version at the snapshot
+    snapshot_stale: Mapped[bool] = mapped_column(server_default=text("false"))
+    progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    error: Mapped[str | None]
+    request_id: Mapped[str | None]
+    woken_at: Mapped[datetime] = created_now()  # when the last wake-up was sent
+    created_at: Mapped[datetime] = created_now()
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Model(Base):
+    """A trained model: its recipe, metrics and weights."""
+
+    __tablename__ = "models"
+    __table_args__ = (one_of("role", ModelRole), Index(None, "project_id", "id"))
+
+    id: Mapped[int] = primary_key()
+    project_id: Mapped[int] = reference("projects.id")
+    round_number: Mapped[int | None]
+    role: Mapped[str]
+    name: Mapped[str]  # of models.catalog
+    recipe: Mapped[dict[str, Any]]
+    recipe_hash: Mapped[str]
+    weights_hash: Mapped[str]
+    n_labeled: Mapped[int]
+    metrics: Mapped[dict[str, Any]]
+    seconds: Mapped[dict[str, Any]]
+    provenance: Mapped[dict[str, Any]]  # device, seed, versions
+    label_version: Mapped[int] = mapped_column(server_default=text("0"))  # that it was trained on
+    stale: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = created_now()
+
+
+class Coreset(Base):
+    """A part of the labeled items to train on instead of all; made by a job of its own."""
+
+    __tablename__ = "coresets"
+    __table_args__ = (
+        CheckConstraint("budget >= 1 AND initial_uniform BETWEEN 0 AND budget", "budget"),
+        Index(None, "project_id", "id"),
+    )
+
+    id: Mapped[int] = primary_key()
+    project_id: Mapped[int] = reference("projects.id")
+    strategy: Mapped[str]
+    budget: Mapped[int]  # items to keep
+    class_balance: Mapped[bool]
+    initial_uniform: Mapped[int]  # of the budget, drawn uniformly before the strategy looks
+    model: Mapped[str]  # that selects, of models.catalog
+    recipe: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    n_labeled: Mapped[int | None]  # items that it was selected from
+    label_version: Mapped[int | None]  # the project's, at that moment
+    seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    provenance: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    weights_hash: Mapped[str | None]
+    created_at: Mapped[datetime] = created_now()
+
+
+class CoresetItem(Base):
+    """An item that a core-set keeps."""
+
+    __tablename__ = "coreset_items"
+    # An item is kept once.
+    __table_args__ = (UniqueConstraint("coreset_id", "item_id"),)
+
+    coreset_id: Mapped[int] = mapped_column(
+        ForeignKey("coresets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    rank: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0 = selected first
+    item_id: Mapped[int] = reference("items.id")
+    class_index: Mapped[int] = mapped_column(SmallInteger)  # the label that it was selected with
+    score: Mapped[float]
