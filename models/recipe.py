@@ -2,40 +2,24 @@
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from models.recipe_values import (
+    HIGHEST_RATE,
+    LOWEST_PEAK,
+    Downsampling,
+    Precision,
+    RecipeError,
+    Schedule,
+    checked,
+    number_within,
+)
 
-class RecipeError(ValueError):
-    """A recipe's field is unknown or has a value that is not allowed; the message says which."""
-
-
-class Schedule(StrEnum):
-    """How the learning rate goes: constant in each stage, or up and down once, step by step."""
-
-    STEPS = "steps"
-    ONE_CYCLE = "one_cycle"
-
-
-class Precision(StrEnum):
-    """What matrix products are computed in where the device can; weights stay at float32."""
-
-    FLOAT32 = "float32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-class Downsampling(StrEnum):
-    """How VDCNN halves the length between its widths."""
-
-    CONV = "conv"
-    MAX_POOL = "max_pool"
-    K_MAX_POOL = "k_max_pool"
+__all__ = ["Downsampling", "Precision", "Recipe", "RecipeError", "Schedule", "recipe_from_json"]
 
 
 @dataclass(frozen=True)
@@ -176,19 +160,22 @@ class Recipe:
         """
         values = dict(overrides)
         epochs, cut, rate = (values.pop(name, None) for name in VIRTUAL_FIELDS)
-        unknown = sorted(set(values) - {f.name for f in fields(self)})
+        defaults = {f.name: f.default for f in fields(self)}
+        unknown = sorted(set(values) - set(defaults))
         if unknown:
-            known = ", ".join([*VIRTUAL_FIELDS, *(f.name for f in fields(self))])
+            known = ", ".join([*VIRTUAL_FIELDS, *defaults])
             raise RecipeError(f"A recipe has no field {', '.join(unknown)}; known are {known}.")
-        recipe = replace(self, **{name: _checked(name, v) for name, v in values.items()})
+        recipe = replace(self, **{k: checked(k, v, defaults[k]) for k, v in values.items()})
         if epochs is not None:
-            recipe = _scale_epochs(recipe, int(_number("epochs", epochs, 1, 100_000, whole=True)))
+            recipe = _scale_epochs(
+                recipe, int(number_within("epochs", epochs, 1, 100_000, whole=True))
+            )
         if cut is not None:
             recipe = _cut_epochs(
-                recipe, int(_number("epochs_cut", cut, 1, recipe.epochs, whole=True))
+                recipe, int(number_within("epochs_cut", cut, 1, recipe.epochs, whole=True))
             )
         if rate is not None:
-            rate = _number("learning_rate", rate, LOWEST_PEAK, HIGHEST_RATE)
+            rate = number_within("learning_rate", rate, LOWEST_PEAK, HIGHEST_RATE)
             factor = rate / max(recipe.learning_rates)
             recipe = replace(
                 recipe, learning_rates=tuple(r * factor for r in recipe.learning_rates)
@@ -201,91 +188,12 @@ class Recipe:
 # Fields are only ever appended: the first recipes ended with `buckets`.
 N_FIRST_FIELDS = 12
 VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
-LOWEST_PEAK, HIGHEST_RATE = 1e-8, 1e3
-LIMITS: Mapping[str, tuple[float, float]] = {
-    "minibatch": (1, 65_536),
-    "momentum": (0, 0.9999),
-    "weight_decay": (0, 1),
-    "label_smoothing": (0, 0.99),
-    "crop_padding": (0, 64),
-    "image_size": (8, 512),
-    "dim": (1, 4096),
-    "word_ngrams": (1, 5),
-    "buckets": (16, 50_000_000),
-    "warmup_fraction": (0, 0.99),
-    "cutout": (0, 256),
-    "max_chars": (64, 100_000),
-    "hidden": (0, 65_536),
-    "crop_fraction": (0.1, 1),
-    "threads": (1, 256),
-}
-WHOLE = frozenset(f.name for f in fields(Recipe) if type(f.default) is int) | {"image_size"}
-BOOLEANS = frozenset(f.name for f in fields(Recipe) if isinstance(f.default, bool))
-CHOICES: Mapping[str, type[StrEnum]] = {
-    "schedule": Schedule,
-    "precision": Precision,
-    "downsampling": Downsampling,
-}
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
-WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
 def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
     """Return the recipe that `Recipe.to_json` wrote, checked anew."""
     return Recipe((1,), (0.1,)).with_overrides(values)
-
-
-def _number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RecipeError(f"{name} must be a number, not {value!r}.")
-    if not low <= value <= high or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
-        raise RecipeError(f"{name} must be {kind} in {low}..{high}, not {value!r}.")
-    return value
-
-
-def _checked(name: str, value: object) -> Any:
-    if name in LIMITS:
-        return _checked_number(name, value)
-    if name in CHOICES:
-        if not isinstance(value, str) or value not in list(CHOICES[name]):
-            raise RecipeError(f"{name} must be {' or '.join(CHOICES[name])}, not {value!r}.")
-        return CHOICES[name](value)
-    if name in BOOLEANS:
-        if not isinstance(value, bool):
-            raise RecipeError(f"{name} must be true or false, not {value!r}.")
-        return value
-    if name == "weights":
-        return _weights_file(value)
-    return _checked_stages(name, value)
-
-
-def _checked_number(name: str, value: object) -> float | None:
-    if name == "image_size" and value is None:
-        return None
-    number = _number(name, value, *LIMITS[name], whole=name in WHOLE)
-    return int(number) if name in WHOLE else float(number)
-
-
-def _checked_stages(name: str, value: object) -> tuple[float, ...]:
-    if not isinstance(value, list | tuple) or not value:
-        raise RecipeError(f"{name} must be a list of numbers, not {value!r}.")
-    if name == "epochs_per_stage":
-        epochs = tuple(int(_number(name, v, 0, 100_000, whole=True)) for v in value)
-        _number("The sum of epochs_per_stage", sum(epochs), 1, math.inf)
-        return epochs
-    rates = tuple(_number(name, v, 0, HIGHEST_RATE) for v in value)
-    _number("The highest of learning_rates", max(rates), LOWEST_PEAK, HIGHEST_RATE)
-    return rates
-
-
-def _weights_file(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.endswith(WEIGHTS_SUFFIXES):
-        kinds = ", ".join(WEIGHTS_SUFFIXES)
-        raise RecipeError(f"weights must name a file that ends in {kinds}, not {value!r}.")
-    return value
 
 
 def _cut_epochs(recipe: Recipe, epochs: int) -> Recipe:
