@@ -100,28 +100,41 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     """
     _check_labels(labels, len(inputs), n_classes)
     _check_initial(initial, model, inputs, n_classes)
-    trainer = find_model(model).trainer
-    if trainer is None:
+    train_whole = _whole_trainer(model, is_plain=not count_forgetting and initial is None)
+    if train_whole is None:
         run = TrainingRun(
             model, recipe, inputs, labels, n_classes, seed, device,
             count_forgetting=count_forgetting, initial=initial,
         )  # fmt: skip
         return _train_epochs(run, checkpoint, on_progress, on_epoch, should_stop)
-    if count_forgetting or initial is not None:
-        raise ValueError(f"{model} counts no forgetting events and has no warm start.")
     if should_stop and should_stop():
         raise TrainingStopped
-    train_whole: WholeTrainer = pkgutil.resolve_name(trainer)
     trained = train_whole(model, recipe, inputs, labels, n_classes, seed)
-    _report_end(trained, on_progress)
-    value = on_epoch(recipe.epochs, trained) if on_epoch else None
-    return trained if value is None else replace(trained, measured=(value,))
+    return _report_whole(trained, on_progress, on_epoch)
 
 
-def _report_end(trained: TrainedModel, on_progress: Callable[[TrainProgress], None] | None) -> None:
+def _whole_trainer(model: str, *, is_plain: bool) -> WholeTrainer | None:
+    """Return what trains the model in one piece; None where its epochs are trained here."""
+    trainer = find_model(model).trainer
+    if trainer is None:
+        return None
+    if not is_plain:
+        raise ValueError(f"{model} counts no forgetting events and has no warm start.")
+    return pkgutil.resolve_name(trainer)
+
+
+def _report_whole(
+    trained: TrainedModel,
+    on_progress: Callable[[TrainProgress], None] | None,
+    on_epoch: EpochHook | None,
+) -> TrainedModel:
+    """Report a training in one piece as its last epoch's end; return it with what was measured."""
+    epochs = trained.recipe.epochs
     if on_progress:
-        epochs, loss, seconds = trained.recipe.epochs, trained.final_loss, trained.seconds
+        loss, seconds = trained.final_loss, trained.seconds
         on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
+    value = on_epoch(epochs, trained) if on_epoch else None
+    return trained if value is None else replace(trained, measured=(value,))
 
 
 def _train_epochs(
