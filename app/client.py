@@ -74,14 +74,8 @@ class Client:
 
     def find_project(self, name: str) -> dict[str, Any] | None:
         """Return the project of this name, or None."""
-        cursor: int | None = 0
-        while cursor is not None:
-            page = self._object("GET", "/projects", params={"cursor": cursor, "limit": 1000})
-            for project in page["projects"]:
-                if project["name"] == name:
-                    return dict(project)
-            cursor = page["next_cursor"]
-        return None
+        projects = self._pages("/projects", "projects")
+        return next((project for project in projects if project["name"] == name), None)
 
     def project(self, project: int) -> dict[str, Any]:
         """Return the project with its counts and newest round."""
@@ -176,12 +170,7 @@ class Client:
 
     def flags(self, project: int) -> Iterator[dict[str, Any]]:
         """Yield the open remarks, oldest first."""
-        cursor: int | None = 0
-        while cursor is not None:
-            params = {"cursor": cursor, "limit": 1000}
-            page = self._object("GET", f"/projects/{project}/flags", params=params)
-            yield from page["flags"]
-            cursor = page["next_cursor"]
+        return self._pages(f"/projects/{project}/flags", "flags")
 
     def close_flag(self, project: int, flag: int) -> None:
         """Close a remark."""
@@ -247,23 +236,13 @@ class Client:
         self, project: int, item_ids: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         """Extend own leases (of these items, or all); return those that live."""
-        body = {} if item_ids is None else {"item_ids": list(item_ids)}
-        return list(self._json("POST", f"/projects/{project}/leases/renew", json=body)["leases"])
+        return self._leases(project, "renew", item_ids)
 
     def release_leases(
         self, project: int, item_ids: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         """Give items back unlabeled (these, or all); return the leases that are left."""
-        body = {} if item_ids is None else {"item_ids": list(item_ids)}
-        return list(self._json("POST", f"/projects/{project}/leases/release", json=body)["leases"])
-
-    def _answer(
-        self, project: int, path: str, body: Mapping[str, Any], annotator: str | None
-    ) -> list[dict[str, Any]]:
-        params = {"annotator": annotator} if annotator else {}
-        answer = self._json("POST", f"/projects/{project}/{path}", params=params, json=body)
-        results: list[dict[str, Any]] = answer["results"]
-        return results
+        return self._leases(project, "release", item_ids)
 
     def rounds(self, project: int) -> list[dict[str, Any]]:
         """Return every round."""
@@ -279,12 +258,7 @@ class Client:
 
     def selected(self, project: int, number: int) -> Iterator[dict[str, Any]]:
         """Yield the items that a round selected, best rank first."""
-        cursor: int | None = -1
-        while cursor is not None:
-            params = {"cursor": cursor, "limit": 1000}
-            page = self._object("GET", f"/projects/{project}/rounds/{number}/items", params=params)
-            yield from page["items"]
-            cursor = page["next_cursor"]
+        return self._pages(f"/projects/{project}/rounds/{number}/items", "items", cursor=-1)
 
     def jobs(self, project: int) -> list[dict[str, Any]]:
         """Return the newest jobs first."""
@@ -312,12 +286,36 @@ class Client:
 
     def coreset_items(self, project: int, coreset: int) -> Iterator[dict[str, Any]]:
         """Yield the items that a core-set keeps, in order of selection."""
-        text = self.request("GET", f"/projects/{project}/coresets/{coreset}/items").text
-        return (orjson.loads(line) for line in text.splitlines())
+        return self._lines(f"/projects/{project}/coresets/{coreset}/items")
 
     def export_labels(self, project: int) -> Iterator[dict[str, Any]]:
         """Yield the resolved labels in order of import."""
-        text = self.request("GET", f"/projects/{project}/labels").text
+        return self._lines(f"/projects/{project}/labels")
+
+    def _answer(
+        self, project: int, path: str, body: Mapping[str, Any], annotator: str | None
+    ) -> list[dict[str, Any]]:
+        params = {"annotator": annotator} if annotator else {}
+        answer = self._json("POST", f"/projects/{project}/{path}", params=params, json=body)
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+    def _leases(
+        self, project: int, change: str, item_ids: Sequence[int] | None
+    ) -> list[dict[str, Any]]:
+        body = {} if item_ids is None else {"item_ids": list(item_ids)}
+        return list(self._json("POST", f"/projects/{project}/leases/{change}", json=body)["leases"])
+
+    def _pages(self, path: str, key: str, cursor: int | None = 0) -> Iterator[dict[str, Any]]:
+        """Yield what stands under `key` on every page, from the cursor on."""
+        while cursor is not None:
+            page = self._object("GET", path, params={"cursor": cursor, "limit": 1000})
+            yield from page[key]
+            cursor = page["next_cursor"]
+
+    def _lines(self, path: str) -> Iterator[dict[str, Any]]:
+        """Return the objects of an answer in NDJSON."""
+        text = self.request("GET", path).text
         return (orjson.loads(line) for line in text.splitlines())
 
     def _object(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
