@@ -14,14 +14,21 @@ from models.data.arrays import Inputs
 from models.forgetting import ForgettingCounts
 from models.recipe import Recipe
 from models.timing import Stopwatch
-from models.train import TrainedModel, train
+from models.train import TrainedModel
 from selection.catalog import Signal
 from selection.options import SelectionOptions
 from selection.registry import needed_signals
 from selection.select import rank_constrained
 from selection.types import NEVER_LEARNED, Ranking, Rows, Signals
-from workers.round_step import Evaluation, RoundHooks, evaluate, random_stream, training_seed
 from workers.scoring import PLAIN, Scoring
+from workers.watched_training import (
+    Evaluation,
+    RoundHooks,
+    evaluate,
+    random_stream,
+    train_watched,
+    training_seed,
+)
 
 IntArray = npt.NDArray[np.int64]
 
@@ -136,22 +143,17 @@ def train_selector(
     The seconds are the stopwatch's parts "training", those before a resumption included, and
     "evaluation".
     """
-    with watch.part("training"):
-        selector = train(
-            model,
-            recipe,
-            labeled,
-            labels,
-            n_classes,
-            training_seed(seed, 0, "selector"),
-            device=watch.device,
-            count_forgetting=counts_forgetting,
-            checkpoint=hooks.checkpoint,
-            on_progress=hooks.on_progress,
-            on_epoch=hooks.on_epoch,
-            should_stop=hooks.should_stop,
-        )
-    hooks.correct_training(watch, selector)
+    selector = train_watched(
+        model,
+        recipe,
+        labeled,
+        labels,
+        n_classes,
+        training_seed(seed, 0, "selector"),
+        watch,
+        hooks,
+        counts_forgetting=counts_forgetting,
+    )
     return selector, evaluate(selector, evaluation, watch.device, watch)
 
 

@@ -27,8 +27,9 @@ from models.data.arrays import Images, Inputs, Texts, Vectors
 from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import decode_image
 from models.recipe import Recipe
-from workers.round_step import Evaluation, RoundInputs
+from workers.round_step import RoundInputs
 from workers.snapshot import Snapshot
+from workers.watched_training import Evaluation
 
 FeatureArray = npt.NDArray[np.floating]
 PAGE = 2000

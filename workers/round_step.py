@@ -4,38 +4,45 @@ The service's job and `svp simulate` both call `run_round_step`, so what the rep
 the service runs.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
-from models.predict import accuracy, predict
 from models.recipe import Recipe
 from models.timing import Stopwatch
-from models.train import EpochHook, TrainedModel, TrainProgress, can_start, train
+from models.train import TrainedModel, can_start
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
 from workers.pool_scorer import PoolScorer
 from workers.scoring import PLAIN, Scoring
 from workers.stability import PoolSample, sample_rows
+from workers.watched_training import (
+    Evaluation,
+    RoundHooks,
+    evaluate,
+    random_stream,
+    train_watched,
+    training_seed,
+)
+
+__all__ = [
+    "Evaluation",
+    "RoundHooks",
+    "RoundInputs",
+    "RoundResult",
+    "random_stream",
+    "run_round_step",
+    "run_selection",
+    "training_seed",
+]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 DOES_NOT_FIT = "The proxy before does not fit this one; it was trained from fresh weights."
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The evaluation split: what every accuracy is measured on."""
-
-    inputs: Inputs
-    labels: IntArray
 
 
 @dataclass(frozen=True)
@@ -64,41 +71,6 @@ class RoundInputs:
 
 
 @dataclass(frozen=True)
-class RoundHooks:
-    """How a running step is watched, stopped and resumed; the result does not depend on it."""
-
-    checkpoint: CheckpointFile | None = None
-    on_progress: Callable[[TrainProgress], None] | None = None
-    on_epoch: EpochHook | None = None
-    on_trained: Callable[[], None] | None = None
-    should_stop: Callable[[], bool] | None = None
-
-    @property
-    def selection_file(self) -> Path | None:
-        """Where a long selection keeps its state: beside the training's checkpoint."""
-        if self.checkpoint is None:
-            return None
-        return self.checkpoint.path.with_suffix(".selection.npz")
-
-    def selection_watch(self, device: str) -> Watch:
-        """Return how the selection is watched, stopped and resumed."""
-        return Watch(device, should_stop=self.should_stop, state_file=self.selection_file)
-
-    def correct_training(self, watch: Stopwatch, trained: TrainedModel) -> None:
-        """Put right the seconds of a training that was resumed, or measured at each epoch's end."""
-        if self.on_epoch:
-            watch.seconds["training"] = trained.seconds
-        watch.seconds["training"] = max(watch.seconds["training"], trained.seconds)
-
-    def forget(self) -> None:
-        """Remove what was kept to resume from."""
-        if self.checkpoint:
-            self.checkpoint.remove()
-        if self.selection_file:
-            self.selection_file.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
 class RoundResult:
     """What one round gives.
 
@@ -123,20 +95,6 @@ class RoundResult:
     proxy: TrainedModel | None = field(repr=False)
     candidates: CandidateReport | None = None
     sample: PoolSample | None = None
-
-
-def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Generator:
-    """Return the generator of one purpose in one round.
-
-    Derived from (seed, round, purpose), so that resuming or skipping a round changes no other.
-    """
-    words = [seed, round_number, *purpose.encode()]
-    return np.random.default_rng(np.random.SeedSequence(words))
-
-
-def training_seed(seed: int, round_number: int, purpose: str) -> int:
-    """Return the seed of one training, below 2**31."""
-    return int(random_stream(seed, round_number, purpose).integers(2**31))
 
 
 def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is watched
@@ -268,20 +226,6 @@ def _without_proxy(options: SelectionOptions, *, has_features: bool) -> Selectio
     return replace(options, duplicate_similarity=None, candidates=None, measure_recall=False)
 
 
-def evaluate(
-    trained: TrainedModel, evaluation: Evaluation | None, device: str, watch: Stopwatch
-) -> dict[str, Any]:
-    """Return {"accuracy": ...} on the evaluation split, or {} without one."""
-    if evaluation is None or len(evaluation.labels) == 0:
-        return {}
-    with watch.part("evaluation"):
-        probs = predict(trained, evaluation.inputs, device=device).probs
-    return {
-        "accuracy": float(accuracy(probs, evaluation.labels)),
-        "n_evaluation": len(evaluation.labels),
-    }
-
-
 def _train_proxy(
     inputs: RoundInputs,
     model: str,
@@ -295,22 +239,17 @@ def _train_proxy(
     labeled = inputs.pool.take(inputs.labeled_index)
     initial = initial if recipe.warm_start else None
     is_fitting = initial is None or can_start(initial, model, recipe, labeled, inputs.n_classes)
-    with watch.part("training"):
-        trained = train(
-            model,
-            recipe,
-            labeled,
-            inputs.labels,
-            inputs.n_classes,
-            training_seed(seed, round_number, "proxy"),
-            initial=initial if is_fitting else None,
-            device=watch.device,
-            checkpoint=hooks.checkpoint,
-            on_progress=hooks.on_progress,
-            on_epoch=hooks.on_epoch,
-            should_stop=hooks.should_stop,
-        )
-    hooks.correct_training(watch, trained)
+    trained = train_watched(
+        model,
+        recipe,
+        labeled,
+        inputs.labels,
+        inputs.n_classes,
+        training_seed(seed, round_number, "proxy"),
+        watch,
+        hooks,
+        initial=initial if is_fitting else None,
+    )
     if is_fitting:
         return trained
     return replace(trained, notes=(*trained.notes, DOES_NOT_FIT))

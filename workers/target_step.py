@@ -11,8 +11,14 @@ import numpy.typing as npt
 from models.data.arrays import Inputs
 from models.recipe import Recipe
 from models.timing import Stopwatch
-from models.train import TrainedModel, train
-from workers.round_step import Evaluation, RoundHooks, evaluate, training_seed
+from models.train import TrainedModel
+from workers.watched_training import (
+    Evaluation,
+    RoundHooks,
+    evaluate,
+    train_watched,
+    training_seed,
+)
 
 IntArray = npt.NDArray[np.int64]
 
@@ -56,20 +62,15 @@ def run_target_step(
     """
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
-    with watch.part("training"):
-        trained = train(
-            model,
-            recipe,
-            labeled,
-            labels,
-            n_classes,
-            training_seed(seed, 0, "target"),
-            device=device,
-            checkpoint=hooks.checkpoint,
-            on_progress=hooks.on_progress,
-            on_epoch=hooks.on_epoch,
-            should_stop=hooks.should_stop,
-        )
-    hooks.correct_training(watch, trained)
+    trained = train_watched(
+        model,
+        recipe,
+        labeled,
+        labels,
+        n_classes,
+        training_seed(seed, 0, "target"),
+        watch,
+        hooks,
+    )
     metrics = evaluate(trained, evaluation, device, watch)
     return TargetResult(trained, metrics, watch.seconds)

@@ -372,7 +372,7 @@ class TestWarmStart:
             started.append(kwargs["initial"])
             return train(*args, **kwargs)
 
-        monkeypatch.setattr("workers.round_step.train", spy)
+        monkeypatch.setattr("workers.watched_training.train", spy)
         recipe = {**PROXY.recipe, "warm_start": True}
         newest: list[Model | None] = []
         for buckets in (500, 500, 600):

@@ -1,0 +1,127 @@
+"""What the steps of rounds, targets and core-sets share: seeds, a watched training, an accuracy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.checkpoints import CheckpointFile
+from models.data.arrays import Inputs
+from models.predict import accuracy, predict
+from models.recipe import Recipe
+from models.timing import Stopwatch
+from models.train import EpochHook, TrainedModel, TrainProgress, train
+from selection.watch import Watch
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The evaluation split: what every accuracy is measured on."""
+
+    inputs: Inputs
+    labels: IntArray
+
+
+@dataclass(frozen=True)
+class RoundHooks:
+    """How a running step is watched, stopped and resumed; the result does not depend on it."""
+
+    checkpoint: CheckpointFile | None = None
+    on_progress: Callable[[TrainProgress], None] | None = None
+    on_epoch: EpochHook | None = None
+    on_trained: Callable[[], None] | None = None
+    should_stop: Callable[[], bool] | None = None
+
+    @property
+    def selection_file(self) -> Path | None:
+        """Where a long selection keeps its state: beside the training's checkpoint."""
+        if self.checkpoint is None:
+            return None
+        return self.checkpoint.path.with_suffix(".selection.npz")
+
+    def selection_watch(self, device: str) -> Watch:
+        """Return how the selection is watched, stopped and resumed."""
+        return Watch(device, should_stop=self.should_stop, state_file=self.selection_file)
+
+    def forget(self) -> None:
+        """Remove what was kept to resume from."""
+        if self.checkpoint:
+            self.checkpoint.remove()
+        if self.selection_file:
+            self.selection_file.unlink(missing_ok=True)
+
+
+def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Generator:
+    """Return the generator of one purpose in one round.
+
+    Derived from (seed, round, purpose), so that resuming or skipping a round changes no other.
+    """
+    words = [seed, round_number, *purpose.encode()]
+    return np.random.default_rng(np.random.SeedSequence(words))
+
+
+def training_seed(seed: int, round_number: int, purpose: str) -> int:
+    """Return the seed of one training, below 2**31."""
+    return int(random_stream(seed, round_number, purpose).integers(2**31))
+
+
+def train_watched(
+    model: str,
+    recipe: Recipe,
+    labeled: Inputs,
+    labels: IntArray,
+    n_classes: int,
+    seed: int,
+    watch: Stopwatch,
+    hooks: RoundHooks,
+    *,
+    counts_forgetting: bool = False,
+    initial: TrainedModel | None = None,
+) -> TrainedModel:
+    """Return models.train's model.
+
+    Its seconds are the stopwatch's part "training": those before a resumption included, those of
+    `hooks.on_epoch` not.
+
+    Raises:
+        TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
+    """
+    with watch.part("training"):
+        trained = train(
+            model,
+            recipe,
+            labeled,
+            labels,
+            n_classes,
+            seed,
+            device=watch.device,
+            count_forgetting=counts_forgetting,
+            initial=initial,
+            checkpoint=hooks.checkpoint,
+            on_progress=hooks.on_progress,
+            on_epoch=hooks.on_epoch,
+            should_stop=hooks.should_stop,
+        )
+    if hooks.on_epoch:
+        watch.seconds["training"] = trained.seconds
+    watch.seconds["training"] = max(watch.seconds["training"], trained.seconds)
+    return trained
+
+
+def evaluate(
+    trained: TrainedModel, evaluation: Evaluation | None, device: str, watch: Stopwatch
+) -> dict[str, Any]:
+    """Return {"accuracy": ...} on the evaluation split, or {} without one."""
+    if evaluation is None or len(evaluation.labels) == 0:
+        return {}
+    with watch.part("evaluation"):
+        probs = predict(trained, evaluation.inputs, device=device).probs
+    return {
+        "accuracy": float(accuracy(probs, evaluation.labels)),
+        "n_evaluation": len(evaluation.labels),
+    }
