@@ -73,6 +73,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         initial=_newest_proxy(context, project) if recipe.warm_start else None,
         device=context.device,
         hooks=replace(context.hooks, on_trained=lambda: _begin_selecting(context)),
+        samples=True,
     )
     facts = None
     if result.proxy is not None:

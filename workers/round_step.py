@@ -83,7 +83,8 @@ class RoundResult:
         seconds: training, inference, selection and evaluation, device-synchronised.
         proxy: the trained proxy; None where the strategy needs no model.
         candidates: what a candidate pool did; None without one.
-        sample: the proxy's classes of a uniform sample of the pool; None without a proxy.
+        sample: the proxy's classes of a uniform sample of the pool; None without a proxy, and
+            where it was not asked for.
     """
 
     ranked_index: IntArray
@@ -111,12 +112,14 @@ def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is w
     device: str = "cpu",
     hooks: RoundHooks | None = None,
     scoring: Scoring = PLAIN,
+    samples: bool = False,
 ) -> RoundResult:
     """Return the ranking of one round, by a proxy trained on the labeled items if it `trains`.
 
     The pool is scored plainly, unless `scoring` says otherwise. With `recipe.warm_start` the
     training starts from `initial`, the proxy before; where that does not fit, from fresh weights,
-    and a note says so.
+    and a note says so. If it `samples`, the proxy also predicts the sample that
+    workers.stability compares.
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
@@ -141,6 +144,7 @@ def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is w
         watch,
         hooks.selection_watch(device),
         scoring=scoring,
+        samples=samples,
     )
     return replace(result, metrics=metrics)
 
@@ -156,11 +160,12 @@ def run_selection(
     selection_watch: Watch,
     *,
     scoring: Scoring = PLAIN,
+    samples: bool = False,
 ) -> RoundResult:
     """Return the ranking that a proxy, already trained, gives: what `svp replay-selection` repeats.
 
     Without a proxy, options that need one (class balance; duplicates and neighbours by its
-    features) rest.
+    features) rest. Its sample is predicted only if it `samples`.
     """
     pool_index = np.setdiff1d(np.arange(len(inputs.pool)), inputs.excluded_index)
     if len(pool_index) == 0:
@@ -189,7 +194,7 @@ def run_selection(
             selection_watch,
         )
     watch.seconds["selection"] -= watch.seconds.get("inference", 0.0)  # within it
-    return RoundResult(
+    result = RoundResult(
         ranked_index=pool_index[selected.rows],
         scores=selected.scores,
         is_control=selected.is_control,
@@ -198,8 +203,11 @@ def run_selection(
         seconds=watch.seconds,
         proxy=proxy,
         candidates=selected.candidates,
-        sample=_predicted_sample(scorer, pool_index, len(inputs.pool), seed, watch),
     )
+    if not samples:
+        return result
+    sample = _predicted_sample(scorer, pool_index, len(inputs.pool), seed, watch)
+    return replace(result, sample=sample)
 
 
 def _predicted_sample(

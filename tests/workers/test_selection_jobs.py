@@ -40,7 +40,7 @@ from workers.context import JobContext
 from workers.jobs import run_job
 from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
-from workers.round_step import DOES_NOT_FIT, run_selection
+from workers.round_step import DOES_NOT_FIT, RoundResult, run_selection
 from workers.snapshot import read_snapshot, take_snapshot
 from workers.stored_models import load_stored_model
 
@@ -471,6 +471,31 @@ class TestReplay:
         assert found.n == 10
         assert found.first_difference is None
         assert found.score_difference == 0.0
+
+    def test_the_sample_of_the_pool_is_not_predicted_again(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        project_id = make_project()
+        start(session_factory, project_id)
+        do_job(project_id)
+        results: list[RoundResult] = []
+
+        def spy(*args: Any, **kwargs: Any) -> RoundResult:
+            results.append(run_selection(*args, **kwargs))
+            return results[-1]
+
+        monkeypatch.setattr("workers.replay_selection.run_selection", spy)
+        replay_selection(session_factory, store, settings, project_id, 0)
+        (result,) = results
+        assert result.proxy is not None
+        assert result.sample is None
+        assert "stability" not in result.seconds
 
     def test_it_is_repeated_on_the_rounds_number_of_threads(
         self,
