@@ -10,8 +10,6 @@ from workers.reports.cells import (
     BEST_EPOCH,
     DASH,
     columns,
-    difference,
-    interval,
     mean,
     mean_std,
     minus,
@@ -20,6 +18,7 @@ from workers.reports.cells import (
 )
 from workers.reports.document import Document, Picture, Table
 from workers.reports.paper_numbers import NOTHING, n_train
+from workers.reports.points import Point, table_of_points
 from workers.reports.sources import facts_of, gaps_of, title_of
 from workers.reports.statistics import estimate
 from workers.simulation.results import PARTS
@@ -133,34 +132,23 @@ def _minus_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]
 
 def points_table(arms: Arms) -> Table:
     """Return every measured point with its intervals and paired differences."""
-    header = ["arm", "labels", "seeds", "error", "std", "95% interval"]
-    header += ["minus baseline", "minus uniform", "speed-up"]
-    rows = []
+    points = []
     for arm in arms.arms:
         baseline = arms.baseline_of(arm)
-        to_baseline = arms.differences(arm, baseline)
-        to_uniform = arms.differences(arm, arms.uniform)
+        differences = [arms.differences(arm, other) for other in (baseline, arms.uniform)]
         for n in arm.errors:
             error = estimate(list(arm.errors[n].values()))
-            rows.append(
-                [
-                    arm.name,
-                    f"{n:,}",
-                    str(error.n_seeds),
-                    f"{100 * error.mean:.1f}",
-                    DASH if error.std is None else f"{100 * error.std:.2f}",
-                    interval(error),
-                    difference(to_baseline.get(n)),
-                    difference(to_uniform.get(n)),
-                    times(arm.speedup(n, baseline)),
-                ]
-            )
-    note = (
-        "Errors in percent, differences in percentage points; differences and the speed-up are "
-        "paired by seed, with 95% intervals by Student's t over seeds (of the speed-up: on its "
-        "logarithm)."
-    )
-    return Table("Every point", header, rows, note)
+            cells = [
+                arm.name,
+                f"{n:,}",
+                str(error.n_seeds),
+                f"{100 * error.mean:.1f}",
+                DASH if error.std is None else f"{100 * error.std:.2f}",
+            ]
+            compared = [some.get(n) for some in differences]
+            points.append(Point(cells, error, compared, arm.speedup(n, baseline)))
+    header = ["arm", "labels", "seeds", "error", "std"]
+    return table_of_points("Every point", header, ["baseline", "uniform"], points)
 
 
 def seconds_table(arms: Arms) -> Table:

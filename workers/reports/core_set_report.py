@@ -7,19 +7,17 @@ from workers.reports.cells import (
     BEST_EPOCH,
     DASH,
     columns,
-    difference,
-    interval,
     mean,
     mean_std,
     minus,
     minutes,
     ratio_cell,
-    times,
 )
 from workers.reports.core_set_figures import error_by_fraction
 from workers.reports.core_sets import CoreSets, Kept, Sources, lacks, mean_of, measure
 from workers.reports.document import Document, Picture, Table
 from workers.reports.paper_numbers import NOTHING
+from workers.reports.points import Point, table_of_points
 from workers.reports.sources import facts_of, gaps_of, title_of
 from workers.reports.statistics import estimate
 
@@ -114,31 +112,22 @@ def minutes_table(found: CoreSets) -> Table:
 
 def points_table(found: CoreSets) -> Table:
     """Return every core-set with its intervals and paired differences."""
-    header = ["arm", "kept", "seeds", "error", "95% interval"]
-    header += ["minus baseline", "minus uniform", "minus everything", "speed-up"]
-    rows = []
+    points = []
     for arm in found.arms:
         others = (found.baseline_of(arm), found.uniform, found.everything)
         differences = [found.differences(arm, other) for other in others]
         for fraction, errors in arm.errors.items():
             error = estimate(list(errors.values()))
-            rows.append(
-                [
-                    arm.name,
-                    f"{fraction:.0%}",
-                    str(error.n_seeds),
-                    mean_std(error),
-                    interval(error),
-                    *(difference(some.get(fraction)) for some in differences),
-                    times(found.speedup(arm, fraction)),
-                ]
-            )
-    note = (
-        "Errors in percent, differences in percentage points; differences and the speed-up of the "
-        "whole way are paired by seed, with 95% intervals by Student's t over seeds (of the "
-        "speed-up: on its logarithm)."
+            cells = [arm.name, f"{fraction:.0%}", str(error.n_seeds), mean_std(error)]
+            compared = [some.get(fraction) for some in differences]
+            points.append(Point(cells, error, compared, found.speedup(arm, fraction)))
+    return table_of_points(
+        "Every core-set",
+        ["arm", "kept", "seeds", "error"],
+        ["baseline", "uniform", "everything"],
+        points,
+        speedup="the speed-up of the whole way",
     )
-    return Table("Every core-set", header, rows, note)
 
 
 def records(found: CoreSets) -> list[dict[str, Any]]:
