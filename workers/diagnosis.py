@@ -13,6 +13,7 @@ from app.db.queries.invariants import INVARIANTS, find_violations
 from app.db.session import make_engine
 from app.queue import make_celery
 from app.storage.artifacts import ArtifactStore
+from models.precision import name_of_device
 
 SHOWN_VIOLATIONS = 5
 
@@ -82,5 +83,5 @@ def _use_broker(settings: Settings) -> str:
 
 def _describe_device() -> str:
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+        return name_of_device("cuda")
     return f"no GPU; torch {torch.__version__} uses {torch.get_num_threads()} CPU threads"
