@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         return self.artifact_url or f"file://{self.data_folder / 'artifacts'}"
 
 
+def environment_without_settings() -> dict[str, str]:
+    """Return this process's environment less every SVP_*: what a child gets beside its settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SVP_")}
+
+
 def read_settings() -> Settings:
     """Return the settings from the environment.
 

@@ -9,20 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import httpx
 from sqlalchemy.orm import sessionmaker
 
-from app.config import Settings
+from app.config import Settings, environment_without_settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.domain.errors import DomainError
 from app.services.tokens import create_token, ensure_admin_token
+from workers.parts import Parts, free_port
 
 READY_SECONDS = 60.0
 API_STOP_SECONDS = 15.0
@@ -37,46 +36,23 @@ class StackError(DomainError):
     code = "stack_error"
 
 
-class Stack:
-    """The running service. A context manager: entering starts it, leaving stops it."""
+class Stack(Parts):
+    """The running service. Entering starts Postgres, a worker and the API; leaving stops them."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__()
         self.settings = settings
         self.say = say
         self.admin_token: str | None = None
         self.database_url = ""
-        self.port = settings.port or _free_port()
+        self.port = settings.port or free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._postgres: EmbeddedPostgres | None = None
-        self._stack = ExitStack()
 
     @property
     def url(self) -> str:
         """Base URL of the service."""
         return f"http://{self.settings.host}:{self.port}"
-
-    def __enter__(self) -> "Stack":
-        """Start Postgres, the API and a worker; return when the service is ready.
-
-        Raises:
-            StackError: a part did not start; the others are stopped again.
-            DatabaseNotUsable: the database's schema does not fit.
-        """
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the API, the worker and Postgres, in this order."""
-        self._stack.close()
 
     def wait(self) -> None:
         """Return never, unless a part ends on its own.
@@ -102,6 +78,12 @@ class Stack:
         return self.settings.data_folder / "logs" / f"{name}.log"
 
     def _start(self) -> None:
+        """Return when the service is ready.
+
+        Raises:
+            StackError: a part did not start.
+            DatabaseNotUsable: the database's schema does not fit.
+        """
         self.settings.data_folder.mkdir(parents=True, exist_ok=True)
         self._lock_folder()
         _check_port_free(self.settings.host, self.port)
@@ -158,9 +140,8 @@ class Stack:
         self._stack.callback(self._stop, name, process, stop_seconds)
 
     def _environment(self) -> dict[str, str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
         return {
-            **inherited,
+            **environment_without_settings(),
             **self.settings.to_environment(),
             "SVP_DATABASE_URL": self.database_url,
             "SVP_PORT": str(self.port),
@@ -217,12 +198,6 @@ def _end_with_parent() -> Callable[[], object] | None:
         return None
     libc = ctypes.CDLL(None)  # loaded here: between fork and exec only the call is safe
     return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _check_port_free(host: str, port: int) -> None:

@@ -12,9 +12,8 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 import httpx
 import psutil
@@ -22,22 +21,17 @@ from pydantic import SecretStr
 from sqlalchemy.orm import sessionmaker
 
 from app.client import Client
-from app.config import Settings
+from app.config import Settings, environment_without_settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token
 from tests.support import wait_for
+from workers.parts import Parts, free_port
 
 READY_SECONDS = 60
 SVP = (sys.executable, "-m", "workers.cli.main")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Proxy:
@@ -100,35 +94,19 @@ class Proxy:
         self._open.discard(source)
 
 
-class Rig:
-    """The running service. A context manager: entering starts it, leaving ends every part."""
+class Rig(Parts):
+    """The running service. Entering starts every part, leaving ends them."""
 
     def __init__(self, folder: Path, artifacts: Path) -> None:
+        super().__init__()
         self.folder = folder
         self.redis_port = free_port()
         self.ports = {"api": free_port(), "api2": free_port()}
         self.postgres = EmbeddedPostgres(folder / "postgres")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.n_starts: Counter[str] = Counter()
-        self._stack = ExitStack()
         self._leaving = threading.Event()
         self._artifacts = artifacts
-
-    def __enter__(self) -> "Rig":
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def _start(self) -> None:
         self.database_url = self.postgres.start()
@@ -229,7 +207,6 @@ class Rig:
         url = self.database_url
         if name == "api":
             url = f"postgresql://postgres@127.0.0.1:{self.proxy.port}/postgres"
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
         settings = {**self.settings.to_environment(), "SVP_DATABASE_URL": url}
         if name in self.ports:
             settings["SVP_PORT"] = str(self.ports[name])
@@ -238,7 +215,7 @@ class Rig:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
-                env={**environment, **settings, "PYTHONUNBUFFERED": "1"},
+                env={**environment_without_settings(), **settings, "PYTHONUNBUFFERED": "1"},
                 cwd=Path(__file__).parents[2],
                 stdout=log,
                 stderr=log,

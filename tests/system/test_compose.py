@@ -1,6 +1,5 @@
 """docker-compose.yml without a docker engine: what it names exists, and its commands work."""
 
-import os
 import re
 import shutil
 import socket
@@ -17,12 +16,13 @@ import typer.main
 import yaml
 from sqlalchemy.orm import sessionmaker
 
-from app.config import NOT_SETTINGS, Settings
+from app.config import NOT_SETTINGS, Settings, environment_without_settings
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token
 from tests.support import require, wait_for
 from workers.cli.main import app as svp
+from workers.parts import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
@@ -88,12 +88,6 @@ def with_defaults(text: str) -> str:
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def is_open(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
@@ -112,7 +106,7 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
         "SVP_HOST": "127.0.0.1",
         "SVP_PORT": str(port),
     }
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    clean = environment_without_settings()
     log = (tmp_path / "log").open("ab")
 
     def start(name: str, *options: str, **more: str) -> subprocess.Popen[bytes]:

@@ -30,6 +30,7 @@ import pytest
 from sqlalchemy import text
 
 from app.client import ClientError
+from app.config import environment_without_settings
 from app.db.session import transaction
 from app.queue import TASK_NAME, make_celery
 from tests.app.conftest import png
@@ -233,7 +234,7 @@ def texts(project: int) -> Iterator[dict[str, str]]:
 
 def doctor(rig: Rig) -> None:
     """`svp doctor --invariants` finds nothing."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    environment = environment_without_settings()
     found = subprocess.run(
         [sys.executable, "-m", "workers.cli.main", "doctor", "--invariants"],
         env={**environment, "SVP_DATABASE_URL": rig.database_url},

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.client import Client
+from app.config import environment_without_settings
 from tests.experiments import indices, run, run_any, tiny, tiny_core_sets, write_tiny
 from tests.support import wait_for
 from workers.simulation.results import CoresetLine, LineFile, read_lines, read_lines_of
@@ -130,7 +131,7 @@ def test_killed_command_finds_its_projects_again(
         *[sys.executable, "-m", "workers.cli.main", "simulate", str(write_tiny(tmp_path))],
         *["--seed", "11", "--url", service.url, "--out", str(tmp_path / "service")],
     ]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    environment = environment_without_settings()
     environment["SVP_ADMIN_TOKEN"] = service.create_admin_token()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     wait_for(LineFile(tmp_path / "service", "proxy", 11).path.exists, 120)

@@ -1,6 +1,5 @@
 """Real workers as processes of their own."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
+from app.config import Settings, environment_without_settings
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def start_worker(
             process = subprocess.Popen(
                 [sys.executable, "-m", "workers.cli.main", "worker"],
                 env={
-                    **{k: v for k, v in os.environ.items() if not k.startswith("SVP_")},
+                    **environment_without_settings(),
                     "SVP_DATABASE_URL": database_url,
                     "SVP_DATA_FOLDER": str(settings.data_folder),
                     "SVP_JOB_LEASE_SECONDS": "10",

@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load
 
 from app.client import Client
+from app.config import environment_without_settings
 from tests.support import wait_for
 from workers.simulation.config import OracleConfig
 from workers.simulation.oracle import AnswerKey, Oracle
@@ -58,7 +59,7 @@ class RunningService:
 def start_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
     """Starts `svp up` on this test's data folder; stops what still runs at the end."""
     started: list[RunningService] = []
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    environment = environment_without_settings()
 
     def start(*options: str) -> RunningService:
         output = tmp_path / f"up-{len(started)}.log"

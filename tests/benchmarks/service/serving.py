@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.client import Client
-from app.config import Settings
+from app.config import Settings, environment_without_settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
@@ -73,7 +73,7 @@ def serve(folder: Path) -> Iterator[Served]:
     assert settings.database_url is not None
     engine = make_engine(settings.database_url.get_secret_value())
     migrate(engine)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("SVP_")}
+    environment = environment_without_settings()
     process = subprocess.Popen(
         [sys.executable, "-m", "workers.cli.main", "api"],
         env={**environment, **settings.to_environment()},

@@ -1,0 +1,43 @@
+"""What runs in several parts: they start in order, and stop in the reverse order."""
+
+import socket
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+
+class Parts(ABC):
+    """A context manager: entering starts the parts, leaving stops them."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start every part; where one does not start, the others are stopped again."""
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop every part, the last one first."""
+        self._stack.close()
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Start every part, and hand `_stack` what stops it; return when all are ready."""
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nothing listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
