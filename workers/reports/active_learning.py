@@ -4,7 +4,6 @@ An arm's baseline is the arm of its strategy in which the target selects for its
 that the experiment names.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +15,18 @@ from workers.reports.paper_numbers import (
     PaperSetting,
     active_learning,
 )
-from workers.reports.sources import Arm, Setting, Source, merge_arms, paper_dataset, require_same
-from workers.reports.statistics import Estimate, estimate, is_within_one_std, paired, paired_ratio
+from workers.reports.sources import (
+    Arm,
+    MeasuredArm,
+    Setting,
+    Source,
+    merge_arms,
+    paper_dataset,
+    require_same,
+    setting_of,
+    target_of,
+)
+from workers.reports.statistics import Estimate, is_within_one_std, mean_of, paired, paired_ratio
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.results import PARTS, RoundLine, summarize
 
@@ -25,33 +34,8 @@ Sources = Sequence[Source[ActiveLearningConfig, RoundLine]]
 BySeed = dict[int, float]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What one arm's runs gave.
-
-    Attributes:
-        is_target: whether the target selects for itself.
-        dataset: the paper's, whose numbers are comparable; None where none are.
-    """
-
-    arm: Arm[RoundLine]
-    is_target: bool
-    dataset: str | None
-
-    @property
-    def name(self) -> str:
-        """The arm's."""
-        return self.arm.name
-
-    @property
-    def strategy(self) -> str:
-        """The arm's."""
-        return self.arm.setting.strategy
-
-    @property
-    def selector(self) -> str:
-        """Catalog name of the model that selects; "none" without one."""
-        return self.arm.setting.selector
+class Measured(MeasuredArm[RoundLine]):
+    """What one arm's runs gave, by the number of labels."""
 
     @cached_property
     def errors(self) -> dict[int, BySeed]:
@@ -109,11 +93,11 @@ class Measured:
 
     def error(self, n: int) -> Estimate | None:
         """Return the target's error at `n` labels over the seeds; None if it was not measured."""
-        return estimate(list(self.errors[n].values())) if n in self.errors else None
+        return mean_of(self.errors, n)
 
     def best_error(self, n: int) -> Estimate | None:
         """Return the lowest error of the target's epochs at `n` labels; None if it is unknown."""
-        return estimate(list(self.best_errors[n].values())) if n in self.best_errors else None
+        return mean_of(self.best_errors, n)
 
     def speedup(self, n: int, baseline: "Measured | None") -> Estimate | None:
         """Return how many times faster than the baseline the arm selected its first `n` labels."""
@@ -186,10 +170,10 @@ def measure(sources: Sources) -> tuple[Arms, list[Arm[RoundLine]]]:
         ExperimentError: the folders' budgets, targets or oracles differ.
     """
     require_same(sources, "budgets", lambda source: source.experiment.budgets.model_dump())
-    require_same(sources, "the target", lambda source: _target(source.experiment))
+    require_same(sources, "the target", lambda source: target_of(source.experiment))
     require_same(sources, "the oracle", lambda source: source.experiment.oracle.model_dump())
     merged = merge_arms(sources, lambda experiment: experiment.arms, _setting)
-    target, dataset = _target(sources[0].experiment), paper_dataset(sources)
+    target, dataset = target_of(sources[0].experiment), paper_dataset(sources)
     measured = [
         Measured(arm, (arm.setting.selector, arm.setting.recipe_hash) == target, dataset)
         for arm in merged
@@ -207,11 +191,6 @@ def lacks(sources: Sources, run: Sequence[RoundLine]) -> str:
     return "" if reached >= wanted else f"stopped at {reached:,} of {wanted:,} labels"
 
 
-def _target(experiment: ActiveLearningConfig) -> tuple[str, str]:
-    target = experiment.models["target"]
-    return target.model, target.resolved.hash
-
-
 def _setting(experiment: ActiveLearningConfig, arm: str) -> Setting:
     model = experiment.selector_of(arm)
     # What decides an arm beside its strategy, its selector and what require_same compares.
@@ -219,7 +198,4 @@ def _setting(experiment: ActiveLearningConfig, arm: str) -> Setting:
     other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
     if model is None:
         other.pop("selection", None)
-    text = json.dumps(other, sort_keys=True)
-    if model is None:
-        return Setting(experiment.strategy_of(arm), "none", other=text)
-    return Setting(experiment.strategy_of(arm), model.model, model.resolved.hash, text)
+    return setting_of(experiment.strategy_of(arm), model, other)

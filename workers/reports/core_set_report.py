@@ -14,12 +14,12 @@ from workers.reports.cells import (
     ratio_cell,
 )
 from workers.reports.core_set_figures import error_by_fraction
-from workers.reports.core_sets import CoreSets, Kept, Sources, lacks, mean_of, measure
+from workers.reports.core_sets import CoreSets, Kept, Sources, lacks, measure
 from workers.reports.document import Document, Picture, Table
 from workers.reports.paper_numbers import NOTHING
 from workers.reports.points import Point, table_of_points
 from workers.reports.sources import facts_of, gaps_of, title_of
-from workers.reports.statistics import estimate
+from workers.reports.statistics import estimate, mean_of
 
 RULE = (
     "A speed-up is bold where the error is at most one std above the mean error of the baseline "

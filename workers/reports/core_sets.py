@@ -5,7 +5,6 @@ itself; speed-ups are those of the whole way, selection and training of the targ
 the target on everything.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +16,18 @@ from workers.reports.paper_numbers import (
     core_set,
     everything,
 )
-from workers.reports.sources import Arm, Setting, Source, merge_arms, paper_dataset, require_same
-from workers.reports.statistics import Estimate, estimate, is_within_one_std, paired, paired_ratio
+from workers.reports.sources import (
+    Arm,
+    MeasuredArm,
+    Setting,
+    Source,
+    merge_arms,
+    paper_dataset,
+    require_same,
+    setting_of,
+    target_of,
+)
+from workers.reports.statistics import Estimate, is_within_one_std, mean_of, paired, paired_ratio
 from workers.simulation.kinds import ALL, CoreSetConfig
 from workers.simulation.results import CoresetLine
 
@@ -29,24 +38,14 @@ MINUTE = 60.0
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What one arm's runs gave, or those on everything.
+class Kept(MeasuredArm[CoresetLine]):
+    """What one arm's runs gave, or those on everything, by the share kept.
 
     Attributes:
-        is_target: whether the target selects for itself.
         target: catalog name of the model that is delivered.
-        dataset: the paper's, whose numbers are comparable; None where none are.
     """
 
-    arm: Arm[CoresetLine]
-    is_target: bool
     target: str
-    dataset: str | None
-
-    @property
-    def name(self) -> str:
-        """The arm's."""
-        return self.arm.name
 
     @property
     def is_everything(self) -> bool:
@@ -56,12 +55,7 @@ class Kept:
     @property
     def strategy(self) -> str:
         """The arm's; "everything" where nothing is left out."""
-        return "everything" if self.is_everything else self.arm.setting.strategy
-
-    @property
-    def selector(self) -> str:
-        """Catalog name of the model that selects; "none" without one."""
-        return self.arm.setting.selector
+        return "everything" if self.is_everything else super().strategy
 
     @cached_property
     def epochs(self) -> int | None:
@@ -194,9 +188,9 @@ def measure(sources: Sources) -> tuple[CoreSets, list[Arm[CoresetLine]]]:
     Raises:
         ExperimentError: the folders' targets differ.
     """
-    require_same(sources, "the target", lambda source: _target(source.experiment))
+    require_same(sources, "the target", lambda source: target_of(source.experiment))
     merged = merge_arms(sources, lambda experiment: [ALL, *experiment.arms], _setting)
-    target, dataset = _target(sources[0].experiment), paper_dataset(sources)
+    target, dataset = target_of(sources[0].experiment), paper_dataset(sources)
     kept = [
         Kept(
             arm,
@@ -219,16 +213,6 @@ def lacks(sources: Sources, arm: Arm[CoresetLine], seed: int) -> str:
     return f"{', '.join(f'{share:.0%}' for share in missing)} not run" if missing else ""
 
 
-def mean_of(values: ByFraction, fraction: float) -> Estimate | None:
-    """Return the mean over seeds at one share; None where there is none."""
-    return estimate(list(values[fraction].values())) if fraction in values else None
-
-
-def _target(experiment: CoreSetConfig) -> tuple[str, str]:
-    target = experiment.models["target"]
-    return target.model, target.resolved.hash
-
-
 def _setting(experiment: CoreSetConfig, arm: str) -> Setting:
     if arm == ALL:
         return Setting("uniform", "none", other=ALL)
@@ -236,9 +220,5 @@ def _setting(experiment: CoreSetConfig, arm: str) -> Setting:
     of_all = {"name", "models", "arms", "data", "fractions"}
     other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
     other |= settings.model_dump(exclude={"strategy", "selector"})
-    text = json.dumps(other, sort_keys=True)
     name = experiment.selector_of(arm)
-    if name is None:
-        return Setting(settings.strategy, "none", other=text)
-    model = experiment.models[name]
-    return Setting(settings.strategy, model.model, model.resolved.hash, text)
+    return setting_of(settings.strategy, None if name is None else experiment.models[name], other)

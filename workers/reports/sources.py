@@ -1,5 +1,6 @@
 """The folders that one report is made of: read, checked to belong together, their arms merged."""
 
+import json
 import os
 import platform
 import time
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from workers.simulation.config import ExperimentError, TrapsConfig
+from workers.simulation.config import ExperimentError, ModelConfig, TrapsConfig
 from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
 from workers.simulation.load import bundled, read_experiment
 from workers.simulation.paper_scale import is_paper_scale
@@ -52,6 +53,35 @@ class Arm(Generic[Line]):
     name: str
     setting: Setting
     runs: Mapping[int, Sequence[Line]]
+
+
+@dataclass(frozen=True)
+class MeasuredArm(Generic[Line]):
+    """What an arm's runs gave, whatever they measured.
+
+    Attributes:
+        is_target: whether the target selects for itself.
+        dataset: the paper's, whose numbers are comparable; None where none are.
+    """
+
+    arm: Arm[Line]
+    is_target: bool
+    dataset: str | None
+
+    @property
+    def name(self) -> str:
+        """The arm's."""
+        return self.arm.name
+
+    @property
+    def strategy(self) -> str:
+        """The arm's."""
+        return self.arm.setting.strategy
+
+    @property
+    def selector(self) -> str:
+        """Catalog name of the model that selects; "none" without one."""
+        return self.arm.setting.selector
 
 
 def read_sources(
@@ -118,6 +148,20 @@ def merge_arms(
         Arm(long if short.count(name) > 1 else name, setting, dict(sorted(runs[setting].items())))
         for setting, (name, long) in names.items()
     ]
+
+
+def setting_of(strategy: str, selector: ModelConfig | None, other: Mapping[str, Any]) -> Setting:
+    """Return the setting of an arm; `other` is what decides it beside strategy and selector."""
+    text = json.dumps(other, sort_keys=True)
+    if selector is None:
+        return Setting(strategy, "none", other=text)
+    return Setting(strategy, selector.model, selector.resolved.hash, text)
+
+
+def target_of(experiment: ActiveLearningConfig | CoreSetConfig) -> tuple[str, str]:
+    """Return catalog name and recipe's hash of the model that is delivered."""
+    target = experiment.models["target"]
+    return target.model, target.resolved.hash
 
 
 def data_titles(sources: Sequence[Source[Experiment, Line]]) -> set[str]:

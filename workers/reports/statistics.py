@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 CONFIDENCE = 0.95
+Place = TypeVar("Place", int, float)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class Estimate:
         if self.low is None or self.high is None:
             return 0.0, 0.0
         return self.mean - self.low, self.high - self.mean
+
+
+def mean_of(values: Mapping[Place, Mapping[int, float]], place: Place) -> Estimate | None:
+    """Return the mean at one place (a number of labels, a share kept) of place -> seed -> value.
+
+    None where nothing was measured there.
+    """
+    return estimate(list(values[place].values())) if place in values else None
 
 
 def estimate(values: Sequence[float]) -> Estimate:

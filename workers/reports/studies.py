@@ -4,7 +4,6 @@ The reference is the model that the others are compared with as training goes on
 "target", else its last one.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,15 @@ import numpy as np
 from workers.reports.correlation import FloatArray, Runs, between_runs, spearman
 from workers.reports.figures import short_name
 from workers.reports.paper_numbers import NOTHING, PaperNumber, everything
-from workers.reports.sources import Arm, Setting, Source, merge_arms, paper_dataset, require_same
+from workers.reports.sources import (
+    Arm,
+    Setting,
+    Source,
+    merge_arms,
+    paper_dataset,
+    require_same,
+    setting_of,
+)
 from workers.reports.statistics import Estimate, correlations, estimate
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ModelStudyConfig
@@ -220,7 +227,7 @@ def _setting(experiment: ModelStudyConfig, model: str) -> Setting:
     config = experiment.models[model]
     of_all = {"name", "models", "data", "seeds", "data_seed", "same_initial", "initial_uniform"}
     other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
-    return Setting("", config.model, config.resolved.hash, json.dumps(other, sort_keys=True))
+    return setting_of("", config, other)
 
 
 def _mean(values: Sequence[float]) -> Estimate | None:
