@@ -61,7 +61,8 @@ def select(  # noqa: PLR0913 - the command's options
     Under torchrun, k_centers takes a pool in shards: `{rank}` in --features names each process's
     own file; the selection is exact, an index counts through the shards in their order.
     """
-    from workers.array_selection import Arrays, estimate_selection, select_from_arrays  # noqa: PLC0415
+    from workers.array_files import Arrays  # noqa: PLC0415
+    from workers.array_selection import estimate_selection, select_from_arrays  # noqa: PLC0415
 
     arrays = Arrays(features, probs, labels, forgetting, labeled, labeled_features, pool)
     if estimate:
