@@ -78,7 +78,7 @@ def read_cifar10(folder: Path) -> RawDataSet:
     batches = [_read_cifar_file(folder / f"data_batch_{i}", b"labels") for i in range(1, 6)]
     pixels = np.concatenate([p for p, _ in batches])
     labels = np.concatenate([c for _, c in batches])
-    test = Part(*_as_part(_read_cifar_file(folder / "test_batch", b"labels")))
+    test = _read_cifar_part(folder / "test_batch", b"labels")
     classes = _read_pickle(folder / "batches.meta")[b"label_names"]
     return RawDataSet(Part(Images(pixels), labels), test, [name.decode() for name in classes])
 
@@ -89,10 +89,7 @@ def read_cifar100(folder: Path) -> RawDataSet:
     Raises:
         DataSetError: a file is missing or has another form.
     """
-    train, test = (
-        Part(*_as_part(_read_cifar_file(folder / name, b"fine_labels")))
-        for name in ("train", "test")
-    )
+    train, test = (_read_cifar_part(folder / name, b"fine_labels") for name in ("train", "test"))
     classes = _read_pickle(folder / "meta")[b"fine_label_names"]
     return RawDataSet(train, test, [name.decode() for name in classes])
 
@@ -175,8 +172,9 @@ def _read_cifar_file(path: Path, key: bytes) -> tuple[npt.NDArray[np.uint8], Int
     return np.ascontiguousarray(pixels), np.asarray(batch[key], np.int64)
 
 
-def _as_part(pair: tuple[npt.NDArray[np.uint8], IntArray]) -> tuple[Images, IntArray]:
-    return Images(pair[0]), pair[1]
+def _read_cifar_part(path: Path, key: bytes) -> Part:
+    pixels, labels = _read_cifar_file(path, key)
+    return Part(Images(pixels), labels)
 
 
 def _read_class_folders(folder: Path, classes: Sequence[str], size: int) -> Part:
