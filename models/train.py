@@ -16,9 +16,10 @@ from models.data.arrays import Inputs
 from models.distributed import any_of, from_first, rank_and_size
 from models.recipe import Recipe
 from models.trained import TrainedModel, load_model
-from models.training_run import TrainingDivergedError, TrainingRun, TrainingStopped
+from models.training_run import EpochHook, TrainingDivergedError, TrainingRun, TrainingStopped
 
 __all__ = [
+    "EpochHook",
     "TrainProgress",
     "TrainedModel",
     "TrainingDivergedError",
@@ -30,11 +31,7 @@ __all__ = [
 ]
 
 IntArray = npt.NDArray[np.int64]
-
-
 WholeTrainer = Callable[[str, Recipe, Inputs, IntArray, int, int], TrainedModel]
-EpochHook = Callable[[int, TrainedModel], float | None]
-"""Gets the epoch, from 1, and the model as it is then, not to be kept: training goes on with it."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from models.trained import TrainedModel
 IntArray = npt.NDArray[np.int64]
 HASHED_WHOLE_BYTES = 2**28
 SAMPLE_BLOCKS, SAMPLE_BLOCK = 4096, 4096
+EpochHook = Callable[[int, TrainedModel], float | None]
+"""Gets the epoch, from 1, and the model as it is then, not to be kept: training goes on with it."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -136,7 +138,7 @@ class TrainingRun:
             measured=tuple(self.measured),
         )
 
-    def measure(self, on_epoch: Callable[[int, TrainedModel], float | None] | None) -> None:
+    def measure(self, on_epoch: EpochHook | None) -> None:
         """Let the caller measure the model after an epoch, and keep the number it returns."""
         value = on_epoch(self.epoch, self.trained()) if on_epoch else None
         if value is not None:
