@@ -20,7 +20,7 @@ from selection.catalog import Signal
 from selection.constraints import class_balanced, without_duplicates
 from selection.control import draw_control, interleave
 from selection.errors import BudgetError, EmptyPoolError, SelectionError
-from selection.options import CandidateKind, SelectionOptions
+from selection.options import CandidateKind, Candidates, SelectionOptions
 from selection.registry import needed_signals, rank
 from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
 from selection.watch import Watch
@@ -193,7 +193,8 @@ def _rank_rest(
     whole: Signals | None = None
     if options.finds_neighbours and pool.features is None:
         whole = pool.measure(rest)
-    found = _find_candidates(pool, whole, rest, budget, streams("candidates"), options)
+    rng = streams("candidates")
+    found = _find_candidates(pool, whole, rest, budget, rng, options.candidates)
     if found is None:  # nothing is labeled: no neighbours yet
         return _rank_rest(
             strategy, pool, rest, budget, streams, _without_candidates(options), watch
@@ -217,12 +218,11 @@ def _find_candidates(
     rest: Rows,
     budget: int,
     rng: np.random.Generator,
-    options: SelectionOptions,
+    wanted: Candidates,
 ) -> CandidatePool | None:
-    assert options.candidates is not None  # noqa: S101 - the caller asked
-    size = options.candidates.n
-    if options.candidates.kind is CandidateKind.UNIFORM:
-        return uniform_candidates(len(rest), max(size, budget), rng)
+    """Return the candidates among `rest`, as its rows; None if nothing is labeled to be near to."""
+    if wanted.kind is CandidateKind.UNIFORM:
+        return uniform_candidates(len(rest), max(wanted.n, budget), rng)
     labeled = pool.labeled_features if whole is None else whole.labeled_features
     if labeled is None or len(labeled) == 0:
         return None
@@ -231,7 +231,7 @@ def _find_candidates(
         features = pool.features(rest)
     else:
         features = given(whole.features)
-    return neighbour_candidates(features, labeled, size, budget, rng)
+    return neighbour_candidates(features, labeled, wanted.n, budget, rng)
 
 
 def _without_candidates(options: SelectionOptions) -> SelectionOptions:
