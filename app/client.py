@@ -288,6 +288,19 @@ class Client:
         """Yield the items that a core-set keeps, in order of selection."""
         return self._lines(f"/projects/{project}/coresets/{coreset}/items")
 
+    def coresets(self, project: int) -> list[dict[str, Any]]:
+        """Return every core-set, oldest first."""
+        return list(self._json("GET", f"/projects/{project}/coresets"))
+
+    def coreset_scores(self, project: int, coreset: int) -> list[dict[str, Any]]:
+        """Return the selection model's accuracy after each epoch whose scores were kept."""
+        return list(self._json("GET", f"/projects/{project}/coresets/{coreset}/scores"))
+
+    def coreset_scores_file(self, project: int, coreset: int, epoch: int) -> bytes:
+        """Return all labeled items' scores after an epoch, a NumPy archive (npz)."""
+        path = f"/projects/{project}/coresets/{coreset}/scores/{epoch}"
+        return self.request("GET", path).content
+
     def export_labels(self, project: int) -> Iterator[dict[str, Any]]:
         """Yield the resolved labels in order of import."""
         return self._lines(f"/projects/{project}/labels")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.catalog import find_model
 from models.data.arrays import Inputs
 from models.forgetting import ForgettingCounts
 from models.recipe import Recipe
@@ -43,12 +44,15 @@ class CoresetRequest:
         class_balance: the same number of each class, as far as there are items.
         initial_uniform: of the budget, drawn uniformly before the strategy looks: the first
             centres of k-centers (1,000 in the paper).
+        draw_seed: of what is drawn, where it is not the model's: core-sets of several models then
+            begin with the same items.
     """
 
     strategy: str
     budget: int
     class_balance: bool = False
     initial_uniform: int = 0
+    draw_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,11 @@ def run_coreset_step(
         request: what is to be kept.
         model: name in models.catalog, of the selection model.
         recipe: how it is trained; few epochs for EL2N.
-        seed: of model and draws.
+        seed: of the model, and of draws unless the request has another.
         evaluation: None where there is no evaluation split.
         device: "cpu" or "cuda[:i]".
-        hooks: how training and selection are watched, stopped and resumed.
+        hooks: how training and selection are watched, stopped and resumed; where it measures
+            epochs, the training counts forgetting events if it can.
 
     Raises:
         TrainingStopped, SelectionStopped: `hooks.should_stop` asked for it.
@@ -104,6 +109,7 @@ def run_coreset_step(
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
     needs = needed_signals(request.strategy)
+    is_measured = hooks.on_epoch is not None and find_model(model).counts_forgetting
     selector: TrainedModel | None = None
     metrics: dict[str, Any] = {}
     if needs:
@@ -115,13 +121,14 @@ def run_coreset_step(
             recipe,
             seed,
             watch,
-            counts_forgetting=Signal.FORGETTING_COUNTS in needs,
+            counts_forgetting=Signal.FORGETTING_COUNTS in needs or is_measured,
             evaluation=evaluation,
             hooks=hooks,
         )
     signals = measure_signals(labeled, labels, selector, needs, watch)
     with watch.part("selection"):
-        ranking = choose(signals, request, seed, hooks, device)
+        draw_seed = seed if request.draw_seed is None else request.draw_seed
+        ranking = choose(signals, request, draw_seed, hooks, device)
     return CoresetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
 
 

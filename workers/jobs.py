@@ -22,6 +22,7 @@ from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
 from workers.consensus import update_consensus
 from workers.context import JobContext
+from workers.coreset_scores import score_keeper
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
 from workers.round_step import RoundResult, run_round_step
 from workers.snapshot import Snapshot, load_arrays, read_snapshot, store_arrays, take_snapshot
@@ -170,14 +171,18 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
         inputs.labels,
         inputs.n_classes,
         CoresetRequest(
-            coreset.strategy, coreset.budget, coreset.class_balance, coreset.initial_uniform
+            coreset.strategy,
+            coreset.budget,
+            coreset.class_balance,
+            coreset.initial_uniform,
+            coreset.draw_seed,
         ),
         coreset.model,
         recipe,
         coreset.seed,
         evaluation=inputs.evaluation,
         device=context.device,
-        hooks=context.hooks,
+        hooks=replace(context.hooks, on_epoch=score_keeper(context, coreset, inputs)),
     )
     _store_coreset_items(context, snapshot, result)
     facts = CoresetFacts(

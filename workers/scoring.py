@@ -6,11 +6,14 @@ The service scores plainly; experiments may repeat what was published (workers.s
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from models.data.arrays import Inputs
+from models.forgetting import ForgettingCounts
 from models.predict import FloatArray, Predictions, predict
 from models.train import TrainedModel
+from selection.uncertainty import entropy, least_confidence, margin
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,30 @@ class Scoring:
         if not self.zeros_first:
             return found
         return Predictions(with_zeros_first(found.probs), found.features)
+
+
+def item_scores(
+    probs: FloatArray, forgetting: ForgettingCounts | None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what a model, trained so far, says of each of n items, each [n], higher = sooner.
+
+    Args:
+        probs: its class probabilities, [n, C].
+        forgetting: of its training on the same items; None where that counts none.
+
+    Returns:
+        entropy, least_confidence, margin; of a training that counts them forgetting_events, how
+        often each item was forgotten so far, +inf where it was never right.
+    """
+    scores = {
+        "entropy": entropy(probs),
+        "least_confidence": least_confidence(probs),
+        "margin": margin(probs),
+    }
+    if forgetting is not None:
+        counts = forgetting.counts.astype(np.float64)
+        scores["forgetting_events"] = np.where(forgetting.is_learned, counts, np.inf)
+    return scores
 
 
 def with_zeros_first(probs: FloatArray) -> FloatArray:

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.db.queries import coresets as queries
 from app.db.tables import Coreset, Job
 from app.domain.errors import CoresetNotReady, NotFound
 from app.domain.states import JobState
 from app.schemas.bodies import problems
-from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut
+from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut, CoresetScoresOut
 from app.services import coresets
 
 router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"])
@@ -72,13 +72,7 @@ def export(
     format_: Annotated[Literal["jsonl", "csv", "npy"], Query(alias="format")] = "jsonl",
 ) -> Response:
     """Stream the items in order of selection: JSON lines, CSV, or int64 pool indices as npy."""
-    found, job = _get(session, project.id, coreset)
-    if job.state != JobState.SUCCEEDED:
-        reason = f": {job.error}" if job.error else ""
-        raise CoresetNotReady(
-            f"The job of core-set {coreset} is {job.state}{reason}. Read the core-set to see how "
-            "far it is; a failed job can be retried."
-        )
+    found = _get_made(session, project.id, coreset)
     if format_ == "npy":
         buffer = io.BytesIO()
         np.save(buffer, np.asarray(queries.kept_indices(session, found.id), np.int64))
@@ -88,10 +82,72 @@ def export(
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
+@router.get("/{coreset}/scores", summary="List kept scores", responses=problems(404, 409))
+def list_scores(session: SessionDep, project: ProjectDep, coreset: int) -> list[CoresetScoresOut]:
+    """Return how good the selection model was after each of its `score_epochs`."""
+    found = _get_made(session, project.id, coreset)
+    return [CoresetScoresOut.model_validate(s) for s in queries.list_scores(session, found.id)]
+
+
+@router.get(
+    "/{coreset}/scores/{epoch}",
+    summary="Download kept scores",
+    response_class=StreamingResponse,
+    responses={
+        **problems(403, 404, 409, 410),
+        200: {
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            }
+        },
+    },
+)
+def download_scores(
+    session: SessionDep,
+    project: ProjectDep,
+    store: StoreDep,
+    _admin: AdminDep,
+    coreset: int,
+    epoch: int,
+) -> StreamingResponse:
+    """Return all labeled items' scores after an epoch: a NumPy archive (npz) of arrays.
+
+    `index` (in the pool) and `class_index` of each; `entropy`, `least_confidence` and `margin` of
+    the model's probabilities; where the training counts them `forgetting_events` so far, infinite
+    for items that were never right.
+    """
+    found = _get_made(session, project.id, coreset)
+    kept = queries.get_scores(session, found.id, epoch)
+    if kept is None:
+        raise NotFound("kept score", epoch)
+    name = f"project-{project.id}-coreset-{coreset}-epoch-{epoch}.npz"
+    return StreamingResponse(
+        store.stream(kept.scores_hash),
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
 def _get(session: Session, project_id: int, coreset_id: int) -> tuple[Coreset, Job]:
     found = queries.get(session, project_id, coreset_id)
     if found is None:
         raise NotFound("coreset", coreset_id)
+    return found
+
+
+def _get_made(session: Session, project_id: int, coreset_id: int) -> Coreset:
+    """Return a core-set whose job succeeded.
+
+    Raises:
+        CoresetNotReady: it has not, or not yet.
+    """
+    found, job = _get(session, project_id, coreset_id)
+    if job.state != JobState.SUCCEEDED:
+        reason = f": {job.error}" if job.error else ""
+        raise CoresetNotReady(
+            f"The job of core-set {coreset_id} is {job.state}{reason}. Read the core-set to see "
+            "how far it is; a failed job can be retried."
+        )
     return found
 
 

@@ -27,6 +27,22 @@ class CoresetIn(Request):
         int, Field(ge=0, description="Items drawn uniformly first; they count in the budget.")
     ] = 0
     seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
+    draw_seed: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            lt=2**31,
+            description="Of what is drawn, where core-sets of several seeds are to begin alike.",
+        ),
+    ] = None
+    score_epochs: Annotated[
+        list[Annotated[int, Field(ge=1, le=10_000)]],
+        Field(
+            max_length=1000,
+            description="After which epochs of the model's training the scores of all labeled "
+            "items and the model's accuracy are kept.",
+        ),
+    ] = Field(default_factory=list)
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -46,6 +62,8 @@ class CoresetOut(Response):
     model: str
     recipe: dict[str, Any]
     seed: int
+    draw_seed: int | None
+    score_epochs: list[int]
     job_id: int
     state: JobState
     progress: dict[str, Any]
@@ -67,3 +85,14 @@ class CoresetItemOut(Response):
     index: int
     class_: Annotated[str, Field(serialization_alias="class")]
     score: float
+
+
+class CoresetScoresOut(Response):
+    """The selection model after one epoch, from 1, of its training.
+
+    `accuracy` is on the evaluation split, `train_seconds` are those until then.
+    """
+
+    epoch: int
+    accuracy: float | None
+    train_seconds: float

@@ -12,6 +12,7 @@ from app.domain.errors import CoresetInvalid
 from app.services.projects import ModelChoice, resolve_model
 from app.services.round_creation import create_job
 from models.catalog import Encoding, find_model
+from models.recipe import recipe_from_json
 from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
 
 
@@ -28,6 +29,8 @@ class CoresetIn:
     class_balance: bool = False
     initial_uniform: int = 0
     seed: int | None = None
+    draw_seed: int | None = None
+    score_epochs: list[int] = field(default_factory=list)
 
 
 def create_coreset(
@@ -43,6 +46,7 @@ def create_coreset(
     _check_strategy(session, project, wanted)
     choice = _resolve_selector(project, wanted)
     _check_selector(project, choice["model"], wanted.strategy)
+    _check_score_epochs(wanted, choice)
     budget = _budget(wanted, project.n_labeled + project.n_imported)
     coreset = Coreset(
         project_id=project.id,
@@ -53,6 +57,8 @@ def create_coreset(
         model=choice["model"],
         recipe=choice["recipe"],
         seed=project.seed if wanted.seed is None else wanted.seed,
+        draw_seed=wanted.draw_seed,
+        score_epochs=sorted(set(wanted.score_epochs)),
     )
     session.add(coreset)
     session.flush()
@@ -87,6 +93,27 @@ def _check_selector(project: Project, model: str, strategy: str) -> None:
         raise CoresetInvalid(
             f"{strategy} needs forgetting events, which the training of {model} does not count; "
             "name another model, or another strategy."
+        )
+
+
+def _check_score_epochs(wanted: CoresetIn, choice: dict[str, Any]) -> None:
+    if not wanted.score_epochs:
+        return
+    if not needs_model(wanted.strategy):
+        raise CoresetInvalid(
+            f"score_epochs asks for scores of a model, but {wanted.strategy} trains none; name "
+            "another strategy, or leave score_epochs out."
+        )
+    model, epochs = choice["model"], recipe_from_json(choice["recipe"]).epochs
+    if max(wanted.score_epochs) > epochs:
+        raise CoresetInvalid(
+            f"score_epochs goes up to {max(wanted.score_epochs)}, but {model} is trained for "
+            f"{epochs} epochs."
+        )
+    if find_model(model).trainer is not None and min(wanted.score_epochs) < epochs:
+        raise CoresetInvalid(
+            f"{model} is trained in one piece and scores after its last epoch only: score_epochs "
+            f"may be [{epochs}]."
         )
 
 

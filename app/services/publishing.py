@@ -15,7 +15,7 @@ from app.db.queries import batches, projects
 from app.db.queries import coresets as coreset_queries
 from app.db.queries import jobs as queries
 from app.db.queries.batches import RankedItem
-from app.db.queries.coresets import SelectedItem
+from app.db.queries.coresets import EpochScores, SelectedItem
 from app.db.tables import Coreset, Job, Model, ModelRole, Project, Round
 from app.domain.annotation import annotation_from_json, labels_wanted
 from app.domain.budget import next_batch_budget
@@ -161,6 +161,18 @@ def store_coreset_items(
     if first_rank == 0:
         coreset_queries.delete_items(session, job.coreset_id)
     coreset_queries.insert_items(session, job.project_id, job.coreset_id, first_rank, part)
+
+
+def store_coreset_scores(session: Session, claimed: ClaimedJob, scores: EpochScores) -> None:
+    """Store what was measured after an epoch of a core-set's training; seen once it is published.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    job = _owned(session, claimed)
+    if job.coreset_id is None:
+        raise NotFound("coreset", claimed.coreset_id)
+    coreset_queries.store_scores(session, job.coreset_id, scores)
 
 
 def publish_coreset(session: Session, claimed: ClaimedJob, facts: CoresetFacts) -> None:

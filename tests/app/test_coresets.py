@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.client import Client, ClientError
 from app.config import Settings
-from app.db.queries.coresets import SelectedItem
+from app.db.queries.coresets import EpochScores, SelectedItem
 from app.db.session import transaction
+from app.domain.errors import JobFenced
 from app.services import jobs, publishing
 from app.services.publishing import CoresetFacts
+from app.storage.artifacts import ArtifactStore
 from tests.app.conftest import MakeClient
 from tests.loop import claim_waiting
 
@@ -151,6 +153,75 @@ class TestCoresets:
         assert (second.value.status, second.value.code) == (409, "transition_not_allowed")
         publish(session_factory, settings, labeled_project, [1, 2, 3])
         assert admin.coreset(labeled_project, made["id"])["state"] == "succeeded"
+
+
+class TestScores:
+    def test_kept_scores_are_listed_and_downloaded(
+        self,
+        admin: Client,
+        labeled_project: int,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+    ) -> None:
+        project = labeled_project
+        wanted = {"strategy": "entropy", "budget": 3, "epochs": 4, "score_epochs": [4, 2, 4]}
+        made = admin.create_coreset(project, **wanted, draw_seed=8)
+        assert (made["score_epochs"], made["draw_seed"]) == ([2, 4], 8)
+        early = refusal(lambda: admin.coreset_scores(project, made["id"]))
+        assert early == (409, "coreset_not_ready")
+        arrays = ArtifactStore(settings.artifact_store_url).put(npy(np.arange(10)))
+        claimed = claim_waiting(session_factory, settings, project)
+        assert claimed is not None
+        for epoch, accuracy in ((4, None), (2, 0.25), (2, 0.5)):  # an attempt repeats epoch 2
+            with transaction(session_factory) as session:
+                scores = EpochScores(epoch, accuracy, 1.5, arrays)
+                publishing.store_coreset_scores(session, claimed, scores)
+        assert refusal(lambda: admin.coreset_scores_file(project, made["id"], 2)) == early
+        with transaction(session_factory) as session:
+            facts = CoresetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
+            publishing.publish_coreset(session, claimed, facts)
+        assert admin.coreset_scores(project, made["id"]) == [
+            {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5},
+            {"epoch": 4, "accuracy": None, "train_seconds": 1.5},
+        ]
+        assert admin.coreset_scores_file(project, made["id"], 4) == npy(np.arange(10))
+        never = refusal(lambda: admin.coreset_scores_file(project, made["id"], 3))
+        assert never == (404, "not_found")
+
+    def test_a_job_that_was_taken_away_stores_none(
+        self,
+        admin: Client,
+        labeled_project: int,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+    ) -> None:
+        admin.create_coreset(labeled_project, strategy="entropy", budget=3, score_epochs=[1])
+        claimed = claim_waiting(session_factory, settings, labeled_project)
+        assert claimed is not None
+        with transaction(session_factory) as session:
+            jobs.fail_attempt(session, claimed.id, claimed.token, "it broke")
+        with pytest.raises(JobFenced), transaction(session_factory) as session:
+            publishing.store_coreset_scores(session, claimed, EpochScores(1, 0.5, 1.0, "0"))
+
+    @pytest.mark.parametrize(
+        ("wanted", "said"),
+        [
+            ({"strategy": "uniform", "score_epochs": [1]}, "uniform trains none"),
+            ({"strategy": "entropy", "epochs": 3, "score_epochs": [4]}, "goes up to 4"),
+            (
+                {"strategy": "entropy", "model": "fasttext_official", "epochs": 3}
+                | {"score_epochs": [1, 3]},
+                r"may be \[3\]",
+            ),
+            ({"strategy": "entropy", "score_epochs": [0]}, "greater than or equal to 1"),
+        ],
+    )
+    def test_epochs_that_are_not_trained_are_refused(
+        self, admin: Client, labeled_project: int, wanted: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(ClientError, match=said) as refused:
+            admin.create_coreset(labeled_project, budget=3, **wanted)
+        assert refused.value.status == 422
 
 
 class TestFeatures:

@@ -73,6 +73,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "POST /projects/{project}/jobs/{job}/retry",
         "POST /projects/{project}/coresets",
         "GET /projects/{project}/coresets/{coreset}/items",
+        "GET /projects/{project}/coresets/{coreset}/scores/{epoch}",
     ],
     Needs.PROJECT_TOKEN: [
         "GET /projects/{project}",
@@ -97,6 +98,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/models/{model}/weights",
         "GET /projects/{project}/coresets",
         "GET /projects/{project}/coresets/{coreset}",
+        "GET /projects/{project}/coresets/{coreset}/scores",
     ],
 }
 TABLE: dict[Route, Needs] = {
@@ -116,7 +118,7 @@ def routes_of(app: FastAPI) -> Iterator[Route]:
 def url(path: str, project: int) -> str:
     """Return the path with the project, and a number that nothing else has."""
     filled = path.replace("{project}", str(project))
-    for name in ("item", "number", "job", "model", "coreset", "token", "flag", "name"):
+    for name in ("item", "number", "job", "model", "coreset", "epoch", "token", "flag", "name"):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled
     return filled

@@ -16,9 +16,26 @@ import pytest
 
 from app.client import Client
 from app.config import environment_without_settings
-from tests.experiments import indices, run, run_any, tiny, tiny_core_sets, write_tiny
+from tests.experiments import (
+    indices,
+    run,
+    run_any,
+    tiny,
+    tiny_core_sets,
+    tiny_study,
+    write_tiny,
+)
 from tests.support import wait_for
-from workers.simulation.results import CoresetLine, LineFile, read_lines, read_lines_of
+from workers.simulation.results import (
+    CoresetLine,
+    LineFile,
+    StudyLine,
+    read_lines,
+    read_lines_of,
+    read_scores,
+)
+from workers.simulation.run import read_run_id
+from workers.simulation.through_api import project_name
 from workers.stack import Stack
 
 pytestmark = pytest.mark.slow
@@ -54,6 +71,58 @@ def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
             assert other.target_error == line.target_error
             assert (other.selector, other.recipe_hash) == (line.selector, line.recipe_hash)
             assert other.via == "service"
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("k_centers_budget=20", "same_initial=true", "models.shallow.recipe.schedule=one_cycle"),
+        ("seeds=[3]", "initial_uniform=0"),  # and the whole pool is ranked
+        ("seeds=[3]", "k_centers_budget=0"),
+    ],
+)
+def test_studies_give_the_same_scores_and_errors(
+    client: Client, tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    experiment = tiny_study(tmp_path, *order)
+    run_any(experiment, tmp_path / "process", threads=0)
+    run_any(experiment, tmp_path / "service", client, threads=0)
+    in_process = measurements(tmp_path / "process")
+    assert set(in_process) == {(m, s) for m in ("shallow", "deep") for s in experiment.seeds}
+    assert measurements(tmp_path / "service") == in_process
+    lines = read_lines_of(StudyLine, tmp_path / "service")
+    assert {line.via for of_model in lines.values() for line in of_model} == {"service"}
+    assert 0 < lines["shallow", 3][0].train_seconds < lines["shallow", 3][1].train_seconds
+
+
+def test_a_study_that_lost_its_lines_finds_its_core_sets_again(
+    client: Client, tmp_path: Path
+) -> None:
+    experiment = tiny_study(tmp_path, "seeds=[4]", "data_seed=9")
+    out = tmp_path / "service"
+    run_any(experiment, out, client)
+    before = measurements(out)
+    for path in out.glob("*.jsonl"):
+        path.unlink()
+    run_any(experiment, out, client)
+    assert measurements(out) == before
+    project = client.find_project(project_name(experiment.name, "pool", 9, read_run_id(out)))
+    assert project is not None
+    assert len(client.coresets(project["id"])) == len(experiment.models)
+
+
+def measurements(out: Path) -> dict[tuple[str, int], list[object]]:
+    """Return what a study measured: errors, recipes and scores, by model, seed and epoch."""
+    return {
+        key: [
+            (
+                *(line.epoch, line.epochs, line.error, line.architecture, line.recipe_hash),
+                {name: scores.tolist() for name, scores in read_scores(out, line).items()},
+            )
+            for line in lines
+        ]
+        for key, lines in read_lines_of(StudyLine, out).items()
+    }
 
 
 def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
 from models.data.text import encode
+from models.predict import predict
 from models.recipe import RecipeError
 from models.registry import build
 from models.train import TrainedModel, train
@@ -41,8 +42,10 @@ from workers.jobs import run_job
 from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
 from workers.round_step import DOES_NOT_FIT, RoundResult, run_selection
-from workers.snapshot import read_snapshot, take_snapshot
+from workers.scoring import item_scores
+from workers.snapshot import load_arrays, read_snapshot, take_snapshot
 from workers.stored_models import load_stored_model
+from workers.watched_training import training_seed
 
 N_LABELED, N = 30, 70
 WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
@@ -608,6 +611,63 @@ class TestCoresets:
         assert [item.class_index for item in kept[4:]] == [0, 1] * 4
         assert (coreset.weights_hash is None) == (strategy == "uniform")
         assert coreset.provenance["snapshot_hash"]
+
+    def test_scores_after_an_epoch_are_those_of_a_training_cut_there(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_coreset: Any,
+        do_job: Any,
+    ) -> None:
+        recipe = PROXY.recipe | {"epochs": 4}
+        wanted = {"strategy": "entropy", "budget": 5, "recipe": recipe, "seed": 3}
+        project_id, coreset_id = make_coreset(**wanted, score_epochs=[2, 4])
+        make_coreset(project_id, **wanted)
+        do_job(project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            kept, plain = (
+                coreset_queries.kept_indices(session, c.id)
+                for c, _ in coreset_queries.list_all(session, project_id)
+            )
+            assert kept == plain, "keeping scores changes no selection"
+            stored = coreset_queries.list_scores(session, coreset_id)
+            project = projects.get(session, project_id)
+            snapshot_hash = take_snapshot(session, store, project, None)
+        assert [scores.epoch for scores in stored] == [2, 4]
+        cut = resolve_recipe("fasttext", recipe | {"epochs_cut": 2})
+        inputs = PoolReader(session_factory, store, settings).round_inputs(
+            project, read_snapshot(store, snapshot_hash), "fasttext", cut
+        )
+        labeled = inputs.pool.take(inputs.labeled_index)
+        seed = training_seed(3, 0, "selector")
+        trained = train("fasttext", cut, labeled, inputs.labels, 2, seed, count_forgetting=True)
+        expected = item_scores(predict(trained, labeled).probs, trained.forgetting)
+        found = load_arrays(store, stored[0].scores_hash)
+        assert found.pop("index").tolist() == list(range(N_LABELED))
+        assert found.pop("class_index").tolist() == [0, 1] * (N_LABELED // 2)
+        assert {k: v.tolist() for k, v in found.items()} == {
+            k: v.tolist() for k, v in expected.items()
+        }
+        assert set(found) == {"entropy", "least_confidence", "margin", "forgetting_events"}
+        assert stored[0].accuracy is None, "there is no evaluation split"
+
+    def test_core_sets_of_one_draw_seed_begin_with_the_same_items(
+        self, session_factory: sessionmaker[Session], make_coreset: Any, do_job: Any
+    ) -> None:
+        wanted = {"strategy": "k_centers", "budget": 9, "initial_uniform": 6, "epochs": 2}
+        project_id = None
+        for seed, draw_seed in ((1, 7), (2, 7), (2, None), (7, None)):
+            project_id, _ = make_coreset(project_id, **wanted, seed=seed, draw_seed=draw_seed)
+            do_job(project_id)
+        with transaction(session_factory) as session:
+            first, second, own, seven = (
+                coreset_queries.kept_indices(session, c.id)[:6]
+                for c, _ in coreset_queries.list_all(session, project_id)
+            )
+        assert first == second == seven
+        assert own != first
 
     def test_it_can_be_made_while_a_round_is_labeled(
         self,

@@ -26,7 +26,9 @@ from workers.simulation.load import EXPERIMENT_FILE, read_experiment
 from workers.simulation.oracle import answer_key
 from workers.simulation.plan import item_epochs, steps_of, units_of
 from workers.simulation.replay import RunContext, replay_arm
+from workers.simulation.service_limits import refuse_beyond_service
 from workers.simulation.studies import StudyContext, replay_study
+from workers.simulation.studies_through_api import StudyServiceRun
 from workers.simulation.through_api import ServiceRun
 from workers.threads import use_threads
 
@@ -58,8 +60,11 @@ def run_experiment(
     What is on the disk already is not run again.
 
     Raises:
-        ExperimentError: the folder holds lines of another experiment.
+        ExperimentError: the folder holds lines of another experiment, or the experiment asks a
+            service for what it does not do.
     """
+    if place.client is not None:
+        refuse_beyond_service(experiment)
     claim_folder(experiment, place.out)
     use_threads(place.threads)
     with Bars.shown(place.client, console) as bars:
@@ -107,11 +112,11 @@ def run_unit(
         else:
             CoreSetServiceRun(sets, place.client, read_run_id(place.out)).run(unit, bar.on_line)
     elif isinstance(experiment, ModelStudyConfig):
-        if place.client is not None:
-            raise ExperimentError(
-                "The service keeps no scores by epoch: run a model_study without --through-api."
-            )
-        replay_study(StudyContext(experiment=experiment, model=unit, **common), bar.on_line)
+        study = StudyContext(experiment=experiment, model=unit, **common)
+        if place.client is None:
+            replay_study(study, bar.on_line)
+        else:
+            StudyServiceRun(study, place.client, read_run_id(place.out)).run(bar.on_line)
     else:
         key = answer_key(
             experiment.oracle,

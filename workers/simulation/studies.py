@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from models.catalog import find_model
-from models.forgetting import ForgettingCounts
 from models.predict import accuracy, predict
 from models.pretrained import weights_hash
 from models.registry import fresh_network
@@ -22,11 +21,11 @@ from models.timing import Stopwatch
 from models.train import EpochHook, TrainedModel
 from selection.registry import rank
 from selection.types import Signals
-from selection.uncertainty import entropy, least_confidence, margin
+from selection.uncertainty import entropy
 from selection.watch import Watch
 from workers.coreset_step import initial_rows, train_selector
 from workers.round_step import random_stream
-from workers.scoring import with_zeros_first
+from workers.scoring import item_scores, with_zeros_first
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext
 from workers.simulation.kinds import ModelStudyConfig
@@ -46,6 +45,60 @@ class StudyContext(SeedContext):
     def lines(self) -> LinesOf[StudyLine]:
         """The model's lines."""
         return LinesOf(StudyLine, self.folder, self.model, self.seed)
+
+    def line(self, epoch: int) -> StudyLine:
+        """Return a line without its measurements."""
+        experiment, model = self.experiment, self.experiment.models[self.model]
+        return StudyLine(
+            experiment=experiment.name,
+            experiment_hash=experiment.hash,
+            data=self.data.title,
+            model=self.model,
+            architecture=model.model,
+            seed=self.seed,
+            epochs=experiment.epochs_of(self.model),
+            epoch=epoch,
+            error=float("nan"),
+            train_seconds=float("nan"),
+            scores_file=f"{self.model}-seed{self.seed}-epoch{epoch}.npz",
+            device=self.device,
+            recipe_hash=model.resolved.hash,
+            via="process",
+        )
+
+    @property
+    def draw_seed(self) -> int:
+        """The seed of the first centres: the data's, where all runs share them."""
+        return self.experiment.data_seed if self.experiment.same_initial else self.seed
+
+    @property
+    def n_ranked(self) -> int:
+        """How many items the greedy k-centers order ranks beside the first centres; 0 = no order.
+
+        Raises:
+            ExperimentError: fewer are left.
+        """
+        experiment, n = self.experiment, len(self.data.pool)
+        n_rest = n - min(experiment.initial_uniform, n)
+        wanted = n_rest if experiment.k_centers_budget is None else experiment.k_centers_budget
+        if wanted > n_rest:
+            raise ExperimentError(
+                f"k_centers_budget is {wanted}, but {n_rest} items of {n} are no first centres."
+            )
+        return wanted
+
+    def ranks_at(self, epoch: int) -> bool:
+        """Whether a measurement after this epoch holds the greedy k-centers order."""
+        is_last = epoch == self.experiment.epochs_of(self.model)
+        return is_last and self.experiment.k_centers_budget != 0
+
+    def write_scores(self, line: StudyLine, scores: dict[str, FloatArray]) -> None:
+        """Write the line's file of scores whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f"{line.scores_file}.tmp"
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **scores)  # type: ignore[arg-type]
+        temporary.replace(self.folder / line.scores_file)
 
 
 def replay_study(context: StudyContext, on_line: Callable[[StudyLine], None]) -> None:
@@ -108,79 +161,52 @@ def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> 
     model = context.experiment.models[context.model]
     evaluation = context.evaluation(model)
     probs = predict(trained, evaluation.inputs, device=context.device).probs
-    name = f"{context.model}-seed{context.seed}-epoch{epoch}.npz"
-    _write_scores(context, name, _scores(context, epoch, trained))
-    return StudyLine(
-        experiment=context.experiment.name,
-        experiment_hash=context.experiment.hash,
-        data=context.data.title,
-        model=context.model,
-        architecture=trained.model,
-        seed=context.seed,
-        epochs=context.experiment.epochs_of(context.model),
-        epoch=epoch,
+    line = replace(
+        context.line(epoch),
         error=1 - accuracy(probs, evaluation.labels),
         train_seconds=trained.seconds,
-        scores_file=name,
-        device=context.device,
         recipe_hash=trained.recipe.hash,
-        via="process",
     )
+    context.write_scores(line, _scores(context, epoch, trained))
+    return line
 
 
 def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[str, FloatArray]:
     """Return what `results.read_scores` tells of."""
-    is_last = epoch == context.experiment.epochs_of(context.model)
-    ranks = is_last and context.experiment.k_centers_budget != 0
     pool = context.pool(context.experiment.models[context.model])
-    scoring = context.scoring("any")
-    found = scoring.predict(trained, pool, device=context.device, with_features=ranks)
-    zeros_first = context.scoring("entropy").zeros_first
-    scores = {
-        "entropy": entropy(with_zeros_first(found.probs) if zeros_first else found.probs),
-        "least_confidence": least_confidence(found.probs),
-        "margin": margin(found.probs),
-    }
-    if trained.forgetting is not None:
-        scores["forgetting_events"] = _events(trained.forgetting)
+    found = context.scoring("any").predict(
+        trained, pool, device=context.device, with_features=context.ranks_at(epoch)
+    )
+    scores = item_scores(found.probs, trained.forgetting)
+    if context.scoring("entropy").zeros_first:
+        scores["entropy"] = entropy(with_zeros_first(found.probs))
     if found.features is not None:
         scores["k_centers_rank"] = _k_centers_rank(context, found.features)
     return scores
 
 
-def _events(forgetting: ForgettingCounts) -> FloatArray:
-    return np.where(forgetting.is_learned, forgetting.counts.astype(np.float64), np.inf)
-
-
 def _k_centers_rank(context: StudyContext, features: npt.NDArray[np.floating]) -> FloatArray:
-    """Return each item's place in the greedy order, from 1; 0 for the first centres, [n_pool].
+    """Return each item's place in the greedy order, as `places`.
 
     Source: Selection via Proxy, section 3.3: from 1,000 random points the rest is ranked by the
     order in which algorithm 1 adds it.
     """
-    experiment, n = context.experiment, len(features)
-    seed = experiment.data_seed if experiment.same_initial else context.seed
-    initial = initial_rows(n, experiment.initial_uniform, seed)
+    n, wanted = len(features), context.n_ranked
+    initial = initial_rows(n, context.experiment.initial_uniform, context.draw_seed)
     rest = np.setdiff1d(np.arange(n), initial)
-    wanted = len(rest) if experiment.k_centers_budget is None else experiment.k_centers_budget
-    if wanted > len(rest):
-        raise ExperimentError(
-            f"k_centers_budget is {wanted}, but {len(rest)} items of {n} are no first centres."
-        )
     centres = features[initial] if len(initial) else None
     signals = Signals(len(rest), features=features[rest], labeled_features=centres)
-    stream = random_stream(seed, 0, "core-set selection")
+    stream = random_stream(context.draw_seed, 0, "core-set selection")
     ranking = rank("k_centers", signals, wanted, stream, Watch(context.device))
-    places = np.full(n, float(wanted + 1))
-    places[initial] = 0
-    places[rest[ranking.rows]] = np.arange(1, wanted + 1)
-    return places
+    return places(n, initial, rest[ranking.rows])
 
 
-def _write_scores(context: StudyContext, name: str, scores: dict[str, FloatArray]) -> None:
-    """Write the file of scores whole or not at all."""
-    context.folder.mkdir(parents=True, exist_ok=True)
-    temporary = context.folder / f"{name}.tmp"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **scores)  # type: ignore[arg-type]
-    temporary.replace(context.folder / name)
+def places(n: int, initial: npt.NDArray[np.int64], ranked: npt.NDArray[np.int64]) -> FloatArray:
+    """Return the place of each of n items in a greedy order, [n].
+
+    It is 0 for the first centres, then counts from 1; items not reached share the last place.
+    """
+    found = np.full(n, float(len(ranked) + 1))
+    found[initial] = 0
+    found[ranked] = np.arange(1, len(ranked) + 1)
+    return found

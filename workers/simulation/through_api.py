@@ -18,7 +18,6 @@ from app.domain.states import ProjectState
 from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
-from workers.simulation.config import ExperimentError, TrapsConfig
 from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
@@ -94,13 +93,7 @@ class ServiceRun:
         on_change: Callable[[dict[str, Any]], None],
         on_line: Callable[[RoundLine], None],
     ) -> list[RoundLine]:
-        """Bring the project to its end, measure what is not on the disk yet; return all lines.
-
-        Raises:
-            ExperimentError: the experiment asks for a published trap.
-        """
-        if self.context.experiment.traps != TrapsConfig():
-            raise ExperimentError("The service has none of the published traps; leave traps out.")
+        """Bring the project to its end, measure what is not on the disk yet; return all lines."""
         project = self._project()
         if project["state"] == ProjectState.DRAFT:
             data, project_id = self.context.data, project["id"]

@@ -1,12 +1,13 @@
 """Statements on core-sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_update
 from sqlalchemy.orm import Session
 
-from app.db.tables import Coreset, CoresetItem, Item, Job, Split
+from app.db.tables import Coreset, CoresetItem, CoresetScores, Item, Job, Split
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,16 @@ class SelectedItem:
     index: int
     class_index: int
     score: float
+
+
+@dataclass(frozen=True)
+class EpochScores:
+    """A core-set's selection model after an epoch: accuracy, seconds so far, scores' artifact."""
+
+    epoch: int
+    accuracy: float | None
+    train_seconds: float
+    scores_hash: str
 
 
 @dataclass(frozen=True)
@@ -112,3 +123,31 @@ def kept_indices(session: Session, coreset_id: int) -> Sequence[int]:
         .where(CoresetItem.coreset_id == coreset_id)
         .order_by(CoresetItem.rank)
     ).all()
+
+
+def store_scores(session: Session, coreset_id: int, scores: EpochScores) -> None:
+    """Insert what was measured after an epoch, or replace what an attempt before this one left."""
+    values = asdict(scores)
+    session.execute(
+        insert_or_update(CoresetScores)
+        .values(coreset_id=coreset_id, **values)
+        .on_conflict_do_update(index_elements=["coreset_id", "epoch"], set_=values)
+    )
+
+
+def list_scores(session: Session, coreset_id: int) -> Sequence[CoresetScores]:
+    """Return what was measured of the core-set's selection model, by epoch."""
+    return session.scalars(
+        select(CoresetScores)
+        .where(CoresetScores.coreset_id == coreset_id)
+        .order_by(CoresetScores.epoch)
+    ).all()
+
+
+def get_scores(session: Session, coreset_id: int, epoch: int) -> CoresetScores | None:
+    """Return what was measured after this epoch."""
+    return session.scalars(
+        select(CoresetScores).where(
+            CoresetScores.coreset_id == coreset_id, CoresetScores.epoch == epoch
+        )
+    ).one_or_none()

@@ -17,7 +17,7 @@ from app.db.tables.labels import (
 )
 from app.db.tables.projects import Item, Project, Split
 from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
-from app.db.tables.work import Coreset, CoresetItem, Job, JobKind, Model, ModelRole
+from app.db.tables.work import Coreset, CoresetItem, CoresetScores, Job, JobKind, Model, ModelRole
 
 __all__ = [
     "Annotator",
@@ -28,6 +28,7 @@ __all__ = [
     "ConsensusSource",
     "Coreset",
     "CoresetItem",
+    "CoresetScores",
     "Event",
     "GoldAnswer",
     "GoldItem",

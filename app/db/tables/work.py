@@ -5,7 +5,16 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import CASCADE, Base, created_now, in_states, one_of, primary_key, reference
@@ -114,6 +123,9 @@ class Coreset(Base):
     model: Mapped[str]  # that selects, of models.catalog
     recipe: Mapped[dict[str, Any]]
     seed: Mapped[int]
+    draw_seed: Mapped[int | None]  # of what is drawn, where it is not the seed
+    # after which epochs of the selection model's training all items' scores are kept, ascending
+    score_epochs: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
     n_labeled: Mapped[int | None]  # items that it was selected from
     label_version: Mapped[int | None]  # the project's, at that moment
     seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
@@ -136,3 +148,17 @@ class CoresetItem(Base):
     item_id: Mapped[int] = reference("items.id")
     class_index: Mapped[int] = mapped_column(SmallInteger)  # the label that it was selected with
     score: Mapped[float]
+
+
+class CoresetScores(Base):
+    """What a core-set's selection model said of all labeled items after one epoch."""
+
+    __tablename__ = "coreset_scores"
+
+    coreset_id: Mapped[int] = mapped_column(
+        ForeignKey("coresets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
+    accuracy: Mapped[float | None]  # on the evaluation split; NULL without one
+    train_seconds: Mapped[float]  # until then, without measurements
+    scores_hash: Mapped[str]  # artifact of arrays over the labeled items

@@ -115,7 +115,8 @@ class TestLines:
 
     def test_items_that_were_never_right_count_as_forgotten_for_ever(self) -> None:
         counts = ForgettingCounts(np.array([0, 2, 0]), np.array([True, True, False]))
-        assert studies._events(counts).tolist() == [0.0, 2.0, np.inf]  # noqa: SLF001
+        found = scoring.item_scores(np.full((3, 2), 0.5, np.float32), counts)
+        assert found["forgetting_events"].tolist() == [0.0, 2.0, np.inf]
 
 
 class TestUntrained:

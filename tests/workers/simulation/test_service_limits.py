@@ -1,0 +1,64 @@
+"""What cannot go through the service is refused with its reason, before anything is made."""
+
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from app.client import Client
+from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study
+from workers.simulation.config import ExperimentError
+from workers.simulation.service_limits import refuse_beyond_service
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("trap", "why"),
+        [
+            ("scoring=augmented", "scores each item as it is"),
+            ("entropy_zeros=nan_first", "of which its model is surest"),
+            ("report_best_epoch=true", "measures the model that it delivers"),
+        ],
+    )
+    def test_each_published_trap_is_refused_with_its_reason(
+        self, tmp_path: Path, trap: str, why: str
+    ) -> None:
+        for make in (tiny, tiny_core_sets, tiny_study):
+            name = trap.partition("=")[0]
+            with pytest.raises(ExperimentError, match=rf"traps\.{name}: .*{why}"):
+                refuse_beyond_service(make(tmp_path, f"traps.{trap}"))
+
+    def test_all_reasons_are_said_at_once(self, tmp_path: Path) -> None:
+        traps = ["traps.scoring=augmented", "traps.report_best_epoch=true"]
+        with pytest.raises(ExperimentError, match=r"traps\.scoring.*; traps\.report_best_epoch"):
+            refuse_beyond_service(tiny(tmp_path, *traps))
+
+    def test_untrained_models_are_refused(self, tmp_path: Path) -> None:
+        weights = "models={a={model='preact8', recipe={weights='a.pt'}}}"
+        untrained = tiny_study(tmp_path, weights, "trains=false")
+        with pytest.raises(ExperimentError, match="only models that it trained"):
+            refuse_beyond_service(untrained)
+
+    def test_models_on_brought_features_are_refused(self, tmp_path: Path) -> None:
+        for part in ("train", "test"):
+            np.save(tmp_path / f"{part}.npy", np.ones((1797, 4), np.float32))
+        probes = tiny_study(
+            tmp_path, "models={a={model='probe'}}", f"data.features={str(tmp_path)!r}"
+        )
+        with pytest.raises(ExperimentError, match="probe takes brought features"):
+            refuse_beyond_service(probes)
+
+    def test_nothing_is_asked_of_the_service_nor_written(self, tmp_path: Path) -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            raise AssertionError(request.url)
+
+        http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://service")
+        trapped = tiny(tmp_path, "traps.scoring=augmented")
+        with Client("", "token", http) as client, pytest.raises(ExperimentError):
+            run_any(trapped, tmp_path / "out", client)
+        assert not (tmp_path / "out").exists()
+
+    def test_all_else_may_go_through(self, tmp_path: Path) -> None:
+        for make in (tiny, tiny_core_sets, tiny_study):
+            refuse_beyond_service(make(tmp_path))

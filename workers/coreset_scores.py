@@ -1,0 +1,44 @@
+"""Keeps what a core-set's selection model says of all labeled items, as its training goes on."""
+
+import numpy as np
+
+from app.db.queries.coresets import EpochScores
+from app.db.session import transaction
+from app.db.tables import Coreset
+from app.services import publishing
+from models.predict import predict
+from models.timing import Stopwatch
+from models.train import EpochHook, TrainedModel
+from workers.context import JobContext
+from workers.round_step import RoundInputs
+from workers.scoring import item_scores
+from workers.snapshot import store_arrays
+from workers.watched_training import evaluate
+
+
+def score_keeper(context: JobContext, coreset: Coreset, inputs: RoundInputs) -> EpochHook | None:
+    """Return what keeps the scores after the epochs asked for; None where none are.
+
+    A resumed job may keep an epoch's again: with the same bits.
+    """
+    wanted = frozenset(coreset.score_epochs)
+    if not wanted:
+        return None
+    labeled = inputs.pool.take(inputs.labeled_index)
+
+    def keep(epoch: int, trained: TrainedModel) -> None:
+        if epoch not in wanted:
+            return
+        probs = predict(trained, labeled, device=context.device).probs
+        scores_hash = store_arrays(
+            context.store,
+            index=inputs.labeled_index,
+            class_index=np.asarray(inputs.labels, np.int64),
+            **item_scores(probs, trained.forgetting),
+        )
+        metrics = evaluate(trained, inputs.evaluation, context.device, Stopwatch(context.device))
+        scores = EpochScores(epoch, metrics.get("accuracy"), trained.seconds, scores_hash)
+        with transaction(context.factory) as session:
+            publishing.store_coreset_scores(session, context.claimed, scores)
+
+    return keep

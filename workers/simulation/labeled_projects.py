@@ -1,0 +1,111 @@
+"""Projects of a service whose pool comes with its labels, and core-sets of them: found or made.
+
+Their names say experiment, run and seed, so a run that was killed finds them again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import sleep
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.client import Client
+from app.domain.states import JobState, ProjectState
+from models.catalog import find_model, resolve_recipe
+from workers.simulation.config import ModelConfig
+from workers.simulation.data import DataSet
+from workers.simulation.oracle import OracleError
+from workers.simulation.through_api import import_part, project_name
+
+IntArray = npt.NDArray[np.int64]
+POLL_SECONDS = 0.3
+GIVEN_UP = frozenset({JobState.FAILED, JobState.CANCELLED, JobState.SUPERSEDED})
+
+
+@dataclass(frozen=True)
+class LabeledProjects:
+    """The projects of one seed of an experiment.
+
+    Attributes:
+        experiment: its name.
+        model: that new projects name as proxy and target.
+        run_id: tells this run from others of the same experiment in one service.
+    """
+
+    client: Client
+    experiment: str
+    data: DataSet
+    model: ModelConfig
+    seed: int
+    run_id: str
+
+    def of_items(self, name: str, rows: IntArray) -> int:
+        """Return the id of the project of these pool items with their labels."""
+        full_name = project_name(self.experiment, name, self.seed, self.run_id)
+        known = self.client.find_project(full_name)
+        if known is None:
+            known = self.client.create_project(
+                name=full_name,
+                modality=find_model(self.model.model).modality,
+                classes=self.data.classes,
+                proxy=self.model.model_dump(),
+                target=self.model.model_dump(),
+                strategy="uniform",
+                reserve=0,
+                seed=self.seed,
+                initial_budget=1,
+                round_budget=1,
+                total_budget=1,
+            )
+        if known["state"] == ProjectState.DRAFT:
+            self._import(known, rows)
+        return int(known["id"])
+
+    def of_whole_pool(self) -> int:
+        """Return the id of the project of all pool items."""
+        return self.of_items("pool", np.arange(len(self.data.pool)))
+
+    def _import(self, project: dict[str, Any], rows: IntArray) -> None:
+        """Import what a project lacks: these items with their labels, then the evaluation split.
+
+        A project starts only with an item to label, so the first evaluation item stands at the
+        end of the pool once more, without its class; nobody labels it.
+        """
+        data, classes = self.data, self.data.classes
+        if (project["n_pool"], project["n_evaluation"]) == (len(rows) + 1, len(data.evaluation)):
+            return
+        to, kept, more = project["id"], data.pool.take(rows), data.evaluation.take(np.arange(1))
+        import_part(self.client, to, "pool", kept, classes, is_labeled=True)
+        import_part(self.client, to, "evaluation", data.evaluation, classes, is_labeled=True)
+        import_part(self.client, to, "pool", more, classes, is_labeled=False, called="more")
+
+
+def make_coreset(
+    client: Client,
+    project: int,
+    model: ModelConfig,
+    on_poll: Callable[[dict[str, Any]], None] = lambda _: None,
+    **wanted: Any,
+) -> dict[str, Any]:
+    """Return a project's core-set of these settings once it is made; it is asked for once.
+
+    Raises:
+        OracleError: its job failed.
+    """
+    asked = {"model": model.model, **wanted}
+    resolved = asked | {"recipe": resolve_recipe(model.model, model.recipe).to_json()}
+    same = (
+        known
+        for known in client.coresets(project)
+        if known["state"] not in GIVEN_UP and all(known[k] == v for k, v in resolved.items())
+    )
+    known = next(same, None) or client.create_coreset(project, recipe=model.recipe, **asked)
+    while known["state"] != JobState.SUCCEEDED:
+        if known["state"] in GIVEN_UP:
+            raise OracleError(f"Core-set {known['id']}: {known['state']}: {known['error']}")
+        on_poll(known)
+        sleep(POLL_SECONDS)
+        known = client.coreset(project, known["id"])
+    return known

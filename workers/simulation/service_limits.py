@@ -1,0 +1,48 @@
+"""What of an experiment the service does not do, each with the reason."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from models.catalog import Encoding, find_model
+from workers.simulation.config import ExperimentError, TrapsConfig
+from workers.simulation.kinds import AnyExperiment, ModelStudyConfig
+
+WHY_NO_TRAP: Mapping[str, str] = MappingProxyType(
+    {
+        "scoring": "the service scores each item as it is: random crops would give annotators "
+        "other items each time the same model ranks the same pool",
+        "entropy_zeros": "the service would ask annotators first for the items of which its model "
+        "is surest",
+        "report_best_epoch": "the service measures the model that it delivers, that of the last "
+        "epoch; an epoch picked on the evaluation split would make that split part of the training",
+    }
+)
+
+
+def refuse_beyond_service(experiment: AnyExperiment) -> None:
+    """Refuse an experiment that cannot go through the service.
+
+    Raises:
+        ExperimentError: for these reasons, all of them.
+    """
+    reasons = list(_reasons(experiment))
+    if reasons:
+        raise ExperimentError(
+            f"{experiment.name} cannot go through the service; leave --through-api and --url "
+            f"out, or change this: {'; '.join(reasons)}."
+        )
+
+
+def _reasons(experiment: AnyExperiment) -> Iterator[str]:
+    defaults = TrapsConfig()
+    for trap, value in experiment.traps:
+        if value != getattr(defaults, trap):
+            yield f"traps.{trap}: {WHY_NO_TRAP[trap]}"
+    for name, model in experiment.models.items():
+        if find_model(model.model).encoding is Encoding.VECTORS:
+            yield (
+                f"models.{name}: {model.model} takes brought features, and the service has none "
+                "of evaluation items, so it could give no error"
+            )
+    if isinstance(experiment, ModelStudyConfig) and not experiment.trains:
+        yield "trains=false: the service measures only models that it trained"

@@ -1,0 +1,125 @@
+"""Studies of models through the HTTP service.
+
+The pool is a project of imported labels. A model with a seed is a core-set's job: its selection
+model is measured after the epochs asked for, and what it keeps is the greedy k-centers order.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from app.client import Client
+from models.recipe import recipe_from_json
+from models.train import TrainProgress
+from workers.simulation.labeled_projects import LabeledProjects, make_coreset
+from workers.simulation.results import StudyLine
+from workers.simulation.studies import FloatArray, StudyContext, places
+
+OF_ITEMS = frozenset({"index", "class_index"})  # what a file of scores holds beside scores
+
+
+@dataclass(frozen=True)
+class StudyServiceRun:
+    """One model of a study with one seed as a job of a running service.
+
+    Attributes:
+        run_id: tells this run from others of the same experiment in one service.
+    """
+
+    context: StudyContext
+    client: Client
+    run_id: str
+
+    def run(self, on_line: Callable[[StudyLine], None]) -> None:
+        """Write the lines of the epochs that are not on the disk yet; give out all of them.
+
+        Raises:
+            ExperimentError: the greedy order is longer than the pool.
+            OracleError: the job failed.
+        """
+        context = self.context
+        known = context.lines.read()
+        for line in known:
+            on_line(line)
+        missing = set(context.experiment.recorded_of(context.model)) - {x.epoch for x in known}
+        if not missing:
+            return
+        project = self._project()
+        made = self._made(project)
+        for measured in self.client.coreset_scores(project, made["id"]):
+            if measured["epoch"] in missing:
+                line = self._line(project, made, measured)
+                context.lines.append(line)
+                on_line(line)
+
+    def _project(self) -> int:
+        """Return the project of the pool, the same for all models and seeds."""
+        experiment = self.context.experiment
+        first = next(iter(experiment.models.values()))
+        return LabeledProjects(
+            self.client,
+            experiment.name,
+            self.context.data,
+            first,
+            experiment.data_seed,
+            self.run_id,
+        ).of_whole_pool()
+
+    def _made(self, project: int) -> dict[str, Any]:
+        """Return the model's core-set: the greedy order, or one item where none is wanted.
+
+        A core-set leaves at least one item out: the last one of an order of the whole pool.
+        """
+        context, experiment = self.context, self.context.experiment
+        selection: dict[str, Any] = {"strategy": "entropy", "budget": 1}
+        if context.n_ranked:
+            selection = {
+                "strategy": "k_centers",
+                "budget": min(
+                    experiment.initial_uniform + context.n_ranked, len(context.data.pool) - 1
+                ),
+                "initial_uniform": experiment.initial_uniform,
+                "draw_seed": context.draw_seed,
+            }
+        return make_coreset(
+            self.client,
+            project,
+            experiment.models[context.model],
+            self._show_progress,
+            seed=context.seed,
+            score_epochs=experiment.recorded_of(context.model),
+            **selection,
+        )
+
+    def _show_progress(self, coreset: dict[str, Any]) -> None:
+        if coreset["progress"]:
+            self.context.on_progress(TrainProgress(**coreset["progress"]))
+
+    def _line(self, project: int, made: dict[str, Any], measured: dict[str, Any]) -> StudyLine:
+        line = replace(
+            self.context.line(measured["epoch"]),
+            error=1 - measured["accuracy"],
+            train_seconds=measured["train_seconds"],
+            device=made["provenance"]["device"],
+            recipe_hash=recipe_from_json(made["recipe"]).hash,
+            via="service",
+        )
+        self.context.write_scores(line, self._scores(project, made["id"], line.epoch))
+        return line
+
+    def _scores(self, project: int, coreset: int, epoch: int) -> dict[str, FloatArray]:
+        """Return what `results.read_scores` tells of; a row is a pool item, by index."""
+        content = self.client.coreset_scores_file(project, coreset, epoch)
+        with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+            scores = {name: kept[name] for name in kept.files if name not in OF_ITEMS}
+        if self.context.ranks_at(epoch):
+            items = self.client.coreset_items(project, coreset)
+            order = np.asarray([item["index"] for item in items], np.int64)
+            first = self.context.experiment.initial_uniform
+            scores["k_centers_rank"] = places(
+                len(self.context.data.pool), order[:first], order[first:]
+            )
+        return scores
