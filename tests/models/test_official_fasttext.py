@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ def make_texts(n: int = 80) -> tuple[Texts, np.ndarray]:
     return text_encoder(Encoding.WORDS, RECIPE).encode(texts), labels
 
 
+def make_mistaken_texts(n: int) -> tuple[Texts, np.ndarray]:
+    """Return texts of two classes, told by one word, of which a tenth have the other's label."""
+    rng = np.random.default_rng(2)
+    told = rng.integers(2, size=n)
+    texts = [f"{WORDS[2 * c + rng.integers(2)]} w{rng.integers(20)}" for c in told]
+    labels = np.where(rng.random(n) < 0.1, 1 - told, told)
+    return text_encoder(Encoding.WORDS, RECIPE).encode(texts), labels
+
+
 def fit(labels: np.ndarray | None = None, n_classes: int = 2, seed: int = 5) -> TrainedModel:
     texts, own = make_texts()
     return train(MODEL, RECIPE, texts, own if labels is None else labels, n_classes, seed)
@@ -55,6 +65,33 @@ class TestWithTheLibrary:
         assert same_bits(trained[0], trained[1])
         assert same_bits(trained[0], trained[2])
         assert not same_bits(trained[0], fit(seed=6))
+
+    @pytest.mark.parametrize("threads", [1, 2, 12])
+    def test_it_trains_on_the_recipes_threads(
+        self, threads: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kept = []
+        original = official_training.weights_of
+
+        def keeping(learned: Any, n_classes: int) -> dict[str, torch.Tensor]:
+            kept.append(learned)
+            return original(learned, n_classes)
+
+        monkeypatch.setattr(official_training, "weights_of", keeping)
+        recipe = replace(RECIPE, threads=threads)
+        texts, labels = make_mistaken_texts(3000)
+        learning, held_out = np.arange(2000), np.arange(2000, 3000)
+        trained = [
+            train(MODEL, recipe, texts.take(learning), labels[learning], 2, 5) for _ in range(2)
+        ]
+        assert [learned.f.getArgs().thread for learned in kept] == [threads] * 2
+        for one in trained:
+            probs = predict(one, texts.take(held_out)).probs
+            assert np.isfinite(probs).all()
+            np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-6)
+            assert 0.85 < accuracy(probs, labels[held_out]) < 0.95, "a tenth is mislabeled"
+        if threads == 1:  # with more the library promises no bits: threads write without locks
+            assert same_bits(*trained)
 
     def test_probabilities_are_the_librarys(self, monkeypatch: pytest.MonkeyPatch) -> None:
         kept = []

@@ -620,8 +620,8 @@ class TestCoresets:
         make_coreset: Any,
         do_job: Any,
     ) -> None:
-        recipe = PROXY.recipe | {"epochs": 4}
-        wanted = {"strategy": "entropy", "budget": 5, "recipe": recipe, "seed": 3}
+        recipe = {"epochs": 4, "buckets": 500, "minibatch": 8}
+        wanted: dict[str, Any] = {"strategy": "entropy", "budget": 5, "recipe": recipe, "seed": 3}
         project_id, coreset_id = make_coreset(**wanted, score_epochs=[2, 4])
         make_coreset(project_id, **wanted)
         do_job(project_id)
@@ -657,9 +657,10 @@ class TestCoresets:
         self, session_factory: sessionmaker[Session], make_coreset: Any, do_job: Any
     ) -> None:
         wanted = {"strategy": "k_centers", "budget": 9, "initial_uniform": 6, "epochs": 2}
-        project_id = None
-        for seed, draw_seed in ((1, 7), (2, 7), (2, None), (7, None)):
-            project_id, _ = make_coreset(project_id, **wanted, seed=seed, draw_seed=draw_seed)
+        project_id, _ = make_coreset(**wanted, seed=1, draw_seed=7)
+        do_job(project_id)
+        for seed, draw_seed in ((2, 7), (2, None), (7, None)):
+            make_coreset(project_id, **wanted, seed=seed, draw_seed=draw_seed)
             do_job(project_id)
         with transaction(session_factory) as session:
             first, second, own, seven = (
