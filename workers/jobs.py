@@ -22,13 +22,14 @@ from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
 from workers.consensus import update_consensus
 from workers.context import JobContext
-from workers.coreset_scores import score_keeper
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
-from workers.round_step import RoundResult, run_round_step
+from workers.epoch_hooks import accuracy_at_epochs, score_keeper
+from workers.round_step import RoundInputs, RoundResult, run_round_step
 from workers.snapshot import Snapshot, load_arrays, read_snapshot, store_arrays, take_snapshot
 from workers.stability import PoolSample, agreement
 from workers.stored_models import load_stored_model, store_model
 from workers.target_step import run_target_step
+from workers.watched_training import RoundHooks
 
 ITEMS_AT_ONCE = 10_000
 
@@ -62,8 +63,9 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         raise NotFound("round", context.claimed.round_id)
     proxy, options = round_.settings["proxy"], options_from_json(round_.settings["selection"])
     model, recipe = proxy["model"], context.recipe(proxy["recipe"])
+    inputs = context.reader.round_inputs(project, snapshot, model, recipe)
     result = run_round_step(
-        context.reader.round_inputs(project, snapshot, model, recipe),
+        inputs,
         round_.strategy,
         model,
         recipe,
@@ -73,7 +75,9 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         options=options,
         initial=_newest_proxy(context, project) if recipe.warm_start else None,
         device=context.device,
-        hooks=replace(context.hooks, on_trained=lambda: _begin_selecting(context)),
+        hooks=replace(
+            _hooks(context, project, inputs), on_trained=lambda: _begin_selecting(context)
+        ),
         samples=True,
     )
     facts = None
@@ -92,6 +96,12 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     )
     with transaction(context.factory) as session:
         publishing.publish_selection(session, context.claimed, selection, context.settings)
+
+
+def _hooks(context: JobContext, project: Project, inputs: RoundInputs) -> RoundHooks:
+    if not project.measures_epochs:
+        return context.hooks
+    return replace(context.hooks, on_epoch=accuracy_at_epochs(inputs.evaluation, context.device))
 
 
 def _newest_proxy(context: JobContext, project: Project) -> TrainedModel | None:
@@ -151,7 +161,7 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
         recipe,
         project.seed,
         device=context.device,
-        hooks=context.hooks,
+        hooks=_hooks(context, project, inputs),
     )
     facts = _store_model(
         context, result.trained, project.classes, snapshot, result.metrics, result.seconds
@@ -262,13 +272,14 @@ def _store_model(
     seconds: dict[str, float],
 ) -> TrainedFacts:
     weights_hash = _store_weights(context, trained, classes)
+    by_epoch = {"accuracy_by_epoch": list(trained.measured)} if trained.measured else {}
     return TrainedFacts(
         name=trained.model,
         recipe=trained.recipe.to_json(),
         recipe_hash=trained.recipe.hash,
         weights_hash=weights_hash,
         n_labeled=len(snapshot.labels),
-        metrics={**metrics, "final_loss": trained.final_loss},
+        metrics={**metrics, **by_epoch, "final_loss": trained.final_loss},
         seconds=seconds,
         provenance={
             **context.provenance,

@@ -114,6 +114,11 @@ class ProjectCreate(Request):
     trigger: TriggerSpec = Field(default_factory=TriggerSpec)
     stop_when: StopSpec = Field(default_factory=StopSpec)
     seed: int = Field(0, ge=0, lt=2**31)
+    measures_epochs: bool = Field(
+        default=False,
+        description="Measure each model on the evaluation split after every epoch of its training, "
+        "too: accuracy_by_epoch of its metrics. The last epoch's model selects or is delivered.",
+    )
 
     model_config = ConfigDict(
         extra="forbid",
@@ -196,6 +201,7 @@ class ProjectOut(Response):
     stop_when: dict[str, Any]
     features_hash: str | None
     seed: int
+    measures_epochs: bool
     n_pool: int
     n_evaluation: int
     n_labeled: int

@@ -50,6 +50,7 @@ class ProjectIn:
     annotation: Mapping[str, Any] = field(default_factory=dict)
     trigger: Mapping[str, Any] = field(default_factory=dict)
     stop_when: Mapping[str, Any] = field(default_factory=dict)
+    measures_epochs: bool = False
 
 
 def create_project(session: Session, settings: ProjectIn) -> Project:
@@ -81,6 +82,7 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         labels_per_item=settings.labels_per_item,
         annotation=annotation.to_json(),
         seed=settings.seed,
+        measures_epochs=settings.measures_epochs,
         state=ProjectState.DRAFT,
         **checked_settings(settings),
     )

@@ -59,7 +59,8 @@ def test_through_the_service_as_in_process(client: Client, tmp_path: Path) -> No
 
 def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
     arms = "arms = {forgetting = {selector = 'proxy', strategy = 'forgetting_events'}}"
-    experiment = tiny_core_sets(tmp_path, arms.replace(" = ", "=", 1), "fractions=[0.5]")
+    best = "traps.report_best_epoch=true"
+    experiment = tiny_core_sets(tmp_path, arms.replace(" = ", "=", 1), "fractions=[0.5]", best)
     run_any(experiment, tmp_path / "process", threads=0)
     run_any(experiment, tmp_path / "service", client, threads=0)
     in_process = read_lines_of(CoresetLine, tmp_path / "process")
@@ -69,6 +70,8 @@ def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
         for other, line in zip(served[key], lines, strict=True):
             assert other.selector_error == line.selector_error
             assert other.target_error == line.target_error
+            assert other.target_error_best == line.target_error_best
+            assert line.target_error_best is not None
             assert (other.selector, other.recipe_hash) == (line.selector, line.recipe_hash)
             assert other.via == "service"
 
@@ -123,6 +126,19 @@ def measurements(out: Path) -> dict[tuple[str, int], list[object]]:
         ]
         for key, lines in read_lines_of(StudyLine, out).items()
     }
+
+
+def test_the_best_epoch_is_reported_as_in_process(client: Client, tmp_path: Path) -> None:
+    only = ["seeds=[12]", "budgets.total_budget=18", "arms={proxy={selector='proxy'}}"]
+    rounds = tiny(tmp_path, "traps.report_best_epoch=true", *only)
+    in_process = run(rounds, tmp_path / "process")
+    served = run(rounds, tmp_path / "service", client)
+    for key, lines in in_process.items():
+        for other, line in zip(served[key], lines, strict=True):
+            assert other.proxy_error_best == line.proxy_error_best
+            assert other.target_error_best == line.target_error_best
+    assert in_process["proxy", 12][1].proxy_error_best is not None
+    assert in_process["proxy", 12][1].target_error_best is not None
 
 
 def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path) -> None:

@@ -572,6 +572,38 @@ class TestReplay:
             replay_selection(session_factory, store, settings, project_id, 0)
 
 
+class TestMeasuredEpochs:
+    @pytest.mark.parametrize("n_evaluation", [8, 0])
+    def test_models_tell_their_accuracy_by_epoch_where_it_is_asked_for(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        n_evaluation: int,
+    ) -> None:
+        lines = [
+            (i, ItemIn(f"e{i}", Split.EVALUATION, "ab"[i % 2], WORDS["ab"[i % 2]][i % 3]))
+            for i in range(n_evaluation)
+        ]
+        metrics = {}
+        for name, given in (("plain", {}), ("measured", {"measures_epochs": True})):
+            project_id = make_project(name=name, **given)
+            with transaction(session_factory) as session:
+                import_items(session, store, settings, project_id, lines, ImportCounts())
+            start(session_factory, project_id)
+            do_job(project_id)
+            with transaction(session_factory) as session:
+                proxy = newest_proxy(session, project_id)
+                assert proxy is not None
+                metrics[name] = proxy.metrics
+        by_epoch = metrics["measured"].pop("accuracy_by_epoch", [])
+        assert metrics["measured"] == metrics["plain"], "measuring changes no training"
+        assert len(by_epoch) == (8 if n_evaluation else 0)
+        assert not n_evaluation or by_epoch[-1] == metrics["plain"]["accuracy"]
+
+
 class TestCoresets:
     @pytest.fixture
     def make_coreset(

@@ -1,6 +1,6 @@
 """One seed of an experiment and where it runs: what its arms share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,8 +11,8 @@ import torch
 from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
-from models.predict import accuracy, predict
-from models.train import EpochHook, TrainedModel, TrainProgress
+from models.train import EpochHook, TrainProgress
+from workers.epoch_hooks import accuracy_at_epochs
 from workers.round_step import Evaluation, RoundHooks, training_seed
 from workers.scoring import Scoring
 from workers.simulation.config import ModelConfig, TrapsConfig
@@ -79,17 +79,11 @@ class SeedContext:
         zeros_first = strategy == "entropy" and self.traps.entropy_zeros == "nan_first"
         return Scoring(stream, zeros_first)
 
-    def error_at_epochs(self, model: ModelConfig) -> EpochHook | None:
-        """Return what measures a model's error after each epoch, where the best is reported."""
+    def at_epochs(self, model: ModelConfig) -> EpochHook | None:
+        """Return what measures a model after each epoch, where the best is reported."""
         if not self.traps.report_best_epoch:
             return None
-        evaluation = self.evaluation(model)
-
-        def measure(_epoch: int, trained: TrainedModel) -> float:
-            probs = predict(trained, evaluation.inputs, device=self.device).probs
-            return 1 - accuracy(probs, evaluation.labels)
-
-        return measure
+        return accuracy_at_epochs(self.evaluation(model), self.device)
 
     def hooks(self, name: str, *, keeps_end: bool = False) -> RoundHooks:
         """Return how what runs under this name is watched and resumed."""
@@ -102,7 +96,7 @@ class SeedContext:
     ) -> TargetResult:
         """Return the target trained on these pool items, ascending, with these labels."""
         hooks = self.hooks(f"{name}-target")
-        hooks = replace(hooks, on_epoch=self.error_at_epochs(target))
+        hooks = replace(hooks, on_epoch=self.at_epochs(target))
         result = run_target_step(
             self.pool(target).take(index),
             labels,
@@ -118,6 +112,6 @@ class SeedContext:
         return result
 
 
-def best_of(trained: TrainedModel) -> float | None:
-    """Return the lowest error over the epochs; None where it was not measured."""
-    return min(trained.measured, default=None)
+def best_error(by_epoch: Sequence[float] | None) -> float | None:
+    """Return the lowest error of these accuracies by epoch; None where none was measured."""
+    return 1 - max(by_epoch) if by_epoch else None

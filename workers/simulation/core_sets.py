@@ -26,7 +26,7 @@ from workers.coreset_step import (
 from workers.round_step import RoundHooks
 from workers.scoring import with_zeros_first
 from workers.simulation.config import ExperimentError
-from workers.simulation.context import SeedContext, best_of
+from workers.simulation.context import SeedContext, best_error
 from workers.simulation.kinds import ALL, CoreSetConfig
 from workers.simulation.results import CoresetLine, LinesOf
 
@@ -182,7 +182,7 @@ def _measured_line(
     line = replace(
         context.line(arm, fraction, kept.tolist()),
         target_error=1 - result.metrics["accuracy"],
-        target_error_best=best_of(result.trained),
+        target_error_best=best_error(result.trained.measured),
         target_seconds=result.seconds["training"],
         seconds=seconds,
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from app.client import Client
 from app.domain.states import JobState, ProjectState
+from workers.simulation.context import best_error
 from workers.simulation.core_sets import CoreSetContext, arms_of, fractions_of
 from workers.simulation.kinds import ALL
 from workers.simulation.labeled_projects import POLL_SECONDS, LabeledProjects, make_coreset
@@ -59,6 +60,7 @@ class CoreSetServiceRun:
         return replace(
             line,
             target_error=1 - target["metrics"]["accuracy"],
+            target_error_best=best_error(target["metrics"].get("accuracy_by_epoch")),
             target_seconds=target["seconds"]["training"],
             device=target["provenance"]["device"],
             via="service",
@@ -94,6 +96,7 @@ class CoreSetServiceRun:
             context.experiment.models["target"],
             context.seed,
             self.run_id,
+            measures_epochs=context.experiment.traps.report_best_epoch,
         )
 
     def _finished_target(self, project: int) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class LabeledProjects:
         experiment: its name.
         model: that new projects name as proxy and target.
         run_id: tells this run from others of the same experiment in one service.
+        measures_epochs: whether targets are measured after each epoch, too.
     """
 
     client: Client
@@ -40,6 +41,7 @@ class LabeledProjects:
     model: ModelConfig
     seed: int
     run_id: str
+    measures_epochs: bool = False
 
     def of_items(self, name: str, rows: IntArray) -> int:
         """Return the id of the project of these pool items with their labels."""
@@ -58,6 +60,7 @@ class LabeledProjects:
                 initial_budget=1,
                 round_budget=1,
                 total_budget=1,
+                measures_epochs=self.measures_epochs,
             )
         if known["state"] == ProjectState.DRAFT:
             self._import(known, rows)

@@ -17,7 +17,7 @@ from app.domain.strategy import strategy_of_round
 from models.train import TrainedModel, load_model
 from selection.options import needs_proxy
 from workers.round_step import RoundHooks, RoundInputs, RoundResult, run_round_step
-from workers.simulation.context import SeedContext, best_of
+from workers.simulation.context import SeedContext, best_error
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
 from workers.simulation.results import LineFile, RoundLine
@@ -91,7 +91,7 @@ class RunContext(SeedContext):
             result = self.train_target(target, index, labels, self.arm)
             known[cache_key] = {
                 "target_error": 1 - result.metrics["accuracy"],
-                "target_error_best": best_of(result.trained),
+                "target_error_best": best_error(result.trained.measured),
                 "target_seconds": result.seconds["training"],
             }
         return replace(line, **known[cache_key])  # type: ignore[arg-type]
@@ -185,7 +185,7 @@ def _select(
         options=options,
         initial=context.proxy_before(number) if model.resolved.warm_start else None,
         device=context.device,
-        hooks=replace(context.selector_hooks, on_epoch=context.error_at_epochs(model)),
+        hooks=replace(context.selector_hooks, on_epoch=context.at_epochs(model)),
         scoring=context.scoring(strategy, number),
     )
     return result, strategy
@@ -203,5 +203,5 @@ def _line_of(
         selector=result.proxy.model,
         recipe_hash=result.proxy.recipe.hash,
         proxy_error=1 - result.metrics["accuracy"],
-        proxy_error_best=best_of(result.proxy),
+        proxy_error_best=best_error(result.proxy.measured),
     )

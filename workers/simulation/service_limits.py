@@ -13,8 +13,6 @@ WHY_NO_TRAP: Mapping[str, str] = MappingProxyType(
         "other items each time the same model ranks the same pool",
         "entropy_zeros": "the service would ask annotators first for the items of which its model "
         "is surest",
-        "report_best_epoch": "the service measures the model that it delivers, that of the last "
-        "epoch; an epoch picked on the evaluation split would make that split part of the training",
     }
 )
 
@@ -34,10 +32,9 @@ def refuse_beyond_service(experiment: AnyExperiment) -> None:
 
 
 def _reasons(experiment: AnyExperiment) -> Iterator[str]:
-    defaults = TrapsConfig()
-    for trap, value in experiment.traps:
-        if value != getattr(defaults, trap):
-            yield f"traps.{trap}: {WHY_NO_TRAP[trap]}"
+    for trap, reason in WHY_NO_TRAP.items():
+        if getattr(experiment.traps, trap) != getattr(TrapsConfig(), trap):
+            yield f"traps.{trap}: {reason}"
     for name, model in experiment.models.items():
         if find_model(model.model).encoding is Encoding.VECTORS:
             yield (

@@ -18,6 +18,7 @@ from app.domain.states import ProjectState
 from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
+from workers.simulation.context import best_error
 from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
@@ -170,6 +171,7 @@ class ServiceRun:
             initial_budget=experiment.budgets.initial_budget,
             round_budget=experiment.budgets.of_round(1),
             total_budget=experiment.budgets.total_budget,
+            measures_epochs=experiment.traps.report_best_epoch,
         )
 
     def _measured_lines(self, project: int, skip: int) -> Iterator[RoundLine]:
@@ -198,6 +200,7 @@ class ServiceRun:
                     selector=model["name"],
                     recipe_hash=model["recipe_hash"],
                     proxy_error=1 - model["metrics"]["accuracy"],
+                    proxy_error_best=best_error(model["metrics"].get("accuracy_by_epoch")),
                     device=model["provenance"]["device"],
                 )
             yield self._with_target(line, labeled, target)
@@ -210,6 +213,7 @@ class ServiceRun:
             return replace(
                 line,
                 target_error=1 - target["metrics"]["accuracy"],
+                target_error_best=best_error(target["metrics"].get("accuracy_by_epoch")),
                 target_seconds=target["seconds"]["training"],
             )
         if self.context.target_selects:

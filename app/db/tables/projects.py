@@ -53,6 +53,7 @@ class Project(Base):
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
     n_featured: Mapped[int] = mapped_column(server_default=text("0"))  # their rows
     seed: Mapped[int]
+    measures_epochs: Mapped[bool] = mapped_column(server_default=text("false"))
     state: Mapped[str] = mapped_column(server_default=ProjectState.DRAFT)
     # The next dense index of each split: assigned under the project's lock, so without gaps.
     n_pool: Mapped[int] = mapped_column(server_default=text("0"))

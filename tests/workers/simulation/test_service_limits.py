@@ -18,7 +18,6 @@ class TestRefusals:
         [
             ("scoring=augmented", "scores each item as it is"),
             ("entropy_zeros=nan_first", "of which its model is surest"),
-            ("report_best_epoch=true", "measures the model that it delivers"),
         ],
     )
     def test_each_published_trap_is_refused_with_its_reason(
@@ -30,8 +29,8 @@ class TestRefusals:
                 refuse_beyond_service(make(tmp_path, f"traps.{trap}"))
 
     def test_all_reasons_are_said_at_once(self, tmp_path: Path) -> None:
-        traps = ["traps.scoring=augmented", "traps.report_best_epoch=true"]
-        with pytest.raises(ExperimentError, match=r"traps\.scoring.*; traps\.report_best_epoch"):
+        traps = ["traps.scoring=augmented", "traps.entropy_zeros=nan_first"]
+        with pytest.raises(ExperimentError, match=r"traps\.scoring.*; traps\.entropy_zeros"):
             refuse_beyond_service(tiny(tmp_path, *traps))
 
     def test_untrained_models_are_refused(self, tmp_path: Path) -> None:
@@ -61,4 +60,4 @@ class TestRefusals:
 
     def test_all_else_may_go_through(self, tmp_path: Path) -> None:
         for make in (tiny, tiny_core_sets, tiny_study):
-            refuse_beyond_service(make(tmp_path))
+            refuse_beyond_service(make(tmp_path, "traps.report_best_epoch=true"))

@@ -1,4 +1,4 @@
-"""Keeps what a core-set's selection model says of all labeled items, as its training goes on."""
+"""What is measured of models after epochs of their training: accuracy, scores of their items."""
 
 import numpy as np
 
@@ -13,7 +13,18 @@ from workers.context import JobContext
 from workers.round_step import RoundInputs
 from workers.scoring import item_scores
 from workers.snapshot import store_arrays
-from workers.watched_training import evaluate
+from workers.watched_training import Evaluation, evaluate
+
+
+def accuracy_at_epochs(evaluation: Evaluation | None, device: str) -> EpochHook | None:
+    """Return what measures a model on the evaluation split; None without one."""
+    if evaluation is None:
+        return None
+
+    def measure(_epoch: int, trained: TrainedModel) -> float | None:
+        return evaluate(trained, evaluation, device, Stopwatch(device)).get("accuracy")
+
+    return measure
 
 
 def score_keeper(context: JobContext, coreset: Coreset, inputs: RoundInputs) -> EpochHook | None:
