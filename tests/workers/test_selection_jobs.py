@@ -34,9 +34,10 @@ from models.data.text import encode
 from models.predict import predict
 from models.recipe import RecipeError
 from models.registry import build
-from models.train import TrainedModel, train
+from models.train import TrainedModel, TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
+from workers import context as job_context
 from workers.context import JobContext
 from workers.jobs import run_job
 from workers.pool import PoolReader
@@ -684,6 +685,43 @@ class TestCoresets:
         }
         assert set(found) == {"entropy", "least_confidence", "margin", "forgetting_events"}
         assert stored[0].accuracy is None, "there is no evaluation split"
+
+    @pytest.mark.parametrize("checkpoint_seconds", [0.0, 1000.0])
+    def test_a_job_that_was_stopped_keeps_the_same_scores(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_coreset: Any,
+        do_job: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        checkpoint_seconds: float,
+    ) -> None:
+        monkeypatch.setattr(job_context, "CHECKPOINT_SECONDS", checkpoint_seconds)
+        recipe = {"epochs": 4, "buckets": 500, "minibatch": 8}
+        wanted: dict[str, Any] = {"strategy": "entropy", "budget": 5, "recipe": recipe}
+        wanted["score_epochs"] = [1, 2, 4]
+        project_id, whole = make_coreset(**wanted)
+        do_job(project_id)
+        _, stopped = make_coreset(project_id, **wanted)
+        claimed = claim_waiting(session_factory, settings, project_id)
+        assert claimed is not None
+        # 30 items in minibatches of 8: the third epoch is under way.
+        asked = iter(range(10))
+        stops = JobContext(claimed, settings, session_factory, store, lambda: next(asked) == 9)
+        with pytest.raises(TrainingStopped):
+            run_job(stops)
+        with transaction(session_factory) as session:
+            early = coreset_queries.list_scores(session, stopped)
+            assert [scores.epoch for scores in early] == [1, 2]
+        run_job(JobContext(claimed, settings, session_factory, store, lambda: False))
+        with transaction(session_factory) as session:
+            first, second = (
+                {s.epoch: s.scores_hash for s in coreset_queries.list_scores(session, coreset)}
+                for coreset in (whole, stopped)
+            )
+        assert first == second
+        assert len(first) == 3
 
     def test_core_sets_of_one_draw_seed_begin_with_the_same_items(
         self, session_factory: sessionmaker[Session], make_coreset: Any, do_job: Any

@@ -9,6 +9,7 @@ import pytest
 from app.client import Client
 from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study
 from workers.simulation.config import ExperimentError
+from workers.simulation.load import bundled
 from workers.simulation.service_limits import refuse_beyond_service
 
 
@@ -57,6 +58,15 @@ class TestRefusals:
         with Client("", "token", http) as client, pytest.raises(ExperimentError):
             run_any(trapped, tmp_path / "out", client)
         assert not (tmp_path / "out").exists()
+
+    def test_every_bundled_experiment_that_trains_may_go_through(self) -> None:
+        refused = set()
+        for name, experiment in bundled().items():
+            try:
+                refuse_beyond_service(experiment)
+            except ExperimentError:
+                refused.add(name)
+        assert refused == {"imagenet-architectures"}
 
     def test_all_else_may_go_through(self, tmp_path: Path) -> None:
         for make in (tiny, tiny_core_sets, tiny_study):
