@@ -62,6 +62,7 @@ def simulate(  # noqa: PLR0913 - the options of a command
     Several seeds, experiments, or a grid of settings run side by side with --jobs or --devices:
     each unit (an arm, a selector, a model) and seed in a process of its own.
     """
+    from workers.simulation.service_limits import refuse_beyond_service  # noqa: PLC0415
     from workers.simulation.sweep import planned_runs, slots_of  # noqa: PLC0415
 
     if seed and seeds:
@@ -72,6 +73,9 @@ def simulate(  # noqa: PLR0913 - the options of a command
     console = _console()
     if len(slots) > 1 and (through_api or url):
         raise ValueError("A service shares out its own work: leave --jobs and --devices out.")
+    if through_api or url:
+        for run in runs:  # before a service is started, and before the first of them has run
+            refuse_beyond_service(run.experiment)
     if len(slots) > 1:
         failed = _run_side_by_side(runs, wanted, slots, console)
     else:

@@ -5,9 +5,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from app.client import Client
 from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study
+from workers.cli.main import app
 from workers.simulation.config import ExperimentError
 from workers.simulation.load import bundled
 from workers.simulation.service_limits import refuse_beyond_service
@@ -58,6 +60,12 @@ class TestRefusals:
         with Client("", "token", http) as client, pytest.raises(ExperimentError):
             run_any(trapped, tmp_path / "out", client)
         assert not (tmp_path / "out").exists()
+
+    def test_the_command_refuses_before_it_starts_a_service(self, tmp_path: Path) -> None:
+        given = ["--through-api", "--set", "traps.scoring=augmented", "--out", str(tmp_path / "o")]
+        answer = CliRunner().invoke(app, ["simulate", "digits", *given])
+        assert isinstance(answer.exception, ExperimentError)
+        assert not (tmp_path / "o").exists()
 
     def test_every_bundled_experiment_that_trains_may_go_through(self) -> None:
         refused = set()
