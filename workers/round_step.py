@@ -29,17 +29,6 @@ from workers.watched_training import (
     training_seed,
 )
 
-__all__ = [
-    "Evaluation",
-    "RoundHooks",
-    "RoundInputs",
-    "RoundResult",
-    "random_stream",
-    "run_round_step",
-    "run_selection",
-    "training_seed",
-]
-
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 DOES_NOT_FIT = "The proxy before does not fit this one; it was trained from fresh weights."

@@ -13,11 +13,11 @@ from models.data.arrays import Inputs
 from models.data.readers import Part
 from models.train import EpochHook, TrainProgress
 from workers.epoch_hooks import accuracy_at_epochs
-from workers.round_step import Evaluation, RoundHooks, training_seed
 from workers.scoring import Scoring
 from workers.simulation.config import ModelConfig, TrapsConfig
 from workers.simulation.data import DataSet, model_inputs
 from workers.target_step import TargetResult, run_target_step
+from workers.watched_training import Evaluation, RoundHooks, training_seed
 
 IntArray = npt.NDArray[np.int64]
 CHECKPOINT_SECONDS = 10.0

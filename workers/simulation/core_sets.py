@@ -23,12 +23,12 @@ from workers.coreset_step import (
     measure_signals,
     train_selector,
 )
-from workers.round_step import RoundHooks
 from workers.scoring import with_zeros_first
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext, best_error
 from workers.simulation.kinds import ALL, CoreSetConfig
 from workers.simulation.results import CoresetLine, LinesOf
+from workers.watched_training import RoundHooks
 
 IntArray = npt.NDArray[np.int64]
 FEW = 32  # items of the selection that loads compiled loops, before the clock runs
