@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -115,8 +116,9 @@ def _sweep_until(stop: threading.Event, factory: sessionmaker[Session], settings
         except Exception as error:  # noqa: BLE001 - the next sweep tries again
             log.warning("sweep.failed", reason=str(error))
         else:
-            if result.requeued or result.failed:
-                log.info("jobs.swept", requeued=result.requeued, failed=result.failed)
+            swept = asdict(result)
+            if any(swept.values()):
+                log.info("jobs.swept", **swept)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
