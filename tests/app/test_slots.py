@@ -236,3 +236,11 @@ class TestSlots:
         assert team.reassign([item], "eve") == ["reassigned"]
         team.change(adjudicators=["ivy"])
         assert team.poll(IVY) == [item]
+
+    def test_an_adjudicator_who_labeled_the_item_leaves_it_to_another(self, team: Team) -> None:
+        team.start_one_item(adjudicators=["eve", "ivy"])
+        (item,) = team.poll(EVE)
+        team.label(EVE, [item], "a")
+        team.label(BOB, [item], "b")
+        assert team.poll(EVE) == []
+        assert team.poll(IVY) == [item]
