@@ -1,6 +1,8 @@
 """The application: created from settings, never at import."""
 
 import asyncio
+import gc
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,9 +44,12 @@ from app.storage.artifacts import ArtifactStore
 
 PREFIX = "/api/v1"
 # Requests that may use the database at once; fewer than the 40 threads that serve them. A request
-# that holds its project's lock needs a thread once more, to render its answer before it commits:
-# were all threads with requests that wait for that lock, none would ever go on.
+# that holds its project's lock needs a thread once more, to render its answer, to commit or to roll
+# back: were all threads with requests that wait for that lock, none would ever go on.
 ADMITTED = 8
+# A thread that has heard from Postgres holds its project's lock while it waits for Python's. Turns
+# of a tenth of Python's own: 10,000 labels of 50 annotators in 2.7 s instead of 3.9 s.
+SWITCH_SECONDS = 0.0005
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -84,7 +89,10 @@ def create_app_from_environment() -> FastAPI:
     """Return the application from SVP_* variables; what uvicorn runs."""
     settings = read_settings()
     configure_logging(settings)
-    return create_app(settings)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    app = create_app(settings)
+    gc.freeze()  # what lives as long as the process need not be searched for garbage
+    return app
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from app.db.queries.coresets import EpochScores
 from app.db.session import transaction
 from app.db.tables import Coreset
 from app.services import publishing
+from models.data.arrays import Inputs
 from models.predict import predict
 from models.timing import Stopwatch
 from models.train import EpochHook, TrainedModel
@@ -27,15 +28,22 @@ def accuracy_at_epochs(evaluation: Evaluation | None, device: str) -> EpochHook 
     return measure
 
 
-def score_keeper(context: JobContext, coreset: Coreset, inputs: RoundInputs) -> EpochHook | None:
+def score_keeper(
+    context: JobContext, coreset: Coreset, inputs: RoundInputs, labeled: Inputs
+) -> EpochHook | None:
     """Return what keeps the scores after the epochs asked for; None where none are.
 
     A resumed job may keep an epoch's again: with the same bits.
+
+    Args:
+        context: of the job.
+        coreset: whose selection model is trained.
+        inputs: what it is trained on, and evaluated on.
+        labeled: the pool's labeled items, which are scored.
     """
     wanted = frozenset(coreset.score_epochs)
     if not wanted:
         return None
-    labeled = inputs.pool.take(inputs.labeled_index)
 
     def keep(epoch: int, trained: TrainedModel) -> None:
         if epoch not in wanted:

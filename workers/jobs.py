@@ -176,8 +176,9 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
         raise NotFound("coreset", context.claimed.coreset_id)
     recipe = context.recipe(coreset.recipe)
     inputs = context.reader.round_inputs(project, snapshot, coreset.model, recipe)
+    labeled = inputs.pool.take(inputs.labeled_index)
     result = run_coreset_step(
-        inputs.pool.take(inputs.labeled_index),
+        labeled,
         inputs.labels,
         inputs.n_classes,
         CoresetRequest(
@@ -192,7 +193,7 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
         coreset.seed,
         evaluation=inputs.evaluation,
         device=context.device,
-        hooks=replace(context.hooks, on_epoch=score_keeper(context, coreset, inputs)),
+        hooks=replace(context.hooks, on_epoch=score_keeper(context, coreset, inputs, labeled)),
     )
     _store_coreset_items(context, snapshot, result)
     facts = CoresetFacts(

@@ -44,8 +44,8 @@ async def get_session(
 ) -> AsyncIterator[Session]:
     """Yield the request's one transaction; it commits before the answer is sent.
 
-    A thread is taken only for what is left to commit or to roll back: a route that commits before
-    it renders its answer holds its project's lock no longer than it must.
+    A thread is taken only for what is left to commit or to roll back. The routes that annotators
+    poll commit themselves, before they render: others wait for the project's lock meanwhile.
     """
     session: Session = request.app.state.session_factory()
     try:

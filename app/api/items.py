@@ -1,12 +1,12 @@
 """Routes of items: streaming import, upload, list, images."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
 from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.api.deps import (
@@ -22,7 +22,7 @@ from app.api.deps import (
 from app.api.ndjson import read_lines
 from app.db.queries import items as queries
 from app.db.queries.leases import ShownItem
-from app.db.session import reading, transaction
+from app.db.session import transaction
 from app.db.tables import Item, Project, Role, Split
 from app.domain.errors import ArtifactMissing, BodyInvalid, ItemInvalid, NotFound
 from app.schemas.bodies import problems
@@ -41,6 +41,7 @@ from app.services.items import (
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"])
 CHUNK_LINES = 2000
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+NumberedLine = tuple[int, bytes | ItemInvalid]  # a line that is too long comes as its error
 Metadata = TypeAdapter(dict[str, UploadMetadata])
 
 
@@ -97,36 +98,34 @@ async def import_lines(
         raise HTTPException(
             415, "Send Content-Type: application/x-ndjson, or image files to /items/upload."
         )
-    counts, unread = ImportCounts(), ImportCounts()
-    factory = request.app.state.session_factory
+    counts, unread, unfit = ImportCounts(), ImportCounts(), ImportCounts()
 
-    def prepare(chunk: list[tuple[int, ItemIn]]) -> list[Prepared]:
-        with reading(factory) as session:
-            return prepare_items(session, store, settings, project, chunk, unread)
+    def prepare(project_row: Project, chunk: list[NumberedLine]) -> list[Prepared]:
+        return prepare_items(project_row, store, settings, list(_parsed(chunk, unread)), unfit)
 
-    def keep(prepared: list[Prepared]) -> None:
-        with transaction(factory) as session:
-            store_items(session, settings, project, prepared, counts)
+    def keep(prepared: list[Prepared]) -> Project:
+        with transaction(request.app.state.session_factory) as session:
+            return store_items(session, settings, project, prepared, counts)
 
     is_gzip = "gzip" in request.headers.get("content-encoding", "")
-    lines = _parsed(read_lines(request.stream(), settings, is_gzip=is_gzip), unread)
+    lines = read_lines(request.stream(), settings, is_gzip=is_gzip)
     storing = asyncio.create_task(in_thread(request, keep, []))
+    found = await storing  # refuses an ended project before a line is read
     try:
         # A chunk is stored while the next one is read and prepared.
         async for chunk in _chunks(lines):
-            prepared = await in_thread(request, prepare, chunk)
+            prepared = await run_in_threadpool(prepare, found, chunk)
             await storing
             storing = asyncio.create_task(in_thread(request, keep, prepared))
     finally:
         await storing
     counts.add(unread)
+    counts.add(unfit)
     return ImportResult.model_validate(counts)
 
 
-async def _chunks(
-    lines: AsyncIterator[tuple[int, ItemIn]],
-) -> AsyncIterator[list[tuple[int, ItemIn]]]:
-    chunk: list[tuple[int, ItemIn]] = []
+async def _chunks(lines: AsyncIterator[NumberedLine]) -> AsyncIterator[list[NumberedLine]]:
+    chunk: list[NumberedLine] = []
     async for line in lines:
         chunk.append(line)
         if len(chunk) == CHUNK_LINES:
@@ -136,11 +135,9 @@ async def _chunks(
         yield chunk
 
 
-async def _parsed(
-    lines: AsyncIterator[tuple[int, bytes | ItemInvalid]], counts: ImportCounts
-) -> AsyncIterator[tuple[int, ItemIn]]:
+def _parsed(lines: Iterable[NumberedLine], counts: ImportCounts) -> Iterator[tuple[int, ItemIn]]:
     """Yield the lines that are items; count the others as refused."""
-    async for number, line in lines:
+    for number, line in lines:
         if isinstance(line, ItemInvalid):
             counts.refuse(number, None, line.item_code, line.detail)
             continue
@@ -197,8 +194,7 @@ def upload(
     for number, file in enumerate(files, start=1):
         name = file.filename or ""
         given = by_name.get(name, UploadMetadata())
-        item = replace(
-            default,
+        item = default._replace(
             external_id=given.external_id or name,
             split=given.split or split,
             class_name=given.class_ if given.class_ is not None else class_,

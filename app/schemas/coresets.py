@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field
 from app.domain.states import JobState
 from app.schemas.bodies import Request, Response
 
+MAX_SCORE_EPOCHS = 1000
+
 
 class CoresetIn(Request):
     """A core-set of the items that are labeled now; give either `fraction` or `budget`."""
@@ -21,7 +23,7 @@ class CoresetIn(Request):
     recipe: Annotated[
         dict[str, Any], Field(description="Overrides of the model's default recipe.")
     ] = Field(default_factory=dict)
-    epochs: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    epochs: Annotated[int | None, Field(ge=1, le=100_000)] = None
     class_balance: bool = False
     initial_uniform: Annotated[
         int, Field(ge=0, description="Items drawn uniformly first; they count in the budget.")
@@ -36,9 +38,9 @@ class CoresetIn(Request):
         ),
     ] = None
     score_epochs: Annotated[
-        list[Annotated[int, Field(ge=1, le=10_000)]],
+        list[Annotated[int, Field(ge=1, le=100_000)]],
         Field(
-            max_length=1000,
+            max_length=MAX_SCORE_EPOCHS,
             description="After which epochs of the model's training the scores of all labeled "
             "items and the model's accuracy are kept.",
         ),

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from psycopg.errors import UniqueViolation
 from sqlalchemy.orm import Session
@@ -22,12 +23,14 @@ from app.storage.artifacts import ArtifactStore
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
 MAX_ERRORS = 1000
+NO_IMAGE = MappingProxyType(
+    dict.fromkeys(("content_hash", "image_uri", "width", "height", "channels"))
+)
 Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without its index)
 Fingerprint = tuple[object, ...]  # what must be equal for an item to be the same
 
 
-@dataclass(frozen=True)
-class ItemIn:
+class ItemIn(NamedTuple):
     """One item as it is handed in; exactly one of text, image_uri and image is set."""
 
     external_id: str
@@ -87,24 +90,25 @@ def import_items(
         ProjectNotAccepting: the project has ended.
         StorageFull: no room for an image; nothing is kept.
     """
-    prepared = prepare_items(session, store, settings, project_id, lines, counts)
+    project = projects.get(session, project_id)
+    prepared = prepare_items(project, store, settings, lines, counts)
     store_items(session, settings, project_id, prepared, counts)
 
 
 def prepare_items(
-    session: Session,
+    project: Project,
     store: ArtifactStore,
     settings: Settings,
-    project_id: int,
     lines: Sequence[tuple[int, ItemIn]],
     counts: ImportCounts,
 ) -> list[Prepared]:
     """Return what `store_items` takes, images stored and inspected; refused lines are counted.
 
+    Asks the database nothing: reading images from where they lie may take long.
+
     Raises:
         StorageFull: no room for an image.
     """
-    project = projects.get(session, project_id)
     prepared: list[Prepared] = []
     for line, item in lines:
         try:
@@ -120,8 +124,8 @@ def store_items(
     project_id: int,
     prepared: Sequence[Prepared],
     counts: ImportCounts,
-) -> None:
-    """Store what is new of these in one transaction, adding to `counts`.
+) -> Project:
+    """Store what is new of these in one transaction, adding to `counts`; return the project.
 
     Raises:
         ProjectNotAccepting: the project has ended.
@@ -139,6 +143,7 @@ def store_items(
     counts.add(done)
     # A project whose pool was used up waits without a round; new items let it go on.
     advance(session, project, settings.job_max_attempts)
+    return project
 
 
 def read_image(store: ArtifactStore, settings: Settings, item: Item) -> bytes:
@@ -209,29 +214,23 @@ def _check_content(
         )
     if item.text is not None:
         _check_text(item.text, settings)
-        return _content(text=item.text)
+        return {"text": item.text, **NO_IMAGE}
     data = item.image if item.image is not None else read_image_uri(item.image_uri or "", settings)
     facts = inspect_image(data, settings)
     if item.image is None:
         digest = hashlib.sha256(data).hexdigest()
-        return _content(digest=digest, uri=item.image_uri, facts=facts)
-    return _content(digest=store.put(data), facts=facts)
+        return _image(digest, item.image_uri, facts)
+    return _image(store.put(data), None, facts)
 
 
-def _content(
-    *,
-    text: str | None = None,
-    digest: str | None = None,
-    uri: str | None = None,
-    facts: ImageFacts | None = None,
-) -> dict[str, Any]:
+def _image(digest: str, uri: str | None, facts: ImageFacts) -> dict[str, Any]:
     return {
-        "text": text,
+        "text": None,
         "content_hash": digest,
         "image_uri": uri,
-        "width": facts.width if facts else None,
-        "height": facts.height if facts else None,
-        "channels": facts.channels if facts else None,
+        "width": facts.width,
+        "height": facts.height,
+        "channels": facts.channels,
     }
 
 

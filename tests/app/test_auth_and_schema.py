@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from app.client import Client, ClientError
 from app.db.migrate import alembic_config, migrate
 from app.domain.errors import DatabaseNotUsable
+from tests.app.conftest import fail_at_commit
 
 
 class TestTokens:
@@ -40,19 +41,7 @@ class TestProblems:
         assert answer.json()["request_id"] == "r-1"
 
     def test_failing_commit_does_not_answer_201(self, admin: Client, engine: Engine) -> None:
-        with engine.begin() as connection:
-            connection.execute(
-                text(
-                    "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-                    "$$ BEGIN RAISE EXCEPTION 'at commit'; END $$"
-                )
-            )
-            connection.execute(
-                text(
-                    "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON projects "
-                    "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"
-                )
-            )
+        fail_at_commit(engine, "projects")
         with pytest.raises(ClientError) as refusal:
             admin.create_project(
                 name="p",

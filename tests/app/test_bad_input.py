@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from sqlalchemy import Engine, text
 
 from app.api.middleware import BodyLimit
 from app.client import Client, ClientError
@@ -180,6 +181,42 @@ class TestTexts:
         assert [(e["line"], e["code"]) for e in counts["errors"]] == [(3, "external_id_conflict")]
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
         assert [(i["external_id"], i["index"]) for i in page] == [("new-1", 40), ("new-2", 41)]
+
+    def test_chunks_keep_the_order_of_the_lines(
+        self, admin: Client, text_project: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.api.items.CHUNK_LINES", 2)
+        lines = [{"external_id": f"n-{i}", "text": f"text {i}"} for i in range(7)]
+        lines[3] = lines[0]  # known from an earlier chunk
+        lines[5] = {"external_id": "n-1", "text": "another"}
+        counts = admin.import_texts(text_project, lines)
+        assert (counts["n_created"], counts["n_known"], counts["n_failed"]) == (5, 1, 1)
+        assert [(e["line"], e["code"]) for e in counts["errors"]] == [(6, "external_id_conflict")]
+        page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
+        assert [i["external_id"] for i in page] == ["n-0", "n-1", "n-2", "n-4", "n-6"]
+
+    def test_a_chunk_that_cannot_be_stored_ends_the_import(
+        self, admin: Client, text_project: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.api.items.CHUNK_LINES", 2)
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE items ADD CONSTRAINT no CHECK (text <> 'line 2')"))
+        lines = [{"external_id": f"n-{i}", "text": f"line {i}"} for i in range(8)]
+        lines.insert(0, {"external_id": "", "text": "refused"})
+        with pytest.raises(ClientError) as refusal:
+            admin.import_texts(text_project, lines)
+        assert (refusal.value.status, refusal.value.code) == (500, "internal_error")
+        page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
+        assert [i["external_id"] for i in page] == ["n-0"]
+
+    def test_the_first_thousand_faults_are_those_of_the_first_lines(
+        self, admin: Client, text_project: int
+    ) -> None:
+        empty, unread = b'{"external_id": "e", "text": ""}', b"no JSON"
+        lines = [empty if i % 2 else unread for i in range(1, 1402)]
+        counts = post_lines(admin, text_project, b"\n".join(lines))
+        assert counts["n_failed"] == 1401
+        assert [e["line"] for e in counts["errors"]] == list(range(1, 1001))
 
     def test_gzip_is_taken_and_a_cut_off_stream_says_so(
         self, admin: Client, text_project: int

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.client import Client, ClientError
@@ -15,6 +15,7 @@ from app.db.queries.batches import RankedItem
 from app.db.session import transaction
 from app.services import jobs, publishing
 from app.services.publishing import Selection
+from tests.app.conftest import fail_at_commit
 
 MakeClient = Callable[..., Client]
 
@@ -51,12 +52,25 @@ def label(
     return [r["code"] or r["status"] for r in client.submit_labels(project, labels)]
 
 
+def test_labels_whose_commit_fails_are_not_acknowledged(
+    admin: Client, running: int, engine: Engine
+) -> None:
+    items = admin.next_batch(running, 2)["items"]
+    fail_at_commit(engine, "labels")
+    with pytest.raises(ClientError) as refusal:
+        label(admin, running, items)
+    assert (refusal.value.status, refusal.value.code) == (500, "internal_error")
+    assert [i["item_id"] for i in admin.next_batch(running, 2)["items"]] == [
+        i["item_id"] for i in items
+    ]
+
+
 class TestNextBatch:
     @pytest.mark.timeout(60)
     def test_more_polls_at_once_than_threads_are_all_answered(
         self, make_client: MakeClient, running: int
     ) -> None:
-        """A poll renders its answer in a thread, holding the lock that the others wait for."""
+        """All wait for one lock in threads, and who holds it may need a thread to go on."""
         clients = [make_client(f"annotator {i}") for i in range(60)]
         barrier = threading.Barrier(len(clients))
 

@@ -97,14 +97,16 @@ def make_coreset(
     Raises:
         OracleError: its job failed.
     """
-    asked = {"model": model.model, **wanted}
-    resolved = asked | {"recipe": resolve_recipe(model.model, model.recipe).to_json()}
+    # The recipe with nothing left out: what is left out the service takes from the project's own
+    # model of the same architecture.
+    recipe = resolve_recipe(model.model, model.recipe).to_json()
+    asked = {"model": model.model, "recipe": recipe, **wanted}
     same = (
         known
         for known in client.coresets(project)
-        if known["state"] not in GIVEN_UP and all(known[k] == v for k, v in resolved.items())
+        if known["state"] not in GIVEN_UP and all(known[k] == v for k, v in asked.items())
     )
-    known = next(same, None) or client.create_coreset(project, recipe=model.recipe, **asked)
+    known = next(same, None) or client.create_coreset(project, **asked)
     while known["state"] != JobState.SUCCEEDED:
         if known["state"] in GIVEN_UP:
             raise OracleError(f"Core-set {known['id']}: {known['state']}: {known['error']}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from app.schemas.coresets import MAX_SCORE_EPOCHS
 from models.catalog import Encoding, find_model
 from workers.simulation.config import ExperimentError, TrapsConfig
 from workers.simulation.kinds import AnyExperiment, ModelStudyConfig
@@ -41,5 +42,13 @@ def _reasons(experiment: AnyExperiment) -> Iterator[str]:
                 f"models.{name}: {model.model} takes brought features, and the service has none "
                 "of evaluation items, so it could give no error"
             )
-    if isinstance(experiment, ModelStudyConfig) and not experiment.trains:
+    if isinstance(experiment, ModelStudyConfig):
+        yield from _reasons_of_study(experiment)
+
+
+def _reasons_of_study(study: ModelStudyConfig) -> Iterator[str]:
+    if not study.trains:
         yield "trains=false: the service measures only models that it trained"
+    for name in study.models:
+        if len(study.recorded_of(name)) > MAX_SCORE_EPOCHS:
+            yield f"models.{name}: the service keeps scores of {MAX_SCORE_EPOCHS} epochs at most"

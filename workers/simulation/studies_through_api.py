@@ -116,10 +116,14 @@ class StudyServiceRun:
         with np.load(io.BytesIO(content), allow_pickle=False) as kept:
             scores = {name: kept[name] for name in kept.files if name not in OF_ITEMS}
         if self.context.ranks_at(epoch):
+            scores["k_centers_rank"] = self._places(project, coreset)
+        return scores
+
+    def _places(self, project: int, coreset: int) -> FloatArray:
+        """Return `places` of the core-set's order; where all items are first centres, of none."""
+        n, first = len(self.context.data.pool), self.context.experiment.initial_uniform
+        order = np.arange(n)
+        if self.context.n_ranked:
             items = self.client.coreset_items(project, coreset)
             order = np.asarray([item["index"] for item in items], np.int64)
-            first = self.context.experiment.initial_uniform
-            scores["k_centers_rank"] = places(
-                len(self.context.data.pool), order[:first], order[first:]
-            )
-        return scores
+        return places(n, order[:first], order[first:])

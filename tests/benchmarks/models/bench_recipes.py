@@ -4,7 +4,7 @@
     SVP_DATA_DIR=... python bench_recipes.py --out ../../../docs/results/models/recipes.json
 
     SVP_DATA_DIR=... python bench_recipes.py --model fasttext --data ag_news --items 12000 \
-        --arms paper:5 fast:5 fast:2 --out ../../../docs/results/models/recipes_fasttext.json
+        --arms paper:5 fast:3 fast:4 fast:5 --out ../../../docs/results/models/recipes_fasttext.json
 
 Each arm is RECIPE:EPOCHS, trained on the same drawn items, seed by seed; the file is written after
 every training, so that a run that was cut off still says what it measured.

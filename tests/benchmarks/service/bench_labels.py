@@ -59,7 +59,7 @@ class Sides:
 
     async def _post_all(self, project: int) -> float:
         async with wires(self.tokens) as opened:
-            leased = [await self._lease(wire, project) for wire in opened]
+            leased = await asyncio.gather(*[self._lease(wire, project) for wire in opened])
             started = time.perf_counter()
             await asyncio.gather(
                 *[self._post(w, project, b) for w, b in zip(opened, leased, strict=True)]
