@@ -98,6 +98,16 @@ def test_studies_give_the_same_scores_and_errors(
     assert 0 < lines["shallow", 3][0].train_seconds < lines["shallow", 3][1].train_seconds
 
 
+def test_a_model_without_settings_keeps_its_own_recipe(client: Client, tmp_path: Path) -> None:
+    """The service gives a project's own recipe to a core-set of the same model without one."""
+    models = "models={short={model='preact8', recipe={epochs=1}}, whole={model='preact8'}}"
+    alike = ("seeds=[6]", "k_centers_budget=0", models)
+    experiment = tiny_study(tmp_path, *alike)
+    run_any(experiment, tmp_path / "process", threads=0)
+    run_any(experiment, tmp_path / "service", client, threads=0)
+    assert measurements(tmp_path / "service") == measurements(tmp_path / "process")
+
+
 def test_a_study_that_lost_its_lines_finds_its_core_sets_again(
     client: Client, tmp_path: Path
 ) -> None:
