@@ -18,8 +18,9 @@ from sqlalchemy import Engine, text
 from app.api.middleware import BodyLimit
 from app.client import Client, ClientError
 from app.config import Settings
-from app.db.tables import Role
+from app.db.tables import Project, Role
 from app.domain.errors import ItemInvalid
+from app.services import items
 from app.services.image_uris import read_image_uri
 from tests.app.conftest import png
 
@@ -182,10 +183,27 @@ class TestTexts:
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
         assert [(i["external_id"], i["index"]) for i in page] == [("new-1", 40), ("new-2", 41)]
 
+    @pytest.mark.parametrize(
+        ("limit", "n"), [("CHUNK_LINES", 2), ("CHUNK_BYTES", 60)], ids=["lines", "bytes"]
+    )
     def test_chunks_keep_the_order_of_the_lines(
-        self, admin: Client, text_project: int, monkeypatch: pytest.MonkeyPatch
+        self,
+        admin: Client,
+        text_project: int,
+        monkeypatch: pytest.MonkeyPatch,
+        limit: str,
+        n: int,
     ) -> None:
-        monkeypatch.setattr("app.api.items.CHUNK_LINES", 2)
+        monkeypatch.setattr(f"app.api.items.{limit}", n)
+        sizes = []
+        prepare = items.prepare_items
+
+        def watched(project: Project, *given: Any) -> list[items.Prepared]:
+            prepared = prepare(project, *given)
+            sizes.append(len(prepared))
+            return prepared
+
+        monkeypatch.setattr("app.api.items.prepare_items", watched)
         lines = [{"external_id": f"n-{i}", "text": f"text {i}"} for i in range(7)]
         lines[3] = lines[0]  # known from an earlier chunk
         lines[5] = {"external_id": "n-1", "text": "another"}
@@ -194,6 +212,7 @@ class TestTexts:
         assert [(e["line"], e["code"]) for e in counts["errors"]] == [(6, "external_id_conflict")]
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
         assert [i["external_id"] for i in page] == ["n-0", "n-1", "n-2", "n-4", "n-6"]
+        assert sizes == [2, 2, 2, 1]
 
     def test_a_chunk_that_cannot_be_stored_ends_the_import(
         self, admin: Client, text_project: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
