@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
+from app.api.downloads import FILE, as_file
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.db.queries import coresets as queries
 from app.db.tables import Coreset, Job
@@ -93,14 +94,7 @@ def list_scores(session: SessionDep, project: ProjectDep, coreset: int) -> list[
     "/{coreset}/scores/{epoch}",
     summary="Download kept scores",
     response_class=StreamingResponse,
-    responses={
-        **problems(403, 404, 409, 410),
-        200: {
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            }
-        },
-    },
+    responses={**problems(403, 404, 409, 410), **FILE},
 )
 def download_scores(
     session: SessionDep,
@@ -121,11 +115,7 @@ def download_scores(
     if kept is None:
         raise NotFound("kept score", epoch)
     name = f"project-{project.id}-coreset-{coreset}-epoch-{epoch}.npz"
-    return StreamingResponse(
-        store.stream(kept.scores_hash),
-        media_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return as_file(store, kept.scores_hash, name)
 
 
 def _get(session: Session, project_id: int, coreset_id: int) -> tuple[Coreset, Job]:

@@ -55,7 +55,7 @@ async def get_session(
     finally:
         if session.in_transaction():
             with CancelScope(shield=True):
-                await run_in_threadpool(session.close)
+                await run_in_threadpool(session.rollback)
         session.close()
 
 

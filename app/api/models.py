@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from app.api.deps import ProjectDep, SessionDep, StoreDep
+from app.api.downloads import FILE, as_file
 from app.db.queries import models
 from app.db.tables import Model
 from app.domain.errors import NotFound
@@ -36,14 +37,7 @@ def read_model(session: SessionDep, project: ProjectDep, model: int) -> ModelOut
     "/{model}/weights",
     summary="Download weights",
     response_class=StreamingResponse,
-    responses={
-        **problems(404, 410),
-        200: {
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            }
-        },
-    },
+    responses={**problems(404, 410), **FILE},
 )
 def download(
     session: SessionDep, project: ProjectDep, store: StoreDep, model: int
@@ -51,8 +45,4 @@ def download(
     """Return the weights as a safetensors file; its metadata rebuilds the network."""
     found = _get(session, project, model)
     name = f"project-{project.id}-{found.role}-{found.id}.safetensors"
-    return StreamingResponse(
-        store.stream(found.weights_hash),
-        media_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return as_file(store, found.weights_hash, name)
