@@ -1,6 +1,7 @@
 """Clusters of features, for the strategies that spread a batch over them."""
 
 import numpy as np
+import numpy.typing as npt
 
 from selection.types import FloatArray, IntArray
 
@@ -23,3 +24,13 @@ def cluster(features: FloatArray, n_clusters: int, rng: np.random.Generator) -> 
     kind = KMeans if n_clusters <= FEW_CLUSTERS else MiniBatchKMeans
     fitted = kind(n_clusters, n_init=N_STARTS, random_state=seed).fit(features)
     return np.unique(fitted.labels_, return_inverse=True)[1].astype(np.int64)
+
+
+def unit_rows(features: FloatArray) -> npt.NDArray[np.float64]:
+    """Return each row at length 1, [n, d]; a row of zeros stays as it is."""
+    values = np.asarray(features, np.float64)
+    largest = np.abs(values).max(axis=1, keepdims=True, initial=0.0)
+    values = values / np.where(largest > 0, largest, 1.0)  # squares neither overflow nor vanish
+    norms = np.linalg.norm(values, axis=1, keepdims=True)
+    scaled: npt.NDArray[np.float64] = values / np.where(norms > 0, norms, 1.0)
+    return scaled

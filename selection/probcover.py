@@ -6,13 +6,12 @@ pure in pseudo-labels. The graph of the balls is never stored: memory is O(n).
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from selection.clusters import cluster
+from selection.clusters import cluster, unit_rows
 from selection.types import FloatArray, IntArray, Rows, Scores
 
 PURITY = 0.95
-N_SAMPLED = 2000  # rows that the radius is measured on
+N_SAMPLED = 2000  # balls that the radius is measured on
 RADII = np.arange(0.05, 1.45, 0.05)
 CELLS_PER_BLOCK = 1 << 24  # of similarities: 128 MiB
 
@@ -35,12 +34,12 @@ def probcover(
         rng: seeds the pseudo-labels; draws the rest.
         n_classes: how many pseudo-labels; unknown = sqrt(n / 2), at most 50.
     """
-    unit = _normalised(features)
+    unit = unit_rows(features)
     wanted = n_classes or int(np.clip(np.sqrt(len(unit) / 2), 2, 50))
     cosine = _cosine_of_radius(covering_radius(unit, wanted, rng))
     is_covered = np.zeros(len(unit), bool)
     if labeled_features is not None:
-        height, labeled = _block_height(unit), _normalised(labeled_features)
+        height, labeled = _block_height(unit), unit_rows(labeled_features)
         for start in range(0, len(labeled), height):
             is_covered |= (unit @ labeled[start : start + height].T >= cosine).any(axis=1)
     degrees = np.zeros(len(unit), np.int64)
@@ -67,18 +66,24 @@ def probcover(
 def covering_radius(unit: FloatArray, n_classes: int, rng: np.random.Generator) -> float:
     """Return delta: the largest radius at which 95% of the balls hold one pseudo-label only.
 
+    The share is that of N_SAMPLED drawn balls; each is measured against all n rows.
+
     Args:
         unit: features of length 1, [n, d].
         n_classes: pseudo-labels: k-means clusters.
-        rng: seeds them and draws the rows that are measured.
+        rng: seeds them and draws the balls that are measured.
     """
     labels = cluster(unit, n_classes, rng)
+    # The sampled balls stay pure up to their nearest row of another pseudo-label, among all rows.
     sampled = rng.permutation(len(unit))[:N_SAMPLED]
-    squared = 2.0 - 2.0 * (unit[sampled] @ unit[sampled].T)
-    # Each sampled row's ball stays pure up to its nearest row of another pseudo-label.
-    is_other = labels[sampled][:, None] != labels[sampled]
-    nearest_other = np.sqrt(np.maximum(np.where(is_other, squared, 4.0).min(axis=1), 0.0))
-    pure = [(nearest_other > radius).mean() >= PURITY for radius in RADII]
+    balls, nearest = unit[sampled], np.full(len(sampled), -1.0)
+    height = max(1, CELLS_PER_BLOCK // len(sampled))
+    for start in range(0, len(unit), height):
+        cosines = balls @ unit[start : start + height].T
+        is_same = labels[sampled][:, None] == labels[start : start + height]
+        np.maximum(nearest, np.where(is_same, -1.0, cosines).max(axis=1), out=nearest)
+    distances = np.sqrt(np.maximum(2.0 - 2.0 * nearest, 0.0))
+    pure = [(distances > radius).mean() >= PURITY for radius in RADII]
     return float(RADII[pure][-1]) if any(pure) else float(RADII[0])
 
 
@@ -92,11 +97,6 @@ def _add_degrees(degrees: IntArray, unit: FloatArray, rows: Rows, cosine: float,
 
 def _cosine_of_radius(radius: float) -> float:
     return 1.0 - radius**2 / 2.0
-
-
-def _normalised(features: FloatArray) -> npt.NDArray[np.float64]:
-    norms = np.linalg.norm(features, axis=1, keepdims=True).astype(np.float64)
-    return features / np.where(norms > 0, norms, 1.0)
 
 
 def _block_height(unit: FloatArray) -> int:

@@ -1,17 +1,20 @@
 """TypiClust: typical items of every cluster, for the first batches, where no proxy is any good.
 
 Source: Hacohen, Dekel, Weinshall, "Active Learning on a Budget" (2022), algorithm 1 and the
-authors' code, whose constants these are.
+authors' code, whose constants these are. As there, features are brought to length 1 and clusters
+of 5 items or fewer take no turn. Differences: typicality is the paper's, one over the mean
+distance, where the code takes the mean of squared distances; k-means starts once, where the code
+starts it several times; once the larger clusters are empty, the small ones give the rest.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from selection.clusters import cluster
+from selection.clusters import cluster, unit_rows
 from selection.types import FloatArray, IntArray, Rows, Scores
 
 MOST_CLUSTERS = 500
-SMALLEST_CLUSTER = 5
+TOO_SMALL_CLUSTER = 5
 N_NEIGHBOURS = 20
 
 
@@ -25,7 +28,7 @@ def typiclust(
 
     Labeled and pool are clustered together, into as many clusters as there will be labels; those
     with the fewest labeled items, then the largest, are first to give their most typical item: the
-    one with the smallest mean distance to its 20 nearest neighbours in the cluster.
+    one with the smallest mean distance to its 20 nearest neighbours among the cluster's unlabeled.
 
     Args:
         features: of the pool, [n, d].
@@ -33,23 +36,23 @@ def typiclust(
         budget: b <= n (not checked).
         rng: seeds the clusters.
     """
-    labeled = features[:0] if labeled_features is None else labeled_features
+    unit = unit_rows(features)
+    labeled = unit[:0] if labeled_features is None else unit_rows(labeled_features)
     m = len(labeled)
     n_clusters = max(1, min(m + budget, MOST_CLUSTERS))
-    clusters = cluster(np.concatenate([labeled, features]), n_clusters, rng)
-    order = _order(clusters, m)
-    clusters = clusters[m:].copy()
+    clusters = cluster(np.concatenate([labeled, unit]), n_clusters, rng)
     rows, scores = np.empty(budget, np.int64), np.empty(budget)
-    turn = place = 0
-    while place < budget:
-        members = np.flatnonzero(clusters == order[turn % len(order)])
-        turn += 1
-        if len(members):
-            typicality = typicality_of(features[members])
-            best = int(typicality.argmax())
-            rows[place], scores[place] = members[best], typicality[best]
-            clusters[members[best]] = -1
-            place += 1
+    place = 0
+    for order in _orders(clusters, m):
+        members = [np.flatnonzero(clusters[m:] == one) for one in order]
+        while place < budget and any(map(len, members)):
+            for turn, left in enumerate(members):
+                if len(left) and place < budget:
+                    typicality = typicality_of(unit[left])
+                    best = int(typicality.argmax())
+                    rows[place], scores[place] = left[best], typicality[best]
+                    members[turn] = np.delete(left, best)
+                    place += 1
     return rows, np.minimum.accumulate(scores)
 
 
@@ -66,8 +69,10 @@ def typicality_of(features: FloatArray) -> Scores:
     return typicality
 
 
-def _order(clusters: IntArray, m: int) -> IntArray:
-    """Return the clusters in the order of their turns; those that are too small come last."""
+def _orders(clusters: IntArray, m: int) -> tuple[IntArray, IntArray]:
+    """Return the clusters that take turns, and then those that are too small, in their order."""
     sizes = np.bincount(clusters)
     n_labeled = np.bincount(clusters[:m], minlength=len(sizes))
-    return np.lexsort((-sizes, n_labeled, sizes < SMALLEST_CLUSTER))
+    order = np.lexsort((-sizes, n_labeled))
+    is_small = sizes[order] <= TOO_SMALL_CLUSTER
+    return order[~is_small], order[is_small]

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.datasets import make_blobs
 
 from selection import facility_location as facility_module
 from selection.badge import badge
 from selection.cluster_margin import cluster_margin
+from selection.clusters import cluster, unit_rows
 from selection.core_sets import el2n, forgetting_events
 from selection.errors import LargeValueError
 from selection.facility_location import facility_location
@@ -161,25 +163,72 @@ class TestClusterMargin:
         assert (np.diff(scores) <= 0).all()
 
 
+def directions(sizes: list[int], seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Blobs around three axes, at lengths that say nothing; and which blob each row is of."""
+    rng = np.random.default_rng(seed)
+    blob = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    values = np.eye(len(sizes))[blob] + rng.normal(scale=0.05, size=(len(blob), len(sizes)))
+    return values * rng.uniform(0.1, 50.0, (len(blob), 1)), blob
+
+
 class TestTypiClust:
     def test_each_blob_gives_its_most_typical_item(self) -> None:
-        features, blob = make_blobs([50, 70, 90], cluster_std=0.3, random_state=3)
+        features, blob = directions([50, 70, 90])
         rows, _ = typiclust(features, None, 3, np.random.default_rng(0))
         assert blob[rows].tolist() == [2, 1, 0], "the largest first"
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
         for row in rows:
             members = np.flatnonzero(blob == blob[row])
-            distances = np.sort(
-                np.linalg.norm(features[members][:, None] - features[members], axis=2), axis=1
-            )
+            distances = np.sort(cdist(unit[members], unit[members]), axis=1)
             assert row == members[distances[:, 1:21].mean(axis=1).argmin()]
 
     def test_blob_with_a_labeled_item_comes_after_the_others(self) -> None:
-        features, blob = make_blobs([50, 70, 90], cluster_std=0.3, random_state=3)
+        features, blob = directions([50, 70, 90])
         is_labeled = np.arange(len(features)) == np.flatnonzero(blob == 2)[0]
         rows, _ = typiclust(
             features[~is_labeled], features[is_labeled], 2, np.random.default_rng(0)
         )
         assert set(blob[~is_labeled][rows]) == {0, 1}
+
+    def test_lengths_of_the_features_change_no_pick(self) -> None:
+        features, _ = directions([50, 70, 90])
+        lengths = np.linalg.norm(features, axis=1, keepdims=True)
+        expected, _ = typiclust(features / lengths, None, 12, np.random.default_rng(0))
+        found, _ = typiclust(features, None, 12, np.random.default_rng(0))
+        assert found.tolist() == expected.tolist()
+
+    def test_clusters_of_five_or_fewer_take_no_turn_while_others_have_items(self) -> None:
+        features, blob = directions([5, 60, 6])
+        rows, _ = typiclust(features, None, 3, np.random.default_rng(0))
+        assert blob[rows].tolist() == [1, 2, 1]
+        rows, _ = typiclust(features, None, len(features), np.random.default_rng(0))
+        assert sorted(rows) == list(range(len(features)))
+
+    @settings(max_examples=40)
+    @given(seed=st.integers(0, 2**32 - 1), m=st.integers(0, 6))
+    def test_picks_equal_the_algorithm_item_by_item(self, seed: int, m: int) -> None:
+        rng = np.random.default_rng(seed)
+        features, labeled = rng.normal(size=(80, 3)), rng.normal(size=(m, 3))
+        budget = int(rng.integers(1, 12))
+        rows, _ = typiclust(features, labeled, budget, np.random.default_rng(1))
+        both = unit_rows(np.concatenate([labeled, features]))
+        of_row = cluster(both, m + budget, np.random.default_rng(1))
+        sizes = {c: int((of_row == c).sum()) for c in set(of_row.tolist())}
+        known = {c: int((of_row[:m] == c).sum()) for c in sizes}
+        turns = sorted((c for c in sizes if sizes[c] > 5), key=lambda c: (known[c], -sizes[c], c))
+        left = {c: [r for r in range(m, len(both)) if of_row[r] == c] for c in turns}
+        assert sum(map(len, left.values())) >= budget
+        place = 0
+        while place < budget:
+            for c in turns:
+                if left[c] and place < budget:
+                    between = np.sort(cdist(both[left[c]], both[left[c]]), axis=1)
+                    k = min(20, len(left[c]) // 2)
+                    means = between[:, 1 : k + 1].mean(axis=1) if k else np.zeros(1)
+                    at = left[c].index(rows[place] + m)
+                    assert means[at] == pytest.approx(means.min(), rel=1e-6)
+                    left[c].pop(at)
+                    place += 1
 
     def test_typicality_of_one_item_is_finite(self) -> None:
         assert np.isfinite(typicality_of(np.ones((1, 2)))).all()
@@ -213,6 +262,20 @@ class TestProbCover:
         radius = covering_radius(unit, 2, np.random.default_rng(0))
         gap = np.linalg.norm(unit[49] - unit[50])
         assert radius == pytest.approx(gap, abs=0.05)
+
+    def test_radius_is_pure_against_all_rows(self) -> None:
+        unit = unit_rows(np.random.default_rng(0).normal(size=(8_000, 4)))
+        radius = covering_radius(unit, 10, np.random.default_rng(1))
+        labels = cluster(unit, 10, np.random.default_rng(1))
+        nearest = np.concatenate(
+            [
+                np.where(labels[part][:, None] == labels, 9.0, cdist(unit[part], unit)).min(axis=1)
+                for part in np.array_split(np.arange(len(unit)), 16)
+            ]
+        )
+        noise = 3 * np.sqrt(0.95 * 0.05 / 2_000)
+        assert (nearest > radius).mean() >= 0.95 - noise
+        assert (nearest > radius + 0.05).mean() < 0.95 + noise
 
 
 class TestCoreSetScores:

@@ -94,6 +94,11 @@ class TestCoreSets:
         assert short.error.mean == pytest.approx(0.104)
         assert short.selection_minutes == 7
 
+    def test_stds_are_those_of_the_rows_of_181_epochs(self) -> None:
+        kept = core_set(PaperSetting("CIFAR100", "k_centers", "preact20", 181), 0.5).error
+        assert kept is not None
+        assert kept.std == pytest.approx(0.0023)  # the row of 50 epochs below has 0.24
+
     def test_table_4_has_uniform_and_everything_but_no_minutes(self) -> None:
         uniform = core_set(PaperSetting("ImageNet", "uniform"), 0.4)
         assert uniform.error is not None
