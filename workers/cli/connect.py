@@ -16,14 +16,15 @@ def database_url(settings: Settings) -> str:
     """
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
-    if not (settings.postgres_folder / "postmaster.pid").exists():
+    from app.db.embedded import EmbeddedPostgres  # noqa: PLC0415
+
+    try:
+        return EmbeddedPostgres(settings.postgres_folder).url()
+    except TimeoutError:
         raise ValueError(
             f"No service runs on {settings.data_folder}: start it with `svp up`, set "
             "SVP_DATA_FOLDER to the folder of one that runs, or set SVP_DATABASE_URL."
-        )
-    from app.db.embedded import EmbeddedPostgres  # noqa: PLC0415
-
-    return EmbeddedPostgres(settings.postgres_folder).start()
+        ) from None
 
 
 def session_factory() -> "sessionmaker[Session]":

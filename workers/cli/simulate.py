@@ -183,7 +183,6 @@ def demo(
     config = load_experiment("digits")
     assert isinstance(config, ActiveLearningConfig)  # noqa: S101 - it is our own
     with tempfile.TemporaryDirectory(prefix="svp-demo-") as folder, ExitStack() as stack:
-        Path(folder).chmod(0o755)  # the embedded Postgres runs as a user of its own
         client = _connect(None, None, Path(folder), console, stack)
         place = Place(Path(folder) / "run", client=client)
         run_experiment(config, [seed], place, console)
