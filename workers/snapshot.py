@@ -49,7 +49,7 @@ def take_snapshot(
     n_ranked = 0
     if round_ is not None:
         may_drop_out = batches.open_counts(session, project.id).reserve
-        selectable = n_selectable(project, budget_state(session, project))
+        selectable = n_selectable(session, project, budget_state(session, project))
         n_ranked = ranking_length(round_.budget, project.reserve, may_drop_out, selectable)
     return store_arrays(
         store,

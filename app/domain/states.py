@@ -44,7 +44,10 @@ class JobState(StrEnum):
 
 
 class BatchItemState(StrEnum):
-    """OPEN wants labels, LABELED has them, SKIPPED left, WITHDRAWN is back in the pool."""
+    """OPEN wants labels, LABELED has them, SKIPPED left, WITHDRAWN is back in the pool.
+
+    A skipped item is opened again only where it left because it could not be read, and now can.
+    """
 
     OPEN = "open"
     LABELED = "labeled"
@@ -121,7 +124,7 @@ ALLOWED_TRANSITIONS: Mapping[type[StrEnum], Mapping[State, frozenset[State]]] = 
                     BatchItemState.WITHDRAWN,
                 },
                 BatchItemState.LABELED: {BatchItemState.OPEN},
-                BatchItemState.SKIPPED: set(),
+                BatchItemState.SKIPPED: {BatchItemState.OPEN},
                 BatchItemState.WITHDRAWN: set(),
             }
         ),

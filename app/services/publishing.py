@@ -104,7 +104,7 @@ def publish_selection(
     selectable = batches.selectable_items(session, project.id, indices)
     ranked = [(selectable[e.index], e) for e in selection.ranked if e.index in selectable]
     budget = budget_state(session, project)
-    n_batch = next_batch_budget(round_.budget, budget, n_selectable(project, budget))
+    n_batch = next_batch_budget(round_.budget, budget, n_selectable(session, project, budget))
     batches.insert_batch(
         session,
         round_,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, events, projects, rounds
+from app.db.queries import batches, events, projects, rounds, set_aside
 from app.db.queries import jobs as job_queries
 from app.db.tables import JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
@@ -181,7 +181,7 @@ def _is_worth_ending(session: Session, project: Project) -> bool:
     The last batch of a budget is labeled to its end; else ever smaller rounds would follow.
     """
     budget = budget_state(session, project)
-    n_left = min(budget.left_for_batch, n_selectable(project, budget))
+    n_left = min(budget.left_for_batch, n_selectable(session, project, budget))
     return n_left > budget.open_batch and plan_round(session, project).strategy == project.strategy
 
 
@@ -201,7 +201,7 @@ def n_next_batch(session: Session, project: Project) -> int:
     is_first = rounds.latest(session, project.id) is None
     wanted = project.initial_budget if is_first else project.round_budget
     budget = budget_state(session, project)
-    return next_batch_budget(wanted, budget, n_selectable(project, budget))
+    return next_batch_budget(wanted, budget, n_selectable(session, project, budget))
 
 
 def budget_state(session: Session, project: Project) -> BudgetState:
@@ -215,9 +215,10 @@ def budget_state(session: Session, project: Project) -> BudgetState:
     )
 
 
-def n_selectable(project: Project, budget: BudgetState) -> int:
+def n_selectable(session: Session, project: Project, budget: BudgetState) -> int:
     """Return how many pool items a selection may choose from."""
     taken = project.n_labeled + project.n_imported + project.n_skipped + budget.committed
+    taken += set_aside.n_unselectable(session, project.id)
     return max(0, project.n_pool - taken)
 
 

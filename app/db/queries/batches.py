@@ -33,6 +33,7 @@ from app.db.tables import (
     Item,
     ResolvedLabel,
     Round,
+    SetAsideItem,
     Split,
 )
 from app.domain.states import BatchItemState
@@ -144,7 +145,7 @@ def withdraw_all_open(session: Session, project_id: int) -> int:
 def excluded_pool_indices(session: Session, project_id: int) -> list[int]:
     """Return the pool indices that a selection may not rank, ascending.
 
-    They are the items that are resolved, skipped, or open and committed.
+    They are the items that are resolved, skipped, set aside, or open and committed.
     """
     committed_or_skipped = and_(
         BatchItem.project_id == project_id,
@@ -163,7 +164,12 @@ def excluded_pool_indices(session: Session, project_id: int) -> list[int]:
         .join(BatchItem, BatchItem.item_id == Item.id)
         .where(committed_or_skipped, Item.split == Split.POOL)
     )
-    return sorted(session.scalars(resolved.union(held)))
+    unreadable: Select[Any] = select(Item.index).where(
+        Item.id == SetAsideItem.item_id,
+        SetAsideItem.project_id == project_id,
+        Item.split == Split.POOL,
+    )
+    return sorted(session.scalars(resolved.union(held, unreadable)))
 
 
 def selectable_items(session: Session, project_id: int, indices: Sequence[int]) -> dict[int, int]:
@@ -185,6 +191,7 @@ def selectable_items(session: Session, project_id: int, indices: Sequence[int]) 
                 BatchItem.item_id == Item.id, BatchItem.state != BatchItemState.WITHDRAWN
             ),
             ~exists().where(ResolvedLabel.item_id == Item.id),
+            ~exists().where(SetAsideItem.item_id == Item.id),
         )
     )
     return {index: item_id for index, item_id in rows}  # noqa: C416 - dict(rows) loses the types

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, false, func, select
+from sqlalchemy import and_, exists, false, func, select
 from sqlalchemy.orm import Session
 
 from app.db.queries import flags
@@ -17,6 +17,7 @@ from app.db.tables import (
     LabelRevision,
     LabelSource,
     ResolvedLabel,
+    SetAsideItem,
     Split,
 )
 from app.domain.states import BatchItemState
@@ -66,11 +67,12 @@ def resolved_of_items(session: Session, item_ids: Sequence[int]) -> dict[int, Re
 
 
 def n_classes_resolved(session: Session, project_id: int) -> int:
-    """Return how many distinct classes the resolved labels hold."""
+    """Return how many distinct classes the resolved labels hold, of items that can be read."""
     return (
         session.scalar(
             select(func.count(ResolvedLabel.class_index.distinct())).where(
-                ResolvedLabel.project_id == project_id
+                ResolvedLabel.project_id == project_id,
+                ~exists().where(SetAsideItem.item_id == ResolvedLabel.item_id),
             )
         )
         or 0
@@ -78,11 +80,18 @@ def n_classes_resolved(session: Session, project_id: int) -> int:
 
 
 def resolved_arrays(session: Session, project_id: int) -> tuple[list[int], list[int]]:
-    """Return (pool indices, class indices) of all resolved labels, ascending by index."""
+    """Return (pool indices, class indices) of the resolved labels to train on, by index.
+
+    Those of items that are set aside are left out.
+    """
     rows = session.execute(
         select(Item.index, ResolvedLabel.class_index)
         .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
-        .where(Item.project_id == project_id, Item.split == Split.POOL)
+        .where(
+            Item.project_id == project_id,
+            Item.split == Split.POOL,
+            ~exists().where(SetAsideItem.item_id == Item.id),
+        )
         .order_by(Item.index)
     ).all()
     return [index for index, _ in rows], [class_index for _, class_index in rows]

@@ -15,7 +15,7 @@ from app.db.tables.labels import (
     LabelSource,
     ResolvedLabel,
 )
-from app.db.tables.projects import Item, Project, Split
+from app.db.tables.projects import Item, Project, SetAsideItem, Split
 from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
 from app.db.tables.work import Coreset, CoresetItem, CoresetScores, Job, JobKind, Model, ModelRole
 
@@ -46,6 +46,7 @@ __all__ = [
     "ResolvedLabel",
     "Role",
     "Round",
+    "SetAsideItem",
     "SkipReason",
     "Split",
     "Token",

@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, created_now, one_of, primary_key, reference
+from app.db.tables.base import CASCADE, Base, created_now, one_of, primary_key, reference
 from app.domain.states import ProjectState
 
 
@@ -97,3 +97,17 @@ class Item(Base):
     channels: Mapped[int | None] = mapped_column(SmallInteger)
     class_index: Mapped[int | None] = mapped_column(SmallInteger)  # class given at import
     created_at: Mapped[datetime] = created_now()
+
+
+class SetAsideItem(Base):
+    """An item whose content could not be read: no selection or training uses it until it can."""
+
+    __tablename__ = "set_aside_items"
+    __table_args__ = (Index(None, "project_id", "item_id"),)
+
+    item_id: Mapped[int] = mapped_column(
+        ForeignKey("items.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    project_id: Mapped[int] = reference("projects.id")
+    reason: Mapped[str]
+    set_aside_at: Mapped[datetime] = created_now()

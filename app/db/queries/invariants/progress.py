@@ -44,7 +44,12 @@ PROGRESS = (
               WHERE b.project_id = p.id AND b.state = 'open'
                 AND (s.leased_by IS NOT NULL OR b.is_requeued))
           AND (p.n_labeled + p.n_imported > 0
-               OR p.n_pool > p.n_labeled + p.n_imported + p.n_skipped)
+               OR p.n_pool > p.n_labeled + p.n_imported + p.n_skipped + (
+                   SELECT count(*) FROM set_aside_items a JOIN items i ON i.id = a.item_id
+                   WHERE a.project_id = p.id AND i.split = 'pool'
+                     AND NOT EXISTS (SELECT FROM resolved_labels l WHERE l.item_id = i.id)
+                     AND NOT EXISTS (SELECT FROM batch_items b
+                                     WHERE b.item_id = i.id AND b.state <> 'withdrawn')))
         """,
     ),
     Invariant(

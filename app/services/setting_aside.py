@@ -1,0 +1,142 @@
+"""Setting items aside whose content cannot be read, and taking them back when it can.
+
+A round goes on without them: no selection, training or evaluation uses an item while it is set
+aside. Nothing that annotators gave is lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import annotators, batches, events, projects, set_aside
+from app.db.queries.set_aside import Unreadable
+from app.db.tables import BatchSource, Item, Project, SkipReason
+from app.domain.errors import ArtifactMissing
+from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState
+from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers, set_item_state
+from app.services.items import read_image
+from app.services.leasing import after_freeing, release_expired
+from app.services.resolving import resolve_item
+from app.services.rounds import budget_state
+from app.storage.artifacts import ArtifactStore
+
+MAX_NAMED = 100  # ids in an event
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What came of reading items again: ids that can be read, and the others with their reasons."""
+
+    readable: list[int]
+    unreadable: list[Unreadable]
+
+
+def set_items_aside(
+    session: Session, project_id: int, unreadable: Sequence[Unreadable], settings: Settings
+) -> int:
+    """Set items aside that cannot be read; return how many were not before.
+
+    One of an open batch leaves it, and the next reserve item takes its place. One that has answers
+    already leaves like a skipped one, so that these stay with it.
+    """
+    project = projects.lock(session, project_id)
+    release_expired(session, project, settings)
+    new = []
+    for start in range(0, len(unreadable), ITEMS_AT_ONCE):
+        part = set_aside.add(session, project_id, unreadable[start : start + ITEMS_AT_ONCE])
+        _take_out_of_batches(session, project, part, settings)
+        new += part
+    if not new:
+        return 0
+    facts = {"n": len(new), "items": new[:MAX_NAMED], "reason": unreadable[0].reason}
+    events.append(session, project_id, "items.set_aside", facts)
+    after_freeing(session, project, settings)
+    return len(new)
+
+
+def read_again(items: Sequence[Item], store: ArtifactStore, settings: Settings) -> Retried:
+    """Try to read items that are set aside; needs no transaction, and may take long."""
+    readable, unreadable = [], []
+    for item in items:
+        try:
+            if item.content_hash is not None:
+                read_image(store, settings, item)
+        except ArtifactMissing as error:
+            unreadable.append(Unreadable(item.id, error.detail))
+        else:
+            readable.append(item.id)
+    return Retried(readable, unreadable)
+
+
+def take_back(session: Session, project_id: int, retried: Retried, settings: Settings) -> int:
+    """Let items that can be read again be selected and trained on; return how many.
+
+    One with answers goes on as reserve, if the budget has room for it; else it stays skipped.
+    """
+    project = projects.lock(session, project_id)
+    release_expired(session, project, settings)
+    set_aside.note_again(session, retried.unreadable)
+    back = set_aside.remove(session, project_id, retried.readable)
+    if not back:
+        return 0
+    if project.state in LABEL_ACCEPTING_PROJECT_STATES:
+        answers = _answers(session, project, back, settings)
+        for item_id in back:
+            _reopen(answers, item_id)
+        answers.write()
+    events.append(session, project_id, "items.taken_back", {"n": len(back)})
+    after_freeing(session, project, settings)
+    return len(back)
+
+
+def _answers(
+    session: Session, project: Project, item_ids: Sequence[int], settings: Settings
+) -> Answers:
+    paused = annotators.paused(session, project.id)
+    return read_answers(session, project, NOBODY, item_ids, settings, paused)
+
+
+def _take_out_of_batches(
+    session: Session, project: Project, item_ids: Sequence[int], settings: Settings
+) -> None:
+    answers = _answers(session, project, item_ids, settings)
+    left: dict[int, int] = {}  # places that became free, by round
+    for batch_item, _ in answers.standing.live.values():
+        if batch_item.state != BatchItemState.OPEN:
+            continue
+        slots = answers.standing.slots[batch_item.id]
+        if any(slot.filled for slot in slots):
+            set_item_state(batch_item, BatchItemState.SKIPPED, answers.now)
+            batch_item.skip_reason = SkipReason.UNREADABLE
+            project.n_skipped += 1
+        else:
+            set_item_state(batch_item, BatchItemState.WITHDRAWN, answers.now)
+        for slot in slots:
+            if not slot.filled:
+                slot.leased_by, slot.leased_until, slot.reserved_for = None, None, None
+        batch_item.is_requeued = False
+        if batch_item.source == BatchSource.BATCH:
+            left[batch_item.round_id] = left.get(batch_item.round_id, 0) + 1
+    answers.write()
+    for round_id, n in left.items():
+        batches.promote_reserve(session, round_id, n)
+
+
+def _reopen(answers: Answers, item_id: int) -> None:
+    """Let an item that left its batch with answers, because it could not be read, go on."""
+    live = answers.standing.live.get(item_id)
+    if live is None:
+        return
+    batch_item, _ = live
+    is_ours = batch_item.skip_reason == SkipReason.UNREADABLE and batch_item.skipped_by is None
+    if batch_item.state != BatchItemState.SKIPPED or not is_ours:
+        return
+    answers.write()
+    if budget_state(answers.session, answers.project).left_for_reserve <= 0:
+        return
+    set_item_state(batch_item, BatchItemState.OPEN, answers.now)
+    batch_item.skip_reason, batch_item.source = None, BatchSource.RESERVE
+    answers.project.n_skipped -= 1
+    resolve_item(answers, item_id)

@@ -1,0 +1,220 @@
+"""Items that cannot be read: set aside, replaced, left out, and taken back."""
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import batches, labels, projects
+from app.db.queries import set_aside as queries
+from app.db.queries.invariants import find_violations
+from app.db.queries.set_aside import Unreadable
+from app.db.session import transaction
+from app.db.tables import BatchItem, Event, Item, Project
+from app.domain.states import BatchItemState
+from app.services.labeling import LabelEntry, submit_labels
+from app.services.leasing import next_batch
+from app.services.rounds import budget_state, n_selectable
+from app.services.setting_aside import Retried, set_items_aside, take_back
+from tests.loop import annotator, start_labeling
+
+Factory = sessionmaker[Session]
+
+
+@pytest.fixture
+def ada(session_factory: Factory) -> int:
+    return annotator(session_factory, "ada")
+
+
+@pytest.fixture
+def project(session_factory: Factory, settings: Settings) -> int:
+    """Ten items; the batch holds 0 to 2, the reserve 3 and 4."""
+    return start_labeling(session_factory, settings, "p", initial_budget=3, total_budget=6)
+
+
+def ids(factory: Factory, project: int, *indices: int) -> list[int]:
+    with transaction(factory) as session:
+        of_index = dict(
+            session.execute(select(Item.index, Item.id).where(Item.project_id == project)).all()
+        )
+    return [of_index[i] for i in indices]
+
+
+def set_aside(factory: Factory, settings: Settings, project: int, *indices: int) -> int:
+    unreadable = [Unreadable(i, "It is gone.") for i in ids(factory, project, *indices)]
+    with transaction(factory) as session:
+        return set_items_aside(session, project, unreadable, settings)
+
+
+def retried(factory: Factory, settings: Settings, project: int, *indices: int) -> int:
+    with transaction(factory) as session:
+        found = Retried(ids(factory, project, *indices), [])
+        return take_back(session, project, found, settings)
+
+
+def handed_out(factory: Factory, settings: Settings, project: int, who: int) -> list[int]:
+    with transaction(factory) as session:
+        return [x.item.index for x in next_batch(session, project, who, 10, settings).items]
+
+
+def label(factory: Factory, settings: Settings, project: int, who: int, *indices: int) -> None:
+    entries = [LabelEntry(item, "a") for item in ids(factory, project, *indices)]
+    with transaction(factory) as session:
+        outcomes = submit_labels(session, project, who, entries, settings)
+        assert {outcome.status for outcome in outcomes} == {"created"}
+
+
+def state_of(factory: Factory, project: int, index: int) -> list[str]:
+    (item,) = ids(factory, project, index)
+    with transaction(factory) as session:
+        found = session.scalars(select(BatchItem).where(BatchItem.item_id == item))
+        return [batch_item.state for batch_item in found]
+
+
+def check(factory: Factory) -> None:
+    with transaction(factory) as session:
+        assert list(find_violations(session)) == []
+
+
+class TestSetItemsAside:
+    def test_an_item_of_the_batch_leaves_it_and_the_next_of_the_reserve_takes_its_place(
+        self, session_factory: Factory, settings: Settings, project: int, ada: int
+    ) -> None:
+        assert set_aside(session_factory, settings, project, 1) == 1
+        with transaction(session_factory) as session:
+            counts = batches.open_counts(session, project)
+        assert (counts.batch, counts.reserve) == (3, 1)
+        assert handed_out(session_factory, settings, project, ada) == [0, 2, 3, 4]
+        check(session_factory)
+
+    def test_whoever_holds_it_loses_the_lease(
+        self, session_factory: Factory, settings: Settings, project: int, ada: int
+    ) -> None:
+        handed_out(session_factory, settings, project, ada)
+        set_aside(session_factory, settings, project, 0, 4)
+        assert handed_out(session_factory, settings, project, ada) == [1, 2, 3]
+        check(session_factory)
+
+    def test_no_selection_may_rank_it(
+        self, session_factory: Factory, settings: Settings, project: int
+    ) -> None:
+        set_aside(session_factory, settings, project, 7, 1)
+        with transaction(session_factory) as session:
+            row = projects.get(session, project)
+            assert batches.excluded_pool_indices(session, project) == [1, 7]
+            assert 7 not in batches.selectable_items(session, project, range(10))
+            assert n_selectable(session, row, budget_state(session, row)) == 8
+
+    def test_a_labeled_item_is_not_trained_on_and_keeps_its_label(
+        self, session_factory: Factory, settings: Settings, project: int, ada: int
+    ) -> None:
+        label(session_factory, settings, project, ada, 0, 1)
+        set_aside(session_factory, settings, project, 0)
+        with transaction(session_factory) as session:
+            row = projects.get(session, project)
+            assert labels.resolved_arrays(session, project) == ([1], [0])
+            assert row.n_labeled == 2
+            assert n_selectable(session, row, budget_state(session, row)) == 8
+        check(session_factory)
+
+    def test_the_last_open_item_completes_its_round(
+        self, session_factory: Factory, settings: Settings, ada: int
+    ) -> None:
+        project = start_labeling(session_factory, settings, "q", initial_budget=2, reserve=0)
+        label(session_factory, settings, project, ada, 0)
+        set_aside(session_factory, settings, project, 1)
+        with transaction(session_factory) as session:
+            states = session.execute(text("SELECT state FROM rounds ORDER BY number")).scalars()
+            assert states.all() == ["completed", "selecting"]
+        check(session_factory)
+
+    def test_one_with_an_answer_keeps_it_and_counts_as_skipped(
+        self, session_factory: Factory, settings: Settings, ada: int
+    ) -> None:
+        project = start_labeling(session_factory, settings, "q", labels_per_item=2)
+        label(session_factory, settings, project, ada, 0)
+        set_aside(session_factory, settings, project, 0)
+        assert state_of(session_factory, project, 0) == [BatchItemState.SKIPPED]
+        with transaction(session_factory) as session:
+            assert session.scalar(text("SELECT count(*) FROM labels")) == 1
+        check(session_factory)
+
+    def test_again_changes_nothing(
+        self, session_factory: Factory, settings: Settings, project: int
+    ) -> None:
+        set_aside(session_factory, settings, project, 1, 8)
+        assert set_aside(session_factory, settings, project, 1, 8) == 0
+        with transaction(session_factory) as session:
+            told = session.scalars(select(Event).where(Event.name == "items.set_aside")).all()
+            facts = [event.facts for event in told]
+        assert facts == [
+            {"n": 2, "items": ids(session_factory, project, 1, 8), "reason": "It is gone."}
+        ]
+
+
+class TestTakeBack:
+    def test_it_may_be_selected_again(
+        self, session_factory: Factory, settings: Settings, project: int
+    ) -> None:
+        set_aside(session_factory, settings, project, 1, 8)
+        assert retried(session_factory, settings, project, 1, 8) == 2
+        with transaction(session_factory) as session:
+            assert queries.indices(session, project, "pool") == []
+            assert batches.excluded_pool_indices(session, project) == []
+            assert 1 in batches.selectable_items(session, project, [1, 8])
+        check(session_factory)
+
+    def test_one_with_an_answer_goes_on_with_it(
+        self, session_factory: Factory, settings: Settings, ada: int
+    ) -> None:
+        project = start_labeling(session_factory, settings, "q", labels_per_item=2)
+        label(session_factory, settings, project, ada, 0)
+        set_aside(session_factory, settings, project, 0)
+        retried(session_factory, settings, project, 0)
+        assert state_of(session_factory, project, 0) == [BatchItemState.OPEN]
+        label(session_factory, settings, project, annotator(session_factory, "bob"), 0)
+        assert state_of(session_factory, project, 0) == [BatchItemState.LABELED]
+        check(session_factory)
+
+    def test_without_room_in_the_budget_one_with_an_answer_stays_skipped(
+        self, session_factory: Factory, settings: Settings, ada: int
+    ) -> None:
+        given = {"labels_per_item": 2, "total_budget": 2, "reserve": 1}
+        project = start_labeling(session_factory, settings, "q", **given)
+        label(session_factory, settings, project, ada, 0)
+        set_aside(session_factory, settings, project, 0)
+        handed_out(session_factory, settings, project, ada)
+        retried(session_factory, settings, project, 0)
+        assert state_of(session_factory, project, 0) == [BatchItemState.SKIPPED]
+        check(session_factory)
+
+    def test_what_still_cannot_be_read_keeps_its_newest_reason(
+        self, session_factory: Factory, settings: Settings, project: int
+    ) -> None:
+        set_aside(session_factory, settings, project, 1)
+        (item,) = ids(session_factory, project, 1)
+        with transaction(session_factory) as session:
+            still = Retried([], [Unreadable(item, "It has changed.")])
+            assert take_back(session, project, still, settings) == 0
+        with transaction(session_factory) as session:
+            ((_, row),) = queries.page(session, project, 0, 10)
+            assert row.reason == "It has changed."
+
+
+def test_a_project_that_waited_without_items_goes_on_with_one_that_can_be_read(
+    session_factory: Factory, settings: Settings
+) -> None:
+    project = start_labeling(
+        session_factory, settings, "q", 2, initial_budget=1, total_budget=2, reserve=0
+    )
+    set_aside(session_factory, settings, project, 1)
+    set_aside(session_factory, settings, project, 0)
+    check(session_factory)
+    retried(session_factory, settings, project, 0)
+    with transaction(session_factory) as session:
+        row = session.get(Project, project)
+        assert row is not None
+        assert row.state == "running"
+        newest = text("SELECT state FROM rounds ORDER BY number DESC LIMIT 1")
+        assert session.scalar(newest) == "selecting"
+    check(session_factory)

@@ -1,0 +1,51 @@
+"""Items that a worker cannot read: the round goes on without them.
+
+Whoever packs a split calls `set_aside` with what it could not read, and packs zeros in its place,
+so that the index stays dense. Once an item is taken back its row must be packed again.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import set_aside as queries
+from app.db.queries.set_aside import Unreadable
+from app.db.session import transaction
+from app.domain.errors import ArtifactMissing
+from app.services.setting_aside import set_items_aside
+
+# More than this share of a split is no fault of items: a folder is not mounted, a host is away.
+MOST_FRACTION = 0.5
+
+
+def set_aside(
+    factory: sessionmaker[Session],
+    settings: Settings,
+    project_id: int,
+    unreadable: Sequence[Unreadable],
+    n_items: int,
+) -> None:
+    """Set items of a split of `n_items` aside, in a transaction of its own.
+
+    Raises:
+        ArtifactMissing: they are most of the split; none is set aside, and the job fails.
+    """
+    if not unreadable:
+        return
+    if len(unreadable) > max(1, MOST_FRACTION * n_items):
+        raise ArtifactMissing(
+            f"{len(unreadable)} of {n_items} items cannot be read, too many to go on without them: "
+            f"{unreadable[0].reason} Check the folders and hosts of the images, then retry."
+        )
+    with transaction(factory) as session:
+        set_items_aside(session, project_id, unreadable, settings)
+
+
+def set_aside_rows(factory: sessionmaker[Session], project_id: int, split: str) -> list[int]:
+    """Return the indices of the split that are set aside, ascending; their rows may be zeros.
+
+    A packed row of zeros that is not among them was taken back and must be read again.
+    """
+    with transaction(factory) as session:
+        return queries.indices(session, project_id, split)
