@@ -13,6 +13,15 @@ RUN pip install --no-cache-dir --constraint constraints.txt '.[crowd]' \
     && mkdir -p /data /data-sets /reports \
     && chown svp:svp /data /data-sets /reports
 USER svp
+# Reachable from outside the container, and all data in the volume. The admin's token is written to
+# /data/admin-token: docker exec CONTAINER cat /data/admin-token
+ENV SVP_HOST=0.0.0.0 \
+    SVP_PORT=8000 \
+    SVP_DATA_FOLDER=/data \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1
 VOLUME ["/data", "/data-sets", "/reports"]
 EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["svp", "health"]
 CMD ["svp", "up"]

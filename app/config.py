@@ -1,11 +1,21 @@
 """Settings of this machine, read once at the edge from SVP_* variables and handed down."""
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# A cluster puts these into every container beside a service called "svp" or "svp-...". They are
+# nobody's settings, but for SVP_PORT, which is one when it holds a number.
+INJECTED = re.compile(
+    r"SVP_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+INJECTED_PORT = re.compile(r"SVP_(\w+_)?PORT")
+INJECTED_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 def default_data_folder() -> Path:
@@ -16,7 +26,12 @@ def default_data_folder() -> Path:
     """
     if os.geteuid() == 0:
         return Path("/var/lib/svp")
-    return Path.home() / ".local" / "share" / "svp"
+    try:
+        return Path.home() / ".local" / "share" / "svp"
+    except RuntimeError:
+        raise ValueError(
+            "This user has no home folder; set SVP_DATA_FOLDER to where the data shall lie."
+        ) from None
 
 
 class Settings(BaseSettings):
@@ -26,7 +41,9 @@ class Settings(BaseSettings):
 
     data_folder: Path = Field(default_factory=default_data_folder)
     database_url: SecretStr | None = None
+    database_password: SecretStr | None = None  # put into the URL, whatever characters it has
     broker_url: SecretStr | None = None
+    broker_password: SecretStr | None = None
     artifact_url: str | None = None
     weights_folder: Path | None = None
     host: str = "127.0.0.1"
@@ -52,6 +69,30 @@ class Settings(BaseSettings):
 
     log_format: str = Field("console", pattern="^(console|json)$")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _put_passwords_into_urls(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for part in ("database", "broker"):
+            url, password = values.get(f"{part}_url"), values.get(f"{part}_password")
+            if url and password:
+                values = {
+                    **values,
+                    f"{part}_url": _with_password(_revealed(url), _revealed(password)),
+                    f"{part}_password": None,
+                }
+        return values
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _ignore_injected_port(cls, value: object) -> object:
+        is_injected = isinstance(value, str) and INJECTED_ADDRESS.fullmatch(value)
+        return cls.model_fields["port"].default if is_injected else value
+
+    @field_validator("data_folder", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
 
     @field_validator("image_roots", "image_hosts", mode="before")
     @classmethod
@@ -109,20 +150,60 @@ def environment_without_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("SVP_")}
 
 
-def read_settings() -> Settings:
-    """Return the settings from the environment.
+def make_settings(**values: object) -> Settings:
+    """Return the settings from the environment, with these values in place of it.
 
     Raises:
         ValueError: a SVP_* variable is unknown or has a value that is not allowed; the message
             names it.
     """
     known = {f"SVP_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
-    unknown = sorted(k for k in os.environ if k.startswith("SVP_") and k not in known)
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("SVP_") and name not in known and not _is_injected(name)
+    )
     if unknown:
         raise ValueError(
             f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         )
-    return Settings()
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(_sentence(error)) from None
+
+
+def read_settings() -> Settings:
+    """Return the settings from the environment; see `make_settings`."""
+    return make_settings()
+
+
+def _is_injected(name: str) -> bool:
+    if INJECTED.fullmatch(name):
+        return True
+    holds_address = INJECTED_ADDRESS.fullmatch(os.environ[name])
+    return bool(INJECTED_PORT.fullmatch(name) and holds_address)
+
+
+def _sentence(error: ValidationError) -> str:
+    """Return what is wrong with which settings; never their values, which may be secrets."""
+    faults = [
+        f"SVP_{'_'.join(str(part) for part in fault['loc']).upper() or 'SETTINGS'}: {fault['msg']}"
+        for fault in error.errors()
+    ]
+    return f"A setting cannot be used: {'; '.join(faults)}. Correct it and start again."
+
+
+def _revealed(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _with_password(url: str, password: str) -> str:
+    """Return the URL with this password in place of any that it holds."""
+    parts = urlsplit(url)
+    user_info, _, address = parts.netloc.rpartition("@")
+    user = user_info.split(":", 1)[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))
 
 
 NOT_SETTINGS = frozenset(

@@ -17,6 +17,9 @@ from app.db.session import make_engine, make_session_factory
 
 TEMPLATE = "svp_template"
 
+# Before numba is imported: workers that tests start share what this process has compiled.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
+
 # The first example of a property may compile a numba function.
 hypothesis.settings.register_profile("svp", deadline=None)
 hypothesis.settings.load_profile("svp")

@@ -21,9 +21,10 @@ from app.config import Settings
 from app.db.session import transaction
 from app.services import jobs
 from app.services.jobs import ClaimedJob
+from workers.processes import module_command
 from workers.protocol import DONE, FENCED, STOP_LINE, STOPPED, claimed_to_line
 
-CHILD_COMMAND = (sys.executable, "-m", "workers.job_child")
+CHILD_COMMAND = tuple(module_command("workers.job_child"))
 STOP_SECONDS = 15.0
 WATCH_SECONDS = 0.1
 TAIL_LINES = 15

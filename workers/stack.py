@@ -22,6 +22,7 @@ from app.db.tables import Role
 from app.domain.errors import DomainError
 from app.services.tokens import create_token, ensure_admin_token
 from workers.parts import Parts, free_port
+from workers.processes import module_command
 
 READY_SECONDS = 60.0
 API_STOP_SECONDS = 15.0
@@ -127,7 +128,7 @@ class Stack(Parts):
         self.say(f"starting {name}")
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "workers.cli.main", name],
+                [*module_command("workers.cli.main"), name],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

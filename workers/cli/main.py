@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from app.config import Settings, read_settings
+from app.config import Settings, make_settings, read_settings
 from app.domain.errors import DomainError
 from workers.cli import doctor, models, select, simulate, tokens, train
 from workers.cli.connect import database_url
+from workers.processes import prepare_environment
 
 app = typer.Typer(
     name="svp",
@@ -46,8 +47,14 @@ def run() -> None:
 
 
 def _settings(**changes: object) -> Settings:
-    given = {name: value for name, value in changes.items() if value is not None}
-    return Settings.model_validate({**read_settings().model_dump(), **given})
+    return make_settings(**{name: value for name, value in changes.items() if value is not None})
+
+
+@app.callback()
+def prepare(context: typer.Context) -> None:
+    """A labeling service that selects by proxy."""
+    if context.invoked_subcommand != "up":  # its folder may be an option; it computes nothing
+        prepare_environment()
 
 
 @app.command()

@@ -7,7 +7,6 @@ written stays, and the next sweep goes on from there.
 
 import itertools
 import subprocess
-import sys
 import time
 import tomllib
 from collections import deque
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import joblib
 
+from workers.processes import module_command
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import AnyExperiment
 from workers.simulation.load import load_experiment
@@ -143,7 +143,7 @@ def run_tasks(
 def _start(task: Task, slot: Slot) -> subprocess.Popen[bytes]:
     task.log.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        *[sys.executable, "-m", ONE_PROCESS, str(task.run.out), task.unit, str(task.seed)],
+        *[*module_command(ONE_PROCESS), str(task.run.out), task.unit, str(task.seed)],
         *["--device", slot.device, "--threads", str(slot.threads)],
     ]
     with task.log.open("wb") as log:

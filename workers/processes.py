@@ -1,0 +1,53 @@
+"""How this program starts processes of its own: which code they import, and where caches lie."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from app.config import default_data_folder
+
+# Compiled code and fonts. Beside the code, or in a home folder, they could not always be written.
+CACHES = {
+    "NUMBA_CACHE_DIR": "numba",
+    "MPLCONFIGDIR": "matplotlib",
+    "TORCH_HOME": "torch",
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TORCH_EXTENSIONS_DIR": "torch-extensions",
+    "TRITON_CACHE_DIR": "triton",
+}
+
+
+def module_command(module: str) -> list[str]:
+    """Return the command that runs a module of ours.
+
+    -P: Python would import what the working folder holds, an app.py or a folder models, before
+    what is installed.
+    """
+    return [sys.executable, "-P", "-m", module]
+
+
+def prepare_environment() -> None:
+    """Let this process and all that it starts write caches to the data folder, and import safely.
+
+    Call it before numba, matplotlib and torch are imported. What the user has set stays.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    folder = _cache_folder()
+    for variable, name in CACHES.items():
+        os.environ.setdefault(variable, str(folder / name))
+
+
+def _cache_folder() -> Path:
+    """Return a folder that this user can write to: in the data folder where that is possible."""
+    try:
+        named = os.environ.get("SVP_DATA_FOLDER")
+        data_folder = Path(named).expanduser().absolute() if named else default_data_folder()
+        data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = data_folder / "cache" / "compiled"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    except (OSError, ValueError):
+        pass
+    return Path(tempfile.gettempdir()) / f"svp-compiled-{os.geteuid()}"
