@@ -15,7 +15,7 @@ from app.domain.annotation import annotation_from_json
 from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import ProjectState, RoundState
 from app.services import mixing
-from app.services.rounds import advance, budget_state
+from app.services.rounds import advance, budget_state, free_expired
 
 
 class WaitingFor(StrEnum):
@@ -202,7 +202,7 @@ def release_leases(
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:
     """Free the project's expired leases and draw the consequences; return how many."""
-    n_freed = leases.free_expired_leases(session, project.id)
+    n_freed = free_expired(session, project)
     if n_freed:
         after_freeing(session, project, settings)
     return n_freed

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, events, projects, rounds, set_aside
+from app.db.queries import batches, events, leases, projects, rounds, set_aside
 from app.db.queries import jobs as job_queries
 from app.db.tables import JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
@@ -20,6 +20,8 @@ from app.services.advice import reasons_to_stop
 from app.services.round_creation import create_job, create_next_round, plan_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
 from selection.options import options_from_json
+
+LEASES_FREED = "leases_freed"  # in which transaction, and of which project
 
 
 def start_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
@@ -123,11 +125,12 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
     """Bring a running project forward as far as its labels allow; idempotent.
 
     Ends the live round if its batch is labeled or its trigger says so, then creates the next round
-    and its job, or the target's job when the budget is spent or `stop_when` holds. Expects expired
-    leases to be freed.
+    and its job, or the target's job when the budget is spent or `stop_when` holds. Expired leases
+    are freed first: the next batch has room for their items.
     """
     if project.state != ProjectState.RUNNING:
         return
+    free_expired(session, project)
     round_ = rounds.live(session, project.id)
     if round_ is not None:
         reason = _end_reason(session, project, round_)
@@ -144,6 +147,22 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
     if budget_state(session, project).committed == 0 and project.n_labeled + project.n_imported > 0:
         facts = {"reason": "stop_when", "because": stop} if stop else {"reason": "budget spent"}
         _train_target(session, project, max_attempts, facts)
+
+
+def free_expired(session: Session, project: Project) -> int:
+    """Free the project's expired leases; return how many. The reserve among them may be withdrawn.
+
+    The database is asked once in a transaction, whose time stands still.
+    """
+    this = (session.get_transaction(), project.id)
+    if session.info.get(LEASES_FREED) == this:
+        return 0
+    session.info[LEASES_FREED] = this
+    n_freed = leases.free_expired_leases(session, project.id)
+    if n_freed:
+        newest = rounds.newest_published_id(session, project.id)
+        batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
+    return n_freed
 
 
 def _decided_to_stop(session: Session, project: Project, n_next: int) -> list[str]:

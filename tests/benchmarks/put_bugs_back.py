@@ -110,6 +110,12 @@ BUGS = (
         "    advance(session, project, settings.job_max_attempts)\n",
     ),
     Bug(
+        "a project goes on with leases that have ended",
+        "app/services/rounds.py",
+        "    free_expired(session, project)\n    round_",
+        "    round_",
+    ),
+    Bug(
         "expiry does not advance",
         "app/services/leasing.py",
         "    advance(session, project, settings.job_max_attempts)\n",
