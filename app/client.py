@@ -1,5 +1,7 @@
 """The Python client of the HTTP API: what users and the oracle use."""
 
+import base64
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -50,13 +52,14 @@ class Client:
         """Return the answer of one request below /api/v1.
 
         Raises:
-            ClientError: the service refused it.
+            ClientError: the service refused it, or a file arrived damaged.
         """
         headers = {**self._headers, **kwargs.pop("headers", {})}
         response = self._http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
         if response.is_error:
             problem = orjson.loads(response.content)
             raise ClientError(response.status_code, problem["code"], problem["detail"])
+        _check_digest(response)
         return response
 
     def with_token(self, token: str) -> "Client":
@@ -342,3 +345,22 @@ class Client:
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(CHUNK_BYTES):
         yield chunk
+
+
+def _check_digest(response: httpx.Response) -> None:
+    """Compare a file with the SHA-256 that was sent with it.
+
+    Raises:
+        ClientError: they differ.
+    """
+    sent = response.headers.get("Repr-Digest", "")
+    if not sent.startswith("sha-256=:"):
+        return
+    found = base64.b64encode(hashlib.sha256(response.content).digest()).decode()
+    if sent != f"sha-256=:{found}:":
+        raise ClientError(
+            response.status_code,
+            "download_damaged",
+            "The file is cut off or damaged: its SHA-256 is not the one that the service sent. "
+            "Download it again; if that does not help, the stored file is damaged.",
+        )

@@ -1,5 +1,6 @@
 """Artifacts as files to download: how they are sent, and what OpenAPI says of them."""
 
+import base64
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,13 +16,19 @@ FILE: Mapping[int | str, dict[str, Any]] = MappingProxyType(
 
 
 def as_file(store: ArtifactStore, digest: str, name: str) -> StreamingResponse:
-    """Return the artifact as a file of this name.
+    """Return the artifact as a file of this name, with its SHA-256 for the reader to check.
+
+    A damaged one is never sent whole: the store withholds its end, which breaks the answer off.
 
     Raises:
-        ArtifactMissing: it is gone.
+        ArtifactMissing: it is gone, or damaged and small.
     """
     return StreamingResponse(
         store.stream(digest),
         media_type=BINARY,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "ETag": f'"{digest}"',
+            "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode()}:",
+        },
     )

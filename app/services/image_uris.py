@@ -92,7 +92,7 @@ def _read_http(uri: str, settings: Settings) -> bytes:
             data = bytearray()
             for chunk in response.iter_bytes():
                 data += chunk
-                _within_limit(data, uri, settings)
+                _check_size(data, uri, settings)
             return bytes(data)
     except httpx.HTTPError as error:
         raise ItemInvalid("image_not_found", f"{uri} cannot be read: {error}.") from None
@@ -110,12 +110,16 @@ def _checked_address(uri: str, host: str, port: int) -> str:
     return address
 
 
-def _within_limit(data: bytes | bytearray, uri: str, settings: Settings) -> bytes:
+def _within_limit(data: bytes, uri: str, settings: Settings) -> bytes:
+    _check_size(data, uri, settings)
+    return data
+
+
+def _check_size(data: bytes | bytearray, uri: str, settings: Settings) -> None:
     if len(data) > settings.max_image_bytes:
         raise ItemInvalid(
             "image_too_large", f"{uri} has more than {settings.max_image_bytes} bytes."
         )
-    return bytes(data)
 
 
 def _not_allowed(uri: str, reason: str) -> ItemInvalid:

@@ -18,7 +18,7 @@ from app.domain.states import ProjectState
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
 from app.services.rounds import advance
-from app.storage.artifacts import ArtifactStore
+from app.storage.artifacts import ArtifactBatch, ArtifactStore
 
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
@@ -110,11 +110,12 @@ def prepare_items(
         StorageFull: no room for an image.
     """
     prepared: list[Prepared] = []
-    for line, item in lines:
-        try:
-            prepared.append((line, _prepare(project, item, store, settings)))
-        except ItemInvalid as error:
-            counts.refuse(line, item.external_id, error.item_code, error.detail)
+    with store.batch() as images:
+        for line, item in lines:
+            try:
+                prepared.append((line, _prepare(project, item, images, settings)))
+            except ItemInvalid as error:
+                counts.refuse(line, item.external_id, error.item_code, error.detail)
     return prepared
 
 
@@ -169,10 +170,10 @@ def read_image(store: ArtifactStore, settings: Settings, item: Item) -> bytes:
 
 
 def _prepare(
-    project: Project, item: ItemIn, store: ArtifactStore, settings: Settings
+    project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
 ) -> dict[str, Any]:
     _check_external_id(item.external_id)
-    content = _check_content(project, item, store, settings)
+    content = _check_content(project, item, images, settings)
     class_index = None
     if item.class_name is not None:
         if item.class_name not in project.classes:
@@ -205,7 +206,7 @@ def _check_external_id(external_id: str) -> None:
 
 
 def _check_content(
-    project: Project, item: ItemIn, store: ArtifactStore, settings: Settings
+    project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
 ) -> dict[str, Any]:
     if (item.text is not None) != (project.modality == "text"):
         raise ItemInvalid(
@@ -220,7 +221,7 @@ def _check_content(
     if item.image is None:
         digest = hashlib.sha256(data).hexdigest()
         return _image(digest, item.image_uri, facts)
-    return _image(store.put(data), None, facts)
+    return _image(images.put(data), None, facts)
 
 
 def _image(digest: str, uri: str | None, facts: ImageFacts) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -45,7 +46,7 @@ def upload(client: Client, project: int, **files: bytes) -> dict[str, str]:
         f"/projects/{project}/items/upload",
         files=[("files", (name, data)) for name, data in files.items()],
     ).json()
-    assert answer["n_created"] + answer["n_failed"] == len(files)
+    assert answer["n_created"] + answer["n_known"] + answer["n_failed"] == len(files)
     assert all(len(e["detail"]) > 20 for e in answer["errors"])
     return {error["external_id"]: error["code"] for error in answer["errors"]}
 
@@ -109,6 +110,21 @@ class TestImages:
         assert answer.headers["content-type"] == "image/jpeg"
         again = admin.request("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status_code == 304
+
+    def test_a_stored_image_that_was_cut_off_is_mended_by_uploading_it_again(
+        self, admin: Client, images: int, settings: Settings
+    ) -> None:
+        upload(admin, images, a=png())
+        (item,) = admin.request("GET", f"/projects/{images}/items").json()["items"]
+        path = item["content"]["image_url"].removeprefix("/api/v1")
+        folder = Path(settings.artifact_store_url.removeprefix("file://"))
+        (stored,) = (found for found in folder.rglob("*") if found.is_file())
+        stored.write_bytes(png()[:-9])
+        with pytest.raises(ClientError) as refusal:
+            admin.request("GET", path)
+        assert (refusal.value.status, refusal.value.code) == (410, "artifact_missing")
+        assert upload(admin, images, a=png()) == {}
+        assert admin.request("GET", path).content == png()
 
     def test_no_room_for_an_artifact_loses_nothing(
         self, admin: Client, images: int, monkeypatch: pytest.MonkeyPatch
@@ -366,7 +382,11 @@ class TestImageUris:
                 self.send_response(302 if self.path == "/away" else 200)
                 self.send_header("Location", "/a.png")
                 self.end_headers()
-                self.wfile.write(png())
+                if self.path != "/large":
+                    self.wfile.write(png())
+                    return
+                for _ in range(40_000):
+                    self.wfile.write(bytes(1000))
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -416,3 +436,15 @@ class TestImageUris:
         with pytest.raises(ItemInvalid) as refusal:
             read_image_uri(f"http://127.0.0.1:{server}/away", allowed)
         assert refusal.value.item_code == "image_not_found"
+
+    def test_a_large_image_is_read_in_a_time_that_grows_with_its_size_only(
+        self, settings: Settings, server: int
+    ) -> None:
+        host = f"127.0.0.1:{server}"
+        limits = {"image_hosts": (host,), "max_image_bytes": 40_000_000}
+        allowed, started = settings.model_copy(update=limits), time.thread_time()
+        assert len(read_image_uri(f"http://{host}/large", allowed)) == 40_000_000
+        assert time.thread_time() - started < 4  # 0.1 s; copied at every piece: over 15 s
+        short = allowed.model_copy(update={"max_image_bytes": 39_999_999})
+        with pytest.raises(ItemInvalid, match="more than 39999999 bytes"):
+            read_image_uri(f"http://{host}/large", short)

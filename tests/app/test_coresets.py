@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,10 @@ class TestScores:
             {"epoch": 4, "accuracy": None, "train_seconds": 1.5},
         ]
         assert admin.coreset_scores_file(project, made["id"], 4) == npy(np.arange(10))
+        (path,) = Path(settings.artifact_store_url.removeprefix("file://")).rglob(arrays)
+        path.write_bytes(npy(np.arange(11)))
+        damaged = refusal(lambda: admin.coreset_scores_file(project, made["id"], 4))
+        assert damaged == (410, "artifact_missing")
         never = refusal(lambda: admin.coreset_scores_file(project, made["id"], 3))
         assert never == (404, "not_found")
 
