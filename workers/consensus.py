@@ -1,7 +1,8 @@
-"""Dawid-Skene and CROWDLAB over all labels of a project, by the libraries that are kept for it.
+"""Dawid-Skene and CROWDLAB over all labels of a project.
 
-crowd-kit and cleanlab (the extra `crowd`) are imported where they are used: a project that resolves
-by majority needs neither.
+Dawid-Skene is ours: crowd-kit's stops where a step gains little, with up to 11 of 60 classes not
+yet those of the converged algorithm, and needs seconds for what takes milliseconds. CROWDLAB is
+cleanlab's (the extra `crowd`), imported where it is used.
 """
 
 import warnings
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.special import softmax
 
 from app.db.queries import consensus as queries
 from app.db.queries import jobs as job_queries
@@ -29,7 +32,9 @@ from workers.stored_models import load_stored_model
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-EM_STEPS = 100
+MOST_STEPS = 10_000
+SETTLED = 1e-7  # change of a probability in one step below which EM has converged
+LEAST = 1e-10  # in place of a probability of 0, whose logarithm there is none
 
 
 @dataclass(frozen=True)
@@ -59,25 +64,35 @@ def dawid_skene(opinions: Opinions, known: dict[int, int] | None = None) -> list
         opinions: every label.
         known: pool index -> class, of items whose class is certain (gold).
 
-    Source: Dawid & Skene (1979), by crowd-kit's DawidSkene: EM over a confusion matrix for each
-    annotator, from the majority on.
+    Source: Dawid & Skene (1979), section 2: EM over a confusion matrix for each annotator, from the
+    majority on, until no probability moves any more. Only pairs of annotator and class that occur
+    are stored, as sparse rows.
     """
-    import pandas as pd  # noqa: PLC0415 - an extra
-    from crowdkit.aggregation import DawidSkene  # noqa: PLC0415 - an extra
-
-    data = pd.DataFrame(
-        {"task": opinions.item, "worker": opinions.annotator, "label": opinions.classes}
+    index, row = np.unique(opinions.item, return_inverse=True)
+    classes, c = np.unique(opinions.classes, return_inverse=True)
+    pairs, pair = np.unique(
+        np.stack([opinions.annotator, opinions.classes]), axis=1, return_inverse=True
     )
-    answered = set(opinions.classes.tolist())
-    # The library has a column only for classes that somebody gave.
-    certain = {index: c for index, c in (known or {}).items() if c in answered}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pandas deprecates what crowd-kit calls
-        probs = DawidSkene(n_iter=EM_STEPS).fit_predict_proba(
-            data, true_labels=pd.Series(certain) if certain else None
-        )
-    probs = probs.sort_index(axis=0).sort_index(axis=1)
-    return _most_probable(probs.index.to_numpy(), probs.columns.to_numpy(), probs.to_numpy())
+    _, who = np.unique(pairs[0], return_inverse=True)
+    ones = np.ones(len(row))
+    given = csr_array((ones, (pair.ravel(), row)), shape=(pairs.shape[1], len(index)))
+    by_annotator = csr_array((np.ones(len(who)), (who, np.arange(len(who)))))
+    probs = csr_array((ones, (row, c)), shape=(len(index), len(classes))).toarray()
+    probs /= probs.sum(axis=1, keepdims=True)
+    # There is a column only for classes that somebody gave.
+    certain = {i: k for i, k in (known or {}).items() if k in classes}
+    known_rows = np.searchsorted(index, np.fromiter(certain, np.int64))
+    known_probs = np.eye(len(classes))[np.searchsorted(classes, list(certain.values()))]
+    probs[known_rows] = known_probs
+    for _ in range(MOST_STEPS):
+        said = np.maximum(given @ probs, LEAST)  # expected times, by (pair, true class)
+        said /= (by_annotator @ said)[who]
+        logs = np.log(np.maximum(probs.mean(axis=0), LEAST)) + given.T @ np.log(said)
+        before, probs = probs, softmax(logs, axis=1)
+        probs[known_rows] = known_probs
+        if np.abs(probs - before).max() < SETTLED:
+            break
+    return _most_probable(index, classes, probs)
 
 
 def crowdlab(opinions: Opinions, probs: FloatArray) -> list[Consensus]:

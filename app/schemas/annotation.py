@@ -173,7 +173,10 @@ class PairAgreementOut(Response):
 
 
 class AnnotatorAgreementOut(Response):
-    """Mean kappa with the others, weighed by shared items; share that agrees with the consensus."""
+    """Mean kappa with the others, weighed by shared items; share that agrees with the consensus.
+
+    Only items that others labeled too are counted.
+    """
 
     name: str
     n_shared: int

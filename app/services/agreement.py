@@ -38,7 +38,7 @@ class AnnotatorAgreement:
         name: of the annotator.
         n_shared: labels of items that others labeled too, once for each of them.
         cohen_kappa: mean over the others, weighed by shared items.
-        n_resolved: labels of items that have their resolved label.
+        n_resolved: labels of items that others labeled too and that have their resolved label.
         with_consensus: share of these that are of its class.
     """
 

@@ -11,8 +11,7 @@ from app.domain.annotation import AnnotationOptions, ConsensusMethod, annotation
 from app.domain.errors import InvalidProject
 
 LIBRARIES = {
-    ConsensusMethod.DAWID_SKENE: ("crowdkit",),
-    ConsensusMethod.CROWDLAB: ("cleanlab", "crowdkit"),  # Dawid-Skene before the first model
+    ConsensusMethod.CROWDLAB: ("cleanlab",),
 }
 
 

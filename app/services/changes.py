@@ -91,6 +91,12 @@ def _check_budgets(session: Session, project: Project, new: Mapping[str, Any]) -
     total = new.get("total_budget", project.total_budget)
     if project.state == ProjectState.DRAFT:
         check_initial_budget(new.get("initial_budget", project.initial_budget), total)
+    unlabeled = project.n_pool - project.n_imported
+    if project.state != ProjectState.DRAFT and total > max(unlabeled, project.total_budget):
+        raise InvalidProject(
+            f"total_budget {total} is more than the {unlabeled} items that the pool holds without "
+            "an imported label. Import more items first, or make it smaller."
+        )
     budget = budget_state(session, project)
     spent = budget.labeled + budget.committed + budget.open_batch
     if total < min(spent, project.total_budget):

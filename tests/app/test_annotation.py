@@ -582,7 +582,29 @@ class TestAgreement:
         give(people[0], project, poll(people[0], project, 2))
         shown = admin.agreement(project)
         assert shown["project"]["krippendorff_alpha"] is None
-        assert shown["annotators"][0]["with_consensus"] == 1.0
+        (ada,) = shown["annotators"]
+        assert (ada["name"], ada["n_resolved"], ada["with_consensus"]) == ("ada", 0, None)
+
+    def test_agreement_with_the_consensus_counts_only_items_that_others_labeled_too(
+        self, admin: Client, people: list[Client], start: Start
+    ) -> None:
+        """Half of the items have one label: their consensus is a copy and says nothing."""
+        project = start(
+            n_items=30,
+            labels_per_item=2,
+            initial_budget=20,
+            total_budget=20,
+            annotation={"overlap_fraction": 0.5},
+        )
+        for client, name in zip(people[:2], CLASSES, strict=False):  # they never agree
+            while items := poll(client, project, 20):
+                give(client, project, items, name)
+        rows = [row["labels"] for row in admin.export_labels(project)]
+        n_shared = sum(len(labels) == 2 for labels in rows)
+        assert 0 < n_shared < len(rows)
+        shown = {entry["name"]: entry for entry in admin.agreement(project)["annotators"]}
+        assert {entry["n_resolved"] for entry in shown.values()} == {n_shared}
+        assert sum(entry["with_consensus"] for entry in shown.values()) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,11 @@ class TestNextRound:
 
 
 class TestBudget:
+    def test_total_budget_cannot_rise_above_the_pool(self, admin: Client, project: int) -> None:
+        n_pool = admin.project(project)["n_pool"]
+        assert refusal(admin, project, total_budget=n_pool + 1) == (422, "project_invalid")
+        assert admin.change_project(project, total_budget=n_pool)["total_budget"] == n_pool
+
     def test_total_budget_cannot_fall_below_what_is_handed_out(
         self, admin: Client, project: int
     ) -> None:

@@ -76,6 +76,11 @@ class ActiveLearningConfig(ExperimentConfig):
     @model_validator(mode="after")
     def _arms_fit(self) -> "ActiveLearningConfig":
         needs_target(self.models)
+        if self.data.n_pool is not None and self.budgets.total_budget > self.data.n_pool:
+            raise ValueError(
+                f"budgets.total_budget is {self.budgets.total_budget}, but the pool has "
+                f"{self.data.n_pool} items: make it at most that, or data.n_pool larger"
+            )
         try:
             if self.options.needs_brought_features:
                 raise ValueError("selection: a replay has no brought features")

@@ -18,6 +18,7 @@ from workers.simulation.core_sets import CoreSetContext, replay_core_sets
 from workers.simulation.core_sets_through_api import CoreSetServiceRun
 from workers.simulation.data import DataSet, data_folder, load_data, model_inputs
 from workers.simulation.kinds import (
+    ActiveLearningConfig,
     AnyExperiment,
     CoreSetConfig,
     ModelStudyConfig,
@@ -65,12 +66,12 @@ def run_experiment(
     """
     if place.client is not None:
         refuse_beyond_service(experiment)
-    claim_folder(experiment, place.out)
     use_threads(place.threads)
     with Bars.shown(place.client, console) as bars:
         for seed in seeds:
             data = load_seed(experiment, seed, bars)
             if seed == seeds[0]:
+                claim_folder(experiment, place.out)  # not for an experiment that does not fit
                 _announce(experiment, len(seeds), data, place.device, console)
             shared = Shared()
             for unit in units_of(experiment):
@@ -80,10 +81,27 @@ def run_experiment(
 
 
 def load_seed(experiment: AnyExperiment, seed: int, bars: Bars) -> DataSet:
-    """Return the data of a seed: in a study all seeds have the same."""
+    """Return the data of a seed: in a study all seeds have the same.
+
+    Raises:
+        ExperimentError: the experiment wants more labels than the pool has items.
+    """
     if isinstance(experiment, ModelStudyConfig):
         seed = experiment.data_seed
-    return load_data(experiment.data, seed, bars.on_download)
+    data = load_data(experiment.data, seed, bars.on_download)
+    if isinstance(experiment, ActiveLearningConfig):
+        _check_budgets(experiment, len(data.pool))
+    return data
+
+
+def _check_budgets(experiment: ActiveLearningConfig, n_pool: int) -> None:
+    for name in ("initial_budget", "total_budget"):
+        budget = getattr(experiment.budgets, name)
+        if budget > n_pool:
+            raise ExperimentError(
+                f"budgets.{name} is {budget}, but the pool of {experiment.name} has {n_pool} "
+                f"items: make it at most {n_pool}, or data.n_pool larger."
+            )
 
 
 def run_unit(

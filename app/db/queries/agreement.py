@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Float, Subquery, cast, func, select
+from sqlalchemy import Float, Subquery, cast, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.tables import BatchItem, Label, ResolvedLabel, Round
@@ -102,12 +102,22 @@ def pairs(session: Session, project_id: int) -> list[PairCounts]:
 
 
 def with_consensus(session: Session, project_id: int) -> dict[int, tuple[int, int]]:
-    """Return annotator id -> (labels of items with a resolved label, of these that agree)."""
+    """Return annotator id -> (labels of shared items that are resolved, of these that agree).
+
+    An item is shared if somebody else labeled it, too: of an item's only label the resolved one is
+    a copy. Annotators without shared items are there with zeros.
+    """
+    other = aliased(Label)
+    is_shared = exists().where(
+        other.item_id == Label.item_id,
+        other.annotator_id != Label.annotator_id,
+        other.withdrawn_at.is_(None),
+    )
     rows = session.execute(
         select(
             Label.annotator_id,
-            func.count(),
-            func.count().filter(Label.class_index == ResolvedLabel.class_index),
+            func.count().filter(is_shared),
+            func.count().filter(is_shared, Label.class_index == ResolvedLabel.class_index),
         )
         .join(ResolvedLabel, ResolvedLabel.item_id == Label.item_id)
         .where(Label.project_id == project_id, *COUNTS_AS_OPINION)

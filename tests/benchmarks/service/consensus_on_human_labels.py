@@ -122,7 +122,7 @@ def main() -> None:
     result: dict[str, Any] = {
         "command": "python -m tests.benchmarks.service.consensus_on_human_labels",
         "data": "NoisyAG-News, 3 people x 4,000 texts, 1,139 with a known class",
-        "versions": {name: version(name) for name in ("crowd-kit", "cleanlab", "numpy", "torch")},
+        "versions": {name: version(name) for name in ("cleanlab", "numpy", "scipy", "torch")},
         "three_people": compare(texts, people, true),
     }
     for n_careless in (1, 2):

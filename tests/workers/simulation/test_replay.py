@@ -12,7 +12,7 @@ import pytest
 
 from models.data.arrays import Images
 from models.data.readers import read_digits
-from tests.experiments import Lines, indices, run, tiny, write_tiny
+from tests.experiments import Lines, indices, run, run_any, tiny, write_tiny
 from tests.support import wait_for
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig
@@ -158,6 +158,7 @@ class TestConfig:
             ("models.proxy.recipe={name='slow'}", "no recipe 'slow'; known are paper"),
             ("arms.proxy.selector=nobody", "there is no model 'nobody'"),
             ("budgets.total_budget=0", "greater than or equal to 1"),
+            ("budgets.total_budget=61", "61, but the pool has 60 items"),
             ("budget=3", "Extra inputs are not permitted"),
             ("oracle.confusion=[[0.5, 0.4], [0, 1]]", "sum to 1"),
             ("nonsense", "key=value"),
@@ -168,6 +169,17 @@ class TestConfig:
     ) -> None:
         with pytest.raises(ExperimentError, match=sentence):
             tiny(tmp_path, override)
+
+    def test_more_labels_than_the_data_has_items_are_refused_before_anything_is_written(
+        self, tmp_path: Path
+    ) -> None:
+        text = write_tiny(tmp_path).read_text().replace("n_pool = 60\n", "", 1)
+        (tmp_path / "whole.toml").write_text(text)
+        experiment = load_experiment(str(tmp_path / "whole.toml"), ["budgets.total_budget=9000"])
+        assert experiment.data.n_pool is None
+        with pytest.raises(ExperimentError, match=r"total_budget is 9000, but the pool .* has \d+"):
+            run_any(experiment, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
 
     def test_unknown_experiment_lists_the_bundled(self) -> None:
         with pytest.raises(ExperimentError, match="cifar10-small"):
