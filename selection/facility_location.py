@@ -10,7 +10,7 @@ Source: Minoux (1978) for the lazy greedy; Wei, Iyer, Bilmes (2015) for its use 
 import numpy as np
 from numba import njit, prange
 
-from selection.k_centers_filter import largest_value
+from selection.k_centers.filter import largest_value
 from selection.types import FloatArray, Rows, Scores
 
 BOUNDED = 64  # candidates whose float32 bounds are computed in one pass over the items

@@ -15,7 +15,7 @@ from selection.cluster_margin import cluster_margin
 from selection.core_sets import el2n, forgetting_events
 from selection.errors import BudgetError, MissingSignalError, SelectionError, UnknownStrategyError
 from selection.facility_location import facility_location
-from selection.k_centers import greedy_k_centers
+from selection.k_centers.greedy import greedy_k_centers
 from selection.memory import check_memory
 from selection.probcover import probcover
 from selection.types import Ranking, Scores, Signals, given

@@ -12,7 +12,7 @@ import numpy as np
 
 from selection.catalog import Signal
 from selection.errors import SelectionError
-from selection.k_centers import estimate_run
+from selection.k_centers.greedy import estimate_run
 from selection.mapped import take_rows
 from selection.options import SelectionOptions, options_from_json
 from selection.registry import needed_signals

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from selection.k_centers_sharded import sharded_k_centers
+from selection.k_centers.sharded import sharded_k_centers
 from selection.types import FloatArray, Ranking, Scores, Signals
 
 

@@ -10,14 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selection import k_centers, k_centers_torch, memory
+from selection import memory
 from selection.errors import BudgetError, LargeValueError, NotEnoughMemoryError, SelectionError
 from selection.exact_distance import squared_distance
-from selection.k_centers import KCenters, estimate_run, greedy_k_centers
-from selection.k_centers_estimate import memory_needed
-from selection.k_centers_filter import Projection
-from selection.k_centers_sharded import sharded_k_centers
-from selection.k_centers_torch import TorchKCenters, pairwise_sum
+from selection.k_centers import run as k_centers
+from selection.k_centers import torch as k_centers_torch
+from selection.k_centers.estimate import memory_needed
+from selection.k_centers.filter import Projection
+from selection.k_centers.greedy import KCenters, estimate_run, greedy_k_centers
+from selection.k_centers.sharded import sharded_k_centers
+from selection.k_centers.torch import TorchKCenters, pairwise_sum
 from selection.watch import SelectionStopped, Watch
 
 Problem = tuple[np.ndarray, np.ndarray]

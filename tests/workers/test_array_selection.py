@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from selection import mapped
 from selection.errors import NonFiniteError, NotProbabilitiesError, OverlapError, SelectionError
-from selection.k_centers import greedy_k_centers
+from selection.k_centers.greedy import greedy_k_centers
 from selection.mapped import take_rows
 from selection.registry import rank
 from selection.types import Signals

@@ -33,7 +33,7 @@ from models.recipe import Recipe
 from models.registry import fresh_network
 from models.timing import synchronize
 from models.train import TrainProgress, train
-from selection.k_centers import greedy_k_centers
+from selection.k_centers.greedy import greedy_k_centers
 from selection.watch import Watch
 from tests.benchmarks.models.published_loop import PilImages, train_epoch, without_normalisation
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from numba import njit, prange
 from scipy.spatial.distance import cdist
 
-from selection.k_centers import greedy_k_centers
+from selection.k_centers.greedy import greedy_k_centers
 from tests.benchmarks.rivals import Measured, Outcome, Rival, compare, write_result
 from tests.benchmarks.selection.make_features import CACHE, N_LABELED
 from tests.benchmarks.selection.peer_process import PeerProcess

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from selection.k_centers import estimate_run, greedy_k_centers
+from selection.k_centers.greedy import estimate_run, greedy_k_centers
 from tests.benchmarks.rivals import write_result
 from tests.benchmarks.selection.make_features import CACHE, N_LABELED
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selection.k_centers import greedy_k_centers
-from selection.k_centers_sharded import sharded_k_centers
+from selection.k_centers.greedy import greedy_k_centers
+from selection.k_centers.sharded import sharded_k_centers
 from selection.types import FloatArray, Scores
 from tests.benchmarks.rivals import Measured, Rival, compare, write_result
 from tests.benchmarks.selection.make_features import CACHE, N_LABELED

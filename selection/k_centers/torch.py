@@ -12,7 +12,7 @@ from torch import Tensor
 
 from selection.errors import SelectionError
 from selection.exact_distance import LEAF
-from selection.k_centers import KCenters
+from selection.k_centers.run import KCenters
 from selection.types import FloatArray, Rows
 
 CENTRES_PER_PANEL = 2048

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from selection.errors import BudgetError
-from selection.k_centers import KCenters
-from selection.k_centers_cpu import PICKED, add_centre
+from selection.k_centers.cpu import PICKED, add_centre
+from selection.k_centers.run import KCenters
 from selection.types import FloatArray, Rows, Scores
 
 Exchange = Callable[[Scores], Scores]

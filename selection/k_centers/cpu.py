@@ -1,6 +1,6 @@
 """The loops of greedy k-centers on the CPU: compiled by numba, all cores, state updated in place.
 
-Sketches are the float32 stand-ins of selection.k_centers_filter. Those of the centres come in
+Sketches are the float32 stand-ins of selection.k_centers.filter. Those of the centres come in
 panels of PANEL columns that stay in the cache while items pass by.
 """
 
