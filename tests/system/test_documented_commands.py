@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand."""
+"""The commands of the documentation, run as they stand."""
 
 import csv
 import os
@@ -13,14 +13,14 @@ import pytest
 from models.train import load_model
 from workers.stack import Stack
 
-README = Path(__file__).parents[2] / "README.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def block_with(text: str) -> str:
-    """Return the indented block of the README that holds this text."""
+def block_with(text: str, page: str) -> str:
+    """Return the indented block of a page that holds this text."""
     blocks: list[str] = []
     block: list[str] = []
-    for line in README.read_text().splitlines():
+    for line in (DOCS / page).read_text().splitlines():
         if line.startswith("    ") or (block and not line):
             block.append(line)
         elif block:
@@ -31,7 +31,7 @@ def block_with(text: str) -> str:
 
 @pytest.mark.slow
 def test_walk_through_with_curl_ends_with_a_trained_target(service: Stack, tmp_path: Path) -> None:
-    script = block_with("TOKEN=svp_...")
+    script = block_with("TOKEN=svp_...", "quick-start.md")
     script = script.replace("TOKEN=svp_...", f"TOKEN={service.create_admin_token()}", 1)
     script = script.replace("http://127.0.0.1:8000", service.url)
     done = subprocess.run(
@@ -60,9 +60,10 @@ def test_selections_from_arrays_run(tmp_path: Path) -> None:
     np.save(tmp_path / "part-1.npy", features[900:])
     np.save(tmp_path / "p.npy", rng.dirichlet(np.ones(4), 2500))
     np.save(tmp_path / "l.npy", np.arange(0, 2500, 50))
+    script = block_with("svp select k_centers", "how-to/select-from-arrays.md")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", block_with("svp select k_centers")],
+        ["bash", "-euxo", "pipefail", "-c", script],
         cwd=tmp_path,
         env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
         check=False,
