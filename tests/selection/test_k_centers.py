@@ -17,7 +17,8 @@ from selection.k_centers import run as k_centers
 from selection.k_centers import torch as k_centers_torch
 from selection.k_centers.estimate import memory_needed
 from selection.k_centers.filter import Projection
-from selection.k_centers.greedy import KCenters, estimate_run, greedy_k_centers
+from selection.k_centers.greedy import N_PROBED, estimate_run, greedy_k_centers
+from selection.k_centers.run import KCenters
 from selection.k_centers.sharded import sharded_k_centers
 from selection.k_centers.torch import TorchKCenters, pairwise_sum
 from selection.watch import SelectionStopped, Watch
@@ -209,7 +210,7 @@ class TestGreedyKCenters:
 
         monkeypatch.setattr(Projection, "__init__", noted)
         found = estimate_run(features, 10, 90, pool)
-        assert max(fitted) == k_centers.N_PROBED
+        assert max(fitted) == N_PROBED
         assert found.memory_bytes == estimate_run(features[pool], 10, 90).memory_bytes
         assert found.memory_bytes < estimate_run(features, 10, 90).memory_bytes
 
@@ -225,11 +226,11 @@ class TestGreedyKCenters:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         features = np.random.default_rng(0).normal(size=(3_000, 40))
-        picked = k_centers.greedy_k_centers(features, features[:5], 30, np.random.default_rng(0))
-        assert k_centers.KCenters(features, features[:5], 30).projection.width > 6
+        picked = greedy_k_centers(features, features[:5], 30, np.random.default_rng(0))
+        assert KCenters(features, features[:5], 30).projection.width > 6
         set_free_memory(monkeypatch, memory_needed(3_000, 35, 6) + 10)
-        assert k_centers.KCenters(features, features[:5], 30).projection.width == 6
-        again = k_centers.greedy_k_centers(features, features[:5], 30, np.random.default_rng(0))
+        assert KCenters(features, features[:5], 30).projection.width == 6
+        again = greedy_k_centers(features, features[:5], 30, np.random.default_rng(0))
         np.testing.assert_array_equal(again[0], picked[0])
 
     def test_too_little_memory_is_refused_before_the_run(
