@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -94,7 +95,9 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DataError, _unstorable_value)
-    for absence in (OperationalError, InterfaceError, PoolTimeout):
+    # The driver's own, too: COPY does not go through SQLAlchemy.
+    raw = (psycopg.OperationalError, psycopg.InterfaceError)
+    for absence in (OperationalError, InterfaceError, PoolTimeout, *raw):
         app.add_exception_handler(absence, _database_away)
     app.add_exception_handler(Exception, _unexpected_error)
 

@@ -1,10 +1,14 @@
-"""Connections that Postgres dropped while they were idle."""
+"""Connections that Postgres dropped, while they were idle or in use."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
 
+from app.client import Client, ClientError
 from app.db import session
 from app.db.session import make_engine
+from tests.support import wait_for
 
 
 def test_an_idle_connection_that_broke_is_replaced(
@@ -34,3 +38,19 @@ def test_only_an_idle_connection_is_asked_whether_it_lives(
             connection.execute(text("SELECT 1"))
     assert len(pings) == n
     pooled.dispose()
+
+
+def test_an_import_whose_copy_postgres_cancels_is_asked_to_come_again(
+    admin: Client, text_project: int, engine: Engine
+) -> None:
+    lines = [{"external_id": "late", "text": "late"}]
+    waiting = text("SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass")
+    with engine.connect() as other, ThreadPoolExecutor(1) as pool:
+        other.execute(text("LOCK TABLE items IN EXCLUSIVE MODE"))
+        importing = pool.submit(admin.import_texts, text_project, lines)
+        wait_for(lambda: other.scalar(waiting) is not None, 30)
+        other.execute(text("SELECT pg_cancel_backend(:pid)").bindparams(pid=other.scalar(waiting)))
+        refusal = importing.exception(30)
+    assert isinstance(refusal, ClientError)
+    assert (refusal.status, refusal.code) == (503, "database_not_usable")
+    assert admin.import_texts(text_project, lines)["n_created"] == 1
