@@ -15,10 +15,12 @@ from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, make_session_factory
+from workers.processes import wait_passively
 
 TEMPLATE = "svp_template"
 
-# Before numba is imported: workers that tests start share what this process has compiled.
+# Before torch and numba are imported. Workers that tests start share what this process compiled.
+wait_passively()
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
 
 # The first example of a property may compile a numba function.

@@ -1,6 +1,7 @@
 """How our processes start: from any working folder, and with caches that any user can write."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.config import environment_without_settings
-from workers.processes import CACHES, module_command
+from workers.processes import CACHES, PASSIVE_WAITING, module_command
 
 TRAP = "raise SystemExit('a file of the working folder was imported')"
 
@@ -51,3 +52,17 @@ def test_caches_lie_in_the_data_folder_and_children_import_safely(tmp_path: Path
     assert found.pop("NUMBA_CACHE_DIR") == "/mine"
     assert found.pop("PYTHONSAFEPATH") == "1"
     assert all(path.startswith(str(tmp_path / "data" / "cache")) for path in found.values())
+
+
+def test_threads_of_all_processes_sleep_while_they_wait_unless_the_user_says_otherwise() -> None:
+    show = (
+        "import os, json; import workers.processes as p; p.prepare_environment(); "
+        "print(json.dumps({n: os.environ[n] for n in p.PASSIVE_WAITING}))"
+    )
+    clean = {n: v for n, v in os.environ.items() if n not in PASSIVE_WAITING}
+    command = [sys.executable, "-P", "-c", show]
+    run = subprocess.run(command, env=clean, check=True, capture_output=True, text=True)
+    assert json.loads(run.stdout) == PASSIVE_WAITING
+    chosen = {**clean, "OMP_WAIT_POLICY": "ACTIVE"}
+    run = subprocess.run(command, env=chosen, check=True, capture_output=True, text=True)
+    assert json.loads(run.stdout)["OMP_WAIT_POLICY"] == "ACTIVE"
