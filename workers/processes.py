@@ -16,8 +16,8 @@ CACHES = {
     "TORCH_EXTENSIONS_DIR": "torch-extensions",
     "TRITON_CACHE_DIR": "triton",
 }
-# Threads that have nothing to do sleep. OpenMP lets them spin: beside one other busy process, on two
-# cores that made a training 15 times slower.
+# Idle threads sleep. By default OpenMP lets them spin: beside one other busy process on two cores
+# that made a training 15 times slower.
 PASSIVE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 
 
