@@ -1,6 +1,7 @@
 """Two minutes of random faults; the hour is `python -m tests.system.chaos --minutes 60`."""
 
 import random
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,14 @@ KINDS = ("kill child", "stop child", "kill backend", "half-sent requests", "cloc
 
 @pytest.fixture
 def up() -> Iterator[UpService]:
+    """`svp up`; SIGTERM (of `timeout`, of CI) ends it as Ctrl-C does, in order."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Not below pytest's folder: Postgres' socket lies in it, and its path may not be long.
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         service = UpService(Path(folder))
         yield service
         service.stop()
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.faults
