@@ -1,6 +1,8 @@
 """Fixtures for every test: one embedded Postgres for the session, a migrated database per test."""
 
 import os
+import shutil
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, make_session_factory
+from tests.support import is_open, require, wait_for
+from workers.parts import free_port
 from workers.processes import wait_passively
 
 TEMPLATE = "svp_template"
@@ -121,3 +125,18 @@ def real_data() -> Path:
     if "SVP_DATA_DIR" not in os.environ:
         pytest.skip("SVP_DATA_DIR is not set: no real data sets here")
     return Path(os.environ["SVP_DATA_DIR"])
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """URL of a real Redis of this test's own."""
+    require(shutil.which("redis-server") is not None, "redis-server is not installed")
+    port = free_port()
+    process = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--appendonly", "yes", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(lambda: is_open(port), 10)
+    yield f"redis://127.0.0.1:{port}/0"
+    process.terminate()
+    process.wait(10)

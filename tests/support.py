@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 
@@ -22,3 +23,9 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> float:
         assert time.monotonic() - start < seconds, "it did not come true in time"
         time.sleep(0.05)
     return time.monotonic() - start
+
+
+def is_open(port: int) -> bool:
+    """Return whether something listens on this port here."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

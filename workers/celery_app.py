@@ -1,7 +1,7 @@
-"""The Celery worker: a thin supervisor in one thread that turns wake-ups into jobs.
+"""Wake-ups from a broker: a Celery worker of one thread that turns messages into jobs.
 
-Run by `svp worker`. Beside messages it looks for waiting rows itself, so that a lost message costs
-seconds, not a round.
+A message that is not one of ours is logged and dropped; should Celery end all the same, it is
+started again. Meanwhile the rows are looked at every second as ever.
 """
 
 import threading
@@ -9,26 +9,41 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_shutting_down
+from kombu.transport import TRANSPORT_ALIASES
 
 from app.config import Settings
-from app.db.session import make_engine, make_session_factory
-from app.logging import configure_logging
-from app.queue import TASK_NAME, make_celery, make_publisher
+from app.queue import TASK_NAME, make_celery
 from workers.job_runner import JobRunner
 
-POLL_SECONDS = 1.0
+PAUSE_SECONDS = 1.0
+MAX_JOB_ID = 2**63 - 1
+GUARDED = {
+    "redis": "workers.guarded_redis:GuardedTransport",
+    "rediss": "workers.guarded_redis:GuardedTransport",
+}
 
 
-def run_worker(settings: Settings) -> None:
-    """Serve jobs until SIGTERM or SIGINT; then give the running job back within 20 s."""
-    if settings.database_url is None:
-        raise ValueError("SVP_DATABASE_URL is not set; `svp up` sets it for its worker.")
-    configure_logging(settings)
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=2)
-    factory = make_session_factory(engine, make_publisher(settings))
-    runner = JobRunner(settings, factory)
-    celery = _with_runner(make_celery(settings), runner, settings.queues.split(","))
+def serve_messages(settings: Settings, runner: JobRunner, stopped: threading.Event) -> None:
+    """Run jobs whose messages come until SIGTERM or SIGINT."""
+    TRANSPORT_ALIASES.update(GUARDED)
+    log = structlog.get_logger()
+
+    def on_stop(**_: Any) -> None:
+        stopped.set()
+        runner.stop()
+
+    worker_shutting_down.connect(on_stop, weak=False)
+    while not stopped.is_set():
+        try:
+            _serve(_with_runner(make_celery(settings), runner), settings)
+        except (Exception, SystemExit) as error:
+            log.exception("worker.messages_failed", reason=repr(error))
+        if not stopped.wait(PAUSE_SECONDS):
+            log.warning("worker.messages_started_again")
+
+
+def _serve(celery: Celery, settings: Settings) -> None:
     celery.worker_main(
         [
             "worker",
@@ -37,42 +52,25 @@ def run_worker(settings: Settings) -> None:
             f"--queues={settings.queues}",
             "--without-gossip",
             "--without-mingle",
+            "--without-heartbeat",
             "--loglevel=WARNING",
         ]
     )
-    runner.stop()
-    runner.close()
-    engine.dispose()
 
 
-def _with_runner(celery: Celery, runner: JobRunner, queues: list[str]) -> Celery:
-    """Let the application run jobs by message and by looking for waiting rows."""
-    stopped = threading.Event()
+def _with_runner(celery: Celery, runner: JobRunner) -> Celery:
+    """Let the application run jobs by message."""
+    log = structlog.get_logger()
 
-    def run_job(job_id: int) -> None:
-        runner.run(job_id)
+    def run_job(*args: object, **_: object) -> None:
+        job_id = args[0] if args else None
+        if not isinstance(job_id, int) or not 0 < job_id <= MAX_JOB_ID:
+            log.warning("message.dropped", reason="it names no job")
+            return
+        try:
+            runner.run(job_id)
+        except Exception as error:  # noqa: BLE001 - the next look at the rows tries again
+            log.warning("worker.job_failed", job_id=job_id, reason=str(error).strip())
 
     celery.task(name=TASK_NAME, ignore_result=True)(run_job)
-
-    def poll() -> None:
-        log = structlog.get_logger()
-        while not stopped.wait(POLL_SECONDS):
-            try:
-                runner.run_waiting(queues)
-            except Exception as error:  # noqa: BLE001 - the next look tries again
-                log.warning("worker.poll_failed", reason=str(error))
-
-    poller = threading.Thread(target=poll, name="poller", daemon=True)
-
-    def on_ready(**_: Any) -> None:
-        runner.warm_up()
-        poller.start()
-
-    def on_stop(**_: Any) -> None:
-        stopped.set()
-        runner.stop()
-
-    worker_ready.connect(on_ready, weak=False)
-    worker_shutting_down.connect(on_stop, weak=False)
-    worker_shutdown.connect(on_stop, weak=False)
     return celery

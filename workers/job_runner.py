@@ -3,14 +3,8 @@
 Runs in the worker's one thread; never imports torch.
 """
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 
 import structlog
@@ -19,67 +13,23 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.session import transaction
+from app.domain.errors import StorageFull
 from app.services import jobs
-from app.services.jobs import ClaimedJob
+from app.services.jobs import ClaimedJob, Heartbeat
+from app.storage.room import check_room
+from workers.job_process import Child
 from workers.processes import module_command
-from workers.protocol import DONE, FENCED, STOP_LINE, STOPPED, claimed_to_line
+from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_to_line
 
 CHILD_COMMAND = tuple(module_command("workers.job_child"))
 STOP_SECONDS = 15.0
 WATCH_SECONDS = 0.1
-TAIL_LINES = 15
-
-
-class Child:
-    """A Python process that waits with torch imported until it gets a job."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
-            command,
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._reader = threading.Thread(target=self._pass_through, daemon=True)
-        self._reader.start()
-
-    def send(self, line: str) -> None:
-        """Write a line to the child; one that has gone is found by its exit code."""
-        assert self.process.stdin is not None  # noqa: S101 - piped above
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(line)
-            self.process.stdin.flush()
-
-    def kill(self) -> None:
-        """Kill the child and all that it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._close()
-
-    def wait(self, seconds: float) -> int | None:
-        """Return the exit code, or None if it still runs after `seconds`."""
-        try:
-            code = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        self._close()
-        return code
-
-    def _close(self) -> None:
-        assert self.process.stdin is not None  # noqa: S101 - piped above
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self._reader.join(timeout=2)
-
-    def _pass_through(self) -> None:
-        assert self.process.stderr is not None  # noqa: S101 - piped above
-        with self.process.stderr as stderr:
-            for line in stderr:
-                self.tail.append(line.rstrip())
-                sys.stderr.write(line)
+LOOK_SECONDS = 1.0
+# How long a child may be stopped by a signal, and for how many leases it may lock its row.
+STOPPED_SECONDS = 5.0
+LOCKED_LEASES = 2
+SETTLE_PAUSE_SECONDS = 0.5
+SAY_FULL_SECONDS = 60.0
 
 
 class JobRunner:
@@ -98,6 +48,9 @@ class JobRunner:
         self._lock = threading.Lock()
         self._spare: Child | None = None
         self._log = structlog.get_logger()
+        self._queues = settings.queues.split(",")
+        self._said_full_at = float("-inf")
+        self.turned_at = time.monotonic()  # when it last looked at rows or at the running job
 
     def warm_up(self) -> None:
         """Start the spare child, so that the next job begins at once."""
@@ -107,7 +60,7 @@ class JobRunner:
     def run(self, job_id: int) -> bool:
         """Claim and do the job; False if there was nothing to claim (a doubled or late message)."""
         with self._lock:
-            if self._stop.is_set():
+            if self._stop.is_set() or not self._has_room():
                 return False
             with transaction(self.factory) as session:
                 claimed = jobs.claim(session, job_id, self.settings)
@@ -117,11 +70,23 @@ class JobRunner:
             self.warm_up()
         return True
 
-    def run_waiting(self, queues: Sequence[str]) -> int:
+    def run_waiting(self) -> int:
         """Do every job that waits, whether or not its message came; return how many."""
+        self.turned_at = time.monotonic()
         with transaction(self.factory) as session:
-            waiting = jobs.claimable(session, queues)
+            waiting = jobs.claimable(session, self._queues)
         return sum(self.run(job_id) for job_id in waiting)
+
+    def _has_room(self) -> bool:
+        """Return whether a job may start: it stores what it makes; it waits where there is none."""
+        try:
+            check_room(self.settings)
+        except StorageFull as error:
+            if time.monotonic() - self._said_full_at > SAY_FULL_SECONDS:
+                self._said_full_at = time.monotonic()
+                self._log.warning("worker.waits_for_room", reason=error.detail)
+            return False
+        return True
 
     def stop(self) -> None:
         """Take no more jobs; the running one checkpoints and goes back to queued."""
@@ -141,26 +106,53 @@ class JobRunner:
         child.send(claimed_to_line(claimed))
         self._log.info("job.claimed", job_id=claimed.id, pid=child.process.pid)
         code = self._watch(claimed, child)
-        with transaction(self.factory) as session:
-            if code == STOPPED:
-                jobs.give_back(session, claimed.id, claimed.token)
-            elif code not in (DONE, FENCED):
-                jobs.fail_attempt(session, claimed.id, claimed.token, _reason(code, child))
+        self._settle(claimed, child, code)
         self._log.info("job.ended", job_id=claimed.id, exit_code=code)
+
+    def _settle(self, claimed: ClaimedJob, child: Child, code: int) -> None:
+        """Write what became of the attempt, if the child has not; else the sweeper will.
+
+        Repeated while the database is away, or still ends the transaction of a killed child.
+        """
+        deadline = time.monotonic() + self.settings.job_lease_seconds
+        while code not in (DONE, FENCED):
+            try:
+                with transaction(self.factory) as session:
+                    if code == STOPPED:
+                        jobs.give_back(session, claimed.id, claimed.token)
+                    else:
+                        why = child.why_it_ended(code)
+                        jobs.fail_attempt(session, claimed.id, claimed.token, why)
+            except SQLAlchemyError as error:
+                self._log.warning("job.not_settled", job_id=claimed.id, reason=str(error))
+                if time.monotonic() > deadline or self._stop.wait(SETTLE_PAUSE_SECONDS):
+                    return
+            else:
+                return
 
     def _watch(self, claimed: ClaimedJob, child: Child) -> int:
         """Keep the lease alive until the child ends; return its exit code."""
-        beat_at = time.monotonic()
+        beat_at = extended_at = looked_at = time.monotonic()
         while not self._stop.is_set():
             code = child.wait(WATCH_SECONDS)
             if code is not None:
                 return code
-            if time.monotonic() - beat_at < self.settings.heartbeat_seconds:
+            now = self.turned_at = time.monotonic()
+            if now - looked_at >= LOOK_SECONDS:
+                looked_at = now
+                if child.seconds_stopped() >= STOPPED_SECONDS:
+                    return _kill(child, f"a signal had stopped it for {STOPPED_SECONDS:.0f} s")
+            if now - beat_at < self.settings.heartbeat_seconds:
                 continue
-            beat_at = time.monotonic()
-            if not self._heartbeat(claimed):
+            beat_at = now
+            beat = self._heartbeat(claimed)
+            if beat is Heartbeat.FENCED:
                 child.kill()
                 return FENCED
+            if beat is Heartbeat.EXTENDED:
+                extended_at = now
+            elif now - extended_at > LOCKED_LEASES * self.settings.job_lease_seconds:
+                return _kill(child, f"it kept its row locked for {now - extended_at:.0f} s")
         child.send(STOP_LINE)
         code = child.wait(STOP_SECONDS)
         if code is None:
@@ -168,8 +160,8 @@ class JobRunner:
             return STOPPED
         return code
 
-    def _heartbeat(self, claimed: ClaimedJob) -> bool:
-        """Extend the lease; False if the job was taken away."""
+    def _heartbeat(self, claimed: ClaimedJob) -> Heartbeat:
+        """Extend the lease, or say why not."""
         try:
             with transaction(self.factory) as session:
                 return jobs.heartbeat(
@@ -178,14 +170,9 @@ class JobRunner:
         except SQLAlchemyError as error:
             # The lease outlives a short absence of the database; the fence guards the rest.
             self._log.warning("job.heartbeat_failed", job_id=claimed.id, reason=str(error))
-            return True
+            return Heartbeat.EXTENDED
 
 
-def _reason(code: int, child: Child) -> str:
-    """Return why an attempt ended, with the child's last words."""
-    if code < 0:
-        name = signal.Signals(-code).name
-        why = f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    else:
-        why = f"exit code {code}"
-    return f"{why}: " + "\n".join(child.tail)
+def _kill(child: Child, because: str) -> int:
+    child.kill(because)
+    return FAILED

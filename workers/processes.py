@@ -3,7 +3,10 @@
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+import psutil
 
 from app.config import default_data_folder
 
@@ -64,3 +67,24 @@ def _cache_folder() -> Path:
     except (OSError, ValueError):
         pass
     return Path(tempfile.gettempdir()) / f"svp-compiled-{os.geteuid()}"
+
+
+class StopClock:
+    """Measures for how long a signal (SIGSTOP) has kept a process from running."""
+
+    def __init__(self, pid: int | None = None) -> None:
+        self._pid = pid
+        self._stopped_at: float | None = None
+
+    def seconds(self) -> float:
+        """Return for how long, as far as was looked."""
+        try:
+            is_stopped = psutil.Process(self._pid).status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            is_stopped = False
+        if not is_stopped:
+            self._stopped_at = None
+            return 0.0
+        now = time.monotonic()
+        self._stopped_at = self._stopped_at or now
+        return now - self._stopped_at

@@ -89,6 +89,20 @@ class EmbeddedPostgres:
             self._started.poll()
         return self._postmaster() is not None
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running server."""
+        running = self._postmaster()
+        return running.process.pid if running else None
+
+    def kill(self) -> None:
+        """Kill the server without a word; the next start recovers what was committed."""
+        running = self._postmaster()
+        if running is not None:
+            with suppress(psutil.NoSuchProcess):
+                running.process.kill()
+                running.process.wait(STOP_SECONDS)
+
     def stop(self) -> None:
         """Stop the server and wait until it has written everything."""
         running = self._postmaster()

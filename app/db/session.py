@@ -1,16 +1,18 @@
-"""Engines and sessions, and the wake-ups that go out after a commit."""
+"""Engines and sessions, and the wake-ups that go out with a commit."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 WAKEUPS = "wakeups"
+WAKEUP_CHANNEL = "svp_jobs"
+NOTIFY = text(f"NOTIFY {WAKEUP_CHANNEL}")
 IDLE_SINCE = "idle_since"
 PING_AFTER_SECONDS = 1.0
 Publish = Callable[[int, str], None]
@@ -61,20 +63,28 @@ def _ping_idle_connections(engine: Engine) -> None:
     event.listen(engine, "checkout", ping)
 
 
-def make_session_factory(engine: Engine, publish: Publish) -> sessionmaker[Session]:
+def make_session_factory(engine: Engine, publish: Publish | None) -> sessionmaker[Session]:
     """Return a factory of sessions that call `publish(job_id, queue)` after their commit.
 
-    The message is best effort: the job row is the truth and a sweeper sends it again.
+    Without `publish` Postgres wakes the workers that listen on WAKEUP_CHANNEL, with the commit
+    itself. Either is best effort: the job row is the truth, workers look at the rows every second.
     """
     factory = sessionmaker(engine, expire_on_commit=False)
 
+    def notify(session: Session) -> None:
+        if session.info.pop(WAKEUPS, []):
+            session.execute(NOTIFY)
+
     def send_wakeups(session: Session) -> None:
         for job_id, queue in session.info.pop(WAKEUPS, []):
-            publish(job_id, queue)
+            if publish is not None:
+                publish(job_id, queue)
 
     def forget_wakeups(session: Session) -> None:
         session.info.pop(WAKEUPS, None)
 
+    if publish is None:
+        event.listen(factory, "before_commit", notify)
     event.listen(factory, "after_commit", send_wakeups)
     event.listen(factory, "after_rollback", forget_wakeups)
     return factory

@@ -5,6 +5,7 @@ The row is the job; whoever holds its token may write. Locks go project first, t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,6 +30,14 @@ from app.services.transitions import (
 
 WAKE_AGAIN_SECONDS = 30.0
 LOST_WORKER = "its worker stopped answering"
+
+
+class Heartbeat(StrEnum):
+    """EXTENDED is the lease; LOCKED is the row, by its child mostly; FENCED: stop at once."""
+
+    EXTENDED = "extended"
+    LOCKED = "locked"
+    FENCED = "fenced"
 
 
 @dataclass(frozen=True)
@@ -82,9 +91,11 @@ def claimable(session: Session, queues: Sequence[str]) -> list[int]:
     return queries.claimable_ids(session, queues)
 
 
-def heartbeat(session: Session, job_id: int, token: UUID, lease_seconds: float) -> bool:
-    """Extend the job's lease; False means fenced: stop at once."""
-    return queries.extend_lease(session, job_id, token, lease_seconds)
+def heartbeat(session: Session, job_id: int, token: UUID, lease_seconds: float) -> Heartbeat:
+    """Extend the job's lease; never waits for whoever holds its row."""
+    if queries.extend_lease(session, job_id, token, lease_seconds):
+        return Heartbeat.EXTENDED
+    return Heartbeat.LOCKED if queries.is_owned(session, job_id, token) else Heartbeat.FENCED
 
 
 def report_progress(session: Session, job_id: int, token: UUID, progress: dict[str, Any]) -> None:

@@ -1,11 +1,8 @@
 """docker-compose.yml without a docker engine: what it names exists, and its commands work."""
 
 import re
-import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ from app.config import NOT_SETTINGS, Settings, environment_without_settings
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token
-from tests.support import require, wait_for
+from tests.support import is_open, wait_for
 from workers.cli.main import app as svp
 from workers.parts import free_port
 
@@ -68,29 +65,9 @@ class TestComposeFile:
                     assert (ROOT / path).exists(), path
 
 
-@pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    """URL of a real Redis of this test's own."""
-    require(shutil.which("redis-server") is not None, "redis-server is not installed")
-    port = free_port()
-    process = subprocess.Popen(
-        ["redis-server", "--port", str(port), "--appendonly", "yes", "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
-    wait_for(lambda: is_open(port), 10)
-    yield f"redis://127.0.0.1:{port}/0"
-    process.terminate()
-    process.wait(10)
-
-
 def with_defaults(text: str) -> str:
     """Return a value of the file as compose reads it where no variable is set."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.slow

@@ -31,6 +31,15 @@ FINISH_ALONE = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exi
 CRASH = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit('it broke')"]
 HANG = [sys.executable, "-c", "import sys; [None for _ in sys.stdin]"]
 
+HANG_IN_A_TRANSACTION = """
+import os, signal, sys, time, psycopg
+line = sys.stdin.readline()
+with psycopg.connect({url!r}) as connection:
+    connection.execute("SELECT 1 FROM projects FOR UPDATE")
+    connection.execute("UPDATE jobs SET progress = progress")
+    {how}
+"""
+
 
 @pytest.fixture
 def settings(settings: Settings, database_url: str) -> Settings:
@@ -125,6 +134,56 @@ class TestJobRunner:
         assert not thread.is_alive()
         runner.close()
         assert read_job(session_factory, job_id).state == JobState.CANCELLED
+
+    @pytest.mark.parametrize(
+        ("how", "lease_seconds", "reason"),
+        [
+            ("os.kill(os.getpid(), signal.SIGSTOP)", 30.0, "a signal had stopped it"),
+            ("time.sleep(600)", 1.0, "it kept its row locked"),
+        ],
+    )
+    def test_child_that_hangs_in_a_transaction_is_killed_and_its_job_queued_again(
+        self,
+        how: str,
+        lease_seconds: float,
+        reason: str,
+        settings: Settings,
+        database_url: str,
+        session_factory: sessionmaker[Session],
+        job_id: int,
+    ) -> None:
+        command = [sys.executable, "-c", HANG_IN_A_TRANSACTION.format(url=database_url, how=how)]
+        quick = {"heartbeat_seconds": 0.3, "job_lease_seconds": lease_seconds}
+        runner = JobRunner(settings.model_copy(update=quick), session_factory, command)
+        thread = threading.Thread(target=runner.run, args=(job_id,), daemon=True)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+        runner.stop()
+        runner.close()
+        job = read_job(session_factory, job_id)
+        assert job.state == JobState.QUEUED
+        assert reason in (job.error or "")
+
+    def test_heartbeat_waits_for_nobody_and_knows_who_holds_the_job(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        with transaction(session_factory) as session:
+            claimed = jobs.claim(session, job_id, settings)
+        assert claimed is not None
+
+        def beat() -> jobs.Heartbeat:
+            with transaction(session_factory) as session:
+                session.execute(text("SET LOCAL statement_timeout = '2s'"))
+                return jobs.heartbeat(session, job_id, claimed.token, 60.0)
+
+        with transaction(session_factory) as child:
+            child.execute(text("UPDATE jobs SET progress = '{}'"))
+            assert beat() is jobs.Heartbeat.LOCKED
+        assert beat() is jobs.Heartbeat.EXTENDED
+        with transaction(session_factory) as session:
+            session.execute(text("UPDATE jobs SET state = 'cancelled'"))
+        assert beat() is jobs.Heartbeat.FENCED
 
 
 class TestSweep:

@@ -49,14 +49,32 @@ def claim(
 
 
 def extend_lease(session: Session, job_id: int, token: UUID, lease_seconds: float) -> bool:
-    """Extend the lease; False means that the job belongs to another or has ended."""
+    """Extend the lease; False if somebody has locked the row, or it is the holder's no more.
+
+    Waits for no lock: the supervisor, who beats, must be free to kill a child that hangs within a
+    transaction of its own.
+    """
+    free = (
+        select(Job.id)
+        .where(Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING)
+        .with_for_update(key_share=True, skip_locked=True)
+        .cte("free")
+    )
     row = session.execute(
         update(Job)
-        .where(Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING)
+        .where(Job.id == free.c.id)
         .values(lease_until=func.now() + timedelta(seconds=lease_seconds))
         .returning(Job.id)
     ).one_or_none()
     return row is not None
+
+
+def is_owned(session: Session, job_id: int, token: UUID) -> bool:
+    """Return whether the holder of `token` still owns the job; locks nothing."""
+    owned = select(Job.id).where(
+        Job.id == job_id, Job.token == token, Job.state == JobState.RUNNING
+    )
+    return session.scalar(owned) is not None
 
 
 def set_progress(session: Session, job_id: int, token: UUID, progress: dict[str, Any]) -> bool:

@@ -17,7 +17,16 @@ from app.db.tables.labels import (
 )
 from app.db.tables.projects import Item, Project, SetAsideItem, Split
 from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
-from app.db.tables.work import Coreset, CoresetItem, CoresetScores, Job, JobKind, Model, ModelRole
+from app.db.tables.work import (
+    Coreset,
+    CoresetItem,
+    CoresetScores,
+    Job,
+    JobKind,
+    Model,
+    ModelRole,
+    Worker,
+)
 
 __all__ = [
     "Annotator",
@@ -50,4 +59,5 @@ __all__ = [
     "SkipReason",
     "Split",
     "Token",
+    "Worker",
 ]

@@ -162,3 +162,14 @@ class CoresetScores(Base):
     accuracy: Mapped[float | None]  # on the evaluation split; NULL without one
     train_seconds: Mapped[float]  # until then, without measurements
     scores_hash: Mapped[str]  # artifact of arrays over the labeled items
+
+
+class Worker(Base):
+    """A worker that serves jobs, or has until lately; it says so itself every few seconds."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)  # of one run of a worker
+    name: Mapped[str]  # host and process
+    queues: Mapped[str]
+    seen_at: Mapped[datetime] = created_now()

@@ -1,0 +1,27 @@
+"""Which workers are there."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.db.queries import workers
+
+# Workers say every 5 s that they are there.
+SEEN_WITHIN_SECONDS = 30.0
+FORGOTTEN_AFTER_SECONDS = 24 * 3600.0
+
+
+def say(session: Session, worker_id: UUID, name: str, queues: str) -> None:
+    """Note that this worker is there now; forget those that have gone without a word."""
+    workers.see(session, worker_id, name, queues)
+    workers.forget_unseen(session, FORGOTTEN_AFTER_SECONDS)
+
+
+def leave(session: Session, worker_id: UUID) -> None:
+    """Note that this worker has stopped."""
+    workers.forget(session, worker_id)
+
+
+def present(session: Session) -> list[str]:
+    """Return the names of the workers that are there."""
+    return workers.seen_within(session, SEEN_WITHIN_SECONDS)

@@ -1,0 +1,85 @@
+"""A job's process as its supervisor sees it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from workers.processes import StopClock
+
+TAIL_LINES = 15
+
+
+class Child:
+    """A Python process that waits with torch imported until it gets a job."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.killed_because: str | None = None
+        self._stopped = StopClock(self.process.pid)
+        self._reader = threading.Thread(target=self._pass_through, daemon=True)
+        self._reader.start()
+
+    def send(self, line: str) -> None:
+        """Write a line to the child; one that has gone is found by its exit code."""
+        assert self.process.stdin is not None  # noqa: S101 - piped above
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+
+    def kill(self, because: str | None = None) -> None:
+        """Kill the child and all that it started."""
+        self.killed_because = because
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._close()
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code, or None if it still runs after `seconds`."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        self._close()
+        return code
+
+    def seconds_stopped(self) -> float:
+        """Return for how long, as far as was looked, a signal has kept it from running."""
+        return self._stopped.seconds()
+
+    def why_it_ended(self, code: int) -> str:
+        """Return why an attempt ended, with the child's last words."""
+        if self.killed_because is not None:
+            why = f"killed, as {self.killed_because}"
+        elif code < 0:
+            name = signal.Signals(-code).name
+            why = f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        else:
+            why = f"exit code {code}"
+        return f"{why}: " + "\n".join(self.tail)
+
+    def _close(self) -> None:
+        assert self.process.stdin is not None  # noqa: S101 - piped above
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self._reader.join(timeout=2)
+
+    def _pass_through(self) -> None:
+        assert self.process.stderr is not None  # noqa: S101 - piped above
+        with self.process.stderr as stderr:
+            for line in stderr:
+                self.tail.append(line.rstrip())
+                sys.stderr.write(line)

@@ -1,0 +1,48 @@
+"""What a worker leaves in the database so that readiness and `svp doctor` know of it."""
+
+import os
+import socket
+import threading
+import time
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config import Settings
+from app.db.session import transaction
+from app.services import presence
+from workers.job_runner import JobRunner
+
+SAY_SECONDS = 5.0
+# A worker that has not looked at rows or at its job for so long hangs, and is not there.
+HANGS_AFTER_SECONDS = 30.0
+
+
+class Presence(threading.Thread):
+    """Says every 5 s that this worker is there, as long as it does its work."""
+
+    def __init__(self, settings: Settings, runner: JobRunner, stopped: threading.Event) -> None:
+        super().__init__(name="presence", daemon=True)
+        self._queues = settings.queues
+        self._runner = runner
+        self._stopped = stopped
+        self._id = uuid4()
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    def run(self) -> None:
+        """Say so until `stopped`, then that the worker has gone."""
+        log = structlog.get_logger()
+        while True:
+            stops = self._stopped.is_set()
+            try:
+                with transaction(self._runner.factory) as session:
+                    if stops:
+                        presence.leave(session, self._id)
+                    elif time.monotonic() - self._runner.turned_at < HANGS_AFTER_SECONDS:
+                        presence.say(session, self._id, self._name, self._queues)
+            except SQLAlchemyError as error:
+                log.warning("worker.presence_failed", reason=str(error).strip())
+            if stops:
+                return
+            self._stopped.wait(SAY_SECONDS)
