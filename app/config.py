@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     broker_password: SecretStr | None = None
     artifact_url: str | None = None
     weights_folder: Path | None = None
+    min_free_bytes: int = Field(256 * 1024**2, ge=0)
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -118,11 +119,6 @@ class Settings(BaseSettings):
     def uploads_folder(self) -> Path:
         """Folder of request bodies while they are read."""
         return self.data_folder / "uploads"
-
-    @property
-    def broker_folder(self) -> Path:
-        """Folder of the filesystem broker, used when no broker URL is set."""
-        return self.data_folder / "broker"
 
     @property
     def postgres_folder(self) -> Path:

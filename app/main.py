@@ -30,6 +30,7 @@ from app.api import (
     rounds,
     tokens,
 )
+from app.api.access_log import AccessLog
 from app.api.deps import get_caller
 from app.api.errors import add_error_handlers
 from app.api.middleware import BodyLimit, RequestId
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
     with_token = APIRouter(prefix=PREFIX, dependencies=[Depends(get_caller)])
     labeling = (batches, labels, review, annotators, gold)

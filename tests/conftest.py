@@ -17,6 +17,7 @@ from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, make_session_factory
+from app.logging import configure_logging
 from tests.support import is_open, require, wait_for
 from workers.parts import free_port
 from workers.processes import wait_passively
@@ -26,6 +27,8 @@ TEMPLATE = "svp_template"
 # Before torch and numba are imported. Workers that tests start share what this process compiled.
 wait_passively()
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
+
+configure_logging(Settings(data_folder=Path("unused")))  # else tracebacks are drawn, with locals
 
 # The first example of a property may compile a numba function.
 hypothesis.settings.register_profile("svp", deadline=None)

@@ -11,8 +11,10 @@ from app.config import Settings
 from app.db.migrate import check_current
 from app.db.queries.invariants import INVARIANTS, find_violations
 from app.db.session import make_engine
-from app.queue import make_celery
+from app.queue import check_broker
+from app.services import presence
 from app.storage.artifacts import ArtifactStore
+from app.storage.room import check_room
 from models.precision import name_of_device
 
 SHOWN_VIOLATIONS = 5
@@ -30,8 +32,10 @@ class Finding:
 def check_machine(settings: Settings, database_url: str) -> Iterator[Finding]:
     """Yield what each part says when it is used once."""
     yield _try("database", lambda: _use_database(database_url))
+    yield _try("disk", lambda: _describe_room(settings))
     yield _try("artifacts", lambda: _use_store(settings))
-    yield _try("broker", lambda: _use_broker(settings))
+    yield _try("broker", lambda: check_broker(settings))
+    yield _try("worker", lambda: _find_workers(database_url))
     yield _try("device", _describe_device)
 
 
@@ -75,10 +79,21 @@ def _use_store(settings: Settings) -> str:
     return f"{settings.artifact_store_url} can be written"
 
 
-def _use_broker(settings: Settings) -> str:
-    with make_celery(settings).connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, timeout=5)
-        return f"{connection.as_uri()} answers"
+def _describe_room(settings: Settings) -> str:
+    check_room(settings)
+    return f"more than {settings.min_free_bytes} bytes free (SVP_MIN_FREE_BYTES)"
+
+
+def _find_workers(url: str) -> str:
+    engine = make_engine(url, pool_size=1)
+    try:
+        with sessionmaker(engine)() as session:
+            found = presence.present(session)
+    finally:
+        engine.dispose()
+    if not found:
+        raise TimeoutError("none was seen lately; start one: `svp worker`, or `svp up`")
+    return f"{', '.join(found)} at work"
 
 
 def _describe_device() -> str:

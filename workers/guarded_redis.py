@@ -17,7 +17,7 @@ class GuardedChannel(Channel):
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except (Empty, ResponseError, *self.connection_errors):
             raise
         except Exception as error:  # noqa: BLE001 - whatever was in the list is gone from it
@@ -32,7 +32,7 @@ class GuardedTransport(Transport):
 
     def _deliver(self, message: Any, queue: str) -> None:
         try:
-            super()._deliver(message, queue)
+            super()._deliver(message, queue)  # type: ignore[no-untyped-call]
         except self.connection_errors:
             raise
         except Exception as error:  # noqa: BLE001 - Celery met a message that it cannot use

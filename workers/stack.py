@@ -1,17 +1,12 @@
 """Postgres, API and worker as processes of their own: started in order, stopped in order."""
 
-import ctypes
 import fcntl
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 from sqlalchemy.orm import sessionmaker
 
 from app.config import Settings, environment_without_settings
@@ -19,22 +14,44 @@ from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
-from app.domain.errors import DomainError
 from app.services.tokens import create_token, ensure_admin_token
+from app.storage.room import has_room
+from workers.health import base_url, readiness
+from workers.logs import rotate, tail
 from workers.parts import Parts, free_port
-from workers.processes import module_command
+from workers.processes import StopClock
+from workers.service_process import STOPPED_SECONDS, ServiceProcess
+from workers.supervision import Part, StackError, Supervisor
 
 READY_SECONDS = 60.0
 API_STOP_SECONDS = 15.0
 WORKER_STOP_SECONDS = 25.0
-TAIL_BYTES = 2000
-PR_SET_PDEATHSIG = 1
+CHECK_SECONDS = 0.2
+# What Postgres needs on its disk to start: a segment of its log, and some.
+RESTART_BYTES = 64 * 1024**2
 
 
-class StackError(DomainError):
-    """The service cannot start or has lost a part; the message says which and why."""
+class PostgresPart:
+    """The embedded Postgres as a part that is started again."""
 
-    code = "stack_error"
+    name = "Postgres"
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
+        self.url = ""
+        self._stopped = StopClock()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.url = self.server.start()
+        self._stopped = StopClock(self.server.pid)
+
+    def fault(self) -> str | None:
+        """Return why it works no more; one that a signal stopped is killed."""
+        if self._stopped.seconds() > STOPPED_SECONDS:
+            self.server.kill()
+            return f"a signal had stopped it for {STOPPED_SECONDS:.0f} s; it was killed"
+        return None if self.server.is_running() else f"it ended: {tail(self.server.log)}"
 
 
 class Stack(Parts):
@@ -47,23 +64,29 @@ class Stack(Parts):
         self.admin_token: str | None = None
         self.database_url = ""
         self.port = settings.port or free_port()
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._postgres: EmbeddedPostgres | None = None
+        self._postgres: PostgresPart | None = None
+        self._processes = [
+            ServiceProcess(name, self._environment, self.log_file(name), stop_seconds)
+            for name, stop_seconds in [("worker", WORKER_STOP_SECONDS), ("api", API_STOP_SECONDS)]
+        ]
 
     @property
     def url(self) -> str:
-        """Base URL of the service."""
-        return f"http://{self.settings.host}:{self.port}"
+        """Base URL of the service, as this machine reaches it."""
+        return base_url(self.settings.host, self.port)
 
     def wait(self) -> None:
-        """Return never, unless a part ends on its own.
+        """Start again what dies; return never, unless a part dies again and again.
 
         Raises:
-            StackError: a part ended; the message holds its last words.
+            StackError: a part was given up; the message holds its last words.
         """
+        supervisor = Supervisor(self._parts(), self._has_room, self.say)
         while True:
-            self._check_alive()
-            time.sleep(0.2)
+            supervisor.check()
+            for log in self._logs():
+                rotate(log)
+            time.sleep(CHECK_SECONDS)
 
     def create_admin_token(self) -> str:
         """Return a new admin token, for a program that has kept none."""
@@ -85,16 +108,11 @@ class Stack(Parts):
             StackError: a part did not start.
             DatabaseNotUsable: the database's schema does not fit.
         """
-        self.settings.data_folder.mkdir(parents=True, exist_ok=True)
+        self.settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.settings.data_folder.chmod(0o700)
         self._lock_folder()
         _check_port_free(self.settings.host, self.port)
-        if self.settings.database_url is not None:
-            self.database_url = self.settings.database_url.get_secret_value()
-        else:
-            self._postgres = EmbeddedPostgres(self.settings.postgres_folder)
-            self.say("starting Postgres")
-            self.database_url = self._postgres.start()
-            self._stack.callback(self._stop_postgres, self._postgres)
+        self._start_database()
         engine = make_engine(self.database_url)
         try:
             migrate(engine)
@@ -103,9 +121,24 @@ class Stack(Parts):
         finally:
             engine.dispose()
         # Left in reverse order: the API stops before the worker, Postgres last.
-        self._spawn("worker", WORKER_STOP_SECONDS)
-        self._spawn("api", API_STOP_SECONDS)
+        for process in self._processes:
+            self.say(f"starting {process.name}")
+            process.start()
+            self._stack.callback(self._stop, process)
         self._wait_until_ready()
+
+    def _start_database(self) -> None:
+        if self.settings.database_url is not None:
+            self.database_url = self.settings.database_url.get_secret_value()
+            return
+        self._postgres = PostgresPart(EmbeddedPostgres(self.settings.postgres_folder))
+        self.say("starting Postgres")
+        self._stack.callback(self._stop_postgres, self._postgres)
+        try:
+            self._postgres.start()
+        except (OSError, TimeoutError) as error:
+            raise StackError(str(error)) from None
+        self.database_url = self._postgres.url
 
     def _lock_folder(self) -> None:
         path = self.settings.data_folder / "lock"
@@ -122,24 +155,6 @@ class Stack(Parts):
         file.write(str(os.getpid()))
         file.flush()
 
-    def _spawn(self, name: str, stop_seconds: float) -> None:
-        log = self.log_file(name)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self.say(f"starting {name}")
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [*module_command("workers.cli.main"), name],
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Its own session: a terminal's Ctrl-C reaches the supervisor alone.
-                start_new_session=True,
-                preexec_fn=_end_with_parent(),  # noqa: PLW1509 - it only calls into libc
-            )
-        self.processes[name] = process
-        self._stack.callback(self._stop, name, process, stop_seconds)
-
     def _environment(self) -> dict[str, str]:
         return {
             **environment_without_settings(),
@@ -151,63 +166,47 @@ class Stack(Parts):
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
+        reason: str | None = None
         while time.monotonic() < deadline:
-            self._check_alive()
-            try:
-                if httpx.get(f"{self.url}/api/v1/health/ready").is_success:
-                    return
-            except httpx.TransportError:
-                pass
+            for part in self._parts():
+                if (fault := part.fault()) is not None:
+                    raise StackError(f"{part.name}: {fault}")
+            reason = readiness(self.url)
+            if reason is None:
+                return
             time.sleep(0.1)
-        raise StackError(f"The API is not ready after {READY_SECONDS:.0f} s: {self._tail('api')}")
+        raise StackError(
+            f"The service is not ready after {READY_SECONDS:.0f} s ({reason}): "
+            f"{tail(self.log_file('api'))}"
+        )
 
-    def _check_alive(self) -> None:
-        for name, process in self.processes.items():
-            if process.poll() is not None:
-                raise StackError(
-                    f"The {name} ended with code {process.returncode}: {self._tail(name)}"
-                )
+    def _parts(self) -> list[Part]:
+        return [*([self._postgres] if self._postgres else []), *self._processes]
 
-        if self._postgres is not None and not self._postgres.is_running():
-            raise StackError(
-                f"Postgres has ended; read {self._postgres.folder / 'log'} for the reason. "
-                "Start again: what was committed is kept."
-            )
+    def _logs(self) -> list[Path]:
+        embedded = [self._postgres.server.log] if self._postgres else []
+        return [*embedded, *(process.log for process in self._processes)]
 
-    def _tail(self, name: str) -> str:
-        path = self.log_file(name)
-        return f"{path}\n{path.read_bytes()[-TAIL_BYTES:].decode(errors='replace')}"
+    def _has_room(self) -> bool:
+        return has_room(self.settings.data_folder, RESTART_BYTES)
 
-    def _stop(self, name: str, process: subprocess.Popen[bytes], seconds: float) -> None:
-        self.say(f"stopping {name}")
-        self.processes.pop(name, None)
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    def _stop(self, process: ServiceProcess) -> None:
+        self.say(f"stopping {process.name}")
+        process.stop()
 
-    def _stop_postgres(self, postgres: EmbeddedPostgres) -> None:
+    def _stop_postgres(self, postgres: PostgresPart) -> None:
         self.say("stopping Postgres")
-        postgres.stop()
-
-
-def _end_with_parent() -> Callable[[], object] | None:
-    """Return what a child calls so that the kernel ends it when its supervisor dies, however."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded here: between fork and exec only the call is safe
-    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        postgres.server.stop()
 
 
 def _check_port_free(host: str, port: int) -> None:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise StackError(
-                f"{host}:{port} cannot be used ({error.strerror}); choose another with --port, or "
-                "--port 0 for any free one."
-            ) from None
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        raise StackError(
+            f"{host}:{port} cannot be used ({error.strerror}); choose another with --port, or "
+            "--port 0 for any free one."
+        ) from None

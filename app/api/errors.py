@@ -39,6 +39,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.ArtifactMissing: 410,
     errors.JobFenced: 409,
     errors.DatabaseNotUsable: 503,
+    errors.NotReady: 503,
 }
 TITLES = {
     400: "Bad request",
@@ -107,6 +108,8 @@ def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     code = error.item_code if isinstance(error, errors.ItemInvalid) else error.code
     status = HTTP_STATUS[type(error)]
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    if status in (503, 507):
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(status, code, error.detail, headers)
 
 

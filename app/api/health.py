@@ -1,14 +1,17 @@
 """Routes of health: the only ones that answer without a token."""
 
+import asyncio
+
 import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
-from app.db.session import transaction
-from app.domain.errors import DatabaseNotUsable, StorageFull
+from app.domain.errors import NotReady
 from app.schemas.bodies import PROBLEM_REF
+from app.services.readiness import find_faults
+
+PLACE_SECONDS = 2.0
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -35,15 +38,28 @@ def live() -> Health:
         }
     },
 )
-def ready(request: Request) -> Health:
-    """Answer 200 if the database answers and the artifact store can be written, else 503."""
-    try:
-        with transaction(request.app.state.session_factory) as session:
-            session.execute(text("SELECT 1"))
-        request.app.state.store.check_writable()
-    except (SQLAlchemyError, OSError, StorageFull) as error:
-        structlog.get_logger().warning("health.not_ready", reason=str(error))
-        raise DatabaseNotUsable(
-            f"Not ready: {type(error).__name__}. Check the database and the artifact store."
-        ) from None
+async def ready(request: Request) -> Health:
+    """Answer 200 if the service can do all its work, else 503.
+
+    That is: the database answers, the disks have room, new bytes can be stored, the broker
+    answers, a worker is there, and requests get their turn.
+    """
+    state = request.app.state
+    faults = await run_in_threadpool(
+        find_faults, state.session_factory, state.store, state.settings
+    )
+    if not await _gets_a_place(state.admission):
+        faults["admission"] = f"requests wait for more than {PLACE_SECONDS:.0f} s"
+    if faults:
+        structlog.get_logger().warning("health.not_ready", **faults)
+        raise NotReady("; ".join(f"{part}: {why}" for part, why in faults.items()))
     return Health()
+
+
+async def _gets_a_place(admission: asyncio.Semaphore) -> bool:
+    try:
+        await asyncio.wait_for(admission.acquire(), PLACE_SECONDS)
+    except TimeoutError:
+        return False
+    admission.release()
+    return True

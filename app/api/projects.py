@@ -40,6 +40,7 @@ from app.services import rounds as course
 from app.services.changes import change_project
 from app.services.features import BroughtFeatures
 from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.storage.room import check_room
 
 router = APIRouter(prefix="/projects", tags=["projects"])
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -179,6 +180,7 @@ async def bring_features(
             features.bring_features(session, project, brought)
         return brought
 
+    check_room(settings)
     async with spooled(request.stream(), settings.uploads_folder) as path:
         return FeaturesOut.model_validate(await in_thread(request, store_file, path))
 

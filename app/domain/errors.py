@@ -145,7 +145,7 @@ class BodyInvalid(DomainError):
 
 
 class StorageFull(DomainError):
-    """The artifact store has no room left."""
+    """A disk of the service has no room left, or less than it keeps free for Postgres."""
 
     code = "storage_full"
 
@@ -169,3 +169,9 @@ class DatabaseNotUsable(DomainError):
     """The database is newer than the program, cannot be reached, or a migration failed."""
 
     code = "database_not_usable"
+
+
+class NotReady(DomainError):
+    """A part that the service needs does not work; the message says which and why."""
+
+    code = "not_ready"

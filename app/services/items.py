@@ -19,6 +19,7 @@ from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
 from app.services.rounds import advance
 from app.storage.artifacts import ArtifactBatch, ArtifactStore
+from app.storage.room import check_room
 
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
@@ -107,8 +108,9 @@ def prepare_items(
     Asks the database nothing: reading images from where they lie may take long.
 
     Raises:
-        StorageFull: no room for an image.
+        StorageFull: no room for an image, or a disk is nearly full.
     """
+    check_room(settings)
     prepared: list[Prepared] = []
     with store.batch() as images:
         for line, item in lines:

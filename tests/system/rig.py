@@ -118,6 +118,7 @@ class Rig(Parts):
             database_url=SecretStr(self.database_url),
             broker_url=SecretStr(f"redis://127.0.0.1:{self.redis_port}/0"),
             artifact_url=f"file://{self._artifacts}",
+            min_free_bytes=0,  # the disk of its artifacts is tiny
             worker_threads=1,
             annotation_lease_seconds=8,
             job_lease_seconds=5,

@@ -5,19 +5,24 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import numpy as np
+import psutil
 import pytest
 from safetensors.numpy import load
 
 from app.client import Client
 from app.config import environment_without_settings
 from tests.support import wait_for
+from workers.health import readiness
+from workers.processes import CACHES, module_command
 from workers.simulation.config import OracleConfig
 from workers.simulation.oracle import AnswerKey, Oracle
+from workers.supervision import MAX_DEATHS
 
 START_SECONDS = 60
 
@@ -47,8 +52,8 @@ class RunningService:
 
     @property
     def token(self) -> str | None:
-        found = re.search(r"Admin token.*?\n\n +(\S+)", self.printed, re.DOTALL)
-        return found[1] if found else None
+        found = re.search(r"The admin token lies in (\S.*); keep it", self.printed)
+        return Path(found[1]).read_text().strip() if found else None
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -56,18 +61,40 @@ class RunningService:
 
 
 @pytest.fixture
-def start_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
-    """Starts `svp up` on this test's data folder; stops what still runs at the end."""
-    started: list[RunningService] = []
-    environment = environment_without_settings()
+def data_folder(tmp_path: Path) -> Path:
+    return tmp_path / "a folder" / "data"
 
-    def start(*options: str) -> RunningService:
+
+@pytest.fixture
+def start_service(tmp_path: Path, data_folder: Path) -> Iterator[Callable[..., RunningService]]:
+    """Starts `svp up` on this test's data folder; stops what still runs at the end.
+
+    Everything is as on a machine where more is amiss than should be: a working folder with files
+    named as our packages, proxies that lead nowhere, a cluster's variables, an unknown locale.
+    """
+    started: list[RunningService] = []
+    working_folder = tmp_path / "working"
+    (working_folder / "models").mkdir(parents=True)
+    for name in ("app.py", "workers.py", "selection.py", "models/__init__.py"):
+        (working_folder / name).write_text("raise SystemExit('imported')")
+    environment = {
+        **{n: v for n, v in environment_without_settings().items() if n not in CACHES},
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "ALL_PROXY": "socks5://127.0.0.1:9",
+        "LC_ALL": "xx_YY.UTF-8",
+        "SVP_PORT": "tcp://10.0.0.1:8000",
+        "SVP_SERVICE_HOST": "10.0.0.1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def start(*options: str, **more: str) -> RunningService:
         output = tmp_path / f"up-{len(started)}.log"
         with output.open("wb") as log:
-            where = ["--data-folder", str(tmp_path / "data"), *(options or ("--port", "0"))]
+            where = ["--data-folder", str(data_folder), *(options or ("--port", "0"))]
             process = subprocess.Popen(
-                [sys.executable, "-m", "workers.cli.main", "up", *where],
-                env={**environment, "PYTHONUNBUFFERED": "1"},
+                [*module_command("workers.cli.main"), "up", *where],
+                cwd=working_folder,
+                env={**environment, **more},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -81,13 +108,19 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
             service.interrupt()
 
 
+def direct(service: RunningService, token: str | None) -> Client:
+    """Return a client that goes through no proxy."""
+    return Client("", token or "", httpx.Client(base_url=service.url, timeout=60, trust_env=False))
+
+
 class TestSvpUp:
     def test_second_start_finds_all_data_and_shows_no_token_again(
         self, start_service: Callable[..., RunningService]
     ) -> None:
         first = start_service()
-        assert first.token
-        with Client(first.url, first.token) as client:
+        first_token = first.token
+        assert first_token
+        with direct(first, first.token) as client:
             project = _label_a_text_project(client)
             models = client.models(project)
             weights = load(client.model_weights(project, models[-1]["id"]))
@@ -99,21 +132,63 @@ class TestSvpUp:
 
         second = start_service()
         assert second.token is None
-        with Client(second.url, first.token) as client:
+        with direct(second, first_token) as client:
             assert client.project(project)["state"] == "finished"
             assert len(list(client.export_labels(project))) == 16
 
-    def test_ends_with_its_reason_once_postgres_has_died(
-        self, start_service: Callable[..., RunningService], tmp_path: Path
+    def test_parts_that_are_killed_come_back_by_themselves(
+        self, start_service: Callable[..., RunningService], data_folder: Path
     ) -> None:
         service = start_service()
-        pid_file = tmp_path / "data" / "postgres" / "postmaster.pid"
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        with direct(service, service.token) as client:
+            for name in ("Postgres", "worker", "api"):
+                pid = pids(service, data_folder)[name]
+                os.kill(pid, signal.SIGKILL)
+                wait_for(lambda: f"{name} is started again" in service.printed, 30)  # noqa: B023
+                wait_for(lambda: readiness(service.url) is None, 30)
+                assert client.find_project("none") is None
+        stopped = pids(service, data_folder)["worker"]
+        os.kill(stopped, signal.SIGSTOP)
+        wait_for(lambda: service.printed.count("worker is started again") == 2, 30)
+        assert service.process.poll() is None
+
+    def test_part_that_dies_again_and_again_is_given_up_with_its_reason(
+        self, start_service: Callable[..., RunningService], data_folder: Path
+    ) -> None:
+        service = start_service()
+        for _ in range(MAX_DEATHS):
+            pid = pids(service, data_folder)["worker"]
+            os.kill(pid, signal.SIGKILL)
+            wait_for(
+                lambda: (
+                    pids(service, data_folder).get("worker", pid) != pid  # noqa: B023
+                    or service.process.poll() is not None
+                ),
+                60,
+            )
         assert service.process.wait(60) == 1
-        assert "Postgres has ended" in service.printed
-        again = start_service()
-        with Client(again.url, service.token or "") as client:
-            assert client.find_project("none") is None
+        assert "worker has ended 5 times within 10 minutes" in service.printed
+        assert str(data_folder / "logs" / "worker.log") in service.printed
+
+    def test_nobody_else_reads_its_files_and_no_log_holds_the_token(
+        self, start_service: Callable[..., RunningService], data_folder: Path
+    ) -> None:
+        service = start_service()
+        token = service.token
+        assert token
+        with direct(service, token) as client:
+            client.find_project("none")
+        assert service.interrupt() == 0
+        before = (data_folder / "logs" / "api.log").read_text()
+        assert "GET" in before
+        assert "/api/v1/projects" in before
+        start_service().interrupt()
+        assert (data_folder / "logs" / "api.log").read_text().startswith(before)
+        assert data_folder.stat().st_mode & 0o007 == 0
+        for path in data_folder.rglob("*"):
+            assert path.is_symlink() or path.stat().st_mode & 0o077 == 0, path
+        texts = [service.printed, *(log.read_text() for log in (data_folder / "logs").iterdir())]
+        assert not any(token in text for text in texts)
 
     def test_second_service_on_the_same_folder_is_refused(
         self, start_service: Callable[..., RunningService]
@@ -134,6 +209,18 @@ class TestSvpUp:
             assert service.process.wait(30) == 1
         assert "choose another with --port" in service.printed
         assert "starting" not in service.printed
+
+
+def pids(service: RunningService, data_folder: Path) -> dict[str, int]:
+    """Return the process id of each part that runs."""
+    found = {}
+    for child in psutil.Process(service.process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            found[child.cmdline()[-1]] = child.pid
+    with suppress(OSError, IndexError):
+        pid_file = data_folder / "postgres" / "postmaster.pid"
+        found["Postgres"] = int(pid_file.read_text().split()[0])
+    return found
 
 
 def _label_a_text_project(client: Client) -> int:

@@ -1,5 +1,6 @@
 """The `svp` command and its sub-commands."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from app.domain.errors import DomainError
 from workers.cli import doctor, models, select, simulate, tokens, train
 from workers.cli.connect import database_url
 from workers.processes import prepare_environment
+
+SERVING = ("up", "api", "worker")
 
 app = typer.Typer(
     name="svp",
@@ -53,6 +56,8 @@ def _settings(**changes: object) -> Settings:
 @app.callback()
 def prepare(context: typer.Context) -> None:
     """A labeling service that selects by proxy."""
+    if context.invoked_subcommand in SERVING:
+        os.umask(0o077)  # what the service stores is nobody else's
     if context.invoked_subcommand != "up":  # its folder may be an option; it computes nothing
         prepare_environment()
 
@@ -72,12 +77,23 @@ def up(
             typer.echo(f"\nsvp serves {stack.url}  (API at {stack.url}/api/v1)")
             typer.echo(f"Data and logs lie in {settings.data_folder}")
             if stack.admin_token:
-                typer.echo(f"\nAdmin token, shown only this once:\n\n    {stack.admin_token}\n")
+                _hand_over(stack.admin_token, settings.data_folder / "admin-token")
             typer.echo("Press Ctrl-C to stop.")
             sys.stdout.flush()
             stack.wait()
     except KeyboardInterrupt:
         typer.echo("svp: stopped; start again with `svp up` to find all data again.", err=True)
+
+
+def _hand_over(token: str, path: Path) -> None:
+    """Show the token on a terminal; elsewhere, where a log may keep it, write it to a file."""
+    if sys.stdout.isatty():
+        typer.echo(f"\nAdmin token, shown only this once:\n\n    {token}\n")
+        return
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(f"{token}\n")
+    typer.echo(f"The admin token lies in {path}; keep it elsewhere and remove the file.")
 
 
 def _interrupt(*_: object) -> None:
@@ -105,7 +121,7 @@ def worker(
     queues: Annotated[str | None, typer.Option(help="Comma-separated: gpu, cpu.")] = None,
 ) -> None:
     """Serve jobs in the foreground; needs SVP_DATABASE_URL."""
-    from workers.celery_app import run_worker  # noqa: PLC0415
+    from workers.worker import run_worker  # noqa: PLC0415
 
     run_worker(_settings(queues=queues))
 
@@ -115,15 +131,12 @@ def health(
     url: Annotated[str | None, typer.Option(help="Base URL; by default SVP_PORT here.")] = None,
 ) -> None:
     """Exit with 0 if the service is ready, else with 1 and the reason."""
-    import httpx  # noqa: PLC0415
+    from workers.health import base_url, readiness  # noqa: PLC0415
 
-    base = url or f"http://127.0.0.1:{read_settings().port}"
-    try:
-        answer = httpx.get(f"{base}/api/v1/health/ready", timeout=4.0)
-    except httpx.TransportError as error:
-        raise ValueError(f"{base} does not answer: {error}.") from None
-    if answer.is_error:
-        raise ValueError(answer.json()["detail"])
+    settings = read_settings()
+    fault = readiness(url or base_url(settings.host, settings.port))
+    if fault is not None:
+        raise ValueError(fault)
     typer.echo("ready")
 
 

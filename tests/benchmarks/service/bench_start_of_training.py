@@ -3,7 +3,7 @@
     python -m tests.benchmarks.service.bench_start_of_training --folder /tmp/svp-bench \
         --out docs/results/service/start_of_training.json
 
-`svp up`'s parts: embedded Postgres, filesystem broker, a worker with its warm spare child. The
+`svp up`'s parts: embedded Postgres, which wakes, and a worker with its warm spare child. The
 last label's POST is timed to the instant that the next job reports its first epoch; in between lie
 the commit, the message, the claim, the snapshot and the packing of the texts.
 """

@@ -94,7 +94,7 @@ def _wait_until_ready() -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"http://127.0.0.1:{PORT}/api/v1/health/ready").is_success:
+            if httpx.get(f"http://127.0.0.1:{PORT}/api/v1/health/live").is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

@@ -1,0 +1,50 @@
+"""How much room the disks have that the service writes to."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.config import Settings
+from app.domain.errors import StorageFull
+
+
+def has_room(folder: Path, n_bytes: int) -> bool:
+    """Return whether the folder's disk has so many bytes left; True for a folder not there."""
+    free = _free_bytes(folder)
+    return free is None or free >= n_bytes
+
+
+def check_room(settings: Settings) -> None:
+    """Return if every disk of the service has room for more than what goes on anyhow.
+
+    Raises:
+        StorageFull: one has less than SVP_MIN_FREE_BYTES; Postgres needs the rest.
+    """
+    for folder in _folders(settings):
+        free = _free_bytes(folder)
+        if free is not None and free < settings.min_free_bytes:
+            raise StorageFull(
+                f"The disk of {folder} has {free} bytes left; imports, uploads and jobs wait "
+                f"until it has {settings.min_free_bytes} (SVP_MIN_FREE_BYTES). Free space; what "
+                "was stored is kept, and the service goes on by itself."
+            )
+
+
+def _folders(settings: Settings) -> Iterator[Path]:
+    yield settings.data_folder
+    scheme, _, path = settings.artifact_store_url.rpartition("://")
+    if scheme in ("", "file"):
+        yield Path(path)
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """Return what an ordinary user may still write there; None if no such folder exists."""
+    for existing in (folder, *folder.parents):
+        if existing.exists():
+            found = os.statvfs(existing)
+            # No i-nodes are left: no file can be made, however many bytes are free.
+            if found.f_files and not found.f_favail:
+                return 0
+            return shutil.disk_usage(existing).free
+    return None

@@ -1,0 +1,106 @@
+"""Readiness means it: each part that does not work is named."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.session import make_engine, make_session_factory, transaction
+from app.domain.errors import StorageFull
+from app.services import presence
+from app.services.items import prepare_items
+from app.services.readiness import find_faults
+from app.storage.artifacts import ArtifactStore
+from app.storage.room import check_room, has_room
+from workers.parts import free_port
+
+ALL_BYTES = 2**62
+
+
+@pytest.fixture
+def faults(session_factory: sessionmaker[Session]) -> Callable[..., dict[str, str]]:
+    """Asks with some settings changed."""
+
+    def ask(settings: Settings, **changes: object) -> dict[str, str]:
+        changed = settings.model_copy(update=changes)
+        return find_faults(session_factory, ArtifactStore(changed.artifact_store_url), changed)
+
+    return ask
+
+
+@pytest.fixture
+def worker(session_factory: sessionmaker[Session]) -> None:
+    """A worker is there."""
+    with transaction(session_factory) as session:
+        presence.say(session, uuid4(), "here:1", "gpu,cpu")
+
+
+@pytest.mark.usefixtures("worker")
+class TestFindFaults:
+    def test_nothing_where_all_works(
+        self, faults: Callable[..., dict[str, str]], settings: Settings
+    ) -> None:
+        assert faults(settings) == {}
+
+    def test_disk_below_the_watermark(
+        self, faults: Callable[..., dict[str, str]], settings: Settings
+    ) -> None:
+        found = faults(settings, min_free_bytes=ALL_BYTES)
+        assert list(found) == ["disk"]
+        assert "SVP_MIN_FREE_BYTES" in found["disk"]
+
+    def test_store_that_takes_no_new_bytes(
+        self, faults: Callable[..., dict[str, str]], settings: Settings, tmp_path: Path
+    ) -> None:
+        blocked = tmp_path / "file"
+        blocked.write_bytes(b"")
+        assert list(faults(settings, artifact_url=f"file://{blocked}/below")) == ["artifacts"]
+
+    def test_broker_that_does_not_answer(
+        self, faults: Callable[..., dict[str, str]], settings: Settings
+    ) -> None:
+        url = SecretStr(f"redis://:secret@127.0.0.1:{free_port()}/0")
+        found = faults(settings, broker_url=url)
+        assert list(found) == ["broker"]
+        assert "secret" not in found["broker"]
+
+    def test_database_that_does_not_answer(self, settings: Settings) -> None:
+        engine = make_engine(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+        factory = make_session_factory(engine, None)
+        found = find_faults(factory, ArtifactStore(settings.artifact_store_url), settings)
+        assert list(found) == ["database", "worker"]
+
+
+def test_no_worker_is_a_fault(faults: Callable[..., dict[str, str]], settings: Settings) -> None:
+    assert list(faults(settings)) == ["worker"]
+
+
+class TestRoom:
+    def test_imports_are_refused_below_the_watermark(self, settings: Settings) -> None:
+        full = settings.model_copy(update={"min_free_bytes": ALL_BYTES})
+        store = ArtifactStore(full.artifact_store_url)
+        with pytest.raises(StorageFull, match="SVP_MIN_FREE_BYTES"):
+            prepare_items(None, store, full, [], None)  # type: ignore[arg-type]
+        check_room(settings)
+
+    def test_folder_that_is_not_there_yet_lies_on_the_disk_of_its_parent(
+        self, tmp_path: Path
+    ) -> None:
+        assert has_room(tmp_path / "a" / "b", 1)
+        assert not has_room(tmp_path / "a" / "b", ALL_BYTES)
+
+    def test_disk_without_inodes_is_full(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = os.statvfs(tmp_path)
+        values = list(found)
+        values[7] = 0  # f_favail
+        if not found.f_files:
+            pytest.skip("this file system counts no i-nodes")
+        monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result(values))
+        assert not has_room(tmp_path, 1)

@@ -1,0 +1,92 @@
+"""A part of the service that is a process of its own: the API, the worker."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from workers.logs import open_log, tail
+from workers.processes import StopClock, module_command
+
+PR_SET_PDEATHSIG = 1
+# How long a signal may keep a part from running before it is killed and started again.
+STOPPED_SECONDS = 10.0
+
+
+class ServiceProcess:
+    """`svp NAME`, with its log in a file.
+
+    Args:
+        name: the sub-command.
+        environment: returns the variables that it starts with.
+        log: its log, which a new start appends to.
+        stop_seconds: what it gets to stop in order.
+    """
+
+    def __init__(
+        self, name: str, environment: Callable[[], dict[str, str]], log: Path, stop_seconds: float
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+        self._environment = environment
+        self._stop_seconds = stop_seconds
+        self._stopped = StopClock()
+
+    def start(self) -> None:
+        """Start the process; it ends with this one."""
+        output = open_log(self.log)
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*module_command("workers.cli.main"), self.name],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Its own session: a terminal's Ctrl-C reaches the supervisor alone.
+                start_new_session=True,
+                preexec_fn=_end_with_parent(),  # noqa: PLW1509 - it only calls into libc
+            )
+        finally:
+            os.close(output)
+        self._stopped = StopClock(self.process.pid)
+
+    def fault(self) -> str | None:
+        """Return why it works no more, None while it does; one that a signal stopped is killed."""
+        if self.process is None:
+            return "it was not started"
+        if self._stopped.seconds() > STOPPED_SECONDS:
+            self._kill()
+            return f"a signal had stopped it for {STOPPED_SECONDS:.0f} s; it was killed"
+        if self.process.poll() is None:
+            return None
+        return f"it ended with code {self.process.returncode}: {tail(self.log)}"
+
+    def stop(self) -> None:
+        """End it in order, or else by force."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self._stop_seconds)
+        except subprocess.TimeoutExpired:
+            self._kill()
+        self.process = None
+
+    def _kill(self) -> None:
+        assert self.process is not None  # noqa: S101 - callers have looked
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """Return what a child calls so that the kernel ends it when its supervisor dies, however."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)  # loaded here: between fork and exec only the call is safe
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
