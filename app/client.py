@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -14,12 +15,19 @@ CHUNK_BYTES = 1 << 20
 
 
 class ClientError(Exception):
-    """The service refused a request; `code` is stable, the message says what to do."""
+    """The service refused a request; `code` is stable, the message says what to do.
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    `errors` are the faults that it lists, where it does. The code `no_problem` means that something
+    in between answered, e.g. a proxy.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, errors: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         super().__init__(f"{detail} ({status} {code})")
         self.status = status
         self.code = code
+        self.errors = list(errors)
 
 
 class Client:
@@ -28,11 +36,22 @@ class Client:
     Args:
         url: base URL, e.g. http://127.0.0.1:8000.
         token: bearer token.
-        http: an httpx client to use instead of an own one.
+        http: an httpx client to use instead of its own.
+        trust_env: take proxies from HTTP_PROXY and the like; by default unless the service runs
+            on this machine.
     """
 
-    def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
-        self._http = http or httpx.Client(base_url=url, timeout=60.0)
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        http: httpx.Client | None = None,
+        *,
+        trust_env: bool | None = None,
+    ) -> None:
+        if trust_env is None:
+            trust_env = not is_loopback(url)
+        self._http = http or httpx.Client(base_url=url, timeout=60.0, trust_env=trust_env)
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def __enter__(self) -> "Client":
@@ -57,8 +76,7 @@ class Client:
         headers = {**self._headers, **kwargs.pop("headers", {})}
         response = self._http.request(method, f"/api/v1{path}", headers=headers, **kwargs)
         if response.is_error:
-            problem = orjson.loads(response.content)
-            raise ClientError(response.status_code, problem["code"], problem["detail"])
+            raise _error_of(response)
         _check_digest(response)
         return response
 
@@ -331,15 +349,46 @@ class Client:
 
     def _lines(self, path: str) -> Iterator[dict[str, Any]]:
         """Return the objects of an answer in NDJSON."""
-        text = self.request("GET", path).text
-        return (orjson.loads(line) for line in text.splitlines())
+        content = self.request("GET", path).content
+        return (orjson.loads(line) for line in content.split(b"\n") if line)
 
     def _object(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._json(method, path, **kwargs)
         return answer
 
     def _json(self, method: str, path: str, **kwargs: Any) -> Any:
-        return orjson.loads(self.request(method, path, **kwargs).content)
+        response = self.request(method, path, **kwargs)
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            raise _error_of(response) from None
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether the URL names this machine."""
+    host = httpx.URL(url).host
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _error_of(response: httpx.Response) -> ClientError:
+    """Return the error of an answer, whoever gave it."""
+    try:
+        problem = orjson.loads(response.content)
+        errors = problem.get("errors") or ()
+        return ClientError(response.status_code, problem["code"], problem["detail"], errors)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        kind = response.headers.get("content-type", "nothing")
+        return ClientError(
+            response.status_code,
+            "no_problem",
+            f"{response.url} answered {kind} instead of JSON: something other than the service, "
+            f"such as a proxy, replied {response.reason_phrase!r}.",
+        )
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

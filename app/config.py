@@ -60,7 +60,34 @@ class Settings(BaseSettings):
     job_max_attempts: int = Field(3, ge=1)
     poll_after_seconds: int = Field(2, ge=1)
 
-    max_body_bytes: int = Field(2 * 1024**3, ge=1024)
+    root_path: str = Field(
+        "", pattern=r"^(/[\w.~-]+)*$", description="Path below which a proxy serves, e.g. /svp."
+    )
+    cors_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Origins whose pages may call the API, by commas; * for all."),
+    ] = ()
+
+    header_seconds: float = Field(10.0, gt=0, description="For the head of a request.")
+    body_seconds: float = Field(
+        30.0, gt=0, description="Without a byte of a body, or with an answer that is not read."
+    )
+    keep_alive_seconds: float = Field(75.0, ge=1, description="Of an idle connection.")
+    max_header_bytes: int = Field(32 * 1024, ge=1024, description="Of a request's head.")
+    max_connections: int = Field(1000, ge=1, description="New ones replace waiting ones.")
+
+    max_json_bytes: int = Field(1024**2, ge=1024, description="Of a JSON body, unpacked.")
+    max_body_bytes: int = Field(
+        2 * 1024**3, ge=1024, description="Of an import, an upload or features, unpacked."
+    )
+    max_expansion: int = Field(
+        100, ge=1, description="How many times its size a body of over 16 MiB may unpack to."
+    )
+    max_lines: int = Field(20_000_000, ge=1, description="Of one import.")
+    max_parse_seconds: float = Field(
+        600.0, gt=0, description="Of processor time to split one import into lines."
+    )
     max_line_bytes: int = Field(4 * 1024**2, ge=1024)
     max_text_bytes: int = Field(1024**2, ge=16)
     max_image_bytes: int = Field(50 * 1024**2, ge=1024)
@@ -95,7 +122,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("image_roots", "image_hosts", mode="before")
+    @field_validator("image_roots", "image_hosts", "cors_origins", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):

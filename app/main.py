@@ -11,9 +11,8 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
     annotators,
@@ -31,9 +30,11 @@ from app.api import (
     tokens,
 )
 from app.api.access_log import AccessLog
+from app.api.bodies import check_parameters
 from app.api.deps import get_caller
+from app.api.docs import docs_router
 from app.api.errors import add_error_handlers
-from app.api.middleware import BodyLimit, RequestId
+from app.api.middleware import Head, RequestId, RootPath
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
 from app.db.session import make_engine, make_session_factory
@@ -48,6 +49,11 @@ PREFIX = "/api/v1"
 # that holds its project's lock needs a thread once more, to render its answer, to commit or to roll
 # back: were all threads with requests that wait for that lock, none would ever go on.
 ADMITTED = 8
+CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+CORS_HEADERS = (
+    "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",
+)  # fmt: skip
+CORS_EXPOSED = ("Content-Disposition", "ETag", "Retry-After", "X-Request-ID")
 # A thread that has heard from Postgres holds its project's lock while it waits for Python's. Turns
 # of a tenth of Python's own: 10,000 labels of 50 annotators in 2.7 s instead of 3.9 s (by hand).
 SWITCH_SECONDS = 0.0005
@@ -71,18 +77,31 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the address a redirect names would be wrong behind a proxy
     )
     app.state.settings = settings
     add_error_handlers(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Head)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
-    with_token = APIRouter(prefix=PREFIX, dependencies=[Depends(get_caller)])
+    app.add_middleware(RootPath, root_path=settings.root_path)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_HEADERS,
+            expose_headers=CORS_EXPOSED,
+            max_age=600,
+        )
+    with_token = APIRouter(
+        prefix=PREFIX, dependencies=[Depends(get_caller), Depends(check_parameters)]
+    )
     labeling = (batches, labels, review, annotators, gold)
     for module in (projects, items, *labeling, rounds, jobs, models, coresets, tokens):
         with_token.include_router(module.router)
-    _add_docs(app, with_token)
     app.include_router(with_token)
+    app.include_router(docs_router(describe), prefix=PREFIX)
     app.include_router(health.router, prefix=PREFIX)
     return app
 
@@ -138,6 +157,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     (unreadable) and 413 (too large).
     """
     schema = app.openapi()
+    if root_path := app.state.settings.root_path:
+        schema["servers"] = [{"url": root_path}]
     schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
     for operation in (o for methods in schema["paths"].values() for o in methods.values()):
         common = [503] if "security" in operation else []
@@ -146,13 +167,3 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for status in common:
             operation["responses"].setdefault(str(status), problems(status)[status])
     return schema
-
-
-def _add_docs(app: FastAPI, router: APIRouter) -> None:
-    @router.get("/openapi.json", include_in_schema=False)
-    def openapi() -> JSONResponse:
-        return JSONResponse(describe(app))
-
-    @router.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return get_swagger_ui_html(openapi_url=f"{PREFIX}/openapi.json", title="svp")

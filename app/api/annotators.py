@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.projects import render
 from app.schemas.annotation import AgreementOut, AnnotationChange, PauseIn
@@ -14,7 +15,7 @@ from app.services.agreement import read_agreement
 from app.services.changing_annotation import change_annotation
 from app.services.pausing import pause_annotator, read_annotators, resume_annotator
 
-router = APIRouter(prefix="/projects/{project}", tags=["annotators"])
+router = APIRouter(prefix="/projects/{project}", tags=["annotators"], route_class=Route)
 MAY_BE_NULL = ("gold_min_accuracy", "max_labels_per_item")  # it says something; else: as it was
 AnnotatorName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from app.api.bodies import Route
 from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.items import content_of
 from app.api.rendering import rendered
@@ -21,7 +22,7 @@ from app.schemas.labeling import (
 )
 from app.services.leasing import NextBatch, next_batch, release_leases, renew_leases
 
-router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
+router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
 
 
 def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
@@ -33,14 +34,16 @@ def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
     )
 
 
-def _render(batch: NextBatch, leased: LeasedItem, *, has_gold: bool) -> BatchItemOut:
+def _render(
+    batch: NextBatch, leased: LeasedItem, root_path: str, *, has_gold: bool
+) -> BatchItemOut:
     suggestion, rank = None, None
     if not has_gold:  # gold has neither
         suggestion, rank = _suggestion(batch, leased), leased.rank
     return BatchItemOut(
         item_id=leased.item.id,
         external_id=leased.item.external_id,
-        content=content_of(leased.item),
+        content=content_of(leased.item, root_path),
         suggestion=suggestion,
         rank=rank,
         source=leased.source,
@@ -78,7 +81,9 @@ def read_next_batch(
         state=ProjectState(batch.project.state),
         round=batch.round_.number if batch.round_ else None,
         waiting_for=batch.waiting_for,
-        items=[_render(batch, leased, has_gold=has_gold) for leased in batch.items],
+        items=[
+            _render(batch, leased, settings.root_path, has_gold=has_gold) for leased in batch.items
+        ],
     )
     return rendered(answer, headers)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
 from app.api.downloads import FILE, as_file
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
@@ -20,7 +21,7 @@ from app.schemas.bodies import problems
 from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut, CoresetScoresOut
 from app.services import coresets
 
-router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"])
+router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"], route_class=Route)
 COLUMNS = ["rank", "item_id", "external_id", "index", "class", "score"]
 
 

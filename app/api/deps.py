@@ -80,7 +80,13 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
 async def get_caller(request: Request, credentials: Credentials) -> Caller:
-    """Return who calls; one statement of its own, before the request's transaction."""
+    """Return who calls; one statement of its own, before the request's transaction.
+
+    Routes that parse a body have asked before (app.api.bodies).
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
     if credentials is None:
         raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
 
@@ -88,7 +94,8 @@ async def get_caller(request: Request, credentials: Credentials) -> Caller:
         with reading(request.app.state.session_factory) as session:
             return authenticate(session, credentials.credentials)
 
-    return await in_thread(request, read)
+    request.state.caller = caller = await in_thread(request, read)
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from structlog.contextvars import get_contextvars
 
 from app.domain import errors
@@ -33,6 +34,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.BudgetSpent: 409,
     errors.ModelNotReady: 404,
     errors.ItemInvalid: 422,
+    errors.ImportRefused: 422,
     errors.BodyTooLarge: 413,
     errors.BodyInvalid: 400,
     errors.StorageFull: 507,
@@ -67,6 +69,9 @@ CODES = {
 # without a state), characters that are not UTF-8, an instant out of range.
 UNSTORABLE = frozenset({"22003", "22008", "22021", "22P05", None})
 RETRY_AFTER_SECONDS = 5
+MAX_DETAIL = 2000
+MAX_FAULTS = 100  # of a request that pydantic refuses
+MAX_FIELD = 200
 TAKEN = ("application/json", "application/x-ndjson", "multipart/form-data")
 DETAILS = {
     404: "There is no such path; /api/v1/openapi.json lists all that exist.",
@@ -78,6 +83,8 @@ def problem(
     status: int, code: str, detail: str, headers: dict[str, str] | None = None, **extra: Any
 ) -> JSONResponse:
     """Return an application/problem+json response (RFC 9457) with a stable `code`."""
+    if len(detail) > MAX_DETAIL:
+        detail = f"{detail[:MAX_DETAIL]}..."
     body = {
         "type": f"urn:svp:error:{code}",
         "title": TITLES.get(status, "Error"),
@@ -96,6 +103,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DataError, _unstorable_value)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     # The driver's own, too: COPY does not go through SQLAlchemy.
     raw = (psycopg.OperationalError, psycopg.InterfaceError)
     for absence in (OperationalError, InterfaceError, PoolTimeout, *raw):
@@ -110,14 +118,18 @@ def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     if status in (503, 507):
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return problem(status, code, error.detail, headers)
+    extra = {"errors": error.faults} if isinstance(error, errors.ImportRefused) else {}
+    return problem(status, code, error.detail, headers, **extra)
 
 
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     faults = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
-        for fault in error.errors()
+        {
+            "field": ".".join(str(part)[:MAX_FIELD] for part in fault["loc"]),
+            "message": fault["msg"][:MAX_DETAIL],
+        }
+        for fault in error.errors()[:MAX_FAULTS]
     ]
     first = faults[0] if faults else {"field": "body", "message": "unreadable"}
     detail = f"{first['field']}: {first['message']}. Correct it and send the request again."
@@ -130,7 +142,9 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     code = CODES.get(error.status_code, "request_invalid")
     headers = dict(error.headers) if error.headers else None
-    detail = DETAILS.get(error.status_code, str(error.detail))
+    detail = str(error.detail)
+    if error.status_code in DETAILS and detail in {"Not Found", "Method Not Allowed"}:
+        detail = DETAILS[error.status_code]
     return problem(error.status_code, code, detail, headers)
 
 
@@ -152,6 +166,11 @@ def _database_away(request: Request, error: Exception) -> JSONResponse:
     )
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return problem(503, "database_not_usable", detail, headers)
+
+
+def _client_gone(request: Request, _error: Exception) -> JSONResponse:
+    structlog.get_logger().info("request.cut_off", path=request.url.path)
+    return problem(400, "body_invalid", "The body ended early; send the request again.")
 
 
 def _unexpected_error(request: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from app.schemas.bodies import Response
 
 Row = TypeVar("Row")
 PAGE = 2000
+ESCAPED_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 EXPORT_TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
@@ -39,9 +40,9 @@ def in_pages(
 
 
 def as_jsonl(rows: Iterable[Response]) -> Iterator[str]:
-    """Yield one JSON object a line."""
+    """Yield one JSON object a line; nothing in it is taken for a line's end by other programs."""
     for row in rows:
-        yield row.model_dump_json(by_alias=True) + "\n"
+        yield row.model_dump_json(by_alias=True).translate(ESCAPED_LINE_ENDS) + "\n"
 
 
 def _cell(value: Any) -> Any:

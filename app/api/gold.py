@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep
 from app.db.queries import gold as queries
 from app.schemas.annotation import (
@@ -17,7 +18,7 @@ from app.schemas.annotation import (
 from app.schemas.bodies import problems
 from app.services.gold import remove_gold, set_gold
 
-router = APIRouter(prefix="/projects/{project}/gold", tags=["gold"])
+router = APIRouter(prefix="/projects/{project}/gold", tags=["gold"], route_class=Route)
 
 
 @router.put("", summary="Make items gold", responses=problems(403, 404))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import jobs as queries
 from app.domain.errors import NotFound
@@ -11,7 +12,7 @@ from app.schemas.bodies import problems
 from app.schemas.progress import JobOut, JobPage
 from app.services.jobs import retry
 
-router = APIRouter(prefix="/projects/{project}/jobs", tags=["progress"])
+router = APIRouter(prefix="/projects/{project}/jobs", tags=["progress"], route_class=Route)
 
 
 @router.get("", summary="List jobs", responses=problems(404))

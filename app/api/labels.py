@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.api.rendering import rendered
@@ -23,7 +24,7 @@ from app.schemas.labeling import (
 from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
 from app.services.skipping import submit_skips
 
-router = APIRouter(prefix="/projects/{project}", tags=["labeling"])
+router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
 COLUMNS = [
     "item_id", "external_id", "index", "class", "source", "round", "is_control", "method",
     "agreement", "confidence", "labels", "flags", "resolved_at",

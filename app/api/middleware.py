@@ -1,12 +1,11 @@
-"""Plain ASGI middleware: a request id for every request, and the limit on bodies."""
+"""Plain ASGI middleware: a request id for every request, and HEAD wherever GET reads."""
 
+import asyncio
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
-
-from app.api.errors import problem
 
 MAX_REQUEST_ID = 64
 
@@ -34,53 +33,56 @@ class RequestId:
             await self.app(scope, receive, send_with_id)
 
 
-class BodyLimitExceeded(Exception):
-    """The body that is being read has become too large."""
+class RootPath:
+    """Tells the application below which path a proxy serves it, whether that path is kept or not.
 
+    FastAPI's own `root_path` is deprecated, and uvicorn's expects that the proxy strips it.
+    """
 
-class BodyLimit:
-    """Refuses bodies over the limit, by their announced length and while they are read."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
         self.app = app
-        self.max_bytes = max_bytes
+        self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "http" and self.root_path:
+            scope["root_path"] = self.root_path
+        await self.app(scope, receive, send)
+
+
+class Head:
+    """Answers HEAD as GET, without the body; a long answer ends once its headers are sent.
+
+    Not next-batch: it leases items, which HEAD must not do.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdigit() and int(announced) > self.max_bytes:
-            await self._refuse()(scope, receive, send)
+        if scope["path"].endswith("/next-batch"):
+            await self.app(scope, receive, send)
             return
-        n_read = 0
-        has_started = False
+        is_sent, was_asked = asyncio.Event(), False
 
-        async def limited_receive() -> Message:
-            nonlocal n_read
-            message = await receive()
-            n_read += len(message.get("body", b""))
-            if n_read > self.max_bytes:
-                raise BodyLimitExceeded
-            return message
-
-        async def watched_send(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
+        async def send_head(message: Message) -> None:
+            if is_sent.is_set():
+                return
+            if message["type"] == "http.response.body":
+                is_sent.set()
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        try:
-            await self.app(scope, limited_receive, watched_send)
-        except BodyLimitExceeded:
-            if has_started:
-                raise
-            await self._refuse()(scope, receive, send)
+        async def receive_until_sent() -> Message:
+            nonlocal was_asked
+            if not was_asked:
+                was_asked = True
+                return await receive()
+            await is_sent.wait()
+            return {"type": "http.disconnect"}  # what streams its answer stops
 
-    def _refuse(self) -> ASGIApp:
-        return problem(
-            413,
-            "body_too_large",
-            f"The body is over the limit of {self.max_bytes} bytes; send it in several requests, "
-            "or raise SVP_MAX_BODY_BYTES.",
-        )
+        await self.app({**scope, "method": "GET"}, receive_until_sent, send_head)

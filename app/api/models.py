@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from app.api.bodies import Route
 from app.api.deps import ProjectDep, SessionDep, StoreDep
 from app.api.downloads import FILE, as_file
 from app.db.queries import models
@@ -11,7 +12,7 @@ from app.domain.errors import NotFound
 from app.schemas.bodies import problems
 from app.schemas.progress import ModelOut
 
-router = APIRouter(prefix="/projects/{project}/models", tags=["progress"])
+router = APIRouter(prefix="/projects/{project}/models", tags=["progress"], route_class=Route)
 
 
 def _get(session: SessionDep, project: ProjectDep, model: int) -> Model:

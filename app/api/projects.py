@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 
+from app.api.bodies import Route, takes_large_bodies
 from app.api.deps import (
     AdminDep,
     CallerDep,
@@ -42,7 +43,7 @@ from app.services.features import BroughtFeatures
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.room import check_room
 
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = APIRouter(prefix="/projects", tags=["projects"], route_class=Route)
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -160,6 +161,7 @@ def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> Proj
         }
     },
 )
+@takes_large_bodies
 async def bring_features(
     request: Request,
     project: ProjectIdDep,

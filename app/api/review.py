@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.api.bodies import Route
 from app.api.deps import (
     AdminDep,
     AnnotatorIdDep,
@@ -28,7 +29,7 @@ from app.schemas.labeling import (
 from app.services.flagging import flag_items
 from app.services.requeueing import reassign_items, requeue_items
 
-router = APIRouter(prefix="/projects/{project}", tags=["review"])
+router = APIRouter(prefix="/projects/{project}", tags=["review"], route_class=Route)
 
 
 @router.post("/flags", summary="Flag items", responses=problems(403, 404, 409))

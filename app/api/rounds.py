@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import models, rounds
 from app.db.tables import BatchSource, ModelRole
@@ -29,7 +30,7 @@ from app.services.jobs import retry_round
 from app.services.next_round import begin_next_round
 from app.services.rounds import n_next_batch
 
-router = APIRouter(prefix="/projects/{project}", tags=["progress"])
+router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
 
 
 @router.get("/rounds", summary="List rounds", responses=problems(404))

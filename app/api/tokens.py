@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.api.bodies import Route
 from app.api.deps import ServiceAdminDep, SessionDep
 from app.db.queries import tokens as queries
 from app.db.tables import Token
@@ -9,7 +10,7 @@ from app.schemas.bodies import problems
 from app.schemas.tokens import TokenCreate, TokenCreated, TokenOut
 from app.services.tokens import create_token, revoke_token
 
-router = APIRouter(prefix="/tokens", tags=["tokens"])
+router = APIRouter(prefix="/tokens", tags=["tokens"], route_class=Route)
 
 
 def _render(token: Token, name: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 app.api.errors maps codes to HTTP in one table; nothing here knows of HTTP.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -130,6 +130,19 @@ class ItemInvalid(DomainError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.item_code = code
+
+
+class ImportRefused(DomainError):
+    """A strict import with lines that cannot be taken; nothing of it is stored.
+
+    `faults` are the refused lines: line, external_id, code and detail of each.
+    """
+
+    code = "import_refused"
+
+    def __init__(self, detail: str, faults: list[dict[str, Any]]) -> None:
+        super().__init__(detail)
+        self.faults = faults
 
 
 class BodyTooLarge(DomainError):

@@ -26,7 +26,7 @@ class Problem(BaseModel):
     code: str
     detail: str
     request_id: str | None = None
-    errors: list[dict[str, str]] | None = None
+    errors: list[dict[str, str | int | None]] | None = None
 
     model_config = ConfigDict(
         json_schema_extra={

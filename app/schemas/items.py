@@ -2,14 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, Json, StringConstraints, model_validator
 
 from app.db.tables import Split
 from app.schemas.bodies import Request, Response
 
 
 class ItemLine(Request):
-    """One line of an NDJSON import: exactly one of text and image_uri."""
+    """One line of an NDJSON import: exactly one of text and image_uri.
+
+    Unknown keys are refused here, by the first: pydantic would report each of a million.
+    """
 
     external_id: Annotated[str, StringConstraints(min_length=1)]
     text: str | None = None
@@ -17,8 +20,16 @@ class ItemLine(Request):
     split: Split = Split.POOL
     class_: str | None = Field(None, alias="class")
 
+    model_config = ConfigDict(extra="allow")
+
     @model_validator(mode="after")
     def _one_content(self) -> "ItemLine":
+        if self.model_extra:
+            unknown = next(iter(self.model_extra))[:100]
+            raise ValueError(
+                f"there is no key {unknown!r}; a line may have external_id, text, image_uri, "
+                "split and class"
+            )
         if (self.text is None) == (self.image_uri is None):
             raise ValueError("give exactly one of text and image_uri")
         return self
@@ -30,6 +41,14 @@ class UploadMetadata(Request):
     external_id: str | None = None
     split: Split | None = None
     class_: str | None = Field(None, alias="class")
+
+
+class UploadForm(Request):
+    """The fields of an upload beside its files."""
+
+    split: Split = Split.POOL
+    class_: str | None = Field(None, alias="class")
+    metadata: Json[dict[str, UploadMetadata]] = Field(default_factory=dict)
 
 
 class LineError(Response):

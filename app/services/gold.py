@@ -17,6 +17,7 @@ from app.db.queries.gold import GoldScore
 from app.db.queries.items import KnownItem
 from app.db.tables import GoldItem, Project, ResolvedLabel, Split
 from app.domain.annotation import GoldAction, annotation_from_json
+from app.domain.naming import listed, shown
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services import requeueing
 from app.services.answers import Answers, AnswerStatus, Refused
@@ -190,8 +191,10 @@ def _class_of(
     if class_name is None:
         return resolved[item.id].class_index
     if class_name not in project.classes:
-        known = ", ".join(project.classes)
-        raise Refused("unknown_class", f"There is no class {class_name!r}; use one of {known}.")
+        known = listed(project.classes)
+        raise Refused(
+            "unknown_class", f"There is no class {shown(class_name)}; use one of {known}."
+        )
     return project.classes.index(class_name)
 
 

@@ -1,11 +1,12 @@
 """Importing items: each line checked, known ones left alone, dense indices under the lock."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import structlog
 from psycopg.errors import UniqueViolation
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,8 @@ from app.db.queries import items as queries
 from app.db.queries import projects
 from app.db.tables import Item, Project, Split
 from app.domain.errors import ArtifactMissing, ItemInvalid, ProjectNotAccepting
+from app.domain.json_text import is_storable
+from app.domain.naming import listed, shown
 from app.domain.states import ProjectState
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
@@ -24,6 +27,7 @@ from app.storage.room import check_room
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
 MAX_ERRORS = 1000
+MAX_DETAIL = 1000
 NO_IMAGE = MappingProxyType(
     dict.fromkeys(("content_hash", "image_uri", "width", "height", "channels"))
 )
@@ -62,10 +66,11 @@ class ImportCounts:
     errors: list[RefusedLine] = field(default_factory=list)
 
     def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
-        """Count a refused line; the first 1,000 are kept with their reasons."""
+        """Count a refused line; the first 1,000 are kept with their reasons, cut."""
         self.n_failed += 1
         if len(self.errors) < MAX_ERRORS:
-            self.errors.append(RefusedLine(line, external_id, code, detail))
+            named = None if external_id is None else external_id[:MAX_EXTERNAL_ID]
+            self.errors.append(RefusedLine(line, named, code, detail[:MAX_DETAIL]))
 
     def add(self, other: "ImportCounts") -> None:
         """Add what another part of the same import did."""
@@ -100,7 +105,7 @@ def prepare_items(
     project: Project,
     store: ArtifactStore,
     settings: Settings,
-    lines: Sequence[tuple[int, ItemIn]],
+    lines: Iterable[tuple[int, ItemIn]],
     counts: ImportCounts,
 ) -> list[Prepared]:
     """Return what `store_items` takes, images stored and inspected; refused lines are counted.
@@ -181,7 +186,8 @@ def _prepare(
         if item.class_name not in project.classes:
             raise ItemInvalid(
                 "unknown_class",
-                f"There is no class {item.class_name!r}; use one of {', '.join(project.classes)}.",
+                f"There is no class {shown(item.class_name)}; use one of "
+                f"{listed(project.classes)}.",
             )
         class_index = project.classes.index(item.class_name)
     elif item.split is Split.EVALUATION:
@@ -199,8 +205,13 @@ def _prepare(
 
 
 def _check_external_id(external_id: str) -> None:
-    if not external_id.strip() or "\x00" in external_id:
+    if not external_id.strip():
         raise ItemInvalid("external_id_missing", "Give each item an external_id of your own.")
+    if not is_storable(external_id):
+        raise ItemInvalid(
+            "external_id_invalid",
+            "The external_id holds a NUL character or half of a surrogate pair; remove it.",
+        )
     if len(external_id) > MAX_EXTERNAL_ID:
         raise ItemInvalid(
             "external_id_too_long", f"An external_id has at most {MAX_EXTERNAL_ID} characters."
@@ -218,12 +229,34 @@ def _check_content(
     if item.text is not None:
         _check_text(item.text, settings)
         return {"text": item.text, **NO_IMAGE}
-    data = item.image if item.image is not None else read_image_uri(item.image_uri or "", settings)
-    facts = inspect_image(data, settings)
+    data, facts = _read_image(item, settings)
     if item.image is None:
         digest = hashlib.sha256(data).hexdigest()
         return _image(digest, item.image_uri, facts)
     return _image(images.put(data), None, facts)
+
+
+def _read_image(item: ItemIn, settings: Settings) -> tuple[bytes, ImageFacts]:
+    """Return the bytes and facts of the item's image.
+
+    Raises:
+        ItemInvalid: whatever goes wrong: nothing that one item holds may stop the others.
+    """
+    try:
+        data = item.image
+        if data is None:
+            data = read_image_uri(item.image_uri or "", settings)
+        return data, inspect_image(data, settings)
+    except ItemInvalid:
+        raise
+    except Exception as error:  # noqa: BLE001 - of URI parsers, file systems and decoders
+        code = "image_not_decodable" if item.image is not None else "image_uri_invalid"
+        reason = f"{type(error).__name__}: {error}"[:MAX_DETAIL]
+        structlog.get_logger().warning("item.unreadable", code=code, reason=reason)
+        raise ItemInvalid(
+            code,
+            f"The image cannot be read ({reason}); correct its address or send another file.",
+        ) from None
 
 
 def _image(digest: str, uri: str | None, facts: ImageFacts) -> dict[str, Any]:
@@ -240,8 +273,11 @@ def _image(digest: str, uri: str | None, facts: ImageFacts) -> dict[str, Any]:
 def _check_text(text: str, settings: Settings) -> None:
     if not text or text.isspace():
         raise ItemInvalid("text_empty", "The text is empty; leave such items out.")
-    if "\x00" in text:
-        raise ItemInvalid("text_invalid", "The text holds a NUL character; remove it.")
+    if not is_storable(text):
+        raise ItemInvalid(
+            "text_invalid",
+            "The text holds a NUL character or half of a surrogate pair; remove it.",
+        )
     if 4 * len(text) <= settings.max_text_bytes:  # a character has at most 4 bytes
         return
     size_bytes = len(text.encode())

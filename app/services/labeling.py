@@ -11,6 +11,7 @@ from app.db.queries import events
 from app.db.queries.answers import BatchItemRow, LabelRow, Revision, SlotRow
 from app.db.tables import BatchSource
 from app.domain.lease import is_committed, slot_for_answer
+from app.domain.naming import listed, shown
 from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
@@ -107,9 +108,9 @@ def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
 def _class_index(answers: Answers, entry: LabelEntry) -> int:
     classes = answers.project.classes
     if entry.class_name not in classes:
-        known = ", ".join(classes)
         raise Refused(
-            "unknown_class", f"There is no class {entry.class_name!r}; use one of {known}."
+            "unknown_class",
+            f"There is no class {shown(entry.class_name)}; use one of {listed(classes)}.",
         )
     return classes.index(entry.class_name)
 

@@ -1,5 +1,6 @@
 """Creating projects: their settings are checked as a whole, here and when they are changed."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.json_fields import SettingError, from_json
+from app.domain.naming import listed
 from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
@@ -63,10 +65,10 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
     classes = [name.strip() for name in settings.classes]
     if len(classes) < 2 or not all(classes):
         raise InvalidProject("Give at least two classes, each with a name.")
-    doubled = sorted({name for name in classes if classes.count(name) > 1})
+    doubled = sorted(name for name, n in Counter(classes).items() if n > 1)
     if doubled:
         raise InvalidProject(
-            f"Two classes have the same name: {', '.join(doubled)}. Give each its own."
+            f"Two classes have the same name: {listed(doubled)}. Give each its own."
         )
     annotation = checked_annotation(settings.annotation, settings.labels_per_item)
     introduce(session, annotation.adjudicators)

@@ -1,10 +1,12 @@
 """The real application on the test's own database, and projects to try it on."""
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
@@ -16,9 +18,24 @@ from app.config import Settings
 from app.db.session import transaction
 from app.db.tables import Role
 from app.main import create_app
+from app.server import make_server
 from app.services.tokens import create_token
+from tests.support import wait_for
 
 MakeClient = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """Log without rich's tracebacks, which take minutes to show what a request holds."""
+    structlog.configure(
+        processors=[
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -27,6 +44,21 @@ def http(settings: Settings, database_url: str) -> Iterator[TestClient]:
     configured = settings.model_copy(update={"database_url": SecretStr(database_url)})
     with TestClient(create_app(configured), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture
+def port(settings: Settings, database_url: str) -> Iterator[int]:
+    """Port of a real server on the test's database."""
+    configured = settings.model_copy(
+        update={"database_url": SecretStr(database_url), "port": 0, "image_roots": ("/tmp/none",)}  # noqa: S108
+    )
+    server = make_server(create_app(configured), configured)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_for(lambda: server.started, 30)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ class TestCoresets:
         first = next(admin.coreset_items(project, made["id"]))
         assert (first["external_id"], first["class"], first["rank"]) == ("t-7", "pos", 0)
         items = f"/projects/{project}/coresets/{made['id']}/items"
-        as_csv = admin.request("GET", f"{items}?format=csv").text.splitlines()
+        as_csv = admin.request("GET", f"{items}?format=csv").text.split("\r\n")[:-1]
         assert as_csv[0] == "rank,item_id,external_id,index,class,score"
         assert [line.split(",")[2] for line in as_csv[1:]] == ["t-7", "t-2", "t-5"]
         indices = np.load(io.BytesIO(admin.request("GET", f"{items}?format=npy").content))

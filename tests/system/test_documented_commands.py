@@ -1,6 +1,7 @@
 """The commands of the documentation, run as they stand."""
 
 import csv
+import io
 import os
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_walk_through_with_curl_ends_with_a_trained_target(service: Stack, tmp_p
     assert '"status":"withdrawn"' in done.stdout
     assert '"status":"skipped"' in done.stdout
     assert '"n_created":402' in done.stdout
-    rows = list(csv.DictReader((tmp_path / "labels.csv").read_text().splitlines()))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "labels.csv").read_text())))
     assert [row["class"] for row in rows] == ["negative"]
     assert load_model(tmp_path / "target.safetensors").classes == ["negative", "positive"]
 

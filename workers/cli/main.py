@@ -103,17 +103,9 @@ def _interrupt(*_: object) -> None:
 @app.command()
 def api() -> None:
     """Serve the API in the foreground; needs SVP_DATABASE_URL and a migrated database."""
-    import uvicorn  # noqa: PLC0415
+    from app.server import serve  # noqa: PLC0415
 
-    settings = read_settings()
-    uvicorn.run(
-        "app.main:create_app_from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        timeout_graceful_shutdown=5,
-        log_level="warning",
-    )
+    serve(read_settings())
 
 
 @app.command()

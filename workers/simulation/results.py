@@ -188,8 +188,8 @@ class LinesOf(Generic[Line]):
         """Return the whole lines, in the order they were written."""
         if not self.path.exists():
             return []
-        whole = self.path.read_bytes().rpartition(b"\n")[0].splitlines()
-        return [self.line_type(**json.loads(line)) for line in whole]
+        whole = self.path.read_bytes().rpartition(b"\n")[0].split(b"\n")
+        return [self.line_type(**json.loads(line)) for line in whole if line]
 
     def append(self, line: Line) -> None:
         """Write the line to the disk; it is there whole or not at all."""

@@ -99,6 +99,13 @@ def get(session: Session, project_id: int, item_id: int) -> Item | None:
     return session.scalar(select(Item).where(Item.project_id == project_id, Item.id == item_id))
 
 
+def get_by_external_id(session: Session, project_id: int, external_id: str) -> Item | None:
+    """Return the project's item of this external id, of either split."""
+    return session.scalar(
+        select(Item).where(Item.project_id == project_id, Item.external_id == external_id)
+    )
+
+
 def page_by_index(
     session: Session, project_id: int, split: str, after_index: int, limit: int
 ) -> list[Item]:

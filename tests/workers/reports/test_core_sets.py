@@ -176,7 +176,7 @@ class TestGaps:
         config = core_set_config(seeds=[1])
         folder = write_core_sets(tmp_path / "run", config, error, seconds=SECONDS)
         path = folder / "uniform-seed1.jsonl"
-        path.write_text(path.read_text().splitlines()[0] + "\n")
+        path.write_text(path.read_text().partition("\n")[0] + "\n")
         gaps = document_of([folder]).gaps
         assert list(gaps) == ["Unfinished: uniform, seed 1: 50%, 70% not run."]
 

@@ -280,7 +280,7 @@ class TestTogether:
         config = study_config(MODELS, record_epochs=EPOCHS[:-1])
         folder = write_study(tmp_path / "run", config, scores)
         path = folder / "preact56-seed2.jsonl"
-        path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+        path.write_text("\n".join([*path.read_text().split("\n")[:2], ""]))
         found = document_of([folder])
         assert "Unfinished: preact56, seed 2: stopped at epoch 100 of 181." in found.gaps
         assert record(found, "spearman", "entropy", "R56", "R56")["mean_seeds"] == 2
