@@ -44,11 +44,13 @@ def main() -> int:
             plan = Plan(given.minutes, given.seed, kinds, settle_seconds=given.settle_seconds)
             report = Run(plan, service).carry_out()
     finally:
-        if given.keep:
-            print(f"logs are kept in {folder}-logs")  # noqa: T201
-            _keep_logs(service.logs(), Path(f"{folder}-logs"))
-        service.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            if given.keep:
+                print(f"logs are kept in {folder}-logs")  # noqa: T201
+                _keep_logs(service.logs(), Path(f"{folder}-logs"))
+        finally:
+            service.stop()
+            shutil.rmtree(folder, ignore_errors=True)
     command = "python -m tests.system.chaos " + " ".join(sys.argv[1:])
     _write({"command": command, **report}, given.out)
     return int(report["verdict"] != "good")

@@ -96,7 +96,8 @@ class Service(ABC):
 
     def logs(self) -> list[Path]:
         """Return the files that the service's processes write."""
-        return sorted({*self.folder.glob("*.log"), *self.data_folder.glob("**/*.log")})
+        folders = (self.folder, self.data_folder, self.data_folder / "logs")
+        return sorted({path for folder in folders for path in folder.glob("*.log")})
 
     def _postmaster(self) -> list[psutil.Process]:
         with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
