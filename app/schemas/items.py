@@ -66,6 +66,11 @@ class ImportResult(Response):
     n_created: int
     n_known: int
     n_failed: int
+    n_without_spaces: int = Field(
+        0,
+        description="Of the created texts, those in a script without spaces (Chinese, Japanese, "
+        "Thai, ...): text models read its characters one by one.",
+    )
     errors: list[LineError] = Field(description="The first 1,000.")
 
     model_config = ConfigDict(
@@ -75,6 +80,7 @@ class ImportResult(Response):
                 "n_created": 998,
                 "n_known": 1,
                 "n_failed": 1,
+                "n_without_spaces": 0,
                 "errors": [
                     {
                         "line": 7,

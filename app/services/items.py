@@ -23,6 +23,7 @@ from app.services.images import ImageFacts, inspect_image
 from app.services.rounds import advance
 from app.storage.artifacts import ArtifactBatch, ArtifactStore
 from app.storage.room import check_room
+from models.scripts import is_without_spaces
 
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 MAX_EXTERNAL_ID = 512
@@ -63,6 +64,7 @@ class ImportCounts:
     n_created: int = 0
     n_known: int = 0
     n_failed: int = 0
+    n_without_spaces: int = 0
     errors: list[RefusedLine] = field(default_factory=list)
 
     def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
@@ -77,6 +79,7 @@ class ImportCounts:
         self.n_created += other.n_created
         self.n_known += other.n_known
         self.n_failed += other.n_failed
+        self.n_without_spaces += other.n_without_spaces
         self.errors = sorted(self.errors + other.errors, key=lambda fault: fault.line)[:MAX_ERRORS]
 
 
@@ -312,6 +315,7 @@ def _store_new(
             next_index[split] += 1
             rows.append(row)
             counts.n_created += 1
+            counts.n_without_spaces += is_without_spaces(row["text"] or "")
         elif known[external_id] == fingerprint:
             counts.n_known += 1
         else:

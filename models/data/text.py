@@ -3,6 +3,9 @@
 Source: SVP_REFERENCE.md and fastText. Difference: single words are hashed into the buckets too,
 where fastText keeps a vocabulary of them, so that ids do not depend on the labeled set.
 
+Characters of scripts that are written without spaces (Chinese, Japanese, Thai, ...) are a word
+each, so that n-grams of words are n-grams of characters there; other texts keep their ids.
+
 A block of texts becomes one string of bytes, one text a line, that two compiled loops read.
 """
 
@@ -14,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from models.data.arrays import Texts
+from models.scripts import HANGUL_LETTERS, WITHOUT_SPACES
 
 TEXTS_PER_BLOCK = 4096
 SINGLE = b"'.,()!?"  # a word each, wherever they stand
@@ -25,6 +29,7 @@ WIDE_SPACES = tuple(
     for code in (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 )
 LETTER, SPACE, ALONE, TEXT_END = range(4)
+FIRST_OF_THREE, FIRST_OF_FOUR = 0xE0, 0xF0  # bytes that begin UTF-8 of three and of four
 
 
 def _kinds_of_bytes() -> npt.NDArray[np.uint8]:
@@ -58,8 +63,8 @@ def normalize(texts: Iterable[str]) -> bytes:
 def encode(texts: Iterable[str], word_ngrams: int, buckets: int) -> Texts:
     """Return the texts as ids in 0..buckets - 1; a text without words has no ids.
 
-    Words are lower-cased, punctuation stands apart, and each n-gram of 1..word_ngrams words is
-    one id, in the order of its first word.
+    Words are lower-cased, punctuation and characters of scripts without spaces stand apart, and
+    each n-gram of 1..word_ngrams words is one id, in the order of its first word.
     """
     ids, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
     for block in _blocks(texts):
@@ -79,6 +84,21 @@ def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 @njit(cache=True, nogil=True)
+def _size_of_word(text: npt.NDArray[np.uint8], at: int) -> int:
+    """Return how many bytes a character has that is a word by itself; 1 for any other."""
+    size = 3 if text[at] < FIRST_OF_FOUR else 4
+    code = np.int64(text[at]) & (0x0F if size == 3 else 0x07)
+    for following in range(at + 1, at + size):
+        code = (code << 6) | (np.int64(text[following]) & 0x3F)
+    if HANGUL_LETTERS[0] <= code <= HANGUL_LETTERS[1]:
+        return 1
+    for first, last in WITHOUT_SPACES:
+        if first <= code <= last:
+            return size
+    return 1
+
+
+@njit(cache=True, nogil=True)
 def _word_hashes(
     text: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8], n_texts: int
 ) -> tuple[UIntArray, IntArray]:
@@ -90,10 +110,15 @@ def _word_hashes(
     start, sign = np.uint64(2166136261), np.uint64(0xFFFFFF00)
     hashes = np.empty(len(text) + 1, np.uint64)
     ends = np.empty(n_texts, np.int64)
-    n_words, row, value, in_word = 0, 0, start, False
-    for byte in text:
+    n_words, row, value, in_word, at = 0, 0, start, False, 0
+    while at < len(text):
+        byte = text[at]
+        at += 1
         kind = kinds[byte]
-        if kind == LETTER:
+        size = 1
+        if byte >= FIRST_OF_THREE:
+            size = _size_of_word(text, at - 1)
+        if kind == LETTER and size == 1:
             wide = np.uint64(byte)
             if byte > 127:
                 wide |= sign
@@ -104,7 +129,14 @@ def _word_hashes(
             hashes[n_words] = value
             n_words += 1
             value, in_word = start, False
-        if kind == ALONE:
+        if size > 1:
+            for part in text[at - 1 : at - 1 + size]:
+                value = ((value ^ (np.uint64(part) | sign)) * prime) & mask
+            hashes[n_words] = value
+            n_words += 1
+            value = start
+            at += size - 1
+        elif kind == ALONE:
             hashes[n_words] = ((start ^ np.uint64(byte)) * prime) & mask
             n_words += 1
         elif kind == TEXT_END:

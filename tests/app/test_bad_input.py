@@ -179,7 +179,16 @@ class TestTexts:
     ) -> None:
         line = b'{"external_id": "t-0", "text": "text 0"}\n'
         result = post_lines(admin, text_project, line)
-        assert result == {"n_created": 0, "n_known": 1, "n_failed": 0, "errors": []}
+        counts = {"n_created": 0, "n_known": 1, "n_failed": 0, "n_without_spaces": 0}
+        assert result == {**counts, "errors": []}
+
+    def test_texts_in_scripts_without_spaces_are_counted(
+        self, admin: Client, text_project: int
+    ) -> None:
+        texts = ["我喜欢这本书", "ฉันรัก", "한국어 문장", "été", "漢字 and words"]
+        lines = [{"external_id": f"s-{k}", "text": one} for k, one in enumerate(texts)]
+        assert admin.import_texts(text_project, lines)["n_without_spaces"] == 3
+        assert admin.import_texts(text_project, lines)["n_without_spaces"] == 0  # all known
 
     def test_known_items_among_new_ones_leave_no_gap(
         self, admin: Client, text_project: int
