@@ -35,8 +35,8 @@ class Recipe:
         label_smoothing: 0..1.
         crop_padding: pixels of padding of the random crop; 0 = no crop.
         horizontal_flip: whether to mirror half of the images.
-        image_size: side in pixels that images are brought to; None = the model's, else the first
-            pool item's.
+        image_size: side in pixels that images are brought to; None = the model's, else the median
+            of the pool's.
         dim: width of the mean embedding (texts).
         word_ngrams: longest n-gram of words (texts).
         buckets: number of hash buckets (texts).

@@ -191,8 +191,8 @@ def _by_crowdlab(
         nothing, nothing, nothing, project.n_pool, 0, 0, project.features_hash or ""
     )
     recipe = recipe_from_json(newest.recipe)
-    inputs = context.reader.round_inputs(project, snapshot, newest.name, recipe)
     trained = load_stored_model(context.store, newest.weights_hash)
+    inputs = context.reader.round_inputs(project, snapshot, newest.name, recipe, trained.spec)
     probs = predict(trained, inputs.pool.take(index), device=context.device).probs
     return crowdlab(labels, np.asarray(probs, np.float64))
 

@@ -11,6 +11,7 @@ import torch
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import projects
 from app.db.session import transaction
 from app.services import jobs
 from app.services.jobs import ClaimedJob
@@ -47,7 +48,10 @@ class JobContext:
     @cached_property
     def checkpoint(self) -> CheckpointFile:
         """The job's checkpoint, found again by its next attempt on this machine."""
-        folder = self.settings.cache_folder / "checkpoints"
+        with transaction(self.factory) as session:
+            # Ids of jobs come again in another database.
+            project = projects.get(session, self.claimed.project_id)
+        folder = self.settings.cache_folder / "checkpoints" / str(project.uid)
         return CheckpointFile(folder / f"job-{self.claimed.id}.pt", CHECKPOINT_SECONDS)
 
     @property

@@ -287,6 +287,7 @@ def _store_model(
             "seed": trained.seed,
             "pretrained_hash": trained.pretrained_hash,
             "notes": list(trained.notes),
+            "input": asdict(trained.spec),
         },
     )
 

@@ -2,12 +2,13 @@
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, UnidentifiedImageError
 
 from app.config import Settings
 from app.domain.errors import ItemInvalid
+from models.orientation import LYING, orientation
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3, "YCbCr": 3}
@@ -17,7 +18,7 @@ MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"BM": "i
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Size in pixels and channels (1 grey, 3 colour) of an accepted image."""
+    """Size in pixels, upright, and channels (1 grey, 3 colour) of an accepted image."""
 
     width: int
     height: int
@@ -43,6 +44,8 @@ def inspect_image(data: bytes, settings: Settings) -> ImageFacts:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 facts = _check_header(image, settings)
                 image.load()
+                if orientation(image.info) in LYING:
+                    facts = replace(facts, width=facts.height, height=facts.width)
         except UnidentifiedImageError:
             raise ItemInvalid(
                 "image_not_decodable",

@@ -157,7 +157,7 @@ def store_items(
     return project
 
 
-def read_image(store: ArtifactStore, settings: Settings, item: Item) -> bytes:
+def read_image(store: ArtifactStore, settings: Settings, item: Item | queries.ItemContent) -> bytes:
     """Return the bytes of an image item, from the store or its URI.
 
     Raises:

@@ -6,16 +6,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.orientation import upright
+
+# What Pillow raises for files that are damaged, cut off or no images.
+UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
 
 def decode_image(data: bytes, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Return the image as uint8 [size, size, channels].
+    """Return the image as uint8 [size, size, channels], upright as its EXIF data say.
 
     An image of another size is scaled (bilinear) to cover the square and cropped at its centre.
-    EXIF rotation is ignored. `channels` is 1 (grey) or 3 (RGB). Nothing is checked here: images
-    were inspected when they were imported.
+    `channels` is 1 (grey) or 3 (RGB). Nothing is checked here: images were inspected when they were
+    imported.
     """
     with Image.open(io.BytesIO(data)) as image:
-        picture = image.convert("L" if channels == 1 else "RGB")
+        picture = upright(image.convert("L" if channels == 1 else "RGB"), image.info)
     if picture.size != (size, size):
         scale = size / min(picture.size)
         width, height = (max(size, round(side * scale)) for side in picture.size)

@@ -49,7 +49,7 @@ def assert_promises(project: ServedProject) -> None:
 
 
 def packed_files(project: ServedProject) -> dict[Path, bytes]:
-    folder = project.settings.cache_folder / f"project-{project.id}"
+    folder = project.settings.cache_folder / "packs"
     return {
         path: path.read_bytes()
         for path in folder.rglob("*")

@@ -1,35 +1,46 @@
 """The packed copy of a pool: each model reads the same texts as it takes them."""
 
+import hashlib
+import io
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image, ImageOps
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import items as item_queries
 from app.db.session import transaction
 from app.db.tables import Item, Project, Split
 from app.domain.errors import InvalidProject
+from app.services.images import inspect_image
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
 from models.catalog import find_model, resolve_recipe
-from models.data.arrays import Texts
+from models.data.arrays import Images, Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
+from workers import pool
 from workers.pool import PoolReader, packed_side
+from workers.unreadable import set_aside_rows
 
 TEXTS = ["Good book!", "", "漢字", "a bad one"]
 
 
-def a_project(session: Session, proxy: str = "vdcnn9") -> Project:
+def a_project(session: Session, proxy: str = "vdcnn9", modality: str = "text") -> Project:
     return create_project(
         session,
         ProjectIn(
             name="reviews",
-            modality="text",
+            modality=modality,
             classes=["bad", "good"],
             proxy=ModelChoice(proxy),
-            target=ModelChoice("fasttext"),
+            target=ModelChoice("fasttext" if modality == "text" else "preact8"),
             strategy="uniform",
             initial_budget=2,
             round_budget=2,
@@ -47,29 +58,210 @@ def assert_equal(found: object, expected: Texts) -> None:
     np.testing.assert_array_equal(found.offsets, expected.offsets)
 
 
-def test_each_model_reads_texts_in_its_encoding(
-    session_factory: sessionmaker[Session], settings: Settings, tmp_path: Path
-) -> None:
-    with transaction(session_factory) as session:
+@pytest.fixture
+def store(settings: Settings) -> ArtifactStore:
+    return ArtifactStore(settings.artifact_store_url)
+
+
+@pytest.fixture
+def reader(
+    session_factory: sessionmaker[Session], settings: Settings, store: ArtifactStore
+) -> PoolReader:
+    return PoolReader(session_factory, store, settings)
+
+
+@pytest.fixture
+def words(reader: PoolReader) -> Project:
+    """A project of TEXTS."""
+    with transaction(reader.factory) as session:
         project = a_project(session)
-        for index, text in enumerate(TEXTS):
-            session.add(
-                Item(
-                    project_id=project.id,
-                    split=Split.POOL,
-                    index=index,
-                    external_id=f"t-{index}",
-                    text=text,
-                )
-            )
-    reader = PoolReader(session_factory, ArtifactStore(tmp_path.as_uri()), settings)
+        add_texts(session, project, TEXTS)
+    return project
+
+
+def add_texts(session: Session, project: Project, texts: list[str]) -> None:
+    for one in texts:
+        add(session, project, text=one)
+
+
+def add_image(session: Session, project: Project, store: ArtifactStore, data: bytes) -> None:
+    """Import an image as the service does, with the facts that it finds."""
+    facts = inspect_image(data, Settings())
+    add(session, project, content_hash=store.put(data), **asdict(facts))
+
+
+def add(session: Session, project: Project, **content: object) -> None:
+    index = project.n_pool
+    key = f"é-{index}"
+    session.add(
+        Item(project_id=project.id, split=Split.POOL, index=index, external_id=key, **content)
+    )
+    session.merge(project).n_pool = index + 1
+    project.n_pool = index + 1
+
+
+def as_file(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def plain(color: object, size: tuple[int, int] = (8, 8)) -> bytes:
+    mode = "L" if isinstance(color, int) else "RGB"
+    return as_file(Image.new(mode, size, color))  # type: ignore[arg-type]
+
+
+def read_words(reader: PoolReader, project: Project, n: int) -> Texts:
+    recipe = resolve_recipe("fasttext", {"buckets": 1000})
+    found = reader.read(project, Split.POOL, "fasttext", recipe, n)
+    assert isinstance(found, Texts)
+    return found
+
+
+def read_pixels(reader: PoolReader, project: Project, n: int) -> npt.NDArray[np.uint8]:
+    found = reader.read(project, Split.POOL, "preact8", resolve_recipe("preact8", {}), n)
+    assert isinstance(found, Images)
+    return found.pixels
+
+
+def test_each_model_reads_texts_in_its_encoding(reader: PoolReader, words: Project) -> None:
     characters = resolve_recipe("vdcnn9", {"max_chars": 64})
-    words = resolve_recipe("fasttext", {"buckets": 1000})
     for n in (2, 4):  # the copy is extended when items were added
-        found = reader.read(project, Split.POOL, "vdcnn9", characters, n)
+        found = reader.read(words, Split.POOL, "vdcnn9", characters, n)
         assert_equal(found, encode_characters(TEXTS[:n], 64))
-        found = reader.read(project, Split.POOL, "fasttext", words, n)
-        assert_equal(found, encode(TEXTS[:n], 2, 1000))
+        assert_equal(read_words(reader, words, n), encode(TEXTS[:n], 2, 1000))
+
+
+class TestWhatChanged:
+    def test_a_project_of_a_replaced_database_gets_its_own_texts(
+        self, reader: PoolReader, words: Project
+    ) -> None:
+        read_words(reader, words, 4)
+        with transaction(reader.factory) as session:  # the same ids, another project
+            session.execute(text("UPDATE projects SET uid = gen_random_uuid()"))
+            session.execute(text("UPDATE items SET text = 'other ' || index"))
+            project = session.get_one(Project, words.id)
+        expected = encode([f"other {k}" for k in range(4)], 2, 1000)
+        assert_equal(read_words(reader, project, 4), expected)
+
+    @pytest.mark.parametrize("column", ["text", "external_id"])
+    def test_a_database_from_a_backup_with_other_items_since_gets_those(
+        self, reader: PoolReader, words: Project, column: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        changed = update(Item).where(Item.index == 3).values({column: "new"})
+        monkeypatch.setattr(pool, "PAGE", 2)
+        read_words(reader, words, 4)
+        with transaction(reader.factory) as session:
+            session.execute(changed)
+        again: list[tuple[int, int]] = []
+        items_of = PoolReader._items  # noqa: SLF001 - counts what is read again
+
+        def counting(*args: Any) -> Any:
+            again.append(args[3:5])
+            return items_of(*args)
+
+        monkeypatch.setattr(PoolReader, "_items", counting)
+        texts = [*TEXTS[:3], "new" if column == "text" else TEXTS[3]]
+        assert_equal(read_words(reader, words, 4), encode(texts, 2, 1000))
+        assert again == [(2, 4)]
+
+    @pytest.mark.parametrize("damage", ["zeroed", "truncated", "gone"])
+    def test_damaged_files_are_packed_anew(
+        self, reader: PoolReader, words: Project, settings: Settings, damage: str
+    ) -> None:
+        expected = read_words(reader, words, 4)
+        for name in ("ids.i32", "lengths.i64", "pack.json"):
+            (path,) = settings.cache_folder.rglob(name)
+            data = path.read_bytes()
+            damaged = {"zeroed": bytes(len(data)), "truncated": data[:-4], "gone": b""}[damage]
+            path.write_bytes(damaged)
+            assert_equal(read_words(reader, words, 4), expected)
+
+    def test_brought_features_are_copied_again_when_the_copy_is_damaged(
+        self, reader: PoolReader, store: ArtifactStore, settings: Settings
+    ) -> None:
+        buffer = io.BytesIO()
+        np.save(buffer, np.arange(12, dtype=np.float32).reshape(3, 4))
+        digest = store.put(buffer.getvalue())
+        expected = np.array(reader.features(digest))
+        (path,) = settings.cache_folder.rglob(f"{digest}.npy")
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        np.testing.assert_array_equal(reader.features(digest), expected)
+
+    def test_the_database_hashes_contents_as_the_packing_does(
+        self, reader: PoolReader, words: Project
+    ) -> None:
+        with transaction(reader.factory) as session:
+            found = item_queries.content_digests(session, words.id, Split.POOL, 1, [2, 4, 9])
+            parts = [(1, 2), (2, 4)]
+            contents = [item_queries.contents(session, words.id, "pool", *part) for part in parts]
+        assert found == [*(item_queries.content_digest(part) for part in contents), ""]
+
+
+class TestImages:
+    @pytest.fixture
+    def photos(self, session: Session) -> Project:
+        project = a_project(session, "preact8", "image")
+        session.commit()
+        return project
+
+    def fill(
+        self, reader: PoolReader, project: Project, store: ArtifactStore, *images: bytes
+    ) -> None:
+        with transaction(reader.factory) as session:
+            for data in images:
+                add_image(session, project, store, data)
+
+    def test_one_grey_image_first_leaves_the_others_their_colours(
+        self, reader: PoolReader, photos: Project, store: ArtifactStore
+    ) -> None:
+        self.fill(reader, photos, store, plain(50))
+        assert read_pixels(reader, photos, 1).shape == (1, 8, 8, 1)
+        self.fill(reader, photos, store, *[plain((255, 0, 10 * k)) for k in range(4)])
+        found = read_pixels(reader, photos, 5)
+        assert found[:, 0, 0].tolist() == [[50, 50, 50], *[[255, 0, 10 * k] for k in range(4)]]
+        assert read_pixels(reader, photos, 1).shape == (1, 8, 8, 3)
+
+    def test_the_side_is_that_of_most_images_whatever_the_first_is(
+        self, reader: PoolReader, photos: Project, store: ArtifactStore
+    ) -> None:
+        sizes = [(9, 60), *[(24, 20)] * 5, (50, 50)]
+        self.fill(reader, photos, store, *[plain(7, size) for size in sizes])
+        assert read_pixels(reader, photos, 7).shape == (7, 24, 24, 1)
+
+    @pytest.mark.parametrize("turn", range(1, 9))
+    def test_an_image_is_packed_as_annotators_see_it(
+        self, reader: PoolReader, photos: Project, store: ArtifactStore, turn: int
+    ) -> None:
+        picture = Image.fromarray(np.arange(8 * 12, dtype=np.uint8).reshape(8, 12))
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        lying = as_file(picture, "PNG", exif=exif)
+        with Image.open(io.BytesIO(lying)) as image:
+            seen = as_file(ImageOps.exif_transpose(image))
+        self.fill(reader, photos, store, lying, seen)
+        found = read_pixels(reader, photos, 2)
+        np.testing.assert_array_equal(found[0], found[1])
+        with transaction(reader.factory) as session:
+            items = item_queries.page_by_index(session, photos.id, Split.POOL, -1, 2)
+        assert len({(item.width, item.height) for item in items}) == 1
+
+    def test_an_image_that_cannot_be_read_is_zeros_until_it_is_taken_back(
+        self, reader: PoolReader, photos: Project, store: ArtifactStore
+    ) -> None:
+        images = [plain(10 * k) for k in range(1, 5)]
+        self.fill(reader, photos, store, *images)
+        (path,) = (Path(reader.settings.artifact_store_url.removeprefix("file://"))).rglob(
+            hashlib.sha256(images[2]).hexdigest()
+        )
+        path.unlink()
+        assert read_pixels(reader, photos, 4)[:, 0, 0, 0].tolist() == [10, 20, 0, 40]
+        assert set_aside_rows(reader.factory, photos.id, Split.POOL) == [2]
+        store.put(images[2])
+        assert read_pixels(reader, photos, 4)[2].max() == 0  # nobody took it back yet
+        with transaction(reader.factory) as session:
+            session.execute(text("DELETE FROM set_aside_items"))
+        assert read_pixels(reader, photos, 4)[:, 0, 0, 0].tolist() == [10, 20, 30, 40]
 
 
 def test_a_project_without_brought_features_cannot_be_run_by_a_probe(session: Session) -> None:

@@ -1,12 +1,13 @@
 """Statements on items."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, cast, func, insert, literal, select
+from sqlalchemy import Text, cast, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -118,6 +119,103 @@ def page_by_index(
             .limit(limit)
         )
     )
+
+
+@dataclass(slots=True)  # not frozen: that takes three times as long, for millions of items
+class ItemContent:
+    """Where an item's content lies."""
+
+    id: int
+    index: int
+    external_id: str
+    text: str | None
+    content_hash: str | None
+    image_uri: str | None
+
+
+_CONTENT = [getattr(Item, each.name) for each in fields(ItemContent)]
+
+
+def contents(
+    session: Session, project_id: int, split: str, first: int, end: int
+) -> list[ItemContent]:
+    """Return the contents of the split's items of index first..end - 1, in order."""
+    rows = session.execute(
+        select(*_CONTENT)
+        .where(
+            Item.project_id == project_id,
+            Item.split == split,
+            Item.index >= first,
+            Item.index < end,
+        )
+        .order_by(Item.index)
+    )
+    return [ItemContent(*row) for row in rows]
+
+
+def content_digest(contents: Iterable[ItemContent]) -> str:
+    """Return the hash of these items' external ids and contents, in their order."""
+    digest = hashlib.sha256()
+    for item in contents:
+        digest.update(item.external_id.encode() + b"\0")
+        if item.content_hash is None:
+            digest.update(hashlib.sha256((item.text or "").encode()).digest())
+        else:
+            digest.update(bytes.fromhex(item.content_hash))
+    return digest.hexdigest()
+
+
+# `content_digest` in the database: texts need not travel. A scan of the index for each block leaves
+# nothing to sort.
+_CONTENT_DIGESTS = text(
+    """
+    SELECT digest
+    FROM unnest(CAST(:starts AS bigint[]), CAST(:ends AS bigint[]))
+        WITH ORDINALITY AS block (first, stop, number)
+    CROSS JOIN LATERAL (
+        SELECT encode(sha256(string_agg(
+            convert_to(external_id, 'UTF8') || '\\x00'::bytea || coalesce(
+                decode(content_hash, 'hex'), sha256(convert_to(coalesce(text, ''), 'UTF8'))
+            ), ''::bytea ORDER BY "index"
+        )), 'hex') AS digest
+        FROM items
+        WHERE project_id = :project_id AND split = :split
+            AND "index" >= block.first AND "index" < block.stop
+    ) AS found
+    ORDER BY number
+    """
+)
+
+
+def content_digests(
+    session: Session, project_id: int, split: str, first: int, ends: Sequence[int]
+) -> list[str]:
+    """Return `content_digest` of consecutive blocks of the split's items, the first from `first`.
+
+    Args:
+        session: the session.
+        project_id: of the project.
+        split: of the items.
+        first: index of the first block's first item.
+        ends: index behind each block's last item, ascending. An empty block has "".
+    """
+    starts = [first, *ends[:-1]]
+    values = {"project_id": project_id, "split": split, "starts": starts, "ends": list(ends)}
+    return [digest or "" for digest in session.scalars(_CONTENT_DIGESTS, values)]
+
+
+def image_shape(session: Session, project_id: int, n_pool: int) -> tuple[int, int] | None:
+    """Return (median of the larger sides, most channels) of the pool's first images.
+
+    None where there are none.
+    """
+    larger_side = func.greatest(Item.width, Item.height)
+    side, channels = session.execute(
+        select(
+            func.percentile_disc(0.5).within_group(larger_side.asc()), func.max(Item.channels)
+        ).where(Item.project_id == project_id, Item.split == Split.POOL, Item.index < n_pool)
+    ).one()
+    return None if side is None else (side, channels)
 
 
 def evaluation_classes(session: Session, project_id: int) -> list[int]:

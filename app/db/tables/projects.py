@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -31,6 +32,8 @@ class Project(Base):
     )
 
     id: Mapped[int] = primary_key()
+    # Names what workers keep of the project on their disks: ids come again in another database.
+    uid: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     name: Mapped[str] = mapped_column(unique=True)
     modality: Mapped[str]
     classes: Mapped[list[str]]
