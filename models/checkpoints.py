@@ -2,10 +2,34 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path`, whose file takes its place when the block ends without an error.
+
+    It is forced to the disk first: after a crash there is the old file or the new one, whole.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class CheckpointFile:
@@ -26,14 +50,10 @@ class CheckpointFile:
         return time.monotonic() - self._saved_at >= self.every_seconds
 
     def save(self, identity: str, state: dict[str, Any]) -> None:
-        """Write the state to a temporary file, force it to the disk, rename it into place."""
+        """Write the state whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            torch.save({"identity": identity, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        with replaced(self.path) as temporary:
+            torch.save({"identity": identity, **state}, temporary)
         self._saved_at = time.monotonic()
 
     def load(self, identity: str) -> dict[str, Any] | None:

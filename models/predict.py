@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from models.augment import augment, centre, draw
-from models.data.arrays import Images, Inputs, InputSpec
+from models.catalog import Encoding, find_model
+from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
 from models.feed import part
 from models.folding import folded_features
 from models.network import to_tensors
@@ -18,6 +19,11 @@ from models.precision import autocast, usable_dtype
 from models.trained import TrainedModel
 
 FloatArray = npt.NDArray[np.float32]
+KINDS: dict[Encoding, type[Images] | type[Texts] | type[Vectors]] = {
+    Encoding.PIXELS: Images,
+    Encoding.VECTORS: Vectors,
+    **dict.fromkeys((Encoding.WORD_NGRAMS, Encoding.WORDS, Encoding.CHARACTERS), Texts),
+}
 
 # Pixels of a minibatch: on a CPU, where activations then stay in cache (preact20: 64 images; 1,024
 # at once score half as many a second), and on a GPU, which they fill. Not by the number of threads:
@@ -58,7 +64,11 @@ def predict(
             the published code scored; None scores them as they are.
         out: folder for probs.npy and features.npy; the arrays returned are maps of these files,
             so that nothing of the pool's size need be in memory.
+
+    Raises:
+        ValueError: the inputs are not such as the model was trained on; the message says how.
     """
+    check_inputs(trained, inputs)
     network = trained.network.eval().to(device)
     features_of: Callable[..., Tensor] = network.features
     if isinstance(inputs, Images):
@@ -84,6 +94,46 @@ def predict(
             if features is not None:
                 features[start:stop] = found.cpu().numpy()
     return Predictions(probs, features)
+
+
+def check_inputs(trained: TrainedModel, inputs: Inputs) -> None:
+    """Refuse inputs of another kind, size or encoding than the model was trained on.
+
+    Raises:
+        ValueError: they are; the message says what the model takes.
+    """
+    kind = KINDS[find_model(trained.model).encoding]
+    if not isinstance(inputs, kind):
+        raise ValueError(  # noqa: TRY004 - like the others, for one handler
+            f"{trained.model} was trained on {kind.__name__.lower()}; it cannot predict "
+            f"{type(inputs).__name__.lower()}."
+        )
+    if isinstance(inputs, Texts):
+        _check_ids(trained, inputs)
+    elif isinstance(inputs, Images) and inputs.pixels.dtype != np.uint8:
+        raise ValueError(f"Images must be uint8, 0..255, not {inputs.pixels.dtype}.")
+    elif inputs.spec != trained.spec:
+        raise ValueError(
+            f"{trained.model} was trained on {_in_words(trained.spec)}; these are "
+            f"{_in_words(inputs.spec)}. Bring them to what it was trained on first"
+            + ("; models.data.image.decode_image does so." if trained.spec.channels else ".")
+        )
+
+
+def _check_ids(trained: TrainedModel, texts: Texts) -> None:
+    embedding = getattr(trained.network, "embedding", None)
+    n_ids, largest = getattr(embedding, "num_embeddings", None), texts.token_ids.max(initial=0)
+    if n_ids is not None and largest >= n_ids:
+        raise ValueError(
+            f"The texts hold the token id {largest}; {trained.model} was trained on ids below "
+            f"{n_ids}. Encode them by models.data.encoders.text_encoder with the model's recipe."
+        )
+
+
+def _in_words(spec: InputSpec) -> str:
+    if not spec.channels:
+        return f"vectors of length {spec.width}"
+    return f"images of {spec.height} x {spec.width} with {spec.channels} channel(s)"
 
 
 def suitable_minibatch(spec: InputSpec, device: str) -> int:

@@ -97,6 +97,16 @@ def _check_spec(info: ModelInfo, spec: InputSpec, recipe: Recipe) -> None:
     }
     if not fits.get(info.encoding, spec == InputSpec()):
         raise ModelError(f"Model {info.name} takes {info.encoding} only.")
+    if spec.channels and spec.channels not in (1, 3):
+        raise ModelError(
+            f"Images have 1 channel (grey) or 3 (colour), the last axis; these have {spec.channels}"
+            + (
+                f", and {spec.height} rows: they seem to lie as [n, C, H, W]; "
+                "use numpy.transpose(images, (0, 2, 3, 1))."
+                if spec.height in (1, 3)
+                else "."
+            )
+        )
     side = recipe.view_side(min(spec.height, spec.width))
     if spec.channels and side < info.smallest_side:
         raise ModelError(

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.catalog import ModelError
+from models.checkpoints import replaced
 from models.data.arrays import InputSpec
 from models.forgetting import ForgettingCounts
 from models.network import Network
@@ -37,7 +38,7 @@ class TrainedModel:
     measured: tuple[float, ...] = ()  # what `on_epoch` of models.train returned, by epoch
 
     def save(self, path: Path) -> None:
-        """Write weights and all that rebuilds the network as one safetensors file."""
+        """Write weights and all that rebuilds the network as one safetensors file, or none."""
         about: dict[str, Any] = {
             "model": self.model,
             "recipe": self.recipe.to_json(),
@@ -50,7 +51,8 @@ class TrainedModel:
             "notes": list(self.notes),
         }
         tensors = {k: v.contiguous().cpu() for k, v in self.network.state_dict().items()}
-        save_file(tensors, path, metadata={"svp": json.dumps(about)})
+        with replaced(path) as beside:
+            save_file(tensors, beside, metadata={"svp": json.dumps(about)})
 
 
 def load_model(path: Path) -> TrainedModel:

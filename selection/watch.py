@@ -56,13 +56,15 @@ class Watch:
         return time.monotonic() - self._saved_at >= self.save_seconds
 
     def save(self, identity: str, arrays: Arrays) -> None:
-        """Keep `arrays`, if there is a state file: written beside it, then renamed."""
+        """Keep `arrays`, if there is a state file: written beside it, to the disk, then renamed."""
         if self.state_file is None:
             return
         self.state_file.parent.mkdir(parents=True, exist_ok=True)
         beside = self.state_file.with_suffix(f".{os.getpid()}.tmp")
         with beside.open("wb") as file:
             np.savez(file, allow_pickle=False, identity=np.array(identity), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(self.state_file)
         self._saved_at = time.monotonic()
 

@@ -3,7 +3,6 @@
 Files are memory-mapped and may be larger than memory. Indices are positions in them.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.storage.durable import replaced
 from app.storage.npy import open_npy
 from selection.errors import OverlapError, SelectionError, ShapeError
 from selection.types import NEVER_LEARNED, FloatArray, IntArray
@@ -147,9 +147,6 @@ def _indices(name: str, path: Path | None, n: int) -> IntArray:
 
 
 def save(path: Path, array: AnyArray) -> None:
-    """Write the file whole, then rename it: a cut-off run leaves no half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("wb") as file:
+    """Write the file whole: an interrupted run leaves no half of it."""
+    with replaced(path) as file:
         np.save(file, array, allow_pickle=False)
-    beside.replace(path)

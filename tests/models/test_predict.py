@@ -10,12 +10,14 @@ import torch
 import torch.fx
 from torch.nn import functional
 
-from models.catalog import MODELS
-from models.data.arrays import Images, InputSpec
+from models.catalog import MODELS, resolve_recipe
+from models.data.arrays import Images, Inputs, InputSpec, Vectors
+from models.data.text import encode
 from models.folding import folded_features
 from models.network import Network
 from models.predict import predict, suitable_minibatch
 from models.registry import build
+from models.train import train
 from tests.models.test_training import fit, make_set
 
 # One of each family.
@@ -54,7 +56,8 @@ class TestOut:
         seen = predict(replace(trained, recipe=recipe), inputs).probs
         edge, inner = side // 8, 3 * side // 4
         centre = Images(inputs.pixels[:, edge : edge + inner, edge : edge + inner])
-        np.testing.assert_allclose(predict(trained, centre).probs, seen, atol=1e-6)
+        of_centre = replace(trained, spec=centre.spec)
+        np.testing.assert_allclose(predict(of_centre, centre).probs, seen, atol=1e-6)
 
     def test_an_empty_pool_has_no_rows(self, tmp_path: Path) -> None:
         (inputs, _, _), trained = make_set("preact8"), fit("preact8")
@@ -62,6 +65,32 @@ class TestOut:
         found = predict(trained, nothing, with_features=True, out=tmp_path)
         assert found.probs.shape == (0, 2)
         assert np.load(tmp_path / "features.npy").shape == (0, 64)
+
+
+class TestOtherInputs:
+    @pytest.mark.parametrize(
+        ("model", "inputs", "message"),
+        [
+            ("preact8", Images(np.zeros((2, 16, 8, 1), np.uint8)), "8 x 8 .* are images of 16 x 8"),
+            ("preact8", Images(np.zeros((2, 8, 8, 2), np.uint8)), r"with 2 channel\(s\)\. Bring"),
+            ("preact8", Images(np.zeros((2, 8, 8, 3), np.float32)), "must be uint8"),  # type: ignore[arg-type]
+            ("preact8", encode(["a"], 1, 100), "on images; it cannot predict texts"),
+            ("fasttext", encode(["a b c"] * 9, 2, 2**30), "ids below .*text_encoder"),
+            ("fasttext", Vectors(np.zeros((2, 3), np.float32)), "on texts; it cannot"),
+            ("probe", Vectors(np.zeros((2, 7), np.float32)), "length 5; these are .* length 7"),
+        ],
+    )
+    def test_they_are_refused_with_what_the_model_was_trained_on(
+        self, model: str, inputs: Inputs, message: str
+    ) -> None:
+        if model == "probe":
+            values = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
+            recipe = resolve_recipe("probe", {"epochs": 1})
+            trained = train("probe", recipe, Vectors(values), np.arange(8) % 2, 2, 0)
+        else:
+            trained = fit(model)
+        with pytest.raises(ValueError, match=message):
+            predict(trained, inputs)
 
 
 class TestMinibatch:

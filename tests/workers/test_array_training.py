@@ -77,3 +77,10 @@ def test_arrays_of_another_kind_are_refused(tmp_path: Path, model: str) -> None:
     write(tmp_path)
     with pytest.raises(ValueError, match=rf"float32 \[57, 6\]; .* {model} takes"):
         train_on_arrays(model, tmp_path / "x.npy", tmp_path / "y.npy", {}, tmp_path / "m")
+
+
+def test_channels_before_rows_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((60, 3, 8, 8), np.uint8))
+    np.save(tmp_path / "y.npy", np.arange(60) % 3)
+    with pytest.raises(ValueError, match=r"these have 8, and 3 rows: .*numpy\.transpose"):
+        train_on_arrays("preact8", tmp_path / "x.npy", tmp_path / "y.npy", {}, tmp_path / "m")

@@ -65,8 +65,7 @@ class RunContext(SeedContext):
             return
         path = self._proxy_file(number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        proxy.save(path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
+        proxy.save(path)
 
     def drop_proxies(self, number: int) -> None:
         """Remove the proxies before that of this round, whose line is written, if it kept one."""

@@ -13,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from app.storage.durable import sync
+from workers.simulation.config import ExperimentError
+
 PARTS = ("training", "inference", "selection")
 # Not written where they hold nothing: lines stay as they were before there were these.
 YOUNG = frozenset({"proxy_error_best", "target_error_best"})
@@ -189,17 +192,29 @@ class LinesOf(Generic[Line]):
         if not self.path.exists():
             return []
         whole = self.path.read_bytes().rpartition(b"\n")[0].split(b"\n")
-        return [self.line_type(**json.loads(line)) for line in whole if line]
+        return [self._parsed(number, line) for number, line in enumerate(whole, 1) if line]
+
+    def _parsed(self, number: int, line: bytes) -> Line:
+        try:
+            return self.line_type(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise ExperimentError(
+                f"Line {number} of {self.path} is damaged or of another version: {error}. Take "
+                "this line and those after it out; the same command computes them again."
+            ) from None
 
     def append(self, line: Line) -> None:
         """Write the line to the disk; it is there whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._drop_cut_off_line()
+        is_new = not self.path.exists()
         with self.path.open("ab") as file:
             values = {k: v for k, v in asdict(line).items() if v is not None or k not in YOUNG}
             file.write(json.dumps(values).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            sync(self.path.parent)
 
     def _drop_cut_off_line(self) -> None:
         if self.path.exists():

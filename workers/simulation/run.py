@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from app.client import Client
+from app.storage.durable import replaced
 from models.train import train
 from workers.simulation.bars import Bar, Bars
 from workers.simulation.config import ExperimentError
@@ -172,9 +173,10 @@ def claim_folder(experiment: AnyExperiment, out: Path) -> None:
                 "another folder with --out."
             )
         return
-    out.mkdir(parents=True, exist_ok=True)
-    (out / RUN_ID_FILE).write_text(f"{secrets.token_hex(4)}\n")
-    path.write_text(experiment.model_dump_json(indent=2) + "\n")
+    with replaced(out / RUN_ID_FILE) as file:
+        file.write(f"{secrets.token_hex(4)}\n".encode())
+    with replaced(path) as file:
+        file.write(experiment.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _announce(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from app.storage.durable import replaced
 from models.catalog import find_model
 from models.predict import accuracy, predict
 from models.pretrained import weights_hash
@@ -94,11 +95,8 @@ class StudyContext(SeedContext):
 
     def write_scores(self, line: StudyLine, scores: dict[str, FloatArray]) -> None:
         """Write the line's file of scores whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f"{line.scores_file}.tmp"
-        with temporary.open("wb") as file:
+        with replaced(self.folder / line.scores_file) as file:
             np.savez_compressed(file, **scores)  # type: ignore[arg-type]
-        temporary.replace(self.folder / line.scores_file)
 
 
 def replay_study(context: StudyContext, on_line: Callable[[StudyLine], None]) -> None:
