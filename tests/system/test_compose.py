@@ -1,8 +1,10 @@
 """docker-compose.yml without a docker engine: what it names exists, and its commands work."""
 
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from app.config import NOT_SETTINGS, Settings, environment_without_settings
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token
-from tests.support import is_open, wait_for
+from tests.support import is_open, require, wait_for
 from workers.cli.main import app as svp
 from workers.parts import free_port
 
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
     "services"
 ]
+PASSWORD = "p@ss:/ w%rd$#?['x"  # noqa: S105 - of a test
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 
 
@@ -48,6 +51,22 @@ class TestComposeFile:
         for value in re.findall(r"(?m)^ +\w*(?:PASSWORD|TOKEN): +(\S+)", text):
             assert value.startswith("${"), value
 
+    def test_only_this_machine_reaches_the_service_and_redis_asks_for_a_password(self) -> None:
+        for name, service in SERVICES.items():
+            assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        command = SERVICES["redis"]["command"]
+        assert command[command.index("--requirepass") + 1].startswith("${REDIS_PASSWORD:?")
+
+    def test_api_is_ready_with_a_worker_so_no_worker_waits_for_it(self) -> None:
+        for name in ("worker-gpu", "worker-cpu"):
+            assert "api" not in SERVICES[name]["depends_on"]
+
+    def test_image_serves_other_machines_and_keeps_its_data_in_the_volume(self) -> None:
+        text = (ROOT / "Dockerfile").read_text()
+        assert "SVP_HOST=0.0.0.0" in text
+        assert "SVP_DATA_FOLDER=/data" in text
+        assert re.search(r'VOLUME \[.*"/data"', text)
+
     def test_every_service_has_a_grace_period_and_volumes_are_declared(self) -> None:
         declared = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]
         for name, service in SERVICES.items():
@@ -65,6 +84,21 @@ class TestComposeFile:
                     assert (ROOT / path).exists(), path
 
 
+@pytest.fixture
+def guarded_redis_url(tmp_path: Path) -> Iterator[str]:
+    """URL, without the password, of a Redis that is started as the file says."""
+    require(shutil.which("redis-server") is not None, "redis-server is not installed")
+    port = free_port()
+    command = [re.sub(r"\$\{REDIS_.*\}", PASSWORD, part) for part in SERVICES["redis"]["command"]]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--dir", str(tmp_path)], stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: is_open(port), 10)
+    yield f"redis://127.0.0.1:{port}/0"
+    process.terminate()
+    process.wait(10)
+
+
 def with_defaults(text: str) -> str:
     """Return a value of the file as compose reads it where no variable is set."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
@@ -73,12 +107,14 @@ def with_defaults(text: str) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
-    database_url: str, redis_url: str, tmp_path: Path
+    database_url: str, guarded_redis_url: str, tmp_path: Path
 ) -> None:
     port = free_port()
     replaced = {
         "SVP_DATABASE_URL": database_url,
-        "SVP_BROKER_URL": redis_url,
+        "SVP_BROKER_URL": guarded_redis_url,
+        "SVP_DATABASE_PASSWORD": PASSWORD,
+        "SVP_BROKER_PASSWORD": PASSWORD,
         "SVP_DATA_FOLDER": str(tmp_path / "data"),
         "SVP_HOST": "127.0.0.1",
         "SVP_PORT": str(port),

@@ -1,7 +1,6 @@
 """The two services that faults are tried on: `svp up` as a newcomer runs it, and the rig."""
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -181,9 +180,10 @@ class UpService(Service):
         return None if self._process is None else self._process.poll()
 
     def _token(self) -> str:
-        """Return the admin token that was shown at the first start, "" before that."""
-        found = re.search(r"\bsvp_\S+(?=\s)", self._log.read_text())
-        return found.group() if found else ""
+        """Return the admin token that the first start wrote to a file, "" before that."""
+        with suppress(FileNotFoundError):
+            return (self.data_folder / "admin-token").read_text().strip()
+        return ""
 
     def _spawn(self) -> None:
         environment = {
@@ -191,6 +191,7 @@ class UpService(Service):
             **self.clock.environment(),
             "SVP_ANNOTATION_LEASE_SECONDS": str(LEASE_SECONDS),
             "SVP_WORKER_THREADS": "1",
+            "SVP_MIN_FREE_BYTES": str(DISK_MEGABYTES * 1024**2 // 8),
             "PYTHONUNBUFFERED": "1",
         }
         command = [*SVP, "up", "--port", str(self._port), "--data-folder", str(self.data_folder)]
