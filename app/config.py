@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         100, ge=1, description="How many times its size a body of over 16 MiB may unpack to."
     )
     max_lines: int = Field(20_000_000, ge=1, description="Of one import.")
+    max_refused_lines: int = Field(
+        100_000, ge=1, description="An import with more of them ends; what was good is kept."
+    )
     max_parse_seconds: float = Field(
         600.0, gt=0, description="Of processor time to split one import into lines."
     )

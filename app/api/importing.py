@@ -58,6 +58,7 @@ class Importing:
             try:
                 # A chunk is stored while the next one is read and prepared.
                 async for chunk in chunks:
+                    self._check_refused()
                     prepared = await run_in_threadpool(self._prepare, project, chunk)
                     await storing
                     storing = asyncio.create_task(in_thread(self.request, self._keep, prepared))
@@ -80,6 +81,7 @@ class Importing:
         self.settings.uploads_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.settings.uploads_folder) as file:
             async for chunk in read_chunks(self.request.stream(), self.settings):
+                self._check_refused()
                 await run_in_threadpool(self._write, project, chunk, file)
             if not self.unfit.n_failed:
                 await in_thread(self.request, self._keep_all, _read(file))
@@ -123,6 +125,14 @@ class Importing:
                 f"{self.counts.n_failed} lines cannot be taken and the import is strict: nothing "
                 "was stored. Correct them and send all again, or leave `strict` out.",
                 [vars(fault) for fault in self.counts.errors],
+            )
+
+    def _check_refused(self) -> None:
+        n_refused = self.unfit.n_failed + self.counts.n_failed
+        if n_refused > self.settings.max_refused_lines:
+            raise BodyInvalid(
+                f"More than {self.settings.max_refused_lines} lines cannot be taken "
+                f"(SVP_MAX_REFUSED_LINES): {self.unfit.why()}"
             )
 
     def _prepare(self, project: Project, chunk: Chunk) -> list[Prepared]:
@@ -169,7 +179,9 @@ def _parsed(lines: Iterable[NumberedLine], counts: ImportCounts) -> Iterator[tup
         try:
             parsed = ItemLine.model_validate_json(line)
         except ValidationError as error:
-            counts.refuse(number, None, *_why_refused(line, error))
+            # No more is shown than is kept: the reasons take longer than the reading.
+            why = _why_refused(line, error) if counts.keeps_reasons else ("line_invalid", "")
+            counts.refuse(number, None, *why)
         else:
             yield (
                 number,

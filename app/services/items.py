@@ -70,9 +70,21 @@ class ImportCounts:
     def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
         """Count a refused line; the first 1,000 are kept with their reasons, cut."""
         self.n_failed += 1
-        if len(self.errors) < MAX_ERRORS:
+        if self.keeps_reasons:
             named = None if external_id is None else external_id[:MAX_EXTERNAL_ID]
             self.errors.append(RefusedLine(line, named, code, detail[:MAX_DETAIL]))
+
+    @property
+    def keeps_reasons(self) -> bool:
+        """Whether a reason would be kept; those of the first 1,000 are."""
+        return len(self.errors) < MAX_ERRORS
+
+    def why(self) -> str:
+        """Return where and why a line was refused first."""
+        if not self.errors:
+            return "they conflict with known items."
+        first = self.errors[0]
+        return f"the first is line {first.line}: {first.detail}"
 
     def add(self, other: "ImportCounts") -> None:
         """Add what another part of the same import did."""
