@@ -214,8 +214,8 @@ class TestSvpUp:
 def pids(service: RunningService, data_folder: Path) -> dict[str, int]:
     """Return the process id of each part that runs."""
     found = {}
-    for child in psutil.Process(service.process.pid).children():
-        with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.Error, IndexError):  # what ends meanwhile
+        for child in psutil.Process(service.process.pid).children():
             found[child.cmdline()[-1]] = child.pid
     with suppress(OSError, IndexError):
         pid_file = data_folder / "postgres" / "postmaster.pid"
