@@ -16,6 +16,7 @@ INJECTED = re.compile(
 )
 INJECTED_PORT = re.compile(r"SVP_(\w+_)?PORT")
 INJECTED_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
+MAX_JOB_LEASE_SECONDS = 600.0
 
 
 def default_data_folder() -> Path:
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     queues: str = "gpu,cpu"
 
     annotation_lease_seconds: float = Field(600.0, gt=0)
-    job_lease_seconds: float = Field(60.0, gt=0)
+    job_lease_seconds: float = Field(60.0, gt=0, le=MAX_JOB_LEASE_SECONDS)
     heartbeat_seconds: float = Field(10.0, gt=0)
     sweep_seconds: float = Field(5.0, gt=0)
     job_max_attempts: int = Field(3, ge=1)

@@ -187,8 +187,14 @@ class TestJobRunner:
 
 
 class TestSweep:
+    @pytest.mark.parametrize(
+        "lease_until",
+        ["now() - interval '1 s'", "now() + interval '1 h'"],
+        ids=["ended", "given before the clock was set back"],
+    )
     def test_stale_job_is_queued_again_and_woken(
         self,
+        lease_until: str,
         settings: Settings,
         session_factory: sessionmaker[Session],
         job_id: int,
@@ -196,7 +202,7 @@ class TestSweep:
     ) -> None:
         with transaction(session_factory) as session:
             jobs.claim(session, job_id, settings)
-            session.execute(text("UPDATE jobs SET lease_until = now() - interval '1 s'"))
+            session.execute(text(f"UPDATE jobs SET lease_until = {lease_until}"))  # noqa: S608
         wakeups.clear()
         assert jobs.sweep(session_factory, settings).requeued == [job_id]
         assert wakeups == [(job_id, "gpu")]

@@ -11,10 +11,17 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.config import MAX_JOB_LEASE_SECONDS
 from app.db.tables import BatchItemSlot, Job
 from app.domain.states import LIVE_JOB_STATES, JobState
 
-IS_STALE = and_(Job.state == JobState.RUNNING, Job.lease_until < func.now())
+# A lease that ends later than any lease may was given before the clock was set back: its holder, if
+# it lives, gives itself a right one with the next heartbeat.
+LONGEST_LEASE = timedelta(seconds=MAX_JOB_LEASE_SECONDS)
+IS_STALE = and_(
+    Job.state == JobState.RUNNING,
+    or_(Job.lease_until < func.now(), Job.lease_until > func.now() + LONGEST_LEASE),
+)
 HAS_ATTEMPTS = Job.attempts < Job.max_attempts
 
 
