@@ -154,7 +154,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI schema, with the problem that all error responses refer to.
 
     What any route may answer is added here: 503 while the database is away, and for a body 400
-    (unreadable) and 413 (too large).
+    (unreadable), 413 (too large) and 415 (of another kind).
     """
     schema = app.openapi()
     if root_path := app.state.settings.root_path:
@@ -163,7 +163,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for operation in (o for methods in schema["paths"].values() for o in methods.values()):
         common = [503] if "security" in operation else []
         if "requestBody" in operation:
-            common += [400, 413]
+            common += [400, 413, 415]
         for status in common:
             operation["responses"].setdefault(str(status), problems(status)[status])
     return schema
