@@ -1,6 +1,9 @@
 """Very deep convolutional networks on characters.
 
-Source: Conneau et al. 2017, without the optional shortcuts; depths of Selection via Proxy.
+Source: Conneau et al. 2017, without the optional shortcuts; depths, initialisation (He's, fan-in)
+and the trained row of the padding as in the published code of Selection via Proxy. Difference: the
+first convolution has a bias, which that code leaves out; the batch norm after the next convolution
+takes nearly all of it away.
 """
 
 import torch
@@ -37,8 +40,8 @@ class HalveByKMax(nn.Module):
     """Keeps the larger half of the values along the text, in their order."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [n, d, ceil(length / 2)]."""
-        return k_max(x, -(-x.shape[2] // 2))
+        """Return [n, d, floor(length / 2)]."""
+        return k_max(x, x.shape[2] // 2)
 
 
 class Vdcnn(Network):
@@ -55,7 +58,7 @@ class Vdcnn(Network):
     ) -> None:
         super().__init__()
         self.max_chars = max_chars
-        self.embedding = nn.Embedding(VOCABULARY_SIZE, EMBEDDING, padding_idx=PADDING)
+        self.embedding = nn.Embedding(VOCABULARY_SIZE, EMBEDDING)
         self.stem = nn.Conv1d(EMBEDDING, WIDTHS[0], 3, padding=1)
         layers: list[nn.Module] = []
         n_in = WIDTHS[0]
@@ -73,7 +76,7 @@ class Vdcnn(Network):
         self.linear = nn.Linear(HIDDEN, n_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
     def features(self, *inputs: Tensor) -> Tensor:
         """Return [n, 2048] from character ids and offsets (models.data.arrays.Texts)."""

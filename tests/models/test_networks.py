@@ -15,7 +15,7 @@ from models.network import to_tensors
 from models.predict import accuracy, predict
 from models.registry import build, fresh_network
 from models.train import train
-from models.vdcnn import Vdcnn, k_max, pad_texts
+from models.vdcnn import HalveByKMax, Vdcnn, k_max, pad_texts
 
 
 class TestCharacters:
@@ -49,6 +49,14 @@ class TestCharacters:
             text_encoder(Encoding.VECTORS, resolve_recipe("probe", {}))
 
 
+def largest_in_order(x: torch.Tensor, k: int) -> torch.Tensor:
+    """The k largest values of each row, in the order in which they stand, one row at a time."""
+    rows = x.reshape(-1, x.shape[2]).tolist()
+    kept = [sorted(sorted(range(len(r)), key=lambda i: -r[i])[:k]) for r in rows]
+    values = [[r[i] for i in at] for r, at in zip(rows, kept, strict=True)]
+    return torch.tensor(values).reshape(*x.shape[:2], k)
+
+
 class TestVdcnn:
     @settings(max_examples=100, deadline=None)
     @given(st.lists(st.text("abc", max_size=12), min_size=1, max_size=5), st.integers(1, 9))
@@ -69,13 +77,67 @@ class TestVdcnn:
         with torch.device("meta"):
             network = build("vdcnn17", 2, recipe)
             assert isinstance(network, Vdcnn)
-            assert network.layers(torch.empty(2, 64, 1014)).shape == (2, 512, 127)
+            length = 126 if downsampling == "k_max_pool" else 127
+            assert network.layers(torch.empty(2, 64, 1014)).shape == (2, 512, length)
         convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv1d)]
         kinds = {type(m).__name__ for m in network.layers}
         strides = [m.stride for m in convolutions if m.stride != (1,)]
         assert ("HalveByKMax" in kinds) == (downsampling == "k_max_pool")
         assert ("MaxPool1d" in kinds) == (downsampling == "max_pool")
         assert len(strides) == (3 if downsampling == "conv" else 0)
+
+    def test_k_max_pooling_keeps_the_floor_of_half(self) -> None:
+        assert HalveByKMax()(torch.randn(2, 3, 507)).shape == (2, 3, 253)
+
+    def test_weights_start_as_in_the_published_code(self) -> None:
+        torch.manual_seed(0)
+        network = build("vdcnn9", 2, resolve_recipe("vdcnn9", {}))
+        assert isinstance(network, Vdcnn)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv1d):
+                fan_in = 3 * module.in_channels
+                assert float(module.weight.detach().std()) == pytest.approx(
+                    (2 / fan_in) ** 0.5, rel=0.05
+                )
+        padding = network.embedding.weight[0]
+        assert float(padding.detach().abs().min()) > 0
+        network(*to_tensors(encode_characters(["ab"], 64), "cpu")).sum().backward()
+        assert network.embedding.weight.grad is not None
+        assert float(network.embedding.weight.grad[0].abs().sum()) > 0
+
+    @pytest.mark.parametrize("downsampling", ["conv", "max_pool", "k_max_pool"])
+    def test_logits_are_those_of_the_layers_written_out(self, downsampling: str) -> None:
+        torch.manual_seed(0)
+        recipe = resolve_recipe("vdcnn17", {"downsampling": downsampling, "max_chars": 100})
+        network = build("vdcnn17", 3, recipe).eval()
+        state = network.state_dict()
+        convolutions = [n.removesuffix(".weight") for n in state if ".conv" in n]
+        ids = torch.randint(2, 69, (2, 100))
+        with torch.inference_mode():
+            x = torch.nn.functional.embedding(ids, state["embedding.weight"]).transpose(1, 2)
+            x = torch.conv1d(x, state["stem.weight"], state["stem.bias"], padding=1)
+            for name in convolutions:
+                weight = state[f"{name}.weight"]
+                widens = weight.shape[0] > weight.shape[1]
+                if widens and downsampling == "max_pool":
+                    x = torch.max_pool1d(x, 3, stride=2, padding=1)
+                if widens and downsampling == "k_max_pool":
+                    x = largest_in_order(x, x.shape[2] // 2)
+                stride = 2 if widens and downsampling == "conv" else 1
+                x = torch.conv1d(x, weight, stride=stride, padding=1)
+                norm = name.replace("conv", "norm")
+                mean, var = state[f"{norm}.running_mean"], state[f"{norm}.running_var"]
+                x = (x - mean[:, None]) / (var[:, None] + 1e-5).sqrt()
+                x = torch.relu(
+                    x * state[f"{norm}.weight"][:, None] + state[f"{norm}.bias"][:, None]
+                )
+            x = largest_in_order(x, 8).reshape(2, -1)
+            for name in ("hidden1", "hidden2"):
+                x = torch.relu(x @ state[f"{name}.weight"].T + state[f"{name}.bias"])
+            expected = x @ state["linear.weight"].T + state["linear.bias"]
+            texts = Texts(ids.reshape(-1).to(torch.int32).numpy(), np.array([0, 100, 200]))
+            found = network(*to_tensors(texts, "cpu"))
+        assert found.numpy() == pytest.approx(expected.numpy(), rel=1e-3, abs=1e-5)
 
     @pytest.mark.parametrize("depth", [9, 17, 29, 49])
     def test_the_convolutions_are_as_many_as_the_name_says(self, depth: int) -> None:

@@ -122,10 +122,7 @@ def _paper_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]
 def _minus_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
     baseline = arms.baseline_of(arm)
     return [
-        *(
-            minus(mean(arm.best_error(n) or arm.error(n)), mean(arm.paper(n).error), scale=100)
-            for n in budgets
-        ),
+        *(minus(mean(arm.best_error(n)), mean(arm.paper(n).error), scale=100) for n in budgets),
         *(minus(mean(arm.speedup(n, baseline)), arm.paper(n).speedup, unit="x") for n in budgets),
     ]
 

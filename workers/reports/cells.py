@@ -7,7 +7,10 @@ from workers.reports.document import Bold
 from workers.reports.statistics import Estimate
 
 DASH = "-"
-BEST_EPOCH = "The paper prints the best epoch's error: where ours is known it is the one compared."
+BEST_EPOCH = (
+    "The paper prints the best epoch's error: ours is subtracted where that of the best epoch is "
+    "known (traps.report_best_epoch), never the last epoch's."
+)
 
 
 def mean_std(share: Estimate | None) -> str:

@@ -60,7 +60,10 @@ class TestBesideThePaper:
         ours, paper, minus = rows_of(shown, "least_confidence", "preact20")
         assert ours[2:4] == ["ours", "18.1 ± 0.10"]
         assert paper[2:4] == ["paper", "18.1 ± 0.28"]
-        assert minus[2:4] == ["ours - paper", "+0.0"]
+        assert minus[2] == "ours - paper"
+        assert minus[3:8] == ["-"] * 5, "ours of the last epoch is not like theirs of the best"
+        assert shown.note is not None
+        assert "never the last epoch's" in shown.note
         assert ours[8:] == ["7.0x", "7.0x", "7.0x", "7.0x", "7.0x"]
         assert paper[8:] == ["3.8x", "5.8x", "6.7x", "7.0x", "7.2x"]
         assert minus[8:] == ["+3.2x", "+1.2x", "+0.3x", "+0.0x", "-0.2x"]

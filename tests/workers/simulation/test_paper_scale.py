@@ -21,8 +21,30 @@ def test_nothing_small_is(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, experiment in bundled().items()
+        if experiment.paper and experiment.paper.table and not name.endswith("-small")
+    ],
+)
+def test_what_repeats_a_table_keeps_the_best_epoch_that_the_paper_prints(name: str) -> None:
+    assert bundled()[name].traps.report_best_epoch
+
+
+@pytest.mark.parametrize("name", ["least-confidence", "core-sets"])
+@pytest.mark.parametrize(("data", "of_target"), [("polarity", "conv"), ("full", "max_pool")])
+def test_vdcnn29_halves_as_the_published_commands_say(name: str, data: str, of_target: str) -> None:
+    models = bundled()[f"amazon-{data}-{name}"].models
+    assert models["target"].model == "vdcnn29"
+    assert models["target"].resolved.downsampling == of_target
+    assert models["vdcnn9"].resolved.downsampling == "max_pool"
+
+
+@pytest.mark.parametrize(
     ("name", "change"),
     [
+        ("amazon-polarity-core-sets", "models.target.recipe={name='paper'}"),
         (AL, "data.n_pool=49999"),
         (AL, "data.n_evaluation=9000"),
         (AL, "budgets.round_budget=4000"),
