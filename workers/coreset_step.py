@@ -156,7 +156,7 @@ def train_selector(
         labeled,
         labels,
         n_classes,
-        training_seed(seed, 0, "selector"),
+        training_seed(seed, labels),
         watch,
         hooks,
         counts_forgetting=counts_forgetting,

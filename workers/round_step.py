@@ -119,7 +119,7 @@ def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is w
     watch = Stopwatch(device)
     proxy, metrics = None, {}
     if trains and len(inputs.excluded_index) < len(inputs.pool):
-        proxy = _train_proxy(inputs, model, recipe, seed, round_number, initial, hooks, watch)
+        proxy = _train_proxy(inputs, model, recipe, seed, initial, hooks, watch)
         metrics = evaluate(proxy, inputs.evaluation, device, watch)
     if hooks.on_trained:
         hooks.on_trained()
@@ -228,7 +228,6 @@ def _train_proxy(
     model: str,
     recipe: Recipe,
     seed: int,
-    round_number: int,
     initial: TrainedModel | None,
     hooks: RoundHooks,
     watch: Stopwatch,
@@ -242,7 +241,7 @@ def _train_proxy(
         labeled,
         inputs.labels,
         inputs.n_classes,
-        training_seed(seed, round_number, "proxy"),
+        training_seed(seed, inputs.labels),
         watch,
         hooks,
         initial=initial if is_fitting else None,

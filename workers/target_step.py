@@ -68,7 +68,7 @@ def run_target_step(
         labeled,
         labels,
         n_classes,
-        training_seed(seed, 0, "target"),
+        training_seed(seed, labels),
         watch,
         hooks,
     )

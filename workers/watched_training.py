@@ -1,5 +1,6 @@
 """What the steps of rounds, targets and core-sets share: seeds, a watched training, an accuracy."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +66,15 @@ def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Gener
     return np.random.default_rng(np.random.SeedSequence(words))
 
 
-def training_seed(seed: int, round_number: int, purpose: str) -> int:
-    """Return the seed of one training, below 2**31."""
-    return int(random_stream(seed, round_number, purpose).integers(2**31))
+def training_seed(seed: int, labels: IntArray) -> int:
+    """Return the seed of a training on these labels, in the pool's order, below 2**31.
+
+    Derived from (seed, labeled set), of which the labels are what tells sets apart: arms that train
+    one model on the same items get the same model, whatever it is for and in whichever round. A
+    round number would give them different models, and their difference would be chance.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(labels, "<i8").tobytes()).hexdigest()
+    return int(random_stream(seed, 0, f"training {digest}").integers(2**31))
 
 
 def train_watched(

@@ -674,7 +674,7 @@ class TestCoresets:
             project, read_snapshot(store, snapshot_hash), "fasttext", cut
         )
         labeled = inputs.pool.take(inputs.labeled_index)
-        seed = training_seed(3, 0, "selector")
+        seed = training_seed(3, inputs.labels)
         trained = train("fasttext", cut, labeled, inputs.labels, 2, seed, count_forgetting=True)
         expected = item_scores(predict(trained, labeled).probs, trained.forgetting)
         found = load_arrays(store, stored[0].scores_hash)

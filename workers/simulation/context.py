@@ -12,12 +12,14 @@ from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
 from models.train import EpochHook, TrainProgress
+from selection.options import SelectionOptions, needs_proxy
 from workers.epoch_hooks import accuracy_at_epochs
 from workers.scoring import Scoring
 from workers.simulation.config import ModelConfig, TrapsConfig
 from workers.simulation.data import DataSet, model_inputs
+from workers.simulation.warm_up import FEW, FewItems
 from workers.target_step import TargetResult, run_target_step
-from workers.watched_training import Evaluation, RoundHooks, training_seed
+from workers.watched_training import Evaluation, RoundHooks, random_stream
 
 IntArray = npt.NDArray[np.int64]
 CHECKPOINT_SECONDS = 10.0
@@ -29,10 +31,12 @@ class Shared:
 
     Attributes:
         targets: (labeled set, its labels) -> what lines say of the target trained on it.
+        warmed: models, recipes and strategies whose compiled code this process has loaded.
         inputs: (split, model, recipe) -> the split as that model takes it.
     """
 
     targets: dict[bytes, dict[str, float | None]] = field(default_factory=dict)
+    warmed: set[tuple[str, ...]] = field(default_factory=set)
     inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
 
     def inputs_of(self, split: str, part: Part, model: ModelConfig) -> Inputs:
@@ -74,8 +78,8 @@ class SeedContext:
         """Return how the pool is scored for a strategy in a round."""
         stream = None
         if self.traps.scoring == "augmented":
-            seed = training_seed(self.seed, number, "augmented scoring")
-            stream = torch.Generator().manual_seed(seed)
+            seed = random_stream(self.seed, number, "augmented scoring").integers(2**31)
+            stream = torch.Generator().manual_seed(int(seed))
         zeros_first = strategy == "entropy" and self.traps.entropy_zeros == "nan_first"
         return Scoring(stream, zeros_first)
 
@@ -91,10 +95,32 @@ class SeedContext:
         checkpoint = CheckpointFile(path, CHECKPOINT_SECONDS, keeps_end=keeps_end)
         return RoundHooks(checkpoint=checkpoint, on_progress=self.on_progress)
 
+    def warm_up(
+        self, model: ModelConfig, strategy: str = "", options: SelectionOptions | None = None
+    ) -> None:
+        """Train the model on a few items, and select among them, before the clock starts.
+
+        Once for each model and strategy; without a strategy it only trains.
+        """
+        key = (model.model, model.resolved.hash, strategy)
+        if key in self.shared.warmed:
+            return
+        n = min(len(self.data.pool), max(model.resolved.minibatch, FEW))
+        labels = self.data.pool.labels[:n]
+        pool = self.pool(model).take(np.arange(n))
+        few = FewItems(pool, labels, len(self.data.classes), self.device)
+        options = options or SelectionOptions()
+        needs_none = bool(strategy) and not needs_proxy(strategy, options)
+        proxy = None if needs_none else few.trained(model)
+        if strategy:
+            few.select(strategy, options, proxy, self.scoring(strategy))
+        self.shared.warmed.add(key)
+
     def train_target(
         self, target: ModelConfig, index: IntArray, labels: IntArray, name: str
     ) -> TargetResult:
         """Return the target trained on these pool items, ascending, with these labels."""
+        self.warm_up(target)
         hooks = self.hooks(f"{name}-target")
         hooks = replace(hooks, on_epoch=self.at_epochs(target))
         result = run_target_step(

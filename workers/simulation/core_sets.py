@@ -139,6 +139,7 @@ class _Selector:
         """The model, its metrics, its seconds of training and evaluation."""
         context, watch = self.context, Stopwatch(self.context.device)
         model = context.experiment.models[self.unit]
+        context.warm_up(model)
         trained, metrics = train_selector(
             context.pool(model),
             context.data.pool.labels,

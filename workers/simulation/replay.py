@@ -174,6 +174,7 @@ def _select(
         n_ranked=budget,
         evaluation=context.evaluation(model),
     )
+    context.warm_up(model, strategy, options)
     result = run_round_step(
         inputs,
         strategy,

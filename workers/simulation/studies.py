@@ -123,6 +123,7 @@ def replay_study(context: StudyContext, on_line: Callable[[StudyLine], None]) ->
 def _train(context: StudyContext, measure: EpochHook) -> None:
     model = context.experiment.models[context.model]
     hooks = context.hooks(context.model)
+    context.warm_up(model)
     train_selector(
         context.pool(model),
         context.data.pool.labels,

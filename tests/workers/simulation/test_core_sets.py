@@ -76,6 +76,12 @@ class TestLines:
                 )
                 assert line.indices == result.rows.tolist()
 
+    def test_the_targets_own_selector_is_the_target_trained_on_everything(
+        self, tmp_path: Path
+    ) -> None:
+        runs = run(tiny_core_sets(tmp_path), tmp_path / "out")
+        assert runs["k_centers", 3][0].selector_error == runs["all", 3][0].target_error
+
     def test_class_balance_keeps_as_many_of_each_class(self, tmp_path: Path) -> None:
         experiment = tiny_core_sets(tmp_path, "arms.entropy.class_balance=true")
         line = run(experiment, tmp_path / "out")["entropy", 3][1]

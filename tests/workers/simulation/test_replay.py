@@ -6,14 +6,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from models.data.arrays import Images
+from models.data.arrays import Images, Inputs
 from models.data.readers import read_digits
+from models.recipe import Recipe
+from models.train import train
+from selection.select import select
 from tests.experiments import Lines, indices, run, run_any, tiny, write_tiny
 from tests.support import wait_for
+from workers import round_step, watched_training
+from workers.simulation import warm_up
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.load import bundled, load_experiment, read_experiment
@@ -66,6 +72,41 @@ class TestReplay:
         result = summarize(lines)
         assert result.n_labels == [12, 18, 24]
         assert result.target_errors[:2] == [lines[1].proxy_error, lines[2].proxy_error]
+
+    def test_arms_that_train_one_model_on_the_same_items_get_the_same_model(
+        self, tmp_path: Path
+    ) -> None:
+        alike = "models.proxy.recipe={epochs=3, minibatch=8, learning_rate=0.05}"
+        same = "models.target.recipe={epochs=3, minibatch=8, learning_rate=0.05}"
+        lines = run(tiny(tmp_path, alike, same), tmp_path / "out")
+        selects_for_itself = lines["target", 3][1].proxy_error
+        assert selects_for_itself == lines["uniform", 3][0].target_error
+        assert selects_for_itself == lines["proxy", 3][1].proxy_error
+        assert indices(lines)["proxy", 3] == indices(lines)["target", 3]
+
+    def test_nothing_timed_is_the_first_of_its_kind(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        trainings, selections = [], []
+
+        def watched(model: str, recipe: Recipe, inputs: Inputs, *more: Any, **kw: Any) -> Any:
+            trainings.append((recipe.learning_rates[0], recipe.epochs))
+            return train(model, recipe, inputs, *more, **kw)
+
+        def selected(strategy: str, pool: Any, budget: int, *more: Any) -> Any:
+            selections.append((strategy, budget))
+            return select(strategy, pool, budget, *more)
+
+        for module in (watched_training, warm_up):
+            monkeypatch.setattr(module, "train", watched)
+        monkeypatch.setattr(round_step, "select", selected)
+        arms = "arms={a={selector='proxy'}, b={selector='proxy', strategy='k_centers'}}"
+        run(tiny(tmp_path, arms, "models.target.recipe.learning_rate=0.04"), tmp_path / "out")
+        timed = {0.05: 2, 0.04: 3}  # epochs of the proxy and of the target
+        for rate, epochs in timed.items():
+            assert next(n for r, n in trainings if r == pytest.approx(rate)) == 1 < epochs
+        for strategy in ("uniform", "least_confidence", "k_centers"):
+            assert [n for s, n in selections if s == strategy][:2] in ([8, 12], [8, 6])
 
     def test_a_probe_on_the_users_vectors_selects_for_a_network_on_images(
         self, tmp_path: Path
