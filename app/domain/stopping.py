@@ -34,8 +34,8 @@ class StopRule:
     Attributes:
         kappa: predictions are stable: kappa is at least this in each of the last `rounds` rounds.
         rounds: how many.
-        gain: the next round's expected gain in accuracy, at the upper end of its interval, is
-            below this share.
+        gain: the next round's expected gain in accuracy, at the upper end of the interval of its
+            mean over trainings, is below this share.
     """
 
     kappa: float | None = None
@@ -73,11 +73,13 @@ class Evidence:
             where it is not defined or was not measured.
         gain: of the next batch; None where too little was measured.
         n_next: items that the next batch would hold; 0 when the budget or the pool is spent.
+        falls_faster: whether the error still falls faster than the law by which gains are foretold.
     """
 
     kappas: Sequence[float | None]
     gain: Gain | None
     n_next: int
+    falls_faster: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def should_stop(rule: StopRule, evidence: Evidence) -> bool:
         return False
     if rule.kappa is not None and not is_stable(evidence.kappas, rule.kappa, rule.rounds):
         return False
-    return rule.gain is None or (evidence.gain is not None and evidence.gain.high < rule.gain)
+    return rule.gain is None or (evidence.gain is not None and evidence.gain.mean_high < rule.gain)
 
 
 def advise(rule: StopRule, evidence: Evidence) -> Advice:
@@ -114,13 +116,13 @@ def advise(rule: StopRule, evidence: Evidence) -> Advice:
     kappa = STABLE_KAPPA if rule.kappa is None else rule.kappa
     small = SMALL_GAIN if rule.gain is None else rule.gain
     stable = is_stable(evidence.kappas, kappa, rule.rounds)
-    is_small = evidence.gain is not None and evidence.gain.high < small
+    is_small = evidence.gain is not None and evidence.gain.mean_high < small
     verdicts = (Verdict.CONTINUE, Verdict.CONSIDER_STOPPING, Verdict.STOP)
     return Advice(
         verdicts[stable + is_small],
         (
             _about_stability(evidence.kappas, kappa, rule.rounds, stable=stable),
-            _about_gain(evidence.gain, small, is_small=is_small),
+            _about_gain(evidence, small, is_small=is_small),
         ),
     )
 
@@ -140,7 +142,13 @@ def _about_stability(
     )
 
 
-def _about_gain(gain: Gain | None, small: float, *, is_small: bool) -> str:
+def _about_gain(evidence: Evidence, small: float, *, is_small: bool) -> str:
+    gain = evidence.gain
+    if evidence.falls_faster:
+        return (
+            "The gain of the next round is not foretold: the error still falls faster than the law "
+            "by which it would be, so that it would come out too small."
+        )
     if gain is None:
         return (
             "The gain of the next round is not known: not enough rounds with a measured accuracy "
@@ -150,6 +158,6 @@ def _about_gain(gain: Gain | None, small: float, *, is_small: bool) -> str:
     compared = "below" if is_small else "not surely below"
     return (
         f"{gain.n_to - gain.n_from} more labels are expected to raise the proxy's accuracy by "
-        f"{gain.expected:.2%} (95% interval {gain.low:.2%} to {gain.high:.2%}), {compared} "
-        f"{small:.2%}."
+        f"{gain.expected:.2%} (95% interval of one training {gain.low:.2%} to {gain.high:.2%}); "
+        f"the mean over trainings rises by at most {gain.mean_high:.2%}, {compared} {small:.2%}."
     )

@@ -157,7 +157,9 @@ class MeasuredRoundOut(Response):
 class GainOut(Response):
     """By how much the proxy's accuracy is expected to rise from `n_from` to `n_to` labels.
 
-    With a 95% interval, by an inverse power law that is fitted to the measured accuracies.
+    By an inverse power law that is fitted to the measured accuracies. The 95% interval `low` to
+    `high` is that of one training at each end; the mean over trainings rises by at most
+    `mean_high`, with which `stop_when.gain` is compared.
     """
 
     n_from: int
@@ -165,13 +167,15 @@ class GainOut(Response):
     expected: float
     low: float
     high: float
+    mean_high: float
 
 
 class AdviceOut(Response):
     """Whether labeling more is worth it, why, and what was measured.
 
     `expected_gain` is that of the next batch; it needs three rounds measured on the evaluation
-    split, or else on the control arm: `measured_on` says which.
+    split, or else on the control arm: `measured_on` says which. It is null, too, while the error
+    still falls faster than the law allows.
     """
 
     advice: Verdict

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.queries import models, rounds
 from app.db.tables import Model, Project, Round
 from app.domain.json_fields import from_json
-from app.domain.learning_curve import CurvePoint, Gain, Share, expected_gain
+from app.domain.learning_curve import CurvePoint, Gain, Share, expected_gain, falls_faster
 from app.domain.stopping import Advice, Evidence, StopRule, advise, should_stop
 
 
@@ -67,7 +67,7 @@ def _gather(
         rng = np.random.default_rng([project.seed, len(points)])  # asked again, the same answer
         gain = expected_gain(points, n_known, n_known + n_next, rng)
     kappas = [m.stability.get("kappa") for m in measured]
-    return measured, Evidence(kappas, gain, n_next), measured_on
+    return measured, Evidence(kappas, gain, n_next, falls_faster(points)), measured_on
 
 
 def _measured_rounds(session: Session, project: Project) -> list[MeasuredRound]:

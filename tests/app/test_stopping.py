@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import curve_fit
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -17,7 +16,15 @@ from app.db.queries.batches import RankedItem
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.domain.json_fields import SettingError, from_json
-from app.domain.learning_curve import CurvePoint, Gain, Share, expected_gain
+from app.domain.learning_curve import (
+    EXPONENTS,
+    TRAINING_NOISE,
+    CurvePoint,
+    Gain,
+    Share,
+    expected_gain,
+    falls_faster,
+)
 from app.domain.stopping import Evidence, StopRule, Verdict, advise, is_stable, should_stop
 from app.services import publishing
 from app.services.publishing import Selection, TrainedFacts
@@ -59,52 +66,89 @@ class TestInterval:
 
 class TestExpectedGain:
     @given(st.floats(0, 0.2), st.floats(1, 5), st.floats(0.2, 1.2))
-    def test_exact_points_give_the_curves_own_fall(
+    def test_exact_points_give_about_the_curves_own_fall(
         self, floor: float, scale: float, exponent: float
     ) -> None:
         scale = min(scale, 0.7 * 100**exponent)
         gain = gain_of(curve(floor, scale, exponent), 1600, 3200)
         true = scale * (1600**-exponent - 3200**-exponent)
-        assert gain.expected == pytest.approx(true, abs=2e-3)
-        assert gain.low <= gain.expected <= gain.high
+        assert gain.expected == pytest.approx(true, rel=0.3, abs=0.01)
+        assert gain.low <= true <= gain.high
 
-    @given(st.integers(0, 2**32 - 1))
-    def test_fits_noisy_points_as_well_as_a_general_optimiser(self, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        n = 1000
-        labels = np.array([100, 200, 300, 400, 500, 800])
-        errors = rng.binomial(n, 0.05 + 2.0 * labels**-0.6) / n
-        variances = (errors * n + 0.5) / (n + 1)
-        sigma = np.sqrt(variances * (1 - variances) / n)
-
-        def law(x: Any, floor: float, scale: float, exponent: float) -> Any:
-            return floor + scale * (x / 800) ** -exponent
-
-        found, _ = curve_fit(
-            law, labels, errors, (0.05, 0.05, 0.6), sigma, bounds=([0, 0, 0.05], [1, 1, 3]),
-            max_nfev=5000,
-        )  # fmt: skip
+    @pytest.mark.parametrize("errors", [(0.3, 0.25, 0.23), (0.4, 0.33, 0.31, 0.28, 0.27)])
+    def test_gain_is_that_of_the_law_integrated_by_brute_force(
+        self, errors: tuple[float, ...]
+    ) -> None:
+        n, m = 1000, 100.0 * np.arange(1, len(errors) + 1)
+        rates = (np.array(errors) * n + 0.5) / (n + 1)
+        floors, scales = np.meshgrid((np.arange(400) + 0.5) / 1000, (np.arange(400) + 0.5) / 1000)
+        total = mean = 0.0
+        for noise in TRAINING_NOISE:
+            sigma = np.sqrt(rates * (1 - rates) * (1 / n + noise**2))
+            for exponent in EXPONENTS:
+                likelihood = np.ones_like(floors)
+                for labels, error, s in zip(m, errors, sigma, strict=True):
+                    law = floors + scales * (labels / m[-1]) ** -exponent
+                    likelihood *= norm.pdf(error, law, s)
+                ahead = 1 - ((m[-1] + 100) / m[-1]) ** -exponent
+                total += likelihood.sum()
+                mean += (likelihood * scales * ahead).sum()
         points = [
-            CurvePoint(int(m), Share(round((1 - e) * n), n))
-            for m, e in zip(labels, errors, strict=True)
+            CurvePoint(int(labels), Share(round(n * (1 - e)), n))
+            for labels, e in zip(m, errors, strict=True)
         ]
-        gain = gain_of(points, 800, 1000)
-        assert gain.expected == pytest.approx(law(800, *found) - law(1000, *found), abs=2e-3)
+        gain = gain_of(points, int(m[-1]), int(m[-1]) + 100)
+        assert gain.expected == pytest.approx(mean / total, rel=0.1)
 
-    def test_interval_covers_the_true_gain_in_most_repetitions(self) -> None:
-        n, covered = 1000, 0
-        labels = np.array([100, 200, 300, 400, 500])
-        true = 2.0 * (500**-0.6 - 600**-0.6)
-        for seed in range(100):
+    @pytest.mark.parametrize("n_rounds", [3, 4, 6])
+    def test_interval_covers_the_gain_that_trainings_show(self, n_rounds: int) -> None:
+        n, covered, mean_covered, repetitions = 2000, 0, 0, 0
+        labels = 100 * np.arange(1, n_rounds + 2)
+        for seed in range(80):
             rng = np.random.default_rng(seed)
-            errors = rng.binomial(n, 0.05 + 2.0 * labels**-0.6)
+            floor, exponent = rng.uniform(0, 0.15), rng.choice([0.2, 0.35, 0.5, 0.8, 1.2])
+            mean = floor + (rng.uniform(0.25, 0.6) - floor) * (labels / 100) ** -exponent
+            noise = 0.03 * np.sqrt(mean * (1 - mean))  # from one training to the next
+            errors = mean + noise * rng.standard_normal(len(labels))
             points = [
-                CurvePoint(int(m), Share(n - int(e), n))
-                for m, e in zip(labels, errors, strict=True)
+                CurvePoint(int(m), Share(n - int(rng.binomial(n, e)), n))
+                for m, e in zip(labels[:-1], errors, strict=False)
             ]
-            gain = gain_of(points, 500, 600)
-            covered += gain.low <= true <= gain.high
-        assert covered >= 85
+            gain = expected_gain(points, int(labels[-2]), int(labels[-1]), rng)
+            if gain is not None:
+                repetitions += 1
+                covered += gain.low <= errors[-2] - errors[-1] <= gain.high
+                mean_covered += mean[-2] - mean[-1] <= gain.mean_high
+        assert repetitions >= 50
+        assert covered / repetitions >= 0.95 - 2 * (0.95 * 0.05 / repetitions) ** 0.5
+        assert mean_covered / repetitions >= 0.85
+
+    @pytest.mark.parametrize(
+        "errors",
+        [
+            (0.485, 0.394, 0.141),  # digits, 80 labels a round: the next ones were 0.070, 0.060
+            (0.485, 0.394, 0.141, 0.070, 0.060, 0.024, 0.034),
+            (0.5, 0.45, 0.3, 0.1),
+        ],
+    )
+    def test_nothing_is_foretold_while_the_error_falls_faster_than_the_law(
+        self, errors: tuple[float, ...]
+    ) -> None:
+        points = [
+            CurvePoint(80 * (i + 1), Share(round(497 * (1 - error)), 497))
+            for i, error in enumerate(errors)
+        ]
+        assert falls_faster(points)
+        n = points[-1].n_labels
+        assert expected_gain(points, n, n + 80, np.random.default_rng(0)) is None
+        advice = advise(StopRule(), Evidence([], None, 80, falls_faster=True))
+        assert "falls faster" in advice.reasons[1]
+
+    @given(st.floats(0, 0.2), st.floats(1, 5), st.floats(0.2, 1.2))
+    def test_no_curve_of_the_law_falls_faster_than_it(
+        self, floor: float, scale: float, exponent: float
+    ) -> None:
+        assert not falls_faster(curve(floor, min(scale, 0.7 * 100**exponent), exponent))
 
     @given(
         st.lists(
@@ -118,22 +162,23 @@ class TestExpectedGain:
     ) -> None:
         points = [CurvePoint(m, Share(round(share * n), n)) for m, n, share in drawn]
         gain = expected_gain(points, n_from, n_from + step, np.random.default_rng(0))
-        if len({m for m, _, _ in drawn}) < 3:
+        if len({m for m, _, _ in drawn}) < 3 or falls_faster(points):
             assert gain is None
             return
         assert gain is not None
-        assert 0 <= gain.low <= gain.expected <= gain.high <= 1
+        assert -1 <= gain.low <= gain.expected <= gain.high <= 1
+        assert 0 <= gain.expected <= gain.mean_high <= 1
 
     def test_numbers_of_labels_that_hardly_differ_give_a_gain_too(self) -> None:
         for first in (10**6, 2**40):
             points = [CurvePoint(first + i, Share(90 + i, 100)) for i in range(3)]
             gain = gain_of(points, first + 2, first + 3)
-            assert 0 <= gain.low <= gain.expected <= gain.high <= 1
+            assert -1 <= gain.low <= gain.expected <= gain.high <= 1
 
     def test_fewer_evaluation_items_give_a_wider_interval(self) -> None:
         few = gain_of(curve(0.05, 2.0, 0.6, n=200), 1600, 3200)
         many = gain_of(curve(0.05, 2.0, 0.6, n=20_000), 1600, 3200)
-        assert few.high - few.low > 3 * (many.high - many.low)
+        assert few.high - few.low > 1.5 * (many.high - many.low)
 
     def test_trainings_that_vary_more_than_binomial_noise_widen_it(self) -> None:
         smooth = curve(0.05, 2.0, 0.6, n=20_000)
@@ -142,11 +187,11 @@ class TestExpectedGain:
             for i, p in enumerate(smooth)
         ]
         narrow, wide = gain_of(smooth, 1600, 3200), gain_of(rough, 1600, 3200)
-        assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
 
 
-SMALL = Gain(100, 200, 0.001, 0.0, 0.004)
-LARGE = Gain(100, 200, 0.02, 0.001, 0.03)
+SMALL = Gain(100, 200, 0.001, -0.01, 0.012, 0.004)
+LARGE = Gain(100, 200, 0.02, 0.001, 0.03, 0.025)
 
 
 class TestVerdict:
@@ -282,7 +327,7 @@ class TestAdviceOfTheApi:
         advice = run.admin.advice(run.project)
         gain = advice["expected_gain"]
         assert (gain["n_from"], gain["n_to"], advice["measured_on"]) == (12, 16, "evaluation")
-        assert 0.005 < gain["low"] <= gain["expected"] <= gain["high"] < 0.1
+        assert gain["low"] < 0.005 < gain["expected"] < gain["high"] < 0.1
         assert run.admin.advice(run.project) == advice
 
     def test_without_an_evaluation_split_the_control_arm_is_measured_on(self, run: Curve) -> None:
@@ -305,7 +350,7 @@ class TestAdviceOfTheApi:
         run.go(*[(0.9, 0.995)] * 4)
         advice = run.admin.advice(run.project)
         assert advice["advice"] == "stop"
-        assert advice["expected_gain"]["high"] < 0.005
+        assert advice["expected_gain"]["mean_high"] < 0.005
 
 
 class TestAutomaticStop:
