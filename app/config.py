@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import psutil
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(10.0, gt=0)
     sweep_seconds: float = Field(5.0, gt=0)
     job_max_attempts: int = Field(3, ge=1)
+    job_max_seconds: float = Field(7 * 86_400.0, gt=0)  # of one attempt
     poll_after_seconds: int = Field(2, ge=1)
 
     root_path: str = Field(
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     )
     max_line_bytes: int = Field(4 * 1024**2, ge=1024)
     max_text_bytes: int = Field(1024**2, ge=16)
+    max_model_bytes: int | None = Field(None, ge=1024**2)  # None: this machine's memory
     max_image_bytes: int = Field(50 * 1024**2, ge=1024)
     max_image_pixels: int = Field(50_000_000, ge=64)
     image_roots: Annotated[tuple[str, ...], NoDecode] = ()
@@ -132,6 +135,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def most_model_bytes(self) -> int:
+        """What a training may take at the least; a worker's memory, by default this machine's."""
+        if self.max_model_bytes is not None:
+            return self.max_model_bytes
+        total: int = psutil.virtual_memory().total
+        return total
 
     def to_environment(self) -> dict[str, str]:
         """Return the SVP_* variables that make a child process read these settings."""

@@ -21,6 +21,7 @@ ROWS_PER_CELL_TRAINED = 64
 CELLS_PROBED = 16
 ROWS_ADDED_AT_ONCE = 65_536
 INDEX_COPIES = 2  # of the features as float32: the index's lists grow by doubling
+NEIGHBOURS_AT_ONCE = 1 << 24  # found together: 192 MiB
 N_PROBES = 200  # labeled items whose exact neighbours tell the index's recall
 
 
@@ -72,10 +73,11 @@ def neighbour_candidates(
     recalls = []
     probes = np.linspace(0, len(labeled_features) - 1, min(len(labeled_features), N_PROBES))
     probed = np.unique(probes.astype(np.int64))
-    for start in range(0, len(labeled_features), 1024):
-        found = index.search(_float32(labeled_features[start : start + 1024]), k)[1]
+    height = int(np.clip(NEIGHBOURS_AT_ONCE // k, 1, 1024))
+    for start in range(0, len(labeled_features), height):
+        found = index.search(_float32(labeled_features[start : start + height]), k)[1]
         is_candidate[found[found >= 0]] = True
-        here = probed[(probed >= start) & (probed < start + 1024)]
+        here = probed[(probed >= start) & (probed < start + height)]
         if len(here):
             recalls.append((found[here - start], here))
     rows = np.flatnonzero(is_candidate)

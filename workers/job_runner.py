@@ -22,6 +22,7 @@ from workers.processes import module_command
 from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_to_line
 
 CHILD_COMMAND = tuple(module_command("workers.job_child"))
+TOO_LONG = -1000  # no exit code of a process
 STOP_SECONDS = 15.0
 WATCH_SECONDS = 0.1
 LOOK_SECONDS = 1.0
@@ -122,7 +123,9 @@ class JobRunner:
                         jobs.give_back(session, claimed.id, claimed.token)
                     else:
                         why = child.why_it_ended(code)
-                        jobs.fail_attempt(session, claimed.id, claimed.token, why)
+                        jobs.fail_attempt(
+                            session, claimed.id, claimed.token, why, for_good=code == TOO_LONG
+                        )
             except SQLAlchemyError as error:
                 self._log.warning("job.not_settled", job_id=claimed.id, reason=str(error))
                 if time.monotonic() > deadline or self._stop.wait(SETTLE_PAUSE_SECONDS):
@@ -132,7 +135,7 @@ class JobRunner:
 
     def _watch(self, claimed: ClaimedJob, child: Child) -> int:
         """Keep the lease alive until the child ends; return its exit code."""
-        beat_at = extended_at = looked_at = time.monotonic()
+        began_at = beat_at = extended_at = looked_at = time.monotonic()
         while not self._stop.is_set():
             code = child.wait(WATCH_SECONDS)
             if code is not None:
@@ -140,8 +143,9 @@ class JobRunner:
             now = self.turned_at = time.monotonic()
             if now - looked_at >= LOOK_SECONDS:
                 looked_at = now
-                if child.seconds_stopped() >= STOPPED_SECONDS:
-                    return _kill(child, f"a signal had stopped it for {STOPPED_SECONDS:.0f} s")
+                code = self._end_if_hopeless(child, now - began_at)
+                if code is not None:
+                    return code
             if now - beat_at < self.settings.heartbeat_seconds:
                 continue
             beat_at = now
@@ -160,6 +164,15 @@ class JobRunner:
             return STOPPED
         return code
 
+    def _end_if_hopeless(self, child: Child, seconds: float) -> int | None:
+        """Kill a child that has run for too long or stands still; return its exit code, if so."""
+        if seconds > self.settings.job_max_seconds:
+            child.kill(_too_long(self.settings.job_max_seconds))
+            return TOO_LONG
+        if child.seconds_stopped() >= STOPPED_SECONDS:
+            return _kill(child, f"a signal had stopped it for {STOPPED_SECONDS:.0f} s")
+        return None
+
     def _heartbeat(self, claimed: ClaimedJob) -> Heartbeat:
         """Extend the lease, or say why not."""
         try:
@@ -171,6 +184,13 @@ class JobRunner:
             # The lease outlives a short absence of the database; the fence guards the rest.
             self._log.warning("job.heartbeat_failed", job_id=claimed.id, reason=str(error))
             return Heartbeat.EXTENDED
+
+
+def _too_long(seconds: float) -> str:
+    return (
+        f"it ran for more than {seconds:,.0f} s (SVP_JOB_MAX_SECONDS): choose a smaller model or "
+        "fewer epochs, or raise that limit, and retry it"
+    )
 
 
 def _kill(child: Child, because: str) -> int:

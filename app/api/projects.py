@@ -57,7 +57,9 @@ def render(session: Session, project: Project) -> ProjectOut:
 
 
 @router.post("", status_code=201, summary="Create a project", responses=problems(403, 409))
-def create(body: ProjectCreate, session: SessionDep, _admin: ServiceAdminDep) -> ProjectOut:
+def create(
+    body: ProjectCreate, session: SessionDep, _admin: ServiceAdminDep, machine: SettingsDep
+) -> ProjectOut:
     """Create a draft; then import items and start it. The whole recipes are stored with it."""
     proxy = body.proxy or ModelSpec(model=DEFAULT_PROXY[body.modality])
     target = body.target or ModelSpec(model=DEFAULT_TARGET[body.modality])
@@ -67,7 +69,7 @@ def create(body: ProjectCreate, session: SessionDep, _admin: ServiceAdminDep) ->
         target=ModelChoice(target.model, target.recipe),
         reserve=body.round_budget if body.reserve is None else body.reserve,
     )
-    return render(session, create_project(session, settings))
+    return render(session, create_project(session, settings, machine.most_model_bytes))
 
 
 @router.get("", summary="List projects", responses=problems())

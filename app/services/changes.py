@@ -43,7 +43,7 @@ def change_project(
     project = projects.lock(session, project_id)
     _check_state(session, project, set(changes))
     release_expired(session, project, settings)
-    checked = checked_settings(_as_handed_in(project, changes))
+    checked = checked_settings(_as_handed_in(project, changes), settings.most_model_bytes)
     new = {name: checked.get(name, value) for name, value in changes.items()}
     _check_budgets(session, project, new)
     for name, value in new.items():

@@ -9,7 +9,7 @@ from app.config import Settings
 from app.db.queries import labels, projects
 from app.db.tables import Coreset, Job, JobKind, Project
 from app.domain.errors import CoresetInvalid
-from app.services.projects import ModelChoice, resolve_model
+from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from app.services.round_creation import create_job
 from models.catalog import Encoding, find_model
 from models.recipe import recipe_from_json
@@ -44,7 +44,7 @@ def create_coreset(
     """
     project = projects.lock(session, project_id)
     _check_strategy(session, project, wanted)
-    choice = _resolve_selector(project, wanted)
+    choice = _resolve_selector(project, wanted, settings)
     _check_selector(project, choice["model"], wanted.strategy)
     _check_score_epochs(wanted, choice)
     budget = _budget(wanted, project.n_labeled + project.n_imported)
@@ -133,7 +133,7 @@ def _budget(wanted: CoresetIn, n_labeled: int) -> int:
     return budget
 
 
-def _resolve_selector(project: Project, wanted: CoresetIn) -> dict[str, Any]:
+def _resolve_selector(project: Project, wanted: CoresetIn, settings: Settings) -> dict[str, Any]:
     """Return {model, recipe}: the project's proxy, or what was asked for instead."""
     overrides = dict(wanted.recipe)
     if wanted.epochs is not None:
@@ -142,4 +142,5 @@ def _resolve_selector(project: Project, wanted: CoresetIn) -> dict[str, Any]:
     if model == project.proxy["model"] and not overrides:
         return dict(project.proxy)
     choice = ModelChoice(model, overrides)
-    return resolve_model("model", choice, project.modality, takes_vectors=True)
+    bounds = ModelBounds(project.modality, len(project.classes), settings.most_model_bytes)
+    return resolve_model("model", choice, bounds, takes_vectors=True)

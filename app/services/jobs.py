@@ -119,14 +119,18 @@ def give_back(session: Session, job_id: int, token: UUID) -> None:
         _requeue(session, job, reason="given back")
 
 
-def fail_attempt(session: Session, job_id: int, token: UUID, reason: str) -> None:
+def fail_attempt(
+    session: Session, job_id: int, token: UUID, reason: str, *, for_good: bool = False
+) -> None:
     """End an attempt: back to queued while attempts are left, else failed with the reason.
+
+    What would happen again in the next attempt fails for good.
 
     Does nothing if the job belongs to another or has ended.
     """
     job = _lock_owned(session, job_id, token)
     if job is not None:
-        _end_attempt(session, job, reason)
+        _end_attempt(session, job, reason, for_good=for_good)
 
 
 def retry(session: Session, project_id: int, job_id: int, settings: Settings) -> Job:
@@ -228,9 +232,9 @@ def _sweep_job(session: Session, project_id: int, job_id: int, result: SweepResu
     (result.failed if job.state == JobState.FAILED else result.requeued).append(job_id)
 
 
-def _end_attempt(session: Session, job: Job, reason: str) -> None:
+def _end_attempt(session: Session, job: Job, reason: str, *, for_good: bool = False) -> None:
     job.error = reason
-    if job.attempts < job.max_attempts:
+    if job.attempts < job.max_attempts and not for_good:
         _requeue(session, job, reason=reason)
         return
     set_job_state(session, job, JobState.FAILED, reason=reason, attempts=job.attempts)

@@ -18,6 +18,7 @@ from app.domain.triggers import Trigger
 from app.services.annotation import checked_annotation, introduce
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
+from models.size import check_size
 from selection.catalog import known_strategies
 from selection.options import FeatureSource, OptionsError, options_from_json
 
@@ -30,6 +31,15 @@ class ModelChoice:
 
     model: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelBounds:
+    """What a project's models must fit: its items, its classes, a worker's memory where known."""
+
+    modality: str
+    n_classes: int
+    most_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,10 @@ class ProjectIn:
     measures_epochs: bool = False
 
 
-def create_project(session: Session, settings: ProjectIn) -> Project:
-    """Create a draft project.
+def create_project(
+    session: Session, settings: ProjectIn, most_model_bytes: int | None = None
+) -> Project:
+    """Create a draft project, whose models take at most so much memory where a limit is given.
 
     Raises:
         InvalidProject: a setting is unknown or contradicts another.
@@ -86,7 +98,7 @@ def create_project(session: Session, settings: ProjectIn) -> Project:
         seed=settings.seed,
         measures_epochs=settings.measures_epochs,
         state=ProjectState.DRAFT,
-        **checked_settings(settings),
+        **checked_settings(settings, most_model_bytes),
     )
     try:
         with session.begin_nested():
@@ -112,7 +124,7 @@ def check_initial_budget(initial_budget: int, total_budget: int) -> None:
         )
 
 
-def checked_settings(settings: ProjectIn) -> dict[str, Any]:
+def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[str, Any]:
     """Return what of the settings is completed by defaults, by column, each with all its fields.
 
     Raises:
@@ -126,13 +138,12 @@ def checked_settings(settings: ProjectIn) -> dict[str, Any]:
     except OptionsError as error:
         raise InvalidProject(f"selection: {error}") from None
     takes_vectors = options.features is FeatureSource.BROUGHT
+    bounds = ModelBounds(settings.modality, len(settings.classes), most_model_bytes)
     return {
         "strategy": settings.strategy,
         "selection": options.to_json(),
-        "proxy": resolve_model(
-            "proxy", settings.proxy, settings.modality, takes_vectors=takes_vectors
-        ),
-        "target": resolve_model("target", settings.target, settings.modality),
+        "proxy": resolve_model("proxy", settings.proxy, bounds, takes_vectors=takes_vectors),
+        "target": resolve_model("target", settings.target, bounds),
         "trigger": _checked("trigger", Trigger, settings.trigger).to_json(),
         "stop_when": _checked("stop_when", StopRule, settings.stop_when).to_json(),
     }
@@ -146,23 +157,26 @@ def _checked(part: str, kind: type[Setting], values: Mapping[str, Any]) -> Setti
 
 
 def resolve_model(
-    part: str, choice: ModelChoice, modality: str, *, takes_vectors: bool = False
+    part: str, choice: ModelChoice, bounds: ModelBounds, *, takes_vectors: bool = False
 ) -> dict[str, Any]:
     """Return {model, recipe} with the whole recipe, so that later defaults change nothing.
 
     Args:
         part: of the settings, for the refusal.
         choice: what was asked for.
-        modality: of the project's items.
+        bounds: what the project's items and the workers allow.
         takes_vectors: whether a model on vectors may stand here, for it gets brought features.
 
     Raises:
-        InvalidProject: an unknown model or recipe, or a model for other items.
+        InvalidProject: an unknown model or recipe, one that no worker could hold, or a model for
+            other items.
     """
+    modality = bounds.modality
     try:
         recipe = resolve_recipe(choice.model, choice.recipe)
         recipe.check_weights_name()
         info = find_model(choice.model)
+        check_size(info, recipe, bounds.n_classes, bounds.most_bytes)
     except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None
     if takes_vectors and info.modality is None:

@@ -295,6 +295,11 @@ class TestProjects:
             ({"target": {"model": "preact8", "recipe": {"weights": "/etc/x.pth"}}}, "plain name"),
             ({"target": {"model": "preact8", "recipe": {"weights": "../x.pth"}}}, "plain name"),
             ({"proxy": {"model": "preact8", "recipe": {"weights": "a\\x.pth"}}}, "plain name"),
+            ({"proxy": {"model": "preact8", "recipe": {"epochs": 100_000}}}, "epochs may be"),
+            (
+                {"target": {"model": "preact8", "recipe": {"image_size": 512, "minibatch": 65536}}},
+                "make image_size or minibatch smaller",
+            ),
         ],
     )
     def test_contradicting_settings_are_explained(

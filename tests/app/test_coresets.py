@@ -55,6 +55,29 @@ def refusal(call: Callable[[], object]) -> tuple[int, str]:
     return refused.value.status, refused.value.code
 
 
+HUGE = {"buckets": 50_000_000, "dim": 4096}  # 819 GB of weights
+
+
+def test_a_model_that_no_worker_could_hold_is_refused_wherever_it_is_named(
+    admin: Client, labeled_project: int
+) -> None:
+    huge = {"model": "fasttext", "recipe": HUGE}
+    calls: list[Callable[[], object]] = [
+        lambda: admin.create_project(**SETTINGS, name="huge", target=huge),
+        lambda: admin.change_project(labeled_project, proxy=huge),
+        lambda: admin.change_project(labeled_project, target=huge),
+        lambda: admin.create_coreset(
+            labeled_project, strategy="entropy", budget=2, model="fasttext", recipe=HUGE
+        ),
+    ]
+    for call in calls:
+        with pytest.raises(
+            ClientError, match=r"7\d\d\.\d GiB.*buckets, dim or minibatch"
+        ) as refused:
+            call()
+        assert (refused.value.status, refused.value.code) == (422, "project_invalid")
+
+
 def publish(
     factory: sessionmaker[Session], settings: Settings, project: int, indices: list[int]
 ) -> None:

@@ -49,14 +49,6 @@ class TestCharacters:
             text_encoder(Encoding.VECTORS, resolve_recipe("probe", {}))
 
 
-def largest_in_order(x: torch.Tensor, k: int) -> torch.Tensor:
-    """The k largest values of each row, in the order in which they stand, one row at a time."""
-    rows = x.reshape(-1, x.shape[2]).tolist()
-    kept = [sorted(sorted(range(len(r)), key=lambda i: -r[i])[:k]) for r in rows]
-    values = [[r[i] for i in at] for r, at in zip(rows, kept, strict=True)]
-    return torch.tensor(values).reshape(*x.shape[:2], k)
-
-
 class TestVdcnn:
     @settings(max_examples=100, deadline=None)
     @given(st.lists(st.text("abc", max_size=12), min_size=1, max_size=5), st.integers(1, 9))
@@ -122,7 +114,7 @@ class TestVdcnn:
                 if widens and downsampling == "max_pool":
                     x = torch.max_pool1d(x, 3, stride=2, padding=1)
                 if widens and downsampling == "k_max_pool":
-                    x = largest_in_order(x, x.shape[2] // 2)
+                    x = k_max(x, x.shape[2] // 2)
                 stride = 2 if widens and downsampling == "conv" else 1
                 x = torch.conv1d(x, weight, stride=stride, padding=1)
                 norm = name.replace("conv", "norm")
@@ -131,7 +123,7 @@ class TestVdcnn:
                 x = torch.relu(
                     x * state[f"{norm}.weight"][:, None] + state[f"{norm}.bias"][:, None]
                 )
-            x = largest_in_order(x, 8).reshape(2, -1)
+            x = k_max(x, 8).reshape(2, -1)
             for name in ("hidden1", "hidden2"):
                 x = torch.relu(x @ state[f"{name}.weight"].T + state[f"{name}.bias"])
             expected = x @ state["linear.weight"].T + state["linear.bias"]

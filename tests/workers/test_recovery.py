@@ -185,6 +185,21 @@ class TestJobRunner:
             session.execute(text("UPDATE jobs SET state = 'cancelled'"))
         assert beat() is jobs.Heartbeat.FENCED
 
+    def test_a_job_over_its_time_is_killed_and_fails_for_good_with_the_reason(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        short = settings.model_copy(update={"job_max_seconds": 0.3})
+        runner = JobRunner(short, session_factory, HANG)
+        assert [runner.run(job_id), runner.run(job_id)] == [True, False]
+        runner.close()
+        job = read_job(session_factory, job_id)
+        assert (job.state, job.attempts) == (JobState.FAILED, 1)
+        assert job.error is not None
+        assert "SVP_JOB_MAX_SECONDS" in job.error
+        with transaction(session_factory) as session:
+            again = jobs.retry(session, job.project_id, job_id, settings)
+            assert again.state == JobState.QUEUED
+
 
 class TestSweep:
     @pytest.mark.parametrize(
