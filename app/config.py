@@ -63,6 +63,22 @@ class Settings(BaseSettings):
     job_max_seconds: float = Field(7 * 86_400.0, gt=0)  # of one attempt
     poll_after_seconds: int = Field(2, ge=1)
 
+    lock_timeout_seconds: float = Field(
+        5.0, gt=0, description="A request's wait for what another holds; then 503."
+    )
+    statement_timeout_seconds: float = Field(
+        30.0, gt=0, description="Of one statement of a request; then 503."
+    )
+    idle_transaction_seconds: float = Field(
+        30.0, gt=0, description="Between two statements of a request; then 503."
+    )
+    worker_statement_timeout_seconds: float = Field(
+        900.0, gt=0, description="Of one statement of a job."
+    )
+    place_timeout_seconds: float = Field(
+        10.0, gt=0, description="A request's wait for a place among those under way; then 503."
+    )
+
     root_path: str = Field(
         "", pattern=r"^(/[\w.~-]+)*$", description="Path below which a proxy serves, e.g. /svp."
     )

@@ -1,6 +1,5 @@
 """The application: created from settings, never at import."""
 
-import asyncio
 import gc
 import sys
 import threading
@@ -27,9 +26,11 @@ from app.api import (
     projects,
     review,
     rounds,
+    set_aside,
     tokens,
 )
 from app.api.access_log import AccessLog
+from app.api.admission import AUTHENTICATION, Admission
 from app.api.bodies import check_parameters
 from app.api.deps import get_caller
 from app.api.docs import docs_router
@@ -37,7 +38,7 @@ from app.api.errors import add_error_handlers
 from app.api.middleware import Head, RequestId, RootPath
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
-from app.db.session import make_engine, make_session_factory
+from app.db.session import Timeouts, make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
@@ -45,10 +46,6 @@ from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
 
 PREFIX = "/api/v1"
-# Requests that may use the database at once; fewer than the 40 threads that serve them. A request
-# that holds its project's lock needs a thread once more, to render its answer, to commit or to roll
-# back: were all threads with requests that wait for that lock, none would ever go on.
-ADMITTED = 8
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (
     "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",
@@ -98,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         prefix=PREFIX, dependencies=[Depends(get_caller), Depends(check_parameters)]
     )
     labeling = (batches, labels, review, annotators, gold)
-    for module in (projects, items, *labeling, rounds, jobs, models, coresets, tokens):
+    for module in (projects, items, set_aside, *labeling, rounds, jobs, models, coresets, tokens):
         with_token.include_router(module.router)
     app.include_router(with_token)
     app.include_router(docs_router(describe), prefix=PREFIX)
@@ -120,11 +117,21 @@ def create_app_from_environment() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     assert settings.database_url is not None  # noqa: S101 - create_app refuses it
-    engine = make_engine(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    timeouts = Timeouts(
+        settings.lock_timeout_seconds,
+        settings.statement_timeout_seconds,
+        settings.idle_transaction_seconds,
+    )
+    engine = make_engine(url, timeouts=timeouts)
+    # Connections of their own for asking who calls: it never waits behind a project.
+    n = AUTHENTICATION
+    asking = make_engine(url, pool_size=n, max_connections=n, timeouts=timeouts)
     check_current(engine)
     app.state.session_factory = make_session_factory(engine, make_publisher(settings))
+    app.state.authentication_factory = sessionmaker(asking, expire_on_commit=False)
     app.state.store = ArtifactStore(settings.artifact_store_url)
-    app.state.admission = asyncio.Semaphore(ADMITTED)
+    app.state.admission = Admission.create(settings.place_timeout_seconds)
     stop = threading.Event()
     sweeper = threading.Thread(
         target=_sweep_until, args=(stop, app.state.session_factory, settings), name="sweeper"
@@ -133,6 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     stop.set()
     sweeper.join()
+    asking.dispose()
     engine.dispose()
 
 

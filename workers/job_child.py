@@ -8,13 +8,14 @@ import signal
 import sys
 import threading
 import traceback
+from dataclasses import replace
 
 import numpy as np
 import structlog
 from structlog.contextvars import bind_contextvars
 
 from app.config import Settings, read_settings
-from app.db.session import make_engine, make_session_factory
+from app.db.session import PATIENT, make_engine, make_session_factory
 from app.domain.errors import JobFenced
 from app.logging import configure_logging
 from app.queue import make_publisher
@@ -70,7 +71,9 @@ def _run(claimed: ClaimedJob, settings: Settings, stop: threading.Event) -> int:
         raise ValueError("SVP_DATABASE_URL is not set.")
     bind_contextvars(job_id=claimed.id, request_id=claimed.request_id)
     log = structlog.get_logger()
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=2)
+    timeouts = replace(PATIENT, statement_seconds=settings.worker_statement_timeout_seconds)
+    url = settings.database_url.get_secret_value()
+    engine = make_engine(url, pool_size=2, timeouts=timeouts)
     context = JobContext(
         claimed=claimed,
         settings=settings,

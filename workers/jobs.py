@@ -3,46 +3,33 @@
 Runs in the job's own process (workers.job_child). No transaction is open while a model trains.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from app.db.queries import jobs as job_queries
 from app.db.queries import models as model_queries
-from app.db.queries import projects
 from app.db.queries import rounds as round_queries
 from app.db.queries.batches import RankedItem
 from app.db.queries.coresets import SelectedItem
 from app.db.session import transaction
-from app.db.tables import Coreset, JobKind, Project, Round
-from app.domain.errors import JobFenced, NotFound
+from app.db.tables import JobKind, Project, Round
+from app.domain.errors import NotFound
 from app.services import publishing
 from app.services.publishing import CoresetFacts, Selection, TrainedFacts
 from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
-from workers.consensus import update_consensus
 from workers.context import JobContext
 from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
 from workers.epoch_hooks import accuracy_at_epochs, score_keeper
+from workers.opening import OpenedJob, open_job, read_inputs
 from workers.round_step import RoundInputs, RoundResult, run_round_step
-from workers.snapshot import Snapshot, load_arrays, read_snapshot, store_arrays, take_snapshot
+from workers.snapshot import Snapshot, load_arrays, store_arrays
 from workers.stability import PoolSample, agreement
 from workers.stored_models import load_stored_model, store_model
 from workers.target_step import run_target_step
 from workers.watched_training import RoundHooks
 
 ITEMS_AT_ONCE = 10_000
-
-
-@dataclass(frozen=True)
-class OpenedJob:
-    """What a job is about: its project, its cause, and the snapshot of its first attempt."""
-
-    project: Project
-    round_: Round | None
-    coreset: Coreset | None
-    snapshot: Snapshot
-    snapshot_hash: str
 
 
 def run_job(context: JobContext) -> None:
@@ -53,17 +40,18 @@ def run_job(context: JobContext) -> None:
         TrainingStopped, SelectionStopped: `should_stop` asked for it; its state is on disk.
     """
     kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORESET: _run_coreset}
-    kinds.get(context.claimed.kind, _run_selection)(context, _open(context))
+    kinds.get(context.claimed.kind, _run_selection)(context, open_job(context))
     context.hooks.forget()
 
 
 def _run_selection(context: JobContext, opened: OpenedJob) -> None:
-    project, round_, snapshot = opened.project, opened.round_, opened.snapshot
+    project, round_ = opened.project, opened.round_
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
     proxy, options = round_.settings["proxy"], options_from_json(round_.settings["selection"])
     model, recipe = proxy["model"], context.recipe(proxy["recipe"])
-    inputs = context.reader.round_inputs(project, snapshot, model, recipe)
+    opened, inputs = read_inputs(context, opened, model, recipe)
+    snapshot = opened.snapshot
     result = run_round_step(
         inputs,
         round_.strategy,
@@ -87,7 +75,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         )
     selection = Selection(
         ranked=_ranked_items(result),
-        n_labeled=len(snapshot.labels),
+        n_labeled=snapshot.n_resolved,
         seconds=result.seconds,
         ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
@@ -149,9 +137,10 @@ def _stability(context: JobContext, round_: Round, result: RoundResult) -> dict[
 
 
 def _run_target(context: JobContext, opened: OpenedJob) -> None:
-    project, snapshot = opened.project, opened.snapshot
+    project = opened.project
     model, recipe = project.target["model"], context.recipe(project.target["recipe"])
-    inputs = context.reader.round_inputs(project, snapshot, model, recipe)
+    opened, inputs = read_inputs(context, opened, model, recipe)
+    snapshot = opened.snapshot
     result = run_target_step(
         inputs.pool.take(inputs.labeled_index),
         inputs.labels,
@@ -171,11 +160,12 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
 
 
 def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
-    project, coreset, snapshot = opened.project, opened.coreset, opened.snapshot
+    project, coreset = opened.project, opened.coreset
     if coreset is None:
         raise NotFound("coreset", context.claimed.coreset_id)
     recipe = context.recipe(coreset.recipe)
-    inputs = context.reader.round_inputs(project, snapshot, coreset.model, recipe)
+    opened, inputs = read_inputs(context, opened, coreset.model, recipe)
+    snapshot = opened.snapshot
     labeled = inputs.pool.take(inputs.labeled_index)
     result = run_coreset_step(
         labeled,
@@ -217,32 +207,6 @@ def _store_coreset_items(context: JobContext, snapshot: Snapshot, result: Corese
         part = [SelectedItem(*row) for row in zip(*(c.tolist() for c in columns), strict=False)]
         with transaction(context.factory) as session:
             publishing.store_coreset_items(session, context.claimed, start, part)
-
-
-def _open(context: JobContext) -> OpenedJob:
-    """Return what the job is about; the first attempt resolves labels, takes the snapshot."""
-    claimed = context.claimed
-    if not _has_snapshot(context):
-        update_consensus(context)
-    with transaction(context.factory) as session:
-        project = projects.lock(session, claimed.project_id)
-        job = job_queries.owned(session, claimed.id, claimed.token)
-        if job is None:
-            raise JobFenced(claimed.id)
-        round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
-        coreset = session.get(Coreset, claimed.coreset_id) if claimed.coreset_id else None
-        if job.snapshot_hash is None:
-            job.snapshot_hash = take_snapshot(session, context.store, project, round_)
-            job.snapshot_version = project.label_version
-        snapshot_hash = job.snapshot_hash
-    snapshot = read_snapshot(context.store, snapshot_hash)
-    return OpenedJob(project, round_, coreset, snapshot, snapshot_hash)
-
-
-def _has_snapshot(context: JobContext) -> bool:
-    with transaction(context.factory) as session:
-        job = job_queries.get(session, context.claimed.id)
-        return job is not None and job.snapshot_hash is not None
 
 
 def _begin_selecting(context: JobContext) -> None:

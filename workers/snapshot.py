@@ -1,20 +1,25 @@
 """What every attempt of a job works on: fixed by its first attempt, stored as an artifact."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, labels
-from app.db.tables import Project, Round
+from app.db.queries import batches, labels, set_aside
+from app.db.tables import Project, Round, Split
 from app.domain.budget import ranking_length
 from app.services.rounds import budget_state, n_selectable
 from app.storage.artifacts import ArtifactStore
 
 IntArray = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def _nothing() -> IntArray:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,9 @@ class Snapshot:
         n_evaluation: items of the evaluation split.
         n_ranked: how many items the selection ranks; 0 for other jobs.
         features_hash: artifact of the brought features; "" without.
+        set_aside_index: pool indices of items that cannot be read: neither trained on nor ranked.
+        set_aside_evaluation_index: the same of the evaluation split: not measured on.
+        n_resolved: resolved labels, with those of items that are set aside.
     """
 
     labeled_index: IntArray
@@ -38,12 +46,13 @@ class Snapshot:
     n_evaluation: int
     n_ranked: int
     features_hash: str = ""
+    set_aside_index: IntArray = field(default_factory=_nothing)
+    set_aside_evaluation_index: IntArray = field(default_factory=_nothing)
+    n_resolved: int = 0
 
 
-def take_snapshot(
-    session: Session, store: ArtifactStore, project: Project, round_: Round | None
-) -> str:
-    """Store the snapshot of a locked project and return its hash."""
+def gather_snapshot(session: Session, project: Project, round_: Round | None) -> Arrays:
+    """Return the snapshot of a locked project as `read_snapshot` reads it, once it is stored."""
     index, classes = labels.resolved_arrays(session, project.id)
     excluded = batches.excluded_pool_indices(session, project.id)
     n_ranked = 0
@@ -51,28 +60,38 @@ def take_snapshot(
         may_drop_out = batches.open_counts(session, project.id).reserve
         selectable = n_selectable(session, project, budget_state(session, project))
         n_ranked = ranking_length(round_.budget, project.reserve, may_drop_out, selectable)
-    return store_arrays(
-        store,
-        labeled_index=np.asarray(index, np.int64),
-        labels=np.asarray(classes, np.int64),
-        excluded_index=np.asarray(excluded, np.int64),
-        counts=np.asarray([project.n_pool, project.n_evaluation, n_ranked], np.int64),
-        features_hash=np.asarray(project.features_hash or ""),
-    )
+    n_resolved = project.n_labeled + project.n_imported
+    counts = [project.n_pool, project.n_evaluation, n_ranked, n_resolved]
+    return {
+        "labeled_index": np.asarray(index, np.int64),
+        "labels": np.asarray(classes, np.int64),
+        "excluded_index": np.asarray(excluded, np.int64),
+        "counts": np.asarray(counts, np.int64),
+        "features_hash": np.asarray(project.features_hash or ""),
+        "set_aside_index": _set_aside(session, project, Split.POOL),
+        "set_aside_evaluation_index": _set_aside(session, project, Split.EVALUATION),
+    }
+
+
+def _set_aside(session: Session, project: Project, split: Split) -> IntArray:
+    return np.asarray(set_aside.indices(session, project.id, split), np.int64)
 
 
 def read_snapshot(store: ArtifactStore, snapshot_hash: str) -> Snapshot:
-    """Return a stored snapshot."""
+    """Return a stored snapshot; one of an older version knows of no items that are set aside."""
     arrays = load_arrays(store, snapshot_hash)
-    n_pool, n_evaluation, n_ranked = (int(value) for value in arrays["counts"])
+    n_pool, n_evaluation, n_ranked, *rest = (int(value) for value in arrays["counts"])
     return Snapshot(
-        arrays["labeled_index"],
-        arrays["labels"],
-        arrays["excluded_index"],
-        n_pool,
-        n_evaluation,
-        n_ranked,
-        str(arrays.get("features_hash", "")),
+        labeled_index=arrays["labeled_index"],
+        labels=arrays["labels"],
+        excluded_index=arrays["excluded_index"],
+        n_pool=n_pool,
+        n_evaluation=n_evaluation,
+        n_ranked=n_ranked,
+        features_hash=str(arrays.get("features_hash", "")),
+        set_aside_index=arrays.get("set_aside_index", _nothing()),
+        set_aside_evaluation_index=arrays.get("set_aside_evaluation_index", _nothing()),
+        n_resolved=rest[0] if rest else len(arrays["labels"]),
     )
 
 

@@ -12,10 +12,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from app.api.admission import Admission
 from app.config import Settings
 from app.db.queries import projects
 from app.db.queries.tokens import Caller
-from app.db.session import reading
+from app.db.session import reading, transaction
 from app.db.tables import Project, Role
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
 from app.services.tokens import acting_annotator, authenticate
@@ -34,8 +35,8 @@ async def get_settings(request: Request) -> Settings:
 
 
 async def admitted(request: Request) -> AsyncIterator[None]:
-    """Wait for one of the places of requests that use the database (app.main.ADMITTED)."""
-    async with request.app.state.admission:
+    """Wait for one of the places of requests that use the database (app.api.admission)."""
+    async with _admission(request).database.take(request.path_params.get("project")):
         yield
 
 
@@ -61,8 +62,25 @@ async def get_session(
 
 async def in_thread(request: Request, use: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:
     """Run a function that opens transactions of its own in a thread, in one of the places."""
-    async with request.app.state.admission:
+    places = _admission(request).database
+    async with places.take(request.path_params.get("project")):
         return await run_in_threadpool(use, *args, **kw)
+
+
+async def in_reading_thread(
+    request: Request, use: Callable[P, R], *args: P.args, **kw: P.kwargs
+) -> R:
+    """Run a function that reads images or files, which may take long, in a thread.
+
+    It opens no transaction and takes no place of those that do.
+    """
+    places = _admission(request).reading
+    return await places.run(request.path_params.get("project"), use, *args, **kw)
+
+
+def _admission(request: Request) -> Admission:
+    admission: Admission = request.app.state.admission
+    return admission
 
 
 async def get_store(request: Request) -> ArtifactStore:
@@ -91,10 +109,10 @@ async def get_caller(request: Request, credentials: Credentials) -> Caller:
         raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
 
     def read() -> Caller:
-        with reading(request.app.state.session_factory) as session:
+        with reading(request.app.state.authentication_factory) as session:
             return authenticate(session, credentials.credentials)
 
-    request.state.caller = caller = await in_thread(request, read)
+    request.state.caller = caller = await _admission(request).authentication.run(None, read)
     return caller
 
 
@@ -148,12 +166,21 @@ AnnotatorQuery = Annotated[
 
 
 async def get_annotator_id(
-    session: SessionDep, caller: CallerDep, annotator: AnnotatorQuery = None
+    request: Request, caller: CallerDep, annotator: AnnotatorQuery = None
 ) -> int:
-    """Return the id of the annotator that the request acts for."""
+    """Return the id of the annotator that the request acts for.
+
+    In a transaction of its own: a new annotator is known to other requests at once, though this
+    one waits for its project's lock.
+    """
     if annotator is None:
         return caller.annotator_id
-    return await run_in_threadpool(acting_annotator, session, caller, annotator)
+
+    def find() -> int:
+        with transaction(request.app.state.authentication_factory) as session:
+            return acting_annotator(session, caller, annotator)
+
+    return await _admission(request).authentication.run(None, find)
 
 
 AnnotatorIdDep = Annotated[int, Depends(get_annotator_id)]

@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -40,6 +40,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.StorageFull: 507,
     errors.ArtifactMissing: 410,
     errors.JobFenced: 409,
+    errors.ServiceBusy: 503,
     errors.DatabaseNotUsable: 503,
     errors.NotReady: 503,
 }
@@ -72,6 +73,17 @@ RETRY_AFTER_SECONDS = 5
 MAX_DETAIL = 2000
 MAX_FAULTS = 100  # of a request that pydantic refuses
 MAX_FIELD = 200
+HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    507: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
+# SQLSTATE of what Postgres gave up on because it took too long, and what that was.
+TIMED_OUT = {
+    "55P03": "Another request holds what this one needs, longer than SVP_LOCK_TIMEOUT_SECONDS.",
+    "57014": "The database took longer than SVP_STATEMENT_TIMEOUT_SECONDS.",
+    "25P03": "The request paused for longer than SVP_IDLE_TRANSACTION_SECONDS.",
+}
 TAKEN = ("application/json", "application/x-ndjson", "multipart/form-data")
 DETAILS = {
     404: "There is no such path; /api/v1/openapi.json lists all that exist.",
@@ -108,6 +120,7 @@ def add_error_handlers(app: FastAPI) -> None:
     raw = (psycopg.OperationalError, psycopg.InterfaceError)
     for absence in (OperationalError, InterfaceError, PoolTimeout, *raw):
         app.add_exception_handler(absence, _database_away)
+    app.add_exception_handler(InternalError, _database_failed)
     app.add_exception_handler(Exception, _unexpected_error)
 
 
@@ -115,9 +128,7 @@ def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 - registered for it
     code = error.item_code if isinstance(error, errors.ItemInvalid) else error.code
     status = HTTP_STATUS[type(error)]
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    if status in (503, 507):
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    headers = HEADERS.get(status)
     extra = {"errors": error.faults} if isinstance(error, errors.ImportRefused) else {}
     return problem(status, code, error.detail, headers, **extra)
 
@@ -156,16 +167,29 @@ def _unstorable_value(request: Request, error: Exception) -> JSONResponse:
     return problem(422, "request_invalid", detail)
 
 
+def _database_failed(request: Request, error: Exception) -> JSONResponse:
+    is_known = _timed_out(error) is not None
+    return (_database_away if is_known else _unexpected_error)(request, error)
+
+
+def _timed_out(error: Exception) -> str | None:
+    """Return what took too long, if that is why Postgres gave up."""
+    return TIMED_OUT.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+
+
 def _database_away(request: Request, error: Exception) -> JSONResponse:
-    structlog.get_logger().warning(
-        "request.database_away", path=request.url.path, reason=str(error).splitlines()[0]
-    )
+    reason = str(error).splitlines()[0]
+    timed_out = _timed_out(error)
+    if timed_out is not None:
+        structlog.get_logger().warning("request.timed_out", path=request.url.path, reason=reason)
+        detail = f"{timed_out} Nothing was done; send the request again later."
+        return problem(503, errors.ServiceBusy.code, detail, HEADERS[503])
+    structlog.get_logger().warning("request.database_away", path=request.url.path, reason=reason)
     detail = (
         "The database does not answer. Send the request again; what it did before is kept or "
         "undone as a whole, so repeating is safe."
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return problem(503, "database_not_usable", detail, headers)
+    return problem(503, errors.DatabaseNotUsable.code, detail, HEADERS[503])
 
 
 def _client_gone(request: Request, _error: Exception) -> JSONResponse:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from app.domain.errors import NotReady
+from app.api.admission import Admission
+from app.domain.errors import NotReady, ServiceBusy
 from app.schemas.bodies import PROBLEM_REF
 from app.services.readiness import find_faults
 
 PLACE_SECONDS = 2.0
-
 router = APIRouter(prefix="/health", tags=["health"])
 
 
@@ -56,10 +56,9 @@ async def ready(request: Request) -> Health:
     return Health()
 
 
-async def _gets_a_place(admission: asyncio.Semaphore) -> bool:
+async def _gets_a_place(admission: Admission) -> bool:
     try:
-        await asyncio.wait_for(admission.acquire(), PLACE_SECONDS)
-    except TimeoutError:
+        async with asyncio.timeout(PLACE_SECONDS), admission.database.take("readiness"):
+            return True
+    except (TimeoutError, ServiceBusy):
         return False
-    admission.release()
-    return True

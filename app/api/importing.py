@@ -11,10 +11,9 @@ from fastapi import Request
 from psycopg import DataError as DriverDataError
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from app.api.deps import in_thread
+from app.api.deps import in_reading_thread, in_thread
 from app.api.ndjson import Chunk, NumberedLine, read_chunks
 from app.api.uploads import items_of
 from app.config import Settings
@@ -59,7 +58,7 @@ class Importing:
                 # A chunk is stored while the next one is read and prepared.
                 async for chunk in chunks:
                     self._check_refused()
-                    prepared = await run_in_threadpool(self._prepare, project, chunk)
+                    prepared = await in_reading_thread(self.request, self._prepare, project, chunk)
                     await storing
                     storing = asyncio.create_task(in_thread(self.request, self._keep, prepared))
             finally:
@@ -82,7 +81,7 @@ class Importing:
         with tempfile.TemporaryFile(dir=self.settings.uploads_folder) as file:
             async for chunk in read_chunks(self.request.stream(), self.settings):
                 self._check_refused()
-                await run_in_threadpool(self._write, project, chunk, file)
+                await in_reading_thread(self.request, self._write, project, chunk, file)
             if not self.unfit.n_failed:
                 await in_thread(self.request, self._keep_all, _read(file))
         self._refuse_faults()
@@ -98,8 +97,8 @@ class Importing:
         """
         project = await in_thread(self.request, self._keep, [])
         items = enumerate(items_of(form, files, self.settings), start=1)
-        prepared = await run_in_threadpool(
-            prepare_items, project, self.store, self.settings, items, self.unfit
+        prepared = await in_reading_thread(
+            self.request, prepare_items, project, self.store, self.settings, items, self.unfit
         )
         if strict:
             if not self.unfit.n_failed:

@@ -14,11 +14,15 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
     StoreDep,
+    in_reading_thread,
+    in_thread,
 )
 from app.api.importing import Importing
 from app.api.uploads import UPLOAD_SCHEMA, uploaded
 from app.db.queries import items as queries
+from app.db.queries import projects
 from app.db.queries.leases import ShownItem
+from app.db.session import reading
 from app.db.tables import Item, Project, Role, Split
 from app.domain.errors import ArtifactMissing, NotFound
 from app.schemas.bodies import problems
@@ -172,25 +176,32 @@ def read(
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
     },
 )
-def image(
-    session: SessionDep,
-    project: ProjectDep,
+async def image(
+    request: Request,
+    project: ProjectIdDep,
     settings: SettingsDep,
     store: StoreDep,
     item: int,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Return the image's bytes as they were imported."""
-    found = queries.get(session, project.id, item)
-    if found is None:
-        raise NotFound("item", item)
-    if found.content_hash is None:
-        raise ArtifactMissing(f"Item {item} is a text and has no image.")
+    found = await in_thread(request, _image_item, request, project, item)
     headers = {
         "ETag": f'"{found.content_hash}"',
         "Cache-Control": "private, max-age=31536000, immutable",
     }
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    data = read_image(store, settings, found)
+    data = await in_reading_thread(request, read_image, store, settings, found)
     return Response(data, headers=headers, media_type=media_type(data))
+
+
+def _image_item(request: Request, project_id: int, item_id: int) -> Item:
+    with reading(request.app.state.session_factory) as session:
+        projects.get(session, project_id)
+        found = queries.get(session, project_id, item_id)
+    if found is None:
+        raise NotFound("item", item_id)
+    if found.content_hash is None:
+        raise ArtifactMissing(f"Item {item_id} is a text and has no image.")
+    return found

@@ -16,6 +16,7 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
     StoreDep,
+    in_reading_thread,
     in_thread,
 )
 from app.api.spool import spooled
@@ -179,14 +180,17 @@ async def bring_features(
 
     def store_file(path: Path) -> BroughtFeatures:
         n, d = features.check_features(path)
-        brought = BroughtFeatures(store.put_file(path), n, d)
+        return BroughtFeatures(store.put_file(path), n, d)
+
+    def bring(brought: BroughtFeatures) -> None:
         with transaction(request.app.state.session_factory) as session:
             features.bring_features(session, project, brought)
-        return brought
 
     check_room(settings)
     async with spooled(request.stream(), settings.uploads_folder) as path:
-        return FeaturesOut.model_validate(await in_thread(request, store_file, path))
+        brought = await in_reading_thread(request, store_file, path)
+    await in_thread(request, bring, brought)
+    return FeaturesOut.model_validate(brought)
 
 
 @router.get("/{project}/events", summary="List events", responses=problems(403, 404))

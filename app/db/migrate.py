@@ -33,6 +33,8 @@ def migrate(engine: Engine) -> str:
     """
     try:
         with engine.begin() as connection:
+            for name in ("lock_timeout", "statement_timeout"):  # a migration takes its time
+                connection.execute(text(f"SET LOCAL {name} = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             return _upgrade(connection)
     except OperationalError as error:

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,20 +19,58 @@ PING_AFTER_SECONDS = 1.0
 Publish = Callable[[int, str], None]
 
 
-def make_engine(database_url: str, *, pool_size: int = 10) -> Engine:
+@dataclass(frozen=True)
+class Timeouts:
+    """How long Postgres lets a connection wait or idle; it then ends statement or transaction.
+
+    Attributes:
+        lock_seconds: for a lock that another transaction holds.
+        statement_seconds: for a statement, waits included.
+        idle_seconds: between two statements of a transaction.
+    """
+
+    lock_seconds: float
+    statement_seconds: float
+    idle_seconds: float
+
+    @property
+    def options(self) -> str:
+        """The options that a connection begins with."""
+        seconds = {
+            "lock_timeout": self.lock_seconds,
+            "statement_timeout": self.statement_seconds,
+            "idle_in_transaction_session_timeout": self.idle_seconds,
+        }
+        return " ".join(f"-c {name}={max(1, round(1000 * s))}" for name, s in seconds.items())
+
+
+# Of workers and commands: what they write may take long, and no request waits for it.
+PATIENT = Timeouts(lock_seconds=120, statement_seconds=900, idle_seconds=300)
+
+
+def make_engine(
+    database_url: str,
+    *,
+    pool_size: int = 10,
+    max_connections: int = 40,
+    timeouts: Timeouts = PATIENT,
+) -> Engine:
     """Return an engine on psycopg 3 for any Postgres URL; connects lazily.
 
     Up to 40 connections: one for each thread that FastAPI runs `def` routes in, so that none waits
-    for a connection while it holds another.
+    for a connection while it holds another. `options` of the URL win over the time-outs.
     """
     scheme, rest = database_url.split("://", 1)
     if scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise ValueError(f"SVP_DATABASE_URL must be a postgresql:// URL, not {scheme}://.")
+    url = make_url(f"postgresql+psycopg://{rest}")
+    given = url.query.get("options", ())
+    options = [timeouts.options, *([given] if isinstance(given, str) else given)]
     engine = create_engine(
-        f"postgresql+psycopg://{rest}",
+        url.difference_update_query(["options"]),
         pool_size=pool_size,
-        max_overflow=40 - pool_size,
-        connect_args={"connect_timeout": 10},
+        max_overflow=max(0, max_connections - pool_size),
+        connect_args={"connect_timeout": 10, "options": " ".join(options)},
     )
     _ping_idle_connections(engine)
     return engine

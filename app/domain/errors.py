@@ -178,6 +178,12 @@ class JobFenced(DomainError):
         super().__init__(f"Job {job_id} no longer belongs to this worker; its result is dropped.")
 
 
+class ServiceBusy(DomainError):
+    """Too much is under way at once; sending the request again later is safe."""
+
+    code = "service_busy"
+
+
 class DatabaseNotUsable(DomainError):
     """The database is newer than the program, cannot be reached, or a migration failed."""
 

@@ -70,6 +70,7 @@ ALLOWED_TRANSITIONS: Mapping[type[StrEnum], Mapping[State, frozenset[State]]] = 
                 ProjectState.RUNNING: {
                     ProjectState.PAUSED,
                     ProjectState.TRAINING_TARGET,
+                    ProjectState.FINISHED,  # nothing was labeled and nothing can be
                     ProjectState.CANCELLED,
                 },
                 ProjectState.PAUSED: {ProjectState.RUNNING, ProjectState.CANCELLED},

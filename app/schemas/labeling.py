@@ -51,7 +51,9 @@ class NextBatchOut(Response):
     waiting_for: WaitingFor | None = Field(
         None,
         description="Why nothing came: `others` hold what is left (their leases end), `selection` "
-        "is under way, or an admin must `retry` a failed round.",
+        "is under way, an admin must `retry` a failed round, or the pool is used up "
+        "(`pool_used_up`): every item was skipped or cannot be read, and an admin imports more, "
+        "retries those set aside, or finishes.",
     )
 
     model_config = ConfigDict(

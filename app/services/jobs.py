@@ -197,7 +197,8 @@ def _retry_coreset(session: Session, project: Project, job: Job, settings: Setti
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
     """Mend what crashes left: stale jobs, lost wake-ups, expired leases; end rounds by time.
 
-    Idempotent: any number of sweepers may run at once. Each mending is a transaction of its own.
+    Idempotent: any number of sweepers may run at once. Each mending is a transaction of its own. A
+    project that another transaction holds is left to the next sweep: the others need not wait.
     """
     result = SweepResult()
     with transaction(factory) as session:
@@ -209,13 +210,15 @@ def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
             _sweep_job(session, project_id, job_id, result)
     for project_id in expired:
         with transaction(factory) as session:
-            project = projects.lock(session, project_id)
-            result.freed_leases += release_expired(session, project, settings)
+            project = projects.lock_if_free(session, project_id)
+            if project is not None:
+                result.freed_leases += release_expired(session, project, settings)
     for project_id in due:
         with transaction(factory) as session:
-            project = projects.lock(session, project_id)
-            release_expired(session, project, settings)
-            advance(session, project, settings.job_max_attempts)
+            project = projects.lock_if_free(session, project_id)
+            if project is not None:
+                release_expired(session, project, settings)
+                advance(session, project, settings.job_max_attempts)
     with transaction(factory) as session:
         for job_id, queue in queries.mark_unheard(session, WAKE_AGAIN_SECONDS):
             wake_after_commit(session, job_id, queue)
@@ -224,7 +227,8 @@ def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
 
 
 def _sweep_job(session: Session, project_id: int, job_id: int, result: SweepResult) -> None:
-    projects.lock(session, project_id)
+    if projects.lock_if_free(session, project_id) is None:
+        return
     job = queries.lock_stale(session, job_id)
     if job is None:
         return

@@ -15,18 +15,20 @@ from app.domain.annotation import annotation_from_json
 from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import ProjectState, RoundState
 from app.services import mixing
-from app.services.rounds import advance, budget_state, free_expired
+from app.services.rounds import advance, budget_state, free_expired, is_pool_used_up
 
 
 class WaitingFor(StrEnum):
     """Why a poll of a running project brought nothing.
 
-    OTHERS hold or answer what is left; SELECTION is under way; an admin must RETRY a failed round.
+    OTHERS hold or answer what is left; SELECTION is under way; an admin must RETRY a failed round;
+    every item was skipped or cannot be read: POOL_USED_UP until an admin adds items or finishes.
     """
 
     OTHERS = "others"
     SELECTION = "selection"
     RETRY = "retry"
+    POOL_USED_UP = "pool_used_up"
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,15 @@ class NextBatch:
     project: Project
     round_: Round | None
     items: list[LeasedItem]
+    is_pool_used_up: bool = False
 
     @property
     def waiting_for(self) -> WaitingFor | None:
         """Why there is nothing to hand out; None with items, or unless the project runs."""
         if self.items or self.project.state != ProjectState.RUNNING or self.round_ is None:
             return None
+        if self.is_pool_used_up:
+            return WaitingFor.POOL_USED_UP
         if self.round_.state == RoundState.FAILED:
             return WaitingFor.RETRY
         if self.round_.state in (RoundState.TRAINING, RoundState.SELECTING):
@@ -89,7 +94,9 @@ def next_batch(
     items = leases.leased_items(session, held + fresh)
     if gold_ids:
         items = mixing.mix_gold(session, project, annotator_id, items, gold_ids)
-    return NextBatch(project, round_, items)
+    if items:
+        return NextBatch(project, round_, items)
+    return NextBatch(project, round_, [], is_pool_used_up(session, project))
 
 
 def _lease_new(

@@ -21,6 +21,7 @@ from app.services.round_creation import create_job, create_next_round, plan_roun
 from app.services.transitions import set_job_state, set_project_state, set_round_state
 from selection.options import options_from_json
 
+POOL_USED_UP = "project.pool_used_up"
 LEASES_FREED = "leases_freed"  # in which transaction, and of which project
 
 
@@ -95,14 +96,22 @@ def resume_project(session: Session, project_id: int, max_attempts: int = 3) -> 
 def finish_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
     """End labeling now and train the target on the labels at hand.
 
+    Where every item was skipped or set aside there are none: the project ends without a target.
+
     Raises:
-        ProjectNotAccepting: no item is labeled yet.
+        ProjectNotAccepting: no item is labeled yet, and some can be.
         TransitionNotAllowed: the project is neither running nor paused.
     """
     project = projects.lock(session, project_id)
     if project.state == ProjectState.PAUSED:
         set_project_state(session, project, ProjectState.RUNNING, reason="finish")
     if project.state == ProjectState.RUNNING and project.n_labeled + project.n_imported == 0:
+        free_expired(session, project)
+        if is_pool_used_up(session, project):
+            set_project_state(session, project, ProjectState.FINISHED, reason="pool used up")
+            project.finished_at = func.now()
+            _end_labeling(session, project)
+            return project
         raise ProjectNotAccepting(
             "No item is labeled yet, so there is nothing to train the target on. Label some "
             "items first, or cancel the project."
@@ -144,9 +153,39 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
         return
     if stop:  # what nobody holds is not handed out any more
         batches.withdraw_uncommitted(session, project.id)
-    if budget_state(session, project).committed == 0 and project.n_labeled + project.n_imported > 0:
-        facts = {"reason": "stop_when", "because": stop} if stop else {"reason": "budget spent"}
-        _train_target(session, project, max_attempts, facts)
+    budget = budget_state(session, project)
+    if budget.committed > 0:
+        return
+    if project.n_labeled + project.n_imported == 0:
+        _tell_pool_used_up(session, project)
+        return
+    facts: dict[str, object] = {"reason": "budget spent"}
+    if stop:
+        facts = {"reason": "stop_when", "because": stop}
+    elif budget.left_for_batch > 0:
+        facts = {"reason": "pool used up"}
+    _train_target(session, project, max_attempts, facts)
+
+
+def is_pool_used_up(session: Session, project: Project) -> bool:
+    """Return whether a running project has nothing to train on, and nothing left to label."""
+    return (
+        project.state == ProjectState.RUNNING
+        and rounds.live(session, project.id) is None
+        and budget_state(session, project).committed == 0
+        and n_next_batch(session, project) == 0
+    )
+
+
+def _tell_pool_used_up(session: Session, project: Project) -> None:
+    """Append the event, once for what the pool now holds."""
+    facts = {
+        "n_pool": project.n_pool,
+        "n_skipped": project.n_skipped,
+        "n_set_aside": set_aside.n_unselectable(session, project.id),
+    }
+    if events.newest_facts(session, project.id, POOL_USED_UP) != facts:
+        events.append(session, project.id, POOL_USED_UP, facts)
 
 
 def free_expired(session: Session, project: Project) -> int:

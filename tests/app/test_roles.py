@@ -63,6 +63,8 @@ REQUIRED: dict[Needs, list[str]] = {
         "POST /projects/{project}/finish",
         "POST /projects/{project}/cancel",
         "PUT /projects/{project}/features",
+        "GET /projects/{project}/set-aside",
+        "POST /projects/{project}/set-aside/retry",
         "GET /projects/{project}/events",
         "POST /projects/{project}/items",
         "POST /projects/{project}/items/upload",

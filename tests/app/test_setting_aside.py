@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.client import Client
 from app.config import Settings
 from app.db.queries import batches, labels, projects
 from app.db.queries import set_aside as queries
@@ -218,3 +219,19 @@ def test_a_project_that_waited_without_items_goes_on_with_one_that_can_be_read(
         newest = text("SELECT state FROM rounds ORDER BY number DESC LIMIT 1")
         assert session.scalar(newest) == "selecting"
     check(session_factory)
+
+
+class TestRoutes:
+    def test_they_are_listed_with_their_reason_and_read_again_on_request(
+        self, admin: Client, session_factory: Factory, settings: Settings, project: int
+    ) -> None:
+        set_aside(session_factory, settings, project, 7, 8)
+        page = admin.request("GET", f"/projects/{project}/set-aside?limit=1").json()
+        (shown,) = page["items"]
+        assert (shown["external_id"], shown["reason"]) == ("p-7", "It is gone.")
+        after = f"/projects/{project}/set-aside?cursor={page['next_cursor']}"
+        (second,) = admin.request("GET", after).json()["items"]
+        one = {"item_ids": [second["item_id"]]}
+        path = f"/projects/{project}/set-aside/retry"
+        assert admin.request("POST", path, json=one).json() == {"n_taken_back": 1, "n_left": 1}
+        assert admin.request("POST", path, json={}).json() == {"n_taken_back": 1, "n_left": 0}

@@ -20,7 +20,7 @@ from app.db.queries import coresets as coreset_queries
 from app.db.queries import projects, rounds
 from app.db.queries.models import newest_proxy
 from app.db.session import transaction
-from app.db.tables import BatchItem, Item, Job, Model, Round, Split
+from app.db.tables import BatchItem, Item, Job, Model, Project, Round, Split
 from app.domain.errors import CoresetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
 from app.domain.states import JobState
 from app.services import coresets, features
@@ -44,7 +44,13 @@ from workers.pool import PoolReader
 from workers.replay_selection import replay_selection
 from workers.round_step import DOES_NOT_FIT, RoundResult, run_selection
 from workers.scoring import item_scores
-from workers.snapshot import load_arrays, read_snapshot, take_snapshot
+from workers.snapshot import (
+    Snapshot,
+    gather_snapshot,
+    load_arrays,
+    read_snapshot,
+    store_arrays,
+)
 from workers.stored_models import load_stored_model
 from workers.watched_training import training_seed
 
@@ -56,6 +62,10 @@ PROXY = ModelChoice("fasttext", {"epochs": 8, "buckets": 500, "minibatch": 8})
 @pytest.fixture
 def settings(settings: Settings, database_url: str) -> Settings:
     return settings.model_copy(update={"database_url": SecretStr(database_url)})
+
+
+def stored_snapshot(session: Session, store: ArtifactStore, project: Project) -> Snapshot:
+    return read_snapshot(store, store_arrays(store, **gather_snapshot(session, project, None)))
 
 
 @pytest.fixture
@@ -332,7 +342,7 @@ class TestProbe:
         bring(session_factory, store, project_id, tmp_path / "f.npy")
         with transaction(session_factory) as session:
             project = projects.get(session, project_id)
-            snapshot = read_snapshot(store, take_snapshot(session, store, project, None))
+            snapshot = stored_snapshot(session, store, project)
         reader = PoolReader(session_factory, store, settings)
         recipe = resolve_recipe("probe", {})
         with pytest.raises(FeaturesInvalid, match="70 rows of them for 71 pool items"):
@@ -667,11 +677,11 @@ class TestCoresets:
             assert kept == plain, "keeping scores changes no selection"
             stored = coreset_queries.list_scores(session, coreset_id)
             project = projects.get(session, project_id)
-            snapshot_hash = take_snapshot(session, store, project, None)
+            snapshot = stored_snapshot(session, store, project)
         assert [scores.epoch for scores in stored] == [2, 4]
         cut = resolve_recipe("fasttext", recipe | {"epochs_cut": 2})
         inputs = PoolReader(session_factory, store, settings).round_inputs(
-            project, read_snapshot(store, snapshot_hash), "fasttext", cut
+            project, snapshot, "fasttext", cut
         )
         labeled = inputs.pool.take(inputs.labeled_index)
         seed = training_seed(3, inputs.labels)

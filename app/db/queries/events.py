@@ -13,6 +13,16 @@ def append(session: Session, project_id: int, name: str, facts: Mapping[str, obj
     session.execute(insert(Event).values(project_id=project_id, name=name, facts=dict(facts)))
 
 
+def newest_facts(session: Session, project_id: int, name: str) -> dict[str, object] | None:
+    """Return the facts of the project's newest event of this name."""
+    return session.scalar(
+        select(Event.facts)
+        .where(Event.project_id == project_id, Event.name == name)
+        .order_by(Event.id.desc())
+        .limit(1)
+    )
+
+
 def list_page(session: Session, project_id: int, after_id: int, limit: int) -> list[Event]:
     """Return up to `limit` events of the project above `after_id`, oldest first."""
     return list(

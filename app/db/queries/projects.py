@@ -12,6 +12,7 @@ _LOCKED = (
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
+_LOCKED_IF_FREE = _LOCKED.with_for_update(key_share=True, skip_locked=True)
 
 
 def lock(session: Session, project_id: int) -> Project:
@@ -26,6 +27,14 @@ def lock(session: Session, project_id: int) -> Project:
     if project is None:
         raise NotFound("project", project_id)
     return project
+
+
+def lock_if_free(session: Session, project_id: int) -> Project | None:
+    """Return the project, locked as by `lock`; None if another transaction holds it or it is gone.
+
+    What mends by itself comes again, and must not wait for one project while others need it.
+    """
+    return session.scalar(_LOCKED_IF_FREE, {"project_id": project_id})
 
 
 def get(session: Session, project_id: int) -> Project:

@@ -1,0 +1,113 @@
+"""What a job works on: its project, its cause, and the snapshot that its attempts share.
+
+Nothing is uploaded or read from the artifact store while the project is locked.
+"""
+
+from dataclasses import dataclass
+
+from app.db.queries import jobs as job_queries
+from app.db.queries import projects
+from app.db.session import transaction
+from app.db.tables import Coreset, Project, Round, Split
+from app.domain.errors import ArtifactMissing, JobFenced
+from app.services.leasing import release_expired
+from models.recipe import Recipe
+from workers.consensus import update_consensus
+from workers.context import JobContext
+from workers.round_step import RoundInputs
+from workers.snapshot import Arrays, Snapshot, gather_snapshot, read_snapshot, store_arrays
+from workers.unreadable import set_aside_rows
+
+MOST_SNAPSHOTS = 5  # of one attempt
+
+
+@dataclass(frozen=True)
+class OpenedJob:
+    """What a job is about: its project, its cause, and the snapshot of its first attempt."""
+
+    project: Project
+    round_: Round | None
+    coreset: Coreset | None
+    snapshot: Snapshot
+    snapshot_hash: str
+
+
+def open_job(context: JobContext) -> OpenedJob:
+    """Return what the job is about; the first attempt resolves labels, takes the snapshot.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    if not _has_snapshot(context):
+        update_consensus(context)
+    return _open(context)
+
+
+def read_inputs(
+    context: JobContext, opened: OpenedJob, model: str, recipe: Recipe
+) -> tuple[OpenedJob, RoundInputs]:
+    """Return the job's arrays as the model takes them.
+
+    Items that turn out to be unreadable are set aside meanwhile. The snapshot is then taken anew,
+    without them, and the job, which has not trained yet, works on that one.
+
+    Raises:
+        ArtifactMissing: ever more items cannot be read.
+    """
+    for _ in range(MOST_SNAPSHOTS):
+        inputs = context.reader.round_inputs(opened.project, opened.snapshot, model, recipe)
+        if not _has_unreadable(context, opened):
+            return opened, inputs
+        context.hooks.forget()
+        opened = _open(context, anew=True)
+    raise ArtifactMissing(
+        f"Ever more items of project {opened.project.id} cannot be read. Check the folders and "
+        "hosts of its images, then retry."
+    )
+
+
+def _open(context: JobContext, *, anew: bool = False) -> OpenedJob:
+    claimed = context.claimed
+    arrays: Arrays = {}
+    with transaction(context.factory) as session:
+        project = projects.lock(session, claimed.project_id)
+        release_expired(session, project, context.settings)
+        job = job_queries.owned(session, claimed.id, claimed.token)
+        if job is None:
+            raise JobFenced(claimed.id)
+        round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
+        coreset = session.get(Coreset, claimed.coreset_id) if claimed.coreset_id else None
+        snapshot_hash = job.snapshot_hash
+        if snapshot_hash is None or anew:
+            arrays = gather_snapshot(session, project, round_)
+            # What is revised from here on makes the model stale, though the snapshot is not stored.
+            job.snapshot_version, job.snapshot_stale = project.label_version, False
+    if arrays:
+        snapshot_hash = store_arrays(context.store, **arrays)
+        with transaction(context.factory) as session:
+            job = job_queries.owned(session, claimed.id, claimed.token)
+            if job is None:
+                raise JobFenced(claimed.id)
+            job.snapshot_hash = snapshot_hash
+    assert snapshot_hash is not None  # noqa: S101 - stored above, if not before
+    snapshot = read_snapshot(context.store, snapshot_hash)
+    return OpenedJob(project, round_, coreset, snapshot, snapshot_hash)
+
+
+def _has_snapshot(context: JobContext) -> bool:
+    with transaction(context.factory) as session:
+        job = job_queries.get(session, context.claimed.id)
+        return job is not None and job.snapshot_hash is not None
+
+
+def _has_unreadable(context: JobContext, opened: OpenedJob) -> bool:
+    """Return whether the snapshot holds items that are set aside by now."""
+    snapshot = opened.snapshot
+    return any(
+        row < n and row not in known
+        for split, n, known in (
+            (Split.POOL, snapshot.n_pool, snapshot.set_aside_index),
+            (Split.EVALUATION, snapshot.n_evaluation, snapshot.set_aside_evaluation_index),
+        )
+        for row in set_aside_rows(context.factory, opened.project.id, split)
+    )
