@@ -84,9 +84,21 @@ class Client:
         """Return a client with another token over the same connections."""
         return Client("", token, self._http)
 
-    def create_token(self, name: str, role: str = "annotator", *, act_as: bool = False) -> str:
-        """Create a token for `name` and return it."""
-        body = {"name": name, "role": role, "act_as": act_as}
+    def create_token(
+        self,
+        name: str,
+        role: str = "annotator",
+        *,
+        project: int | None = None,
+        all_projects: bool = False,
+        **more: Any,
+    ) -> str:
+        """Create a token that reaches one project, or all, and return it.
+
+        More: act_as, and with it annotators (names) and max_annotators; expires_at.
+        """
+        reach = {"project_id": project, "all_projects": all_projects}
+        body = {"name": name, "role": role, **reach, **more}
         return str(self._json("POST", "/tokens", json=body)["token"])
 
     def create_project(self, **settings: Any) -> dict[str, Any]:
@@ -128,7 +140,7 @@ class Client:
             files: name and bytes of each; the name is the external id.
             metadata: by name: external_id, split, class.
         """
-        counts = {"n_created": 0, "n_known": 0, "n_failed": 0}
+        counts = {"n_created": 0, "n_updated": 0, "n_known": 0, "n_failed": 0}
         for start in range(0, len(files), UPLOAD_FILES):
             part = files[start : start + UPLOAD_FILES]
             about = {name: (metadata or {}).get(name, {}) for name, _ in part}
@@ -248,6 +260,10 @@ class Client:
     def resume_annotator(self, project: int, name: str) -> None:
         """Hand a paused annotator items again."""
         self.request("POST", f"/projects/{project}/annotators/{name}/resume")
+
+    def clear_flags(self, project: int, name: str) -> None:
+        """Let an annotator's labels lose their flags and count again."""
+        self.request("POST", f"/projects/{project}/annotators/{name}/clear-flags")
 
     def agreement(self, project: int) -> dict[str, Any]:
         """Return alpha and kappas of the project, by round, annotator and pair."""

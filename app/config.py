@@ -57,6 +57,9 @@ class Settings(BaseSettings):
 
     annotation_lease_seconds: float = Field(600.0, gt=0)
     job_lease_seconds: float = Field(60.0, gt=0, le=MAX_JOB_LEASE_SECONDS)
+    image_url_seconds: int = Field(3600, ge=2)
+    max_leases_per_annotator: int = Field(1000, ge=1)
+    max_leases_per_token: int = Field(5000, ge=1)
     heartbeat_seconds: float = Field(10.0, gt=0)
     sweep_seconds: float = Field(5.0, gt=0)
     job_max_attempts: int = Field(3, ge=1)

@@ -19,6 +19,7 @@ from app.api import (
     coresets,
     gold,
     health,
+    images,
     items,
     jobs,
     labels,
@@ -38,10 +39,12 @@ from app.api.errors import add_error_handlers
 from app.api.middleware import Head, RequestId, RootPath
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
-from app.db.session import Timeouts, make_engine, make_session_factory
+from app.db.queries.signing import key_for
+from app.db.session import Timeouts, make_engine, make_session_factory, transaction
 from app.logging import configure_logging
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
+from app.services.image_urls import PURPOSE
 from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
 
@@ -99,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
         with_token.include_router(module.router)
     app.include_router(with_token)
     app.include_router(docs_router(describe), prefix=PREFIX)
+    app.include_router(images.router, prefix=PREFIX)  # by signed address: without a token
     app.include_router(health.router, prefix=PREFIX)
     return app
 
@@ -130,6 +134,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     check_current(engine)
     app.state.session_factory = make_session_factory(engine, make_publisher(settings))
     app.state.authentication_factory = sessionmaker(asking, expire_on_commit=False)
+    with transaction(app.state.session_factory) as session:
+        app.state.image_key = key_for(session, PURPOSE)
     app.state.store = ArtifactStore(settings.artifact_store_url)
     app.state.admission = Admission.create(settings.place_timeout_seconds)
     stop = threading.Event()

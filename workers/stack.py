@@ -93,7 +93,7 @@ class Stack(Parts):
         engine = make_engine(self.database_url)
         try:
             with transaction(sessionmaker(engine)) as session:
-                return create_token(session, "admin", Role.ADMIN)[0]
+                return create_token(session, "admin", Role.ADMIN, project_id=None)[0]
         finally:
             engine.dispose()
 

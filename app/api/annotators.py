@@ -13,7 +13,12 @@ from app.schemas.progress import AnnotatorOut
 from app.schemas.projects import ProjectOut
 from app.services.agreement import read_agreement
 from app.services.changing_annotation import change_annotation
-from app.services.pausing import pause_annotator, read_annotators, resume_annotator
+from app.services.pausing import (
+    clear_flags,
+    pause_annotator,
+    read_annotators,
+    resume_annotator,
+)
 
 router = APIRouter(prefix="/projects/{project}", tags=["annotators"], route_class=Route)
 MAY_BE_NULL = ("gold_min_accuracy", "max_labels_per_item")  # it says something; else: as it was
@@ -60,8 +65,8 @@ def pause(
     settings: SettingsDep,
     name: AnnotatorName,
 ) -> None:
-    """Hand this annotator nothing more; their labels are flagged, as on failed gold."""
-    pause_annotator(session, project, name, body.reason, settings)
+    """Hand this annotator nothing more; their labels are flagged, and count unless excluded."""
+    pause_annotator(session, project, name, body.reason, settings, excludes=body.excludes_labels)
 
 
 @router.post(
@@ -70,5 +75,22 @@ def pause(
 def resume(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, name: AnnotatorName
 ) -> None:
-    """Hand this annotator items again; labels lose their flags, gold counts from now on."""
+    """Hand this annotator items again; gold counts from now on, their labels' flags stay."""
     resume_annotator(session, project, name)
+
+
+@router.post(
+    "/annotators/{name}/clear-flags",
+    status_code=204,
+    summary="Clear flags",
+    responses=problems(403, 404, 409),
+)
+def clear(
+    session: SessionDep,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+    name: AnnotatorName,
+) -> None:
+    """Take the flags of this annotator's labels away; labels that did not count do so again."""
+    clear_flags(session, project, name, settings)

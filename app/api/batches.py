@@ -5,11 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api.bodies import Route
-from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.deps import (
+    AnnotatorIdDep,
+    CallerDep,
+    ImageUrlsDep,
+    ProjectIdDep,
+    SessionDep,
+    SettingsDep,
+)
 from app.api.items import content_of
 from app.api.rendering import rendered
 from app.db.queries.leases import LeasedItem
-from app.domain.annotation import annotation_from_json
 from app.domain.states import ProjectState
 from app.schemas.bodies import problems
 from app.schemas.labeling import (
@@ -20,6 +26,7 @@ from app.schemas.labeling import (
     NextBatchOut,
     Suggestion,
 )
+from app.services.image_urls import ImageUrls
 from app.services.leasing import NextBatch, next_batch, release_leases, renew_leases
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
@@ -34,23 +41,20 @@ def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
     )
 
 
-def _render(
-    batch: NextBatch, leased: LeasedItem, root_path: str, *, has_gold: bool
-) -> BatchItemOut:
-    suggestion, rank = None, None
-    if not has_gold:  # gold has neither
-        suggestion, rank = _suggestion(batch, leased), leased.rank
-    return BatchItemOut(
+def _render(batch: NextBatch, leased: LeasedItem, urls: ImageUrls) -> BatchItemOut:
+    shown = BatchItemOut(
         item_id=leased.item.id,
         external_id=leased.item.external_id,
-        content=content_of(leased.item, root_path),
-        suggestion=suggestion,
-        rank=rank,
-        source=leased.source,
-        model_version=None if leased.model_round is None else f"round-{leased.model_round}",
-        labels_behind=batch.labels_behind(leased),
+        content=content_of(leased.item, urls),
         leased_until=leased.leased_until,
     )
+    if not batch.hides_ranking:
+        shown.suggestion = _suggestion(batch, leased)
+        shown.rank = leased.rank
+        shown.source = leased.source
+        shown.model_version = None if leased.model_round is None else f"round-{leased.model_round}"
+        shown.labels_behind = batch.labels_behind(leased)
+    return shown
 
 
 @router.get(
@@ -62,8 +66,10 @@ def _render(
 def read_next_batch(
     session: SessionDep,
     project: ProjectIdDep,
+    caller: CallerDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
+    urls: ImageUrlsDep,
     size: Annotated[int, Query(ge=1, le=1000, description="Items wanted.")] = 10,
 ) -> Response:
     """Return items leased to the annotator: safe to retry, what is still leased comes first.
@@ -71,19 +77,18 @@ def read_next_batch(
     Nothing to hand out: an empty list, the project's state, what it waits for, and `Retry-After`
     in seconds.
     """
-    batch = next_batch(session, project, annotator_id, size, settings)
+    tool = caller.token_id if annotator_id != caller.annotator_id else None
+    batch = next_batch(session, project, annotator_id, size, settings, token_id=tool)
     session.commit()  # others wait for the project's lock
     headers = {"Cache-Control": "no-store"}
     if not batch.items:
         headers["Retry-After"] = str(settings.poll_after_seconds)
-    has_gold = annotation_from_json(batch.project.annotation).gold_fraction > 0
+    number = batch.round_.number if batch.round_ and not batch.hides_ranking else None
     answer = NextBatchOut(
         state=ProjectState(batch.project.state),
-        round=batch.round_.number if batch.round_ else None,
+        round=number,
         waiting_for=batch.waiting_for,
-        items=[
-            _render(batch, leased, settings.root_path, has_gold=has_gold) for leased in batch.items
-        ],
+        items=[_render(batch, leased, urls) for leased in batch.items],
     )
     return rendered(answer, headers)
 

@@ -38,14 +38,14 @@ def create(
     return _render(*coresets.create_coreset(session, project, wanted, settings))
 
 
-@router.get("", summary="List core-sets", responses=problems(404))
-def list_coresets(session: SessionDep, project: ProjectDep) -> list[CoresetOut]:
+@router.get("", summary="List core-sets", responses=problems(403, 404))
+def list_coresets(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[CoresetOut]:
     """Return every core-set, oldest first."""
     return [_render(*row) for row in queries.list_all(session, project.id)]
 
 
-@router.get("/{coreset}", summary="Read a core-set", responses=problems(404))
-def read(session: SessionDep, project: ProjectDep, coreset: int) -> CoresetOut:
+@router.get("/{coreset}", summary="Read a core-set", responses=problems(403, 404))
+def read(session: SessionDep, project: ProjectDep, _admin: AdminDep, coreset: int) -> CoresetOut:
     """Return one core-set, with the state and progress of its job."""
     return _render(*_get(session, project.id, coreset))
 
@@ -84,8 +84,10 @@ def export(
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
-@router.get("/{coreset}/scores", summary="List kept scores", responses=problems(404, 409))
-def list_scores(session: SessionDep, project: ProjectDep, coreset: int) -> list[CoresetScoresOut]:
+@router.get("/{coreset}/scores", summary="List kept scores", responses=problems(403, 404, 409))
+def list_scores(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, coreset: int
+) -> list[CoresetScoresOut]:
     """Return how good the selection model was after each of its `score_epochs`."""
     found = _get_made(session, project.id, coreset)
     return [CoresetScoresOut.model_validate(s) for s in queries.list_scores(session, found.id)]

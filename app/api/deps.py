@@ -19,6 +19,8 @@ from app.db.queries.tokens import Caller
 from app.db.session import reading, transaction
 from app.db.tables import Project, Role
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
+from app.domain.names import MAX_NAME
+from app.services.image_urls import ImageUrls
 from app.services.tokens import acting_annotator, authenticate
 from app.storage.artifacts import ArtifactStore
 
@@ -119,6 +121,16 @@ async def get_caller(request: Request, credentials: Credentials) -> Caller:
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
+async def get_image_urls(request: Request) -> ImageUrls:
+    """Return what makes and checks the signed addresses of images."""
+    settings: Settings = request.app.state.settings
+    root_path: str = request.scope.get("root_path", "")
+    return ImageUrls(request.app.state.image_key, settings.image_url_seconds, root_path)
+
+
+ImageUrlsDep = Annotated[ImageUrls, Depends(get_image_urls)]
+
+
 async def get_admin(caller: CallerDep) -> Caller:
     """Return the caller if it is an admin."""
     if caller.role is not Role.ADMIN:
@@ -161,7 +173,11 @@ ProjectDep = Annotated[Project, Depends(get_project)]
 
 AnnotatorQuery = Annotated[
     str | None,
-    Query(description="For tokens with act_as: the annotator acted for.", max_length=200),
+    Query(
+        description="For tokens with act_as: the annotator acted for. White space around the name "
+        "does not count, capitals do.",
+        max_length=MAX_NAME,
+    ),
 ]
 
 

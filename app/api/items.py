@@ -1,34 +1,32 @@
-"""Routes of items: streaming import, upload, list, images."""
+"""Routes of items: streaming import, upload, list."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 
 from app.api.bodies import Route, takes_large_bodies
 from app.api.deps import (
     AdminDep,
+    AnnotatorIdDep,
     CallerDep,
+    ImageUrlsDep,
     ProjectDep,
     ProjectIdDep,
     SessionDep,
     SettingsDep,
     StoreDep,
-    in_reading_thread,
-    in_thread,
 )
 from app.api.importing import Importing
 from app.api.uploads import UPLOAD_SCHEMA, uploaded
 from app.db.queries import items as queries
-from app.db.queries import projects
+from app.db.queries import visibility
 from app.db.queries.leases import ShownItem
-from app.db.session import reading
 from app.db.tables import Item, Project, Role, Split
-from app.domain.errors import ArtifactMissing, NotFound
+from app.domain.errors import NotFound
 from app.schemas.bodies import problems
-from app.schemas.items import Content, ImportResult, ItemOut, ItemPage
-from app.services.images import media_type
-from app.services.items import read_image
+from app.schemas.items import AnnotatorItemOut, Content, ImportResult, ItemOut, ItemPage
+from app.services.image_urls import ImageUrls
 
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"], route_class=Route)
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -37,22 +35,21 @@ Strict = Annotated[
 ]
 
 
-def content_of(item: Item | ShownItem, root_path: str) -> Content:
-    """Return what an annotator sees of the item; images lie below the proxy's prefix."""
+def content_of(item: Item | ShownItem, urls: ImageUrls) -> Content:
+    """Return what an annotator sees of the item."""
     if item.text is not None:
         return Content(text=item.text)
-    path = f"/api/v1/projects/{item.project_id}/items/{item.id}/image"
-    return Content(image_url=f"{root_path}{path}")
+    return Content(image_url=urls.of(item.project_id, item.id))
 
 
-def _render(item: Item, project: Project, root_path: str, *, shows_class: bool) -> ItemOut:
-    has_class = shows_class and item.class_index is not None
+def _render(item: Item, project: Project, urls: ImageUrls) -> ItemOut:
+    has_class = item.class_index is not None
     return ItemOut(
         item_id=item.id,
         external_id=item.external_id,
         split=Split(item.split),
         index=item.index,
-        content=content_of(item, root_path),
+        content=content_of(item, urls),
         class_=project.classes[item.class_index or 0] if has_class else None,
     )
 
@@ -128,12 +125,12 @@ async def upload(
         return ImportResult.model_validate(await importing.store_files(form, files, strict=strict))
 
 
-@router.get("", summary="List items", responses=problems(404))
+@router.get("", summary="List items", responses=problems(403, 404))
 def list_items(
     session: SessionDep,
     project: ProjectDep,
-    caller: CallerDep,
-    settings: SettingsDep,
+    _admin: AdminDep,
+    urls: ImageUrlsDep,
     split: Annotated[Split | None, Query(description="pool by default.")] = None,
     external_id: Annotated[
         str | None, Query(max_length=512, description="That item alone, of either split.")
@@ -148,60 +145,29 @@ def list_items(
         page = [found] if found is not None and is_wanted else []
     else:
         page = queries.page_by_index(session, project.id, split or Split.POOL, cursor, limit)
-    is_admin = caller.role is Role.ADMIN
     return ItemPage(
-        items=[_render(item, project, settings.root_path, shows_class=is_admin) for item in page],
+        items=[_render(item, project, urls) for item in page],
         next_cursor=page[-1].index if len(page) == limit and external_id is None else None,
     )
 
 
-@router.get("/{item}", summary="Read an item", responses=problems(404))
+@router.get("/{item}", summary="Read an item", responses=problems(403, 404))
 def read(
-    session: SessionDep, project: ProjectDep, caller: CallerDep, settings: SettingsDep, item: int
-) -> ItemOut:
-    """Return one item."""
+    session: SessionDep,
+    project: ProjectDep,
+    caller: CallerDep,
+    annotator_id: AnnotatorIdDep,
+    urls: ImageUrlsDep,
+    item: int,
+) -> ItemOut | AnnotatorItemOut:
+    """Return one item: to annotators one that they hold, labeled or skipped, and less of it."""
     found = queries.get(session, project.id, item)
     if found is None:
         raise NotFound("item", item)
-    is_admin = caller.role is Role.ADMIN
-    return _render(found, project, settings.root_path, shows_class=is_admin)
-
-
-@router.get(
-    "/{item}/image",
-    summary="Read an item's image",
-    response_class=Response,
-    responses={
-        **problems(404, 410),
-        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-    },
-)
-async def image(
-    request: Request,
-    project: ProjectIdDep,
-    settings: SettingsDep,
-    store: StoreDep,
-    item: int,
-    if_none_match: Annotated[str | None, Header()] = None,
-) -> Response:
-    """Return the image's bytes as they were imported."""
-    found = await in_thread(request, _image_item, request, project, item)
-    headers = {
-        "ETag": f'"{found.content_hash}"',
-        "Cache-Control": "private, max-age=31536000, immutable",
-    }
-    if if_none_match == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    data = await in_reading_thread(request, read_image, store, settings, found)
-    return Response(data, headers=headers, media_type=media_type(data))
-
-
-def _image_item(request: Request, project_id: int, item_id: int) -> Item:
-    with reading(request.app.state.session_factory) as session:
-        projects.get(session, project_id)
-        found = queries.get(session, project_id, item_id)
-    if found is None:
-        raise NotFound("item", item_id)
-    if found.content_hash is None:
-        raise ArtifactMissing(f"Item {item_id} is a text and has no image.")
-    return found
+    if caller.role is Role.ADMIN:
+        return _render(found, project, urls)
+    if not visibility.is_shown(session, annotator_id, item):
+        raise NotFound("item", item)
+    return AnnotatorItemOut(
+        item_id=found.id, external_id=found.external_id, content=content_of(found, urls)
+    )

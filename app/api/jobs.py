@@ -15,10 +15,11 @@ from app.services.jobs import retry
 router = APIRouter(prefix="/projects/{project}/jobs", tags=["progress"], route_class=Route)
 
 
-@router.get("", summary="List jobs", responses=problems(404))
+@router.get("", summary="List jobs", responses=problems(403, 404))
 def list_jobs(
     session: SessionDep,
     project: ProjectDep,
+    _admin: AdminDep,
     cursor: int | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> JobPage:
@@ -30,8 +31,8 @@ def list_jobs(
     )
 
 
-@router.get("/{job}", summary="Read a job", responses=problems(404))
-def read_job(session: SessionDep, project: ProjectDep, job: int) -> JobOut:
+@router.get("/{job}", summary="Read a job", responses=problems(403, 404))
+def read_job(session: SessionDep, project: ProjectDep, _admin: AdminDep, job: int) -> JobOut:
     """Return one job."""
     found = queries.get(session, job)
     if found is None or found.project_id != project.id:

@@ -114,6 +114,7 @@ def given_label(given: queries.GivenLabel, classes: list[str]) -> GivenLabel:
         annotator=given.annotator,
         class_=classes[given.label.class_index],
         is_flagged=given.label.is_flagged,
+        is_excluded=given.label.is_excluded,
         is_adjudication=given.label.is_adjudication,
     )
 

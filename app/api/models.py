@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from app.api.bodies import Route
-from app.api.deps import ProjectDep, SessionDep, StoreDep
+from app.api.deps import AdminDep, ProjectDep, SessionDep, StoreDep
 from app.api.downloads import FILE, as_file
 from app.db.queries import models
 from app.db.tables import Model
@@ -22,14 +22,14 @@ def _get(session: SessionDep, project: ProjectDep, model: int) -> Model:
     return found
 
 
-@router.get("", summary="List models", responses=problems(404))
-def list_models(session: SessionDep, project: ProjectDep) -> list[ModelOut]:
+@router.get("", summary="List models", responses=problems(403, 404))
+def list_models(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[ModelOut]:
     """Return every trained model, oldest first."""
     return [ModelOut.model_validate(m) for m in models.list_all(session, project.id)]
 
 
-@router.get("/{model}", summary="Read a model", responses=problems(404))
-def read_model(session: SessionDep, project: ProjectDep, model: int) -> ModelOut:
+@router.get("/{model}", summary="Read a model", responses=problems(403, 404))
+def read_model(session: SessionDep, project: ProjectDep, _admin: AdminDep, model: int) -> ModelOut:
     """Return one model with its metrics, recipe and provenance."""
     return ModelOut.model_validate(_get(session, project, model))
 
@@ -38,10 +38,10 @@ def read_model(session: SessionDep, project: ProjectDep, model: int) -> ModelOut
     "/{model}/weights",
     summary="Download weights",
     response_class=StreamingResponse,
-    responses={**problems(404, 410), **FILE},
+    responses={**problems(403, 404, 410), **FILE},
 )
 def download(
-    session: SessionDep, project: ProjectDep, store: StoreDep, model: int
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, store: StoreDep, model: int
 ) -> StreamingResponse:
     """Return the weights as a safetensors file; its metadata rebuilds the network."""
     found = _get(session, project, model)

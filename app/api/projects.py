@@ -1,7 +1,7 @@
 """Routes of projects: create, list, read, and the ways through their states."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.api.bodies import Route, takes_large_bodies
 from app.api.deps import (
     AdminDep,
+    AnnotatorIdDep,
     CallerDep,
     ProjectDep,
     ProjectIdDep,
@@ -20,17 +21,19 @@ from app.api.deps import (
     in_thread,
 )
 from app.api.spool import spooled
-from app.db.queries import events, projects, rounds
+from app.db.queries import events, projects, rounds, visibility
 from app.db.session import transaction
-from app.db.tables import Project
+from app.db.tables import Project, Role
 from app.schemas.bodies import problems
 from app.schemas.projects import (
     DEFAULT_PROXY,
     DEFAULT_TARGET,
+    AnnotatorProjectOut,
     EventOut,
     EventPage,
     FeaturesOut,
     ModelSpec,
+    ProgressOut,
     ProjectChange,
     ProjectCreate,
     ProjectOut,
@@ -80,18 +83,37 @@ def list_projects(
     cursor: Annotated[int, Query(ge=0)] = 0,
     limit: Limit = 100,
 ) -> ProjectPage:
-    """Return the projects that the token reaches, by id."""
+    """Return the projects that the token reaches, by id; to annotators the little they need."""
     page = projects.list_page(session, cursor, limit, caller.project_id)
+    is_admin = caller.role is Role.ADMIN
     return ProjectPage(
-        projects=[render(session, project) for project in page],
+        projects=[
+            render(session, project) if is_admin else AnnotatorProjectOut(**brief(project))
+            for project in page
+        ],
         next_cursor=page[-1].id if len(page) == limit else None,
     )
 
 
-@router.get("/{project}", summary="Read a project", responses=problems(404))
-def read(session: SessionDep, project: ProjectDep) -> ProjectOut:
-    """Return the project with its counts and newest round."""
-    return render(session, project)
+@router.get("/{project}", summary="Read a project", responses=problems(403, 404))
+def read(
+    session: SessionDep, project: ProjectDep, caller: CallerDep, annotator_id: AnnotatorIdDep
+) -> ProjectOut | AnnotatorProjectOut:
+    """Return the project with its counts and newest round.
+
+    Annotators get what labeling needs, and how far they are themselves: counts of the whole would
+    tell them which items are gold.
+    """
+    if caller.role is Role.ADMIN:
+        return render(session, project)
+    progress = visibility.progress_of(session, project.id, annotator_id)
+    return AnnotatorProjectOut(**brief(project), progress=ProgressOut.model_validate(progress))
+
+
+def brief(project: Project) -> dict[str, Any]:
+    """Return what annotators see of a project."""
+    shown = ("id", "name", "state", "modality", "classes")
+    return {name: getattr(project, name) for name in shown}
 
 
 @router.patch("/{project}", summary="Change settings", responses=problems(403, 404, 409))

@@ -33,8 +33,8 @@ from app.services.rounds import n_next_batch
 router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
 
 
-@router.get("/rounds", summary="List rounds", responses=problems(404))
-def list_rounds(session: SessionDep, project: ProjectDep) -> list[RoundOut]:
+@router.get("/rounds", summary="List rounds", responses=problems(403, 404))
+def list_rounds(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[RoundOut]:
     """Return every round in order."""
     return [RoundOut.model_validate(r) for r in rounds.list_all(session, project.id)]
 
@@ -56,8 +56,8 @@ def begin_next(
     return RoundOut.model_validate(round_)
 
 
-@router.get("/advice", summary="Label more, or stop", responses=problems(404))
-def read_stopping_advice(session: SessionDep, project: ProjectDep) -> AdviceOut:
+@router.get("/advice", summary="Label more, or stop", responses=problems(403, 404))
+def read_stopping_advice(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> AdviceOut:
     """Return whether labeling more is worth it, why, and what was measured of each round."""
     takes_labels = project.state in {*LABEL_ACCEPTING_PROJECT_STATES, ProjectState.DRAFT}
     return render_advice(
@@ -94,8 +94,8 @@ def _share(share: Share | None) -> ShareOut | None:
     return ShareOut(accuracy=share.value, low=low, high=high, n=share.n)
 
 
-@router.get("/rounds/{number}", summary="Read a round", responses=problems(404))
-def read_round(session: SessionDep, project: ProjectDep, number: int) -> RoundOut:
+@router.get("/rounds/{number}", summary="Read a round", responses=problems(403, 404))
+def read_round(session: SessionDep, project: ProjectDep, _admin: AdminDep, number: int) -> RoundOut:
     """Return one round by its number from 0."""
     round_ = rounds.get(session, project.id, number)
     if round_ is None:
@@ -150,8 +150,8 @@ def retry(
     return JobOut.model_validate(job)
 
 
-@router.get("/learning-curve", summary="Accuracy by labels", responses=problems(404))
-def learning_curve(session: SessionDep, project: ProjectDep) -> list[CurvePoint]:
+@router.get("/learning-curve", summary="Accuracy by labels", responses=problems(403, 404))
+def learning_curve(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[CurvePoint]:
     """Return every model's accuracy on the evaluation split, oldest first."""
     return [
         CurvePoint(

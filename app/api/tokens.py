@@ -24,8 +24,10 @@ def create(body: TokenCreate, session: SessionDep, _admin: ServiceAdminDep) -> T
         session,
         body.name,
         body.role,
-        act_as=body.act_as,
         project_id=body.project_id,
+        act_as=body.act_as,
+        annotators=body.annotators,
+        max_annotators=body.max_annotators,
         expires_at=body.expires_at,
     )
     return TokenCreated.model_validate({**_render(token, body.name), "token": clear})

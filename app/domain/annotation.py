@@ -27,11 +27,13 @@ class ConsensusMethod(StrEnum):
 class GoldAction(StrEnum):
     """What follows when an annotator's accuracy on gold falls below the threshold.
 
-    FLAG pauses them and flags their labels; REQUEUE also takes the labels of items that nobody
-    else labeled back and hands these items out again.
+    FLAG pauses them and flags their labels, which count no more: items that need them are handed
+    out again. REQUEUE also withdraws the labels of items that nobody else labeled. KEEP flags
+    labels, which count all the same.
     """
 
     FLAG = "flag"
+    KEEP = "keep"
     REQUEUE = "requeue"
 
 

@@ -49,6 +49,33 @@ class NotAllowed(DomainError):
     code = "not_allowed"
 
 
+class ImageUrlInvalid(DomainError):
+    """A signed image address was not made by this service."""
+
+    code = "image_url_invalid"
+
+
+class ImageUrlExpired(DomainError):
+    """A signed image address is too old."""
+
+    code = "image_url_expired"
+
+
+class InvalidName(DomainError, ValueError):
+    """A name is blank, too long, or holds characters that nobody sees.
+
+    A ValueError, too, so that request schemas name the field.
+    """
+
+    code = "name_invalid"
+
+
+class TooManyAnnotators(DomainError):
+    """A tool's token has acted for as many annotators as it may."""
+
+    code = "too_many_annotators"
+
+
 class InvalidProject(DomainError):
     """A project's settings contradict each other."""
 

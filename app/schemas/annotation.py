@@ -5,13 +5,9 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from app.domain.annotation import ConsensusMethod, GoldAction
-from app.schemas.bodies import Request, Response
+from app.schemas.bodies import Name, Request, Response
 from app.services.answers import AnswerStatus
 
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
-]
 Share = Annotated[float, Field(ge=0, le=1)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 
@@ -47,7 +43,8 @@ class AnnotationSpec(Request):
     gold_min_answers: int = Field(5, ge=1, le=10_000, description="Gold answers before that.")
     gold_action: GoldAction = Field(
         GoldAction.FLAG,
-        description="flag a paused annotator's labels; requeue: and the items only they labeled.",
+        description="flag: a paused annotator's labels count no more; requeue: and those of items "
+        "that only they labeled are withdrawn; keep: they are flagged and count.",
     )
 
 
@@ -146,6 +143,9 @@ class PauseIn(Request):
             strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$"
         ),
     ]
+    excludes_labels: bool = Field(
+        default=False, description="Their labels count no more, as after failed gold."
+    )
 
 
 class SharedAgreementOut(Response):

@@ -1,8 +1,16 @@
 """The shapes of bodies: requests, responses, and errors as application/problem+json."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from app.domain.names import MAX_NAME, normalised
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
+    AfterValidator(normalised),
+]
 
 
 class Request(BaseModel):

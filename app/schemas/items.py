@@ -64,6 +64,7 @@ class ImportResult(Response):
     """What an import did; the good lines are kept whatever became of the others."""
 
     n_created: int
+    n_updated: int = Field(description="Known without a class, now with an imported label.")
     n_known: int
     n_failed: int
     n_without_spaces: int = Field(
@@ -78,6 +79,7 @@ class ImportResult(Response):
         json_schema_extra={
             "example": {
                 "n_created": 998,
+                "n_updated": 0,
                 "n_known": 1,
                 "n_failed": 1,
                 "n_without_spaces": 0,
@@ -95,14 +97,14 @@ class ImportResult(Response):
 
 
 class Content(Response):
-    """What the annotator sees: a text, or where the image is."""
+    """What the annotator sees: a text, or where the image is, for a browser without a token."""
 
     text: str | None = None
     image_url: str | None = None
 
 
 class ItemOut(Response):
-    """An item; `class` is what it was imported with and shown to admins only."""
+    """An item; `class` is what it was imported with."""
 
     item_id: int
     external_id: str
@@ -112,6 +114,14 @@ class ItemOut(Response):
     class_: str | None = Field(None, alias="class", serialization_alias="class")
 
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+
+class AnnotatorItemOut(Response):
+    """What an annotator sees of an item."""
+
+    item_id: int
+    external_id: str
+    content: Content
 
 
 class ItemPage(Response):

@@ -7,8 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.db.tables import BatchSource, ConsensusSource, LabelSource, SkipReason
 from app.domain.states import ProjectState
-from app.schemas.annotation import Name
-from app.schemas.bodies import Request, Response
+from app.schemas.bodies import Name, Request, Response
 from app.schemas.items import Content
 from app.services.answers import AnswerStatus
 from app.services.leasing import WaitingFor
@@ -27,18 +26,20 @@ class Suggestion(Response):
 
 
 class BatchItemOut(Response):
-    """An item leased to the annotator until `leased_until`."""
+    """An item leased to the annotator until `leased_until`.
+
+    A project with gold or a control arm shows null for all that follows from the ranking:
+    suggestion, rank, source, model_version and labels_behind.
+    """
 
     item_id: int
     external_id: str
     content: Content
-    suggestion: Suggestion | None
-    rank: int | None = Field(
-        description="Place in the round's ranking, 0 = best; not shown in a project with gold."
-    )
-    source: BatchSource
-    model_version: str | None = Field(description="The proxy that ranked it, e.g. round-3.")
-    labels_behind: int = Field(description="Labels resolved since the ranking.")
+    suggestion: Suggestion | None = None
+    rank: int | None = Field(None, description="Place in the round's ranking, 0 = best.")
+    source: BatchSource | None = None
+    model_version: str | None = Field(None, description="The proxy that ranked it, e.g. round-3.")
+    labels_behind: int | None = Field(None, description="Labels resolved since the ranking.")
     leased_until: datetime | None
 
 
@@ -46,14 +47,14 @@ class NextBatchOut(Response):
     """Items to label now; an empty list comes with the state and a Retry-After header."""
 
     state: ProjectState
-    round: int | None
+    round: int | None = Field(description="null where a project has gold or a control arm.")
     items: list[BatchItemOut]
     waiting_for: WaitingFor | None = Field(
         None,
         description="Why nothing came: `others` hold what is left (their leases end), `selection` "
-        "is under way, an admin must `retry` a failed round, or the pool is used up "
-        "(`pool_used_up`): every item was skipped or cannot be read, and an admin imports more, "
-        "retries those set aside, or finishes.",
+        "is under way, an admin must `retry` a failed round, those whom a tool acts for hold as many "
+        "`leases` as its token may, or the pool is used up (`pool_used_up`): every item was skipped "
+        "or cannot be read, and an admin imports more, retries those set aside, or finishes.",
     )
 
     model_config = ConfigDict(
@@ -65,7 +66,11 @@ class NextBatchOut(Response):
                     {
                         "item_id": 41,
                         "external_id": "digit-0041",
-                        "content": {"text": None, "image_url": "/api/v1/projects/1/items/41/image"},
+                        "content": {
+                            "text": None,
+                            "image_url": "/api/v1/projects/1/items/41/image"
+                            "?expires=1764500000&signature=0f3c",
+                        },
                         "suggestion": {"class": "8", "confidence": 0.41},
                         "rank": 0,
                         "source": "batch",
@@ -225,7 +230,8 @@ class GivenLabel(Response):
 
     annotator: str
     class_: str = Field(serialization_alias="class")
-    is_flagged: bool = Field(description="Its annotator failed on gold.")
+    is_flagged: bool = Field(description="Its annotator was paused, e.g. for failing on gold.")
+    is_excluded: bool = Field(description="It does not count: its annotator failed on gold.")
     is_adjudication: bool
 
 

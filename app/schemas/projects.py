@@ -3,17 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.domain.states import ProjectState, RoundState
 from app.domain.triggers import LONGEST_SECONDS
 from app.schemas.annotation import AnnotationSpec
-from app.schemas.bodies import Request, Response
+from app.schemas.bodies import Name, Request, Response
 from models.catalog import Modality
 from selection.options import CandidateKind, FeatureSource
 
 Budget = Annotated[int, Field(ge=1, le=2**40)]
-ClassName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 DEFAULT_PROXY = {Modality.IMAGE: "preact8", Modality.TEXT: "fasttext"}
 DEFAULT_TARGET = {Modality.IMAGE: "preact56", Modality.TEXT: "fasttext"}
 
@@ -96,9 +95,9 @@ class StopSpec(Request):
 class ProjectCreate(Request):
     """A new project."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    name: Name
     modality: Modality
-    classes: list[ClassName] = Field(max_length=10_000)
+    classes: list[Name] = Field(max_length=10_000)
     proxy: ModelSpec | None = Field(None, description="Selects; preact8 or fasttext by default.")
     target: ModelSpec | None = Field(None, description="Is delivered; preact56 or fasttext.")
     strategy: str = "least_confidence"
@@ -212,6 +211,25 @@ class ProjectOut(Response):
     finished_at: datetime | None
 
 
+class ProgressOut(Response):
+    """What one annotator has done and holds, in items."""
+
+    n_labeled: int
+    n_skipped: int
+    n_held: int
+
+
+class AnnotatorProjectOut(Response):
+    """What an annotator sees of a project; `progress` is their own, not shown in lists."""
+
+    id: int
+    name: str
+    state: ProjectState
+    modality: Modality
+    classes: list[str]
+    progress: ProgressOut | None = None
+
+
 class FeaturesOut(Response):
     """Brought features: a row for each pool item, `d` values wide."""
 
@@ -223,7 +241,7 @@ class FeaturesOut(Response):
 class ProjectPage(Response):
     """Projects by id; `next_cursor` asks for the following page."""
 
-    projects: list[ProjectOut]
+    projects: list[ProjectOut | AnnotatorProjectOut]
     next_cursor: int | None
 
 

@@ -1,26 +1,47 @@
 """Requests and responses of tokens."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from app.db.tables import Role
-from app.schemas.bodies import Request, Response
+from app.schemas.bodies import Name, Request, Response
+from app.services.tokens import MAX_ANNOTATORS
 
 
 class TokenCreate(Request):
-    """A new token; the token is the annotator of this name."""
+    """A new token; the token is the annotator of this name.
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    It names the project that it reaches, or says `all_projects`.
+    """
+
+    name: Name
     role: Role = Role.ANNOTATOR
     act_as: bool = Field(default=False, description="May pass `annotator`: for annotation tools.")
+    annotators: list[Name] | None = Field(
+        None, max_length=10_000, description="With act_as: only for these; null: for any."
+    )
+    max_annotators: int = Field(
+        MAX_ANNOTATORS, ge=1, le=10_000, description="With act_as: for at most so many."
+    )
     project_id: int | None = Field(None, description="Reaches only this project.")
+    all_projects: bool = Field(
+        default=False, description="Reaches every project, in place of project_id."
+    )
     expires_at: AwareDatetime | None = None
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"name": "ada", "role": "annotator"}}
+        extra="forbid",
+        json_schema_extra={"example": {"name": "ada", "role": "annotator", "project_id": 1}},
     )
+
+    @model_validator(mode="after")
+    def _says_what_it_reaches(self) -> "TokenCreate":
+        if (self.project_id is None) != self.all_projects:
+            raise ValueError("give either project_id or all_projects=true: what the token reaches")
+        if self.annotators is not None and not self.act_as:
+            raise ValueError("annotators needs act_as=true")
+        return self
 
 
 class TokenOut(Response):
@@ -30,6 +51,8 @@ class TokenOut(Response):
     name: str
     role: Role
     act_as: bool
+    annotators: list[str] | None
+    max_annotators: int
     project_id: int | None
     created_at: datetime
     expires_at: datetime | None

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db.queries import tokens
 from app.domain.annotation import AnnotationOptions, ConsensusMethod, annotation_from_json
 from app.domain.errors import InvalidProject
+from app.domain.names import normalised
 
 LIBRARIES = {
     ConsensusMethod.CROWDLAB: ("cleanlab",),
@@ -39,5 +40,5 @@ def introduce(session: Session, names: Iterable[str]) -> None:
     in a tool's first request for an annotator; names in alphabetical order. Else both may wait for
     each other.
     """
-    for name in sorted(set(names)):
+    for name in sorted({normalised(name) for name in names}):
         tokens.annotator_id(session, name)

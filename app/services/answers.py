@@ -21,6 +21,7 @@ from app.domain.annotation import AnnotationOptions, annotation_from_json
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, check_transition
 from app.services.leasing import release_expired, require_active
+from app.services.mixing import hides_ranking
 
 Entry = TypeVar("Entry")
 NOBODY = 0  # no annotator has this id
@@ -104,6 +105,11 @@ class Answers:
         """What the project asks of its annotators."""
         return annotation_from_json(self.project.annotation)
 
+    @cached_property
+    def hides_ranking(self) -> bool:
+        """Whether annotators must not learn which items have their label."""
+        return hides_ranking(self.session, self.project)
+
     def take(
         self,
         entries: Iterable[Entry],
@@ -136,19 +142,34 @@ class Answers:
         Raises:
             Refused: the item wants no answer; the code says why.
         """
-        if item_id not in self.standing.live:
-            if item_id in self.standing.resolved:
-                raise Refused("already_labeled", f"Item {item_id} was imported with its label.")
-            raise Refused(
-                "not_in_batch",
-                f"Item {item_id} is in no open batch; label the items that next-batch hands out.",
-            )
-        batch_item, round_ = self.standing.live[item_id]
-        if batch_item.state == BatchItemState.LABELED:
-            raise Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
-        if batch_item.state == BatchItemState.SKIPPED:
-            raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+        batch_item, round_ = self.standing.live.get(item_id, (None, None))
+        if batch_item is None or round_ is None or batch_item.state != BatchItemState.OPEN:
+            raise self._why_not_open(item_id, batch_item)
         return batch_item, round_
+
+    def _why_not_open(self, item_id: int, batch_item: BatchItemRow | None) -> Refused:
+        """Return why the item wants no answer.
+
+        Where there is gold, nobody is told whether an item that they did not label has its label:
+        it would be gold if they were handed it later.
+        """
+        own = self.own_label(item_id)
+        if own is not None:
+            return Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
+        is_skipped = batch_item is not None and batch_item.state == BatchItemState.SKIPPED
+        if is_skipped and batch_item is not None and batch_item.skipped_by == self.annotator_id:
+            return Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+        is_open_to_tell = self.annotator_id == NOBODY or not self.hides_ranking
+        if is_open_to_tell and is_skipped:
+            return Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
+        if is_open_to_tell and batch_item is not None:
+            return Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
+        if is_open_to_tell and item_id in self.standing.resolved:
+            return Refused("already_labeled", f"Item {item_id} was imported with its label.")
+        return Refused(
+            "not_in_batch",
+            f"Item {item_id} is in no open batch; label the items that next-batch hands out.",
+        )
 
     def _require_item(self, item_id: int) -> None:
         if item_id not in self.standing.items:

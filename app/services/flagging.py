@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import events
+from app.db.queries import events, gold
 from app.db.tables import ItemFlag
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
 
@@ -27,7 +27,7 @@ def flag_items(
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
 
     def flag_one(item_id: int) -> AnswerStatus:
-        if item_id not in answers.gold:
+        if not gold.is_theirs(session, project_id, annotator_id, item_id):
             _require_handed_out(answers, item_id)
         flag = ItemFlag(
             project_id=project_id, item_id=item_id, annotator_id=annotator_id, comment=comment

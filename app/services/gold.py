@@ -17,10 +17,12 @@ from app.db.queries.gold import GoldScore
 from app.db.queries.items import KnownItem
 from app.db.tables import GoldItem, Project, ResolvedLabel, Split
 from app.domain.annotation import GoldAction, annotation_from_json
+from app.domain.names import class_index
 from app.domain.naming import listed, shown
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services import requeueing
 from app.services.answers import Answers, AnswerStatus, Refused
+from app.services.excluding import Excluded, exclude_labels
 from app.services.leasing import after_freeing
 from app.services.resolving import resolve_open_items
 
@@ -133,19 +135,24 @@ def pause_if_careless(
         return
     if score.n_right >= options.gold_min_accuracy * score.n_answers:
         return
-    reason = (
-        f"{score.n_right} of {score.n_answers} control items were answered as expected, fewer "
-        f"than {options.gold_min_accuracy:.0%}."
-    )
-    pause(session, project, annotator_id, reason, settings)
+    reason = f"Fewer control items than {options.gold_min_accuracy:.0%} were answered as expected."
+    excludes = options.gold_action is not GoldAction.KEEP
+    pause(session, project, annotator_id, reason, settings, excludes=excludes)
 
 
 def pause(
-    session: Session, project: Project, annotator_id: int, reason: str, settings: Settings
+    session: Session,
+    project: Project,
+    annotator_id: int,
+    reason: str,
+    settings: Settings,
+    *,
+    excludes: bool,
 ) -> None:
     """Hand the annotator nothing more: leases end, labels are flagged, as asked handed out again.
 
-    Disputed items that only they could have decided go by majority. Expects the project's lock.
+    With `excludes` the labels that stay do not count until an admin clears the flags. Disputed
+    items that only they could have decided go by majority. Expects the project's lock.
     """
     annotators.pause(session, project.id, annotator_id, reason)
     leases.free_slots(session, leases.leases_of(session, project.id, annotator_id))
@@ -160,6 +167,9 @@ def pause(
     if accepts and options.gold_action is GoldAction.REQUEUE:
         item_ids = annotators.labeled_alone(session, project.id, annotator_id)
         n_requeued = requeueing.requeue(session, project, item_ids, settings)
+    excluded = Excluded()
+    if accepts and excludes:
+        excluded = exclude_labels(session, project, annotator_id, settings)
     if accepts and options.adjudicators:  # what waits for the last adjudicator waits no more
         resolve_open_items(session, project, settings)
     facts = {
@@ -167,6 +177,8 @@ def pause(
         "reason": reason,
         "n_flagged": n_flagged,
         "n_requeued": n_requeued,
+        "n_excluded": excluded.n_labels,
+        "n_reopened": excluded.n_reopened,
     }
     events.append(session, project.id, "annotator.paused", facts)
     after_freeing(session, project, settings)
@@ -190,12 +202,13 @@ def _class_of(
         )
     if class_name is None:
         return resolved[item.id].class_index
-    if class_name not in project.classes:
+    found = class_index(project.classes, class_name)
+    if found is None:
         known = listed(project.classes)
         raise Refused(
             "unknown_class", f"There is no class {shown(class_name)}; use one of {known}."
         )
-    return project.classes.index(class_name)
+    return found
 
 
 def _set_one(

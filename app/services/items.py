@@ -16,11 +16,13 @@ from app.db.queries import projects
 from app.db.tables import Item, Project, Split
 from app.domain.errors import ArtifactMissing, ItemInvalid, ProjectNotAccepting
 from app.domain.json_text import is_storable
+from app.domain.names import class_index
 from app.domain.naming import listed, shown
 from app.domain.states import ProjectState
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
-from app.services.rounds import advance
+from app.services.late_classes import take_classes
+from app.services.rounds import advance, free_expired
 from app.storage.artifacts import ArtifactBatch, ArtifactStore
 from app.storage.room import check_room
 from models.scripts import is_without_spaces
@@ -57,15 +59,26 @@ class RefusedLine:
     detail: str
 
 
+@dataclass(frozen=True)
+class LateClass:
+    """A class that a line brings for an item known without one."""
+
+    line: int
+    external_id: str
+    class_index: int
+
+
 @dataclass
 class ImportCounts:
-    """What an import did so far."""
+    """What an import did so far; `late` are lines that are yet to be decided."""
 
     n_created: int = 0
+    n_updated: int = 0
     n_known: int = 0
     n_failed: int = 0
     n_without_spaces: int = 0
     errors: list[RefusedLine] = field(default_factory=list)
+    late: list[LateClass] = field(default_factory=list)
 
     def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
         """Count a refused line; the first 1,000 are kept with their reasons, cut."""
@@ -89,6 +102,7 @@ class ImportCounts:
     def add(self, other: "ImportCounts") -> None:
         """Add what another part of the same import did."""
         self.n_created += other.n_created
+        self.n_updated += other.n_updated
         self.n_known += other.n_known
         self.n_failed += other.n_failed
         self.n_without_spaces += other.n_without_spaces
@@ -150,6 +164,9 @@ def store_items(
 ) -> Project:
     """Store what is new of these in one transaction, adding to `counts`; return the project.
 
+    A pool item that is known without a class and comes with one is updated: it gets an imported
+    label, unless annotators are at it or labeled it otherwise.
+
     Raises:
         ProjectNotAccepting: the project has ended.
     """
@@ -163,6 +180,9 @@ def store_items(
         stored = queries.known_by_external_id(session, project_id, external_ids)
         known = {key: _fingerprint(vars(item)) for key, item in stored.items()}
         done = _store_new(session, project, prepared, known)
+    if done.late:
+        free_expired(session, project)
+        _take_late_classes(session, project, done)
     counts.add(done)
     # A project whose pool was used up waits without a round; new items let it go on.
     advance(session, project, settings.job_max_attempts)
@@ -196,15 +216,15 @@ def _prepare(
 ) -> dict[str, Any]:
     _check_external_id(item.external_id)
     content = _check_content(project, item, images, settings)
-    class_index = None
+    index = None
     if item.class_name is not None:
-        if item.class_name not in project.classes:
+        index = class_index(project.classes, item.class_name)
+        if index is None:
             raise ItemInvalid(
                 "unknown_class",
                 f"There is no class {shown(item.class_name)}; use one of "
                 f"{listed(project.classes)}.",
             )
-        class_index = project.classes.index(item.class_name)
     elif item.split is Split.EVALUATION:
         raise ItemInvalid(
             "evaluation_without_class",
@@ -214,7 +234,7 @@ def _prepare(
         "project_id": project.id,
         "split": item.split.value,  # a plain str: the driver renders enums in Python
         "external_id": item.external_id,
-        "class_index": class_index,
+        "class_index": index,
         **content,
     }
 
@@ -328,16 +348,12 @@ def _store_new(
             rows.append(row)
             counts.n_created += 1
             counts.n_without_spaces += is_without_spaces(row["text"] or "")
-        elif known[external_id] == fingerprint:
+        elif known[external_id] == fingerprint or _says_less(row, known[external_id]):
             counts.n_known += 1
+        elif _is_late_class(row, known[external_id]):
+            counts.late.append(LateClass(line, external_id, row["class_index"]))
         else:
-            counts.refuse(
-                line,
-                external_id,
-                "external_id_conflict",
-                "This external_id is taken by an item with other content, split or class; "
-                "give the new item another one.",
-            )
+            _refuse_conflict(counts, line, external_id)
     with session.begin_nested():
         queries.copy_in(session, rows)
     first_pool_index = project.n_pool
@@ -350,5 +366,50 @@ def _store_new(
     return counts
 
 
+def _take_late_classes(session: Session, project: Project, counts: ImportCounts) -> None:
+    """Decide the late lines of an import: each item's first, the others must agree with it."""
+    wanted: dict[str, LateClass] = {}
+    for late in counts.late:
+        first = wanted.setdefault(late.external_id, late)
+        if first is not late and first.class_index == late.class_index:
+            counts.n_known += 1
+        elif first is not late:
+            _refuse_conflict(counts, late.line, late.external_id)
+    ids = {
+        key: item.id
+        for key, item in queries.known_by_external_id(session, project.id, list(wanted)).items()
+    }
+    classes = {ids[late.external_id]: late.class_index for late in wanted.values()}
+    n_updated, refused = take_classes(session, project, classes)
+    for late in wanted.values():
+        refusal = refused.get(ids[late.external_id])
+        if refusal is not None:
+            counts.refuse(late.line, late.external_id, refusal.code, refusal.detail)
+    counts.n_updated += n_updated
+    counts.n_known += len(wanted) - n_updated - len(refused)
+    counts.late.clear()
+
+
+def _refuse_conflict(counts: ImportCounts, line: int, external_id: str) -> None:
+    counts.refuse(
+        line,
+        external_id,
+        "external_id_conflict",
+        "This external_id is taken by an item with other content, split or class; "
+        "give the new item another one.",
+    )
+
+
 def _fingerprint(row: dict[str, Any]) -> Fingerprint:
     return row["text"], row["content_hash"], row["split"], row["class_index"]
+
+
+def _says_less(row: dict[str, Any], known: Fingerprint) -> bool:
+    """Return whether the line is the known item without its class: it says nothing of that."""
+    return row["class_index"] is None and _fingerprint(row)[:3] == known[:3]
+
+
+def _is_late_class(row: dict[str, Any], known: Fingerprint) -> bool:
+    """Return whether the line is a known pool item with the class that it lacked."""
+    is_same = _fingerprint(row)[:3] == known[:3] and row["split"] == Split.POOL
+    return is_same and known[3] is None

@@ -11,6 +11,7 @@ from app.db.queries import events
 from app.db.queries.answers import BatchItemRow, LabelRow, Revision, SlotRow
 from app.db.tables import BatchSource
 from app.domain.lease import is_committed, slot_for_answer
+from app.domain.names import class_index
 from app.domain.naming import listed, shown
 from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
@@ -107,12 +108,13 @@ def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
 
 def _class_index(answers: Answers, entry: LabelEntry) -> int:
     classes = answers.project.classes
-    if entry.class_name not in classes:
+    found = class_index(classes, entry.class_name)
+    if found is None:
         raise Refused(
             "unknown_class",
             f"There is no class {shown(entry.class_name)}; use one of {listed(classes)}.",
         )
-    return classes.index(entry.class_name)
+    return found
 
 
 def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None:

@@ -22,13 +22,15 @@ class WaitingFor(StrEnum):
     """Why a poll of a running project brought nothing.
 
     OTHERS hold or answer what is left; SELECTION is under way; an admin must RETRY a failed round;
-    every item was skipped or cannot be read: POOL_USED_UP until an admin adds items or finishes.
+    every item was skipped or cannot be read: POOL_USED_UP until an admin adds items or finishes;
+    those whom the tool's token acts for hold as many LEASES as a token may.
     """
 
     OTHERS = "others"
     SELECTION = "selection"
     RETRY = "retry"
     POOL_USED_UP = "pool_used_up"
+    LEASES = "leases"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class NextBatch:
     project: Project
     round_: Round | None
     items: list[LeasedItem]
+    hides_ranking: bool = False
+    is_token_full: bool = False
     is_pool_used_up: bool = False
 
     @property
@@ -51,6 +55,8 @@ class NextBatch:
             return WaitingFor.RETRY
         if self.round_.state in (RoundState.TRAINING, RoundState.SELECTING):
             return WaitingFor.SELECTION
+        if self.is_token_full:
+            return WaitingFor.LEASES
         return WaitingFor.OTHERS
 
     def labels_behind(self, item: LeasedItem) -> int:
@@ -60,7 +66,13 @@ class NextBatch:
 
 
 def next_batch(
-    session: Session, project_id: int, annotator_id: int, size: int, settings: Settings
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    size: int,
+    settings: Settings,
+    *,
+    token_id: int | None = None,
 ) -> NextBatch:
     """Lease up to `size` items to the annotator and return them.
 
@@ -69,6 +81,15 @@ def next_batch(
     annotator, items of the batch by rank, then of the reserve while the total budget allows; gold
     stands among them. Polls of a project follow one another under its row lock
     (docs/decisions/0004).
+
+    Args:
+        session: whose transaction this is.
+        project_id: of the items.
+        annotator_id: who gets them.
+        size: items wanted; an annotator never holds more than SVP_MAX_LEASES_PER_ANNOTATOR.
+        settings: of this machine.
+        token_id: of a tool that acts for the annotator: all whom it acts for never hold more than
+            SVP_MAX_LEASES_PER_TOKEN of the project's items together.
 
     Raises:
         AnnotatorPaused: the project hands this annotator nothing.
@@ -80,29 +101,52 @@ def next_batch(
     require_active(project, annotator_id, paused)
     release_expired(session, project, settings)
     round_ = rounds.latest(session, project_id)
-    held_gold = gold_queries.leases_of(session, project_id, annotator_id)[:size]
-    held = leases.leases_of(session, project_id, annotator_id)[: size - len(held_gold)]
+    size = min(size, settings.max_leases_per_annotator)
+    order = mixing.HandingOrder(project, annotator_id)
+    hides_ranking = mixing.hides_ranking(session, project)
+    held = leases.leases_of(session, project_id, annotator_id)
+    held_gold = [x.item_id for x in gold_queries.leases_of(session, project_id, annotator_id)]
+    if hides_ranking:
+        held, held_gold = order.first(held, held_gold, size)
+    held = held[:size]
     leases.lease_slots(session, held, annotator_id, settings.annotation_lease_seconds)
-    gold_ids = [answer.item_id for answer in held_gold]
-    room = size - len(held) - len(gold_ids)
-    fresh = _lease_new(session, project, annotator_id, room, settings)
+    room = size - len(held) - len(held_gold)
+    is_token_full = False
+    if token_id is not None and room > 0:
+        n_held = leases.n_held_through(session, project_id, token_id)
+        room = max(0, min(room, settings.max_leases_per_token - n_held))
+        is_token_full = room == 0
+    drawn = order if hides_ranking else None
+    fresh = _lease_new(session, project, annotator_id, room, settings, drawn)
     fresh, new_gold = mixing.replace_by_gold(session, project, annotator_id, fresh, room)
-    gold_ids += new_gold
     gold_queries.lease(
-        session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
+        session,
+        project_id,
+        annotator_id,
+        [*held_gold, *new_gold],
+        settings.annotation_lease_seconds,
     )
-    items = leases.leased_items(session, held + fresh)
-    if gold_ids:
-        items = mixing.mix_gold(session, project, annotator_id, items, gold_ids)
-    if items:
-        return NextBatch(project, round_, items)
-    return NextBatch(project, round_, [], is_pool_used_up(session, project))
+    if hides_ranking:
+        items = order.mixed(session, held, held_gold) + order.mixed(session, fresh, new_gold)
+    else:
+        items = leases.leased_items(session, held + fresh)
+    used_up = not items and not is_token_full and is_pool_used_up(session, project)
+    return NextBatch(project, round_, items, hides_ranking, is_token_full, used_up)
 
 
 def _lease_new(
-    session: Session, project: Project, annotator_id: int, size: int, settings: Settings
+    session: Session,
+    project: Project,
+    annotator_id: int,
+    size: int,
+    settings: Settings,
+    order: mixing.HandingOrder | None,
 ) -> list[Slot]:
-    """Lease up to `size` items that the annotator does not hold yet."""
+    """Lease up to `size` items that the annotator does not hold yet; best rank first.
+
+    With an `order`, it chooses among some more of the best ranked: the ranks of a control arm's
+    items are known to who knows how they are drawn.
+    """
     seconds = settings.annotation_lease_seconds
     adjudicators = annotation_from_json(project.annotation).adjudicators
     is_adjudicator = bool(adjudicators) and annotator_id in set(
@@ -118,6 +162,7 @@ def _lease_new(
         size - len(slots),
         seconds,
         is_adjudicator=is_adjudicator,
+        order=order.of_slot if order else None,
     )
     if len(slots) < size:
         left = budget_state(session, project).left_for_reserve
@@ -129,6 +174,7 @@ def _lease_new(
             seconds,
             uncommitted_reserve=True,
             is_adjudicator=is_adjudicator,
+            order=order.of_slot if order else None,
         )
     return slots
 
@@ -181,8 +227,7 @@ def renew_leases(
     gold_queries.lease(
         session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
     )
-    items = leases.leased_items(session, slots)
-    return mixing.mix_gold(session, project, annotator_id, items, gold_ids)
+    return _held_items(session, project, annotator_id, slots, gold_ids)
 
 
 def release_leases(
@@ -202,9 +247,23 @@ def release_leases(
     leases.free_slots(session, slots)
     gold_queries.release(session, project_id, annotator_id, item_ids)
     after_freeing(session, project, settings)
-    left = leases.leased_items(session, leases.leases_of(session, project_id, annotator_id))
+    left = leases.leases_of(session, project_id, annotator_id)
     gold_left = gold_queries.leases_of(session, project_id, annotator_id)
-    return mixing.mix_gold(session, project, annotator_id, left, [a.item_id for a in gold_left])
+    gold_ids = [answer.item_id for answer in gold_left]
+    return _held_items(session, project, annotator_id, left, gold_ids)
+
+
+def _held_items(
+    session: Session,
+    project: Project,
+    annotator_id: int,
+    slots: list[Slot],
+    gold_ids: Sequence[int],
+) -> list[LeasedItem]:
+    """Return what the annotator holds, in the order in which a poll returns it."""
+    if not mixing.hides_ranking(session, project):
+        return leases.leased_items(session, slots)
+    return mixing.HandingOrder(project, annotator_id).mixed(session, slots, gold_ids)
 
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:

@@ -1,15 +1,15 @@
 """Gold among the items that an annotator is handed: how much, where, and looking like the rest.
 
-Where a project has gold, annotators see neither ranks nor suggestions (gold has none), and the
-other facts of a gold item are those of an item beside it.
+Where a project has gold or a control arm, annotators see nothing of the ranking, and items come in
+an order of their own.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.db.queries import gold, labels, leases, rounds
+from app.db.queries import gold, labels, leases
 from app.db.queries.leases import LeasedItem, ShownItem, Slot
 from app.db.tables import BatchSource, Project
 from app.domain.annotation import annotation_from_json, share_of
@@ -40,40 +40,80 @@ def replace_by_gold(
     return fresh[:n_stay], item_ids
 
 
-def mix_gold(
-    session: Session,
-    project: Project,
-    annotator_id: int,
-    items: list[LeasedItem],
-    gold_ids: Sequence[int],
+def hides_ranking(session: Session, project: Project) -> bool:
+    """Return whether annotators must see nothing that depends on an item's ranking.
+
+    That is where gold was ever handed out, for gold has no ranking, and where a round drew a
+    control arm, for the model is surer of control items than of those that it chose.
+    """
+    return (
+        annotation_from_json(project.annotation).gold_fraction > 0
+        or project.selection.get("control_fraction", 0) > 0
+        or gold.was_handed_out_or_control(session, project.id)
+    )
+
+
+@dataclass(frozen=True)
+class HandingOrder:
+    """An order of the items that one annotator holds that says nothing of where they come from.
+
+    A function of (seed, annotator, item), so that an item keeps its place among the others from
+    poll to poll.
+    """
+
+    project: Project
+    annotator_id: int
+
+    def of_slot(self, slot: Slot) -> float:
+        """Return the place of a leased slot."""
+        return share_of(self.project.seed, "place", self.annotator_id, "batch", slot[0])
+
+    def of_gold(self, item_id: int) -> float:
+        """Return the place of a gold item."""
+        return share_of(self.project.seed, "place", self.annotator_id, "gold", item_id)
+
+    def first(
+        self, slots: Sequence[Slot], gold_ids: Sequence[int], size: int
+    ) -> tuple[list[Slot], list[int]]:
+        """Return the `size` first of both together."""
+        places = sorted([*map(self.of_slot, slots), *map(self.of_gold, gold_ids)])[:size]
+        last = places[-1] if places else -1.0
+        return (
+            [slot for slot in slots if self.of_slot(slot) <= last],
+            [item_id for item_id in gold_ids if self.of_gold(item_id) <= last],
+        )
+
+    def mixed(
+        self,
+        session: Session,
+        slots: Sequence[Slot],
+        gold_ids: Sequence[int],
+    ) -> list[LeasedItem]:
+        """Return the items of the slots and the gold, in this order."""
+        items = leases.leased_items(session, slots)
+        placed = [(self.of_slot(slot), item) for slot, item in zip(slots, items, strict=True)]
+        shown = _gold_items(session, self.project.id, self.annotator_id, gold_ids)
+        placed += [(self.of_gold(item.item.id), item) for item in shown]
+        return [item for _, item in sorted(placed, key=lambda entry: entry[0])]
+
+
+def _gold_items(
+    session: Session, project_id: int, annotator_id: int, gold_ids: Sequence[int]
 ) -> list[LeasedItem]:
-    """Return the items with the gold that the annotator holds at places of its own among them."""
     if not gold_ids:
-        return items
-    mixed = list(items)
-    known = labels.items_of_project(session, project.id, gold_ids)
+        return []
+    known = labels.items_of_project(session, project_id, gold_ids)
     answers = gold.answers_of(session, annotator_id, gold_ids)
-    like = items[0] if items else None
-    newest = rounds.newest_published(session, project.id)
-    for item_id in sorted(gold_ids):
-        item = known[item_id]
-        shown = LeasedItem(
+    return [
+        LeasedItem(
             item=ShownItem(item.id, item.project_id, item.index, item.external_id, item.text),
             source=BatchSource.BATCH,
             rank=0,
             suggestion_class=None,
             suggestion_confidence=None,
-            model_round=newest.number if newest and newest.model_id else None,
-            n_labeled_at_ranking=(newest.n_labeled or 0) if newest else 0,
-            leased_until=answers[item_id][0].leased_until,
+            model_round=None,
+            n_labeled_at_ranking=0,
+            leased_until=answers[item.id][0].leased_until,
         )
-        if like is not None:
-            shown = replace(
-                shown,
-                source=like.source,
-                model_round=like.model_round,
-                n_labeled_at_ranking=like.n_labeled_at_ranking,
-            )
-        place = int(share_of(project.seed, "place", annotator_id, item_id) * (len(mixed) + 1))
-        mixed.insert(place, shown)
-    return mixed
+        for item in (known[item_id] for item_id in gold_ids)
+    ]

@@ -10,8 +10,11 @@ from app.db.queries import annotators, events, gold, labels, projects, tokens
 from app.db.queries.gold import GoldScore
 from app.domain.agreement import wilson_interval
 from app.domain.errors import NotFound
+from app.domain.names import normalised
+from app.services.answers import lock_accepting
+from app.services.excluding import include_labels
 from app.services.gold import pause
-from app.services.leasing import release_expired
+from app.services.leasing import after_freeing, release_expired
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,15 @@ def read_annotators(session: Session, project_id: int) -> list[AnnotatorFacts]:
 
 
 def pause_annotator(
-    session: Session, project_id: int, name: str, reason: str, settings: Settings
+    session: Session,
+    project_id: int,
+    name: str,
+    reason: str,
+    settings: Settings,
+    *,
+    excludes: bool = False,
 ) -> None:
-    """Hand the annotator nothing more, by an admin's decision.
+    """Hand the annotator nothing more, by an admin's decision; with `excludes` as if gold had.
 
     Raises:
         NotFound: there is no annotator of this name.
@@ -77,11 +86,11 @@ def pause_annotator(
     project = projects.lock(session, project_id)
     release_expired(session, project, settings)
     annotator_id = _known(session, name)
-    pause(session, project, annotator_id, reason, settings)
+    pause(session, project, annotator_id, reason, settings, excludes=excludes)
 
 
 def resume_annotator(session: Session, project_id: int, name: str) -> None:
-    """Hand the annotator items again; their labels lose their flags, gold counts from now on.
+    """Hand the annotator items again; gold counts from now on, flags stay until they are cleared.
 
     Raises:
         NotFound: there is no paused annotator of this name.
@@ -90,13 +99,27 @@ def resume_annotator(session: Session, project_id: int, name: str) -> None:
     annotator_id = _known(session, name)
     if not annotators.resume(session, project_id, annotator_id):
         raise NotFound("paused annotator", name)
-    n = annotators.flag_labels(session, project_id, annotator_id, flagged=False)
-    facts = {"annotator": annotator_id, "n_unflagged": n}
-    events.append(session, project_id, "annotator.resumed", facts)
+    events.append(session, project_id, "annotator.resumed", {"annotator": annotator_id})
+
+
+def clear_flags(session: Session, project_id: int, name: str, settings: Settings) -> None:
+    """Let the annotator's labels lose their flags and count again.
+
+    Raises:
+        NotFound: there is no annotator of this name.
+        ProjectNotAccepting: the project has ended; its labels are final.
+    """
+    project = lock_accepting(session, project_id, settings)
+    annotator_id = _known(session, name)
+    included = include_labels(session, project, annotator_id, settings)
+    n_cleared = annotators.flag_labels(session, project_id, annotator_id, flagged=False)
+    facts = {"annotator": annotator_id, "n_cleared": n_cleared, "n_included": included.n_labels}
+    events.append(session, project_id, "annotator.flags_cleared", facts)
+    after_freeing(session, project, settings)
 
 
 def _known(session: Session, name: str) -> int:
-    annotator = annotators.by_name(session, name)
+    annotator = annotators.by_name(session, normalised(name))
     if annotator is None:
         raise NotFound("annotator", name)
     return annotator.id

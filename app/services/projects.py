@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.json_fields import SettingError, from_json
+from app.domain.names import normalised
 from app.domain.naming import listed
 from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
@@ -71,11 +72,12 @@ def create_project(
     """Create a draft project, whose models take at most so much memory where a limit is given.
 
     Raises:
+        InvalidName: the project's name, or a class's, is blank or invisible.
         InvalidProject: a setting is unknown or contradicts another.
         NameTaken: another project has this name.
     """
-    classes = [name.strip() for name in settings.classes]
-    if len(classes) < 2 or not all(classes):
+    classes = [normalised(name) for name in settings.classes]
+    if len(classes) < 2:
         raise InvalidProject("Give at least two classes, each with a name.")
     doubled = sorted(name for name, n in Counter(classes).items() if n > 1)
     if doubled:
@@ -86,7 +88,7 @@ def create_project(
     introduce(session, annotation.adjudicators)
     check_initial_budget(settings.initial_budget, settings.total_budget)
     project = Project(
-        name=settings.name,
+        name=normalised(settings.name),
         modality=settings.modality,
         classes=classes,
         initial_budget=settings.initial_budget,

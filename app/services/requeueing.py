@@ -12,6 +12,7 @@ from app.db.tables import Project
 from app.domain.annotation import labels_wanted
 from app.domain.errors import AnnotatorPaused, NotFound
 from app.domain.lease import is_committed
+from app.domain.names import normalised
 from app.domain.states import BatchItemState
 from app.services.answers import (
     ITEMS_AT_ONCE,
@@ -99,7 +100,7 @@ def _of_admin(
 
 
 def _active_annotator(session: Session, project: Project, name: str) -> int:
-    annotator = annotators.by_name(session, name)
+    annotator = annotators.by_name(session, normalised(name))
     if annotator is None:
         raise NotFound("annotator", name)
     reason = annotators.paused(session, project.id).get(annotator.id)

@@ -46,12 +46,14 @@ def resolve_open_items(
 def resolve_item(answers: Answers, item_id: int) -> None:
     """Make slots and resolved label of an item what its labels now ask for.
 
-    Models trained on an answer that changed become stale. A skipped item stays as it is.
+    Models trained on an answer that changed become stale. A skipped item stays as it is. Labels of
+    annotators whom gold caught are there, but do not count.
     """
     batch_item, _ = answers.standing.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         return
-    given = answers.standing.given[item_id]
+    every = answers.standing.given[item_id]
+    given = [x for x in every if not x.is_excluded]
     adjudication = next((x for x in given if x.is_adjudication), None)
     options = answers.options
     decision = decide(
@@ -59,7 +61,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
         batch_item.labels_wanted,
         options.cap(batch_item.labels_wanted),
         options.min_agreement,
-        may_adjudicate=bool(answers.adjudicators - {x.annotator_id for x in given}),
+        may_adjudicate=bool(answers.adjudicators - {x.annotator_id for x in every}),
         adjudicated=adjudication.class_index if adjudication else None,
     )
     _fit_slots(answers, batch_item, decision)

@@ -58,6 +58,8 @@ def _skip_one(
     if live is not None and live[0].state == BatchItemState.SKIPPED:
         return AnswerStatus.UNCHANGED
     batch_item, _ = answers.require_open(item_id)
+    if answers.own_label(item_id) is not None:  # an answer first, then a skip: undo it before
+        raise Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
     slots = answers.standing.slots[batch_item.id]
     is_adjudicator = answers.is_adjudicator
     if slot_for_answer(slots, answers.annotator_id, is_adjudicator=is_adjudicator) is None:

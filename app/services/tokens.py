@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,10 @@ from sqlalchemy.orm import Session
 from app.db.queries import projects, tokens
 from app.db.queries.tokens import Caller
 from app.db.tables import Role, Token
-from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
+from app.domain.errors import NotAllowed, NotAuthenticated, NotFound, TooManyAnnotators
+from app.domain.names import normalised
+
+MAX_ANNOTATORS = 50  # whom a tool's token may act for unless it was created for more
 
 
 def create_token(
@@ -17,13 +21,26 @@ def create_token(
     name: str,
     role: Role,
     *,
+    project_id: int | None,
     act_as: bool = False,
-    project_id: int | None = None,
+    annotators: Sequence[str] | None = None,
+    max_annotators: int = MAX_ANNOTATORS,
     expires_at: datetime | None = None,
 ) -> tuple[str, Token]:
     """Return (the token in clear, its row). The clear token can never be read again.
 
+    Args:
+        session: whose transaction this is.
+        name: of the annotator who holds it.
+        role: what it may do.
+        project_id: the only project that it reaches; None: all of them.
+        act_as: it may label for other annotators.
+        annotators: then only for these; None: for any.
+        max_annotators: and for at most so many.
+        expires_at: when it ends; None: when it is revoked.
+
     Raises:
+        InvalidName: the name, or one of the annotators', is blank or invisible.
         NotFound: there is no such project to narrow it to.
     """
     if project_id is not None:
@@ -31,9 +48,11 @@ def create_token(
     clear = f"svp_{secrets.token_urlsafe(32)}"
     token = Token(
         token_hash=_hash(clear),
-        annotator_id=tokens.annotator_id(session, name),
+        annotator_id=tokens.annotator_id(session, normalised(name)),
         role=role,
         act_as=act_as,
+        annotators=None if annotators is None else [normalised(x) for x in annotators],
+        max_annotators=max_annotators,
         project_id=project_id,
         expires_at=expires_at,
     )
@@ -47,7 +66,7 @@ def ensure_admin_token(session: Session) -> str | None:
     """Return a new admin token if no token was ever created, else None."""
     if tokens.any_token(session):
         return None
-    return create_token(session, "admin", Role.ADMIN)[0]
+    return create_token(session, "admin", Role.ADMIN, project_id=None)[0]
 
 
 def authenticate(session: Session, clear: str) -> Caller:
@@ -65,19 +84,54 @@ def authenticate(session: Session, clear: str) -> Caller:
     return caller
 
 
-def acting_annotator(session: Session, caller: Caller, annotator: str | None) -> int:
+def acting_annotator(session: Session, caller: Caller, annotator: str) -> int:
     """Return the id of the annotator that a request acts for.
 
+    A tool's token acts for people without a token of their own, and for those whose tokens reach
+    its project alone: never as an admin or as somebody of another project.
+
     Raises:
-        NotAllowed: the token may not act for another annotator.
+        InvalidName: the name is blank or invisible.
+        NotAllowed: the token may not act for this annotator.
+        TooManyAnnotators: it has acted for as many as it may.
     """
-    if annotator is None or annotator == caller.name:
+    name = normalised(annotator)
+    if name == caller.name:
         return caller.annotator_id
     if not caller.act_as:
         raise NotAllowed(
             "This token may not pass `annotator`; leave it out, or ask for a token with act_as."
         )
-    return tokens.annotator_id(session, annotator)
+    if tokens.belongs_elsewhere(session, name, caller.project_id):
+        raise NotAllowed(
+            f"This token may not act for {name}: a token of this name is an admin's or reaches "
+            "other projects than yours. Name the annotator otherwise."
+        )
+    known = tokens.acted_for(session, caller.token_id, name)
+    return _take_on(session, caller, name) if known is None else known
+
+
+def _take_on(session: Session, caller: Caller, name: str) -> int:
+    """Return the annotator's id, now one of those that the token acts for.
+
+    Raises:
+        NotAllowed: they are not on the token's list.
+        TooManyAnnotators: the token acts for as many as it may.
+    """
+    token = tokens.lock_token(session, caller.token_id)
+    if token.annotators is not None and name not in token.annotators:
+        raise NotAllowed(
+            f"This token may not act for {name}: it was created for a list of annotators. Ask an "
+            "admin for a token that names them."
+        )
+    if tokens.n_acted_for(session, caller.token_id) >= token.max_annotators:
+        raise TooManyAnnotators(
+            f"This token has acted for {token.max_annotators} annotators, as many as it may. Use "
+            "their names again, or ask an admin for a token with a larger max_annotators."
+        )
+    annotator_id = tokens.annotator_id(session, name)
+    tokens.note_acting(session, caller.token_id, annotator_id)
+    return annotator_id
 
 
 def revoke_token(session: Session, token_id: int) -> None:

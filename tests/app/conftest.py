@@ -65,9 +65,11 @@ def port(settings: Settings, database_url: str) -> Iterator[int]:
 def make_client(http: TestClient, session_factory: sessionmaker[Session]) -> MakeClient:
     """Clients with a token of their own: make_client(name, role=..., act_as=...)."""
 
-    def make(name: str, role: Role = Role.ANNOTATOR, **rights: Any) -> Client:
+    def make(
+        name: str, role: Role = Role.ANNOTATOR, *, project_id: int | None = None, **rights: Any
+    ) -> Client:
         with transaction(session_factory) as session:
-            token, _ = create_token(session, name, role, **rights)
+            token, _ = create_token(session, name, role, project_id=project_id, **rights)
         return Client("http://testserver", token, http)
 
     return make

@@ -1,6 +1,5 @@
 """Several labels per item, adjudicators, gold, pauses, flags, requeue and reassign over HTTP."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -313,7 +312,7 @@ class TestGold:
         self, admin: Client, people: list[Client], with_gold: int
     ) -> None:
         item = min(self.ids(admin, with_gold))
-        assert give(people[1], with_gold, [item], "b") == ["already_labeled"]
+        assert give(people[1], with_gold, [item], "b") == ["not_in_batch"]
 
     def test_the_careless_are_paused_and_their_labels_flagged(
         self, admin: Client, people: list[Client], with_gold: int
@@ -334,27 +333,92 @@ class TestGold:
         assert shown["bob"]["gold"]["accuracy"] == 0.0
         assert "control items" in shown["bob"]["paused"]
         assert shown["bob"]["n_flagged"] == shown["bob"]["n_labels"] > 0
-        flagged = Counter(
-            (x["annotator"], x["is_flagged"])
-            for row in admin.export_labels(with_gold)
-            for x in row["labels"]
-        )
-        assert set(flagged) == {("ada", False), ("bob", True)}
+        rows = [x["annotator"] for row in admin.export_labels(with_gold) for x in row["labels"]]
+        assert set(rows) == {"ada"}, "bob's labels do not count"
         (facts,) = events(admin, with_gold, "annotator.paused")
         assert facts["n_flagged"] == shown["bob"]["n_flagged"]
 
-    def test_a_resumed_annotator_starts_anew(
+    def test_a_resumed_annotator_starts_anew_with_the_flags_of_before(
         self, admin: Client, people: list[Client], with_gold: int
     ) -> None:
         bob = people[1]
         give(bob, with_gold, poll(bob, with_gold, 10), "b")
         admin.resume_annotator(with_gold, "bob")
         (shown,) = admin.annotators(with_gold)
-        assert (shown["paused"], shown["n_flagged"]) == (None, 0)
+        assert shown["paused"] is None
+        assert shown["n_flagged"] == shown["n_labels"] > 0
         assert shown["gold"]["n_answers"] == 0
         assert poll(bob, with_gold, 1)
         with pytest.raises(ClientError, match="paused annotator bob"):
             admin.resume_annotator(with_gold, "bob")
+
+    def test_labels_of_whom_gold_caught_count_no_more_until_the_flags_are_cleared(
+        self, admin: Client, people: list[Client], with_gold: int
+    ) -> None:
+        ada, bob = people[:2]
+        gold = self.ids(admin, with_gold)
+        real = [item for item in poll(bob, with_gold, 16) if item not in gold]
+        give(bob, with_gold, real, "b")
+        assert admin.project(with_gold)["n_labeled"] == len(real) > 2
+        give(bob, with_gold, [i for i in poll(bob, with_gold, 16) if i in gold], "b")
+        assert admin.project(with_gold)["n_labeled"] == 0
+        (facts,) = events(admin, with_gold, "annotator.paused")
+        assert (facts["n_excluded"], facts["n_reopened"]) == (len(real), len(real))
+        got = poll(ada, with_gold, 60)  # the items are asked again, of others
+        assert set(real) <= set(got)
+        give(ada, with_gold, got[:-3], "a")
+        admin.clear_flags(with_gold, "bob")
+        by_item = {
+            row["item_id"]: [(x["annotator"], x["is_excluded"]) for x in row["labels"]]
+            for row in admin.export_labels(with_gold)
+        }
+        assert {who for item in real for who in by_item[item]} >= {("bob", False)}
+        shown = {x["name"]: x for x in admin.annotators(with_gold)}
+        assert shown["bob"]["n_flagged"] == 0
+
+    def test_with_two_labels_an_item_the_other_label_stands_and_one_more_is_asked(
+        self, admin: Client, people: list[Client], start: Start
+    ) -> None:
+        project = start(
+            n_gold=12,
+            n_items=20,
+            labels_per_item=2,
+            initial_budget=10,
+            total_budget=10,
+            reserve=0,
+            annotation=GOLD,
+        )
+        admin.set_gold(project, {f"gold-{i}": None for i in range(12)})
+        gold, ada, bob, eve = self.ids(admin, project), *people[:3]
+        for client, name in ((ada, "a"), (bob, "b")):
+            items = poll(client, project, 6)
+            give(client, project, [i for i in items if i not in gold], name)
+
+        def labeled() -> list[dict[str, Any]]:
+            return [row for row in admin.export_labels(project) if row["source"] == "annotator"]
+
+        both = [row["item_id"] for row in labeled()]
+        while gold & set(items := poll(bob, project, 20)):
+            give(bob, project, [i for i in items if i in gold], "b")
+            if events(admin, project, "annotator.paused"):
+                break
+        assert both
+        assert labeled() == []
+        asked = poll(eve, project, 40)
+        assert set(both) <= set(asked)
+        give(eve, project, [i for i in asked if i not in gold], "a")
+        for row in (r for r in labeled() if r["item_id"] in both):
+            assert (row["class"], row["agreement"], len(row["labels"])) == ("a", 1.0, 3)
+
+    def test_they_count_all_the_same_as_asked(
+        self, admin: Client, people: list[Client], with_gold: int
+    ) -> None:
+        admin.change_annotation(with_gold, gold_action="keep")
+        bob = people[1]
+        give(bob, with_gold, poll(bob, with_gold, 16), "b")
+        (shown,) = admin.annotators(with_gold)
+        assert shown["paused"]
+        assert admin.project(with_gold)["n_labeled"] == shown["n_flagged"] > 0
 
     def test_as_asked_what_only_they_labeled_is_handed_out_again(
         self, admin: Client, people: list[Client], with_gold: int

@@ -19,8 +19,12 @@ class TestTokens:
         self, http: TestClient, admin: Client
     ) -> None:
         past = (datetime.now(UTC) - timedelta(1)).isoformat()
-        expired = admin.request("POST", "/tokens", json={"name": "old", "expires_at": past}).json()
-        revoked = admin.request("POST", "/tokens", json={"name": "gone"}).json()
+        expired = admin.request(
+            "POST", "/tokens", json={"name": "old", "all_projects": True, "expires_at": past}
+        ).json()
+        revoked = admin.request(
+            "POST", "/tokens", json={"name": "gone", "all_projects": True}
+        ).json()
         admin.request("DELETE", f"/tokens/{revoked['id']}")
         for token in (expired["token"], revoked["token"], "svp_guess"):
             with pytest.raises(ClientError) as refusal:

@@ -179,7 +179,13 @@ class TestTexts:
     ) -> None:
         line = b'{"external_id": "t-0", "text": "text 0"}\n'
         result = post_lines(admin, text_project, line)
-        counts = {"n_created": 0, "n_known": 1, "n_failed": 0, "n_without_spaces": 0}
+        counts = {
+            "n_created": 0,
+            "n_updated": 0,
+            "n_known": 1,
+            "n_failed": 0,
+            "n_without_spaces": 0,
+        }
         assert result == {**counts, "errors": []}
 
     def test_texts_in_scripts_without_spaces_are_counted(

@@ -96,7 +96,7 @@ def known(session_factory: sessionmaker[Session], settings: Settings) -> dict[st
         selection = Selection(ranked.ranked, 2, {"training": 0.1}, "0", trained)
         publish_selection(session, claimed, selection, settings)
         create_coreset(session, project, CoresetIn("uniform", fraction=0.5), settings)
-        _, token = create_token(session, "bob", Role.ANNOTATOR)
+        _, token = create_token(session, "bob", Role.ANNOTATOR, project_id=None)
         return {
             "project": project,
             "item": batch.items[0].item.id,
@@ -124,7 +124,7 @@ def test_answers_are_those_of_the_document(
     session_factory: sessionmaker[Session],
 ) -> None:
     with transaction(session_factory) as session:
-        token, _ = create_token(session, "root", Role.ADMIN, act_as=True)
+        token, _ = create_token(session, "root", Role.ADMIN, project_id=None, act_as=True)
     http = requests.Session()
     http.headers["Authorization"] = f"Bearer {token}"
 

@@ -142,7 +142,7 @@ class Rig(Parts):
 
     def token(self, name: str, role: Role = Role.ANNOTATOR) -> str:
         with transaction(self.factory) as session:
-            return create_token(session, name, role)[0]
+            return create_token(session, name, role, project_id=None)[0]
 
     def client(self, token: str, api: str = "api") -> Client:
         http = httpx.Client(base_url=f"http://127.0.0.1:{self.ports[api]}", timeout=20)

@@ -143,7 +143,7 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
     assert start("migrate").wait(60) == 0
     engine = make_engine(database_url)
     with transaction(sessionmaker(engine)) as session:
-        token, _ = create_token(session, "root", Role.ADMIN)
+        token, _ = create_token(session, "root", Role.ADMIN, project_id=None)
     engine.dispose()
     running = [start("api"), start("worker-gpu"), start("worker-cpu")]
     try:

@@ -28,3 +28,10 @@ class TestModels:
         assert "…" not in answer.stdout
         (resnet50,) = (line for line in lines if line.split()[:1] == ["resnet50"])
         assert " ".join(resnet50.split()) == "resnet50 pixels 23.53 M 2048 100 paper torchvision"
+
+
+def test_a_token_without_a_project_must_say_that_it_reaches_all() -> None:
+    for more in ([], ["--project", "1", "--all-projects"]):
+        done = CliRunner().invoke(app, ["token", "create", "ada", *more])
+        assert done.exit_code == 2
+        assert "--all-projects" in done.output

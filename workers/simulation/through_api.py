@@ -23,6 +23,8 @@ from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
 
+MOST_PEOPLE = 10_000  # who leaves is followed by another
+
 
 def item_id(split: str, index: int, part: Part) -> str:
     """Return the external id of an item."""
@@ -106,7 +108,7 @@ class ServiceRun:
             self.client.start(project["id"])
         pool = self.context.data.pool
         oracle = Oracle(
-            client=self._labeling_client(),
+            client=self._labeling_client(project["id"]),
             config=self.context.experiment.oracle,
             key=self.context.key,
             index_of={item_id("pool", i, pool): i for i in range(len(pool))},
@@ -142,12 +144,15 @@ class ServiceRun:
         ):
             self.client.change_project(project["id"], round_budget=budget)
 
-    def _labeling_client(self) -> Client:
+    def _labeling_client(self, project: int) -> Client:
         """Return the client itself, or one that may act as several annotators."""
         oracle = self.context.experiment.oracle
         if oracle.annotators == 1 and not oracle.abandonment:
             return self.client
-        return self.client.with_token(self.client.create_token("oracle", act_as=True))
+        token = self.client.create_token(
+            "oracle", "admin", project=project, act_as=True, max_annotators=MOST_PEOPLE
+        )
+        return self.client.with_token(token)
 
     def _project(self) -> dict[str, Any]:
         context, experiment = self.context, self.context.experiment

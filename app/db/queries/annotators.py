@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from app.db.tables import Annotator, BatchItemSlot, Label, PausedAnnotator
+from app.db.tables import Annotator, BatchItemSlot, GoldItem, Label, PausedAnnotator
 
 _PAUSED = select(PausedAnnotator.annotator_id, PausedAnnotator.reason).where(
     PausedAnnotator.project_id == bindparam("project_id"), PausedAnnotator.resumed_at.is_(None)
@@ -94,4 +94,33 @@ def labeled_alone(session: Session, project_id: int, annotator_id: int) -> Seque
                 other.withdrawn_at.is_(None),
             ),
         )
+    ).all()
+
+
+def countable_items(session: Session, project_id: int, annotator_id: int) -> Sequence[int]:
+    """Return the items whose label of this annotator counts, ascending; gold left out."""
+    return session.scalars(
+        select(Label.item_id)
+        .where(
+            Label.project_id == project_id,
+            Label.annotator_id == annotator_id,
+            Label.withdrawn_at.is_(None),
+            ~Label.is_excluded,
+            ~exists().where(GoldItem.item_id == Label.item_id),
+        )
+        .order_by(Label.item_id)
+    ).all()
+
+
+def excluded_items(session: Session, project_id: int, annotator_id: int) -> Sequence[int]:
+    """Return the items whose label of this annotator does not count, ascending."""
+    return session.scalars(
+        select(Label.item_id)
+        .where(
+            Label.project_id == project_id,
+            Label.annotator_id == annotator_id,
+            Label.withdrawn_at.is_(None),
+            Label.is_excluded,
+        )
+        .order_by(Label.item_id)
     ).all()

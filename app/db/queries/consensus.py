@@ -39,7 +39,10 @@ class Consensus:
 
 
 def opinions(session: Session, project_id: int) -> list[Opinion]:
-    """Return the standing labels of resolved items by pool index; those adjudicated left out."""
+    """Return the standing labels of resolved items by pool index.
+
+    Items that were adjudicated are left out, and labels that do not count.
+    """
     rows = session.execute(
         select(Item.index, Label.annotator_id, Label.class_index)
         .join(Item, Item.id == Label.item_id)
@@ -47,6 +50,7 @@ def opinions(session: Session, project_id: int) -> list[Opinion]:
         .where(
             Label.project_id == project_id,
             Label.withdrawn_at.is_(None),
+            ~Label.is_excluded,
             ResolvedLabel.method != ConsensusSource.ADJUDICATED,
         )
         .order_by(Item.index, Label.id)

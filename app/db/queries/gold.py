@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import Double, bindparam, cast, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.queries.rows import is_one_of, table_of
-from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator
+from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator, Round
 
 IS_WAITING = (GoldAnswer.class_index.is_(None), GoldAnswer.skipped_at.is_(None))
 _ANSWERS = (
@@ -52,6 +52,35 @@ class GoldSummary:
     class_index: int
     n_answers: int
     n_right: int
+
+
+_HIDES = select(
+    or_(
+        exists().where(GoldAnswer.project_id == bindparam("project_id")),
+        exists().where(
+            Round.project_id == bindparam("project_id"),
+            cast(Round.settings["selection"]["control_fraction"].astext, Double) > 0,
+        ),
+    )
+)
+
+
+def was_handed_out_or_control(session: Session, project_id: int) -> bool:
+    """Return whether anybody was ever handed gold, or a round drew a control arm."""
+    return bool(session.scalar(_HIDES, {"project_id": project_id}))
+
+
+def is_theirs(session: Session, project_id: int, annotator_id: int, item_id: int) -> bool:
+    """Return whether the annotator holds the gold item or has answered or skipped it."""
+    answer = session.scalar(
+        select(GoldAnswer.item_id).where(
+            GoldAnswer.project_id == project_id,
+            GoldAnswer.annotator_id == annotator_id,
+            GoldAnswer.item_id == item_id,
+            or_(GoldAnswer.leased_until > func.now(), *[~waits for waits in IS_WAITING]),
+        )
+    )
+    return answer is not None
 
 
 def known(session: Session, item_ids: Sequence[int]) -> dict[int, GoldItem]:

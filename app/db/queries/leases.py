@@ -4,7 +4,7 @@ All of them expect that the caller holds the project's row lock. Every poll send
 that each is built once: building one takes longer than Postgres takes to answer it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -27,10 +27,20 @@ from sqlalchemy.orm import Session
 
 from app.db.queries.batches import IS_COMMITTED, IS_OPEN, has_slot
 from app.db.queries.rows import as_json, from_json, is_one_of, table_of
-from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Item, Model, Round
+from app.db.tables import (
+    BatchItem,
+    BatchItemSlot,
+    BatchSource,
+    GoldAnswer,
+    Item,
+    Model,
+    Round,
+    TokenAnnotator,
+)
 
 Slot = tuple[int, int]  # (batch item, slot)
 
+DRAWN_FROM = 64  # items that a poll draws from beyond those that it hands out
 SLOT_KEY = ("batch_item_id", "slot")
 _SLOTS = table_of(BatchItemSlot)
 _GIVEN = from_json(_SLOTS, SLOT_KEY)  # as_json(SLOT_KEY, slots)
@@ -140,6 +150,31 @@ def leases_of(
     return _slots(session, _HELD_OF_ITEMS, given | {"ids": list(item_ids)})
 
 
+def n_held_through(session: Session, project_id: int, token_id: int) -> int:
+    """Return how many items of the project those hold for whom the token acts, gold too."""
+    people = select(TokenAnnotator.annotator_id).where(TokenAnnotator.token_id == token_id)
+    slots = (
+        select(func.count())
+        .select_from(BatchItemSlot)
+        .join(BatchItem, BatchItem.id == BatchItemSlot.batch_item_id)
+        .where(
+            BatchItemSlot.project_id == project_id,
+            BatchItemSlot.leased_until > func.now(),
+            ~BatchItemSlot.filled,
+            BatchItemSlot.leased_by.in_(people),
+            IS_OPEN,
+        )
+    )
+    gold = select(func.count()).where(
+        GoldAnswer.project_id == project_id,
+        GoldAnswer.leased_until > func.now(),
+        GoldAnswer.class_index.is_(None),
+        GoldAnswer.skipped_at.is_(None),
+        GoldAnswer.annotator_id.in_(people),
+    )
+    return sum(session.scalars(statement).one() for statement in (slots, gold))
+
+
 def free_slots(session: Session, slots: Sequence[Slot]) -> None:
     """Free these leased slots."""
     if slots:
@@ -155,14 +190,16 @@ def lease_free_slots(
     *,
     uncommitted_reserve: bool = False,
     is_adjudicator: bool = False,
+    order: Callable[[Slot], float] | None = None,
 ) -> list[Slot]:
     """Lease up to `limit` free slots, one per item, and return them.
 
     Either of what the budget already counts (items of the batch, and reserve items that another
     annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
     first, best rank first. Leaves out items that this annotator holds or has answered, and slots
-    that are kept for others.
+    that are kept for others. With an `order`, the first by it of some more of the best ranked.
     """
+    more = 0 if order is None else DRAWN_FROM
     parts: list[tuple[BatchSource, bool | None]] = [
         (BatchSource.BATCH, None),
         (BatchSource.RESERVE, True),
@@ -176,7 +213,9 @@ def lease_free_slots(
             statement = _free_slots(
                 source, is_committed=is_committed, is_adjudicator=is_adjudicator
             )
-            slots += _slots(session, statement, given | {"limit": limit - len(slots)})
+            n_left = limit - len(slots)
+            best = _slots(session, statement, given | {"limit": n_left + more})
+            slots += (sorted(best, key=order) if order else best)[:n_left]
     lease_slots(session, slots, annotator_id, lease_seconds)
     return slots
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, exists, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.tables import Annotator, Role, Token
+from app.db.tables import Annotator, Role, Token, TokenAnnotator
 
 
 @dataclass(frozen=True)
@@ -19,23 +19,81 @@ class Caller:
     role: Role
     act_as: bool
     project_id: int | None
+    token_id: int
 
 
+IS_LIVE = (
+    Token.revoked_at.is_(None),
+    or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
+)
 _LIVE = (
-    select(Annotator.id, Annotator.name, Token.role, Token.act_as, Token.project_id)
+    select(Annotator.id, Annotator.name, Token.role, Token.act_as, Token.project_id, Token.id)
     .join(Token, Token.annotator_id == Annotator.id)
-    .where(
-        Token.token_hash == bindparam("token_hash"),
-        Token.revoked_at.is_(None),
-        or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
+    .where(Token.token_hash == bindparam("token_hash"), *IS_LIVE)
+)
+_ACTED_FOR = (
+    select(Annotator.id)
+    .join(
+        TokenAnnotator,
+        (TokenAnnotator.annotator_id == Annotator.id)
+        & (TokenAnnotator.token_id == bindparam("token_id")),
     )
+    .where(Annotator.name == bindparam("name"))
 )
 
 
 def live_by_hash(session: Session, token_hash: bytes) -> Caller | None:
     """Return who holds the token, unless it is unknown, revoked or expired."""
     row = session.execute(_LIVE, {"token_hash": token_hash}).one_or_none()
-    return Caller(row[0], row[1], Role(row[2]), row[3], row[4]) if row else None
+    return Caller(row[0], row[1], Role(row[2]), *row[3:]) if row else None
+
+
+def belongs_elsewhere(session: Session, name: str, project_id: int | None) -> bool:
+    """Return whether a live token of this name is an admin's or reaches beyond the project.
+
+    Args:
+        session: whose transaction this is.
+        name: of an annotator.
+        project_id: None: only an admin's counts.
+    """
+    reaches_beyond = (
+        false() if project_id is None else Token.project_id.is_distinct_from(project_id)
+    )
+    found = select(
+        exists().where(
+            Token.annotator_id == Annotator.id,
+            Annotator.name == name,
+            *IS_LIVE,
+            or_(Token.role == Role.ADMIN, reaches_beyond),
+        )
+    )
+    return bool(session.scalar(found))
+
+
+def acted_for(session: Session, token_id: int, name: str) -> int | None:
+    """Return the id of the annotator of this name if the token has acted for them before."""
+    return session.scalar(_ACTED_FOR, {"token_id": token_id, "name": name})
+
+
+def lock_token(session: Session, token_id: int) -> Token:
+    """Return the token, locked, so that two requests cannot both take its last place."""
+    return session.scalars(
+        select(Token).where(Token.id == token_id).with_for_update(key_share=True)
+    ).one()
+
+
+def n_acted_for(session: Session, token_id: int) -> int:
+    """Return for how many annotators the token has acted."""
+    return session.scalar(select(func.count()).where(TokenAnnotator.token_id == token_id)) or 0
+
+
+def note_acting(session: Session, token_id: int, annotator_id: int) -> None:
+    """Remember that the token acts for this annotator."""
+    session.execute(
+        insert(TokenAnnotator)
+        .values(token_id=token_id, annotator_id=annotator_id)
+        .on_conflict_do_nothing()
+    )
 
 
 def annotator_id(session: Session, name: str) -> int:

@@ -3,7 +3,7 @@
 States are text, checked against app.domain.states; instants are UTC by the database's clock.
 """
 
-from app.db.tables.access import Annotator, Role, Token
+from app.db.tables.access import Annotator, Role, SigningKey, Token, TokenAnnotator
 from app.db.tables.base import Base
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
@@ -56,8 +56,10 @@ __all__ = [
     "Role",
     "Round",
     "SetAsideItem",
+    "SigningKey",
     "SkipReason",
     "Split",
     "Token",
+    "TokenAnnotator",
     "Worker",
 ]

@@ -40,6 +40,13 @@ class Label(Base):
             postgresql_where=text("withdrawn_at IS NULL"),
         ),
         Index(None, "project_id", "id"),
+        # An annotator's own progress is counted whenever they look.
+        Index(
+            "ix_labels_annotator",
+            "project_id",
+            "annotator_id",
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = primary_key()
@@ -55,6 +62,8 @@ class Label(Base):
     )  # not on the newest batch
     # Given by an annotator who was paused, by an admin or for their accuracy on gold.
     is_flagged: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Flagged, and no part of what resolves the item: gold caught its annotator.
+    is_excluded: Mapped[bool] = mapped_column(server_default=text("false"))
     is_adjudication: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = created_now()
     revised_at: Mapped[datetime | None]

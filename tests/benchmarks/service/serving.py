@@ -51,7 +51,7 @@ class Served:
     def token(self, name: str, role: Role = Role.ANNOTATOR) -> str:
         """Return a new token."""
         with transaction(self.factory) as session:
-            return create_token(session, name, role)[0]
+            return create_token(session, name, role, project_id=None)[0]
 
     def client(self) -> Client:
         """Return a client with an admin's token."""

@@ -40,7 +40,8 @@ def measure_memory(service: Service, n_rounds: int) -> dict[str, Any]:
         world.active.append(project)
         names = [f"annotator {i}" for i in range(N_ANNOTATORS)]
         annotators = [
-            Annotator(world, name, admin.create_token(name), i) for i, name in enumerate(names)
+            Annotator(world, name, admin.create_token(name, all_projects=True), i)
+            for i, name in enumerate(names)
         ]
         for annotator in annotators:
             annotator.start()

@@ -72,8 +72,8 @@ class Run:
         world = self.world
         names = [f"annotator {i}" for i in range(self.plan.n_annotators)]
         with self.service.client(self.service.admin_token) as admin:
-            tokens = [admin.create_token(name) for name in names]
-            prober = admin.create_token("prober")
+            tokens = [admin.create_token(name, all_projects=True) for name in names]
+            prober = admin.create_token("prober", all_projects=True)
         self.annotators = [
             Annotator(world, name, token, i)
             for i, (name, token) in enumerate(zip(names, tokens, strict=True))

@@ -56,17 +56,20 @@ LABELING = (
         "slots_within_overlap",
         "An open batch item has a slot for each label that it still lacks, or after a tie or low "
         "agreement one more or an adjudicator's; a labeled one waits for none; no annotator has "
-        "two slots of one item.",
+        "two slots of one item. Labels that do not count fill none.",
         """
         SELECT b.project_id, format('batch item %s, %s: %s slots filled, %s waiting, %s wanted',
                                     b.id, b.state, s.n_filled, s.n_waiting, b.labels_wanted)
         FROM batch_items b
         CROSS JOIN LATERAL (
-            SELECT count(*) FILTER (WHERE filled) AS n_filled,
+            SELECT count(*) FILTER (WHERE filled AND l.id IS NULL) AS n_filled,
                    count(*) FILTER (WHERE NOT filled) AS n_waiting,
-                   count(*) FILTER (WHERE for_adjudicator) AS n_adjudicators,
+                   count(*) FILTER (WHERE for_adjudicator AND l.id IS NULL) AS n_adjudicators,
                    count(leased_by) - count(DISTINCT leased_by) AS n_doubled
-            FROM batch_item_slots WHERE batch_item_id = b.id) s
+            FROM batch_item_slots t
+            LEFT JOIN labels l ON l.batch_item_id = b.id AND l.annotator_id = t.leased_by
+                AND l.withdrawn_at IS NULL AND l.is_excluded
+            WHERE t.batch_item_id = b.id) s
         WHERE n_doubled > 0 OR n_adjudicators > 1
            OR b.state = 'labeled' AND n_waiting > 0
            OR b.state = 'open' AND n_waiting <> greatest(1, b.labels_wanted - n_filled)
@@ -94,13 +97,22 @@ LABELING = (
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(n), 0) AS n, coalesce(max(n), 0) AS most FROM (
                 SELECT count(*) AS n FROM labels l WHERE l.item_id = r.item_id
-                AND l.withdrawn_at IS NULL AND NOT l.is_adjudication GROUP BY class_index) c) given
+                AND l.withdrawn_at IS NULL AND NOT l.is_adjudication AND NOT l.is_excluded
+                GROUP BY class_index) c) given
         WHERE r.source = 'annotator' AND (
             abs(r.agreement - given.most / greatest(given.n, 1)) > 1e-9
             OR r.method IN ('majority', 'adjudicated') AND NOT EXISTS (
                 SELECT FROM labels l WHERE l.item_id = r.item_id AND l.withdrawn_at IS NULL
-                AND l.class_index = r.class_index
+                AND NOT l.is_excluded AND l.class_index = r.class_index
                 AND l.is_adjudication = (r.method = 'adjudicated')))
+        """,
+    ),
+    Invariant(
+        "excluded_labels_are_flagged",
+        "A standing label that does not count is flagged, so that an admin sees it.",
+        """
+        SELECT project_id, format('label %s', id) FROM labels
+        WHERE is_excluded AND NOT is_flagged AND withdrawn_at IS NULL
         """,
     ),
     Invariant(

@@ -1,0 +1,112 @@
+"""The route of items' images: for browsers by signed address, for programs by token."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from app.api.deps import (
+    Credentials,
+    SettingsDep,
+    StoreDep,
+    get_caller,
+    get_image_urls,
+    in_reading_thread,
+    in_thread,
+)
+from app.db.queries import items as queries
+from app.db.queries import visibility
+from app.db.queries.tokens import Caller
+from app.db.session import reading
+from app.db.tables import Item, Role
+from app.domain.errors import ArtifactMissing, ImageUrlInvalid, NotFound
+from app.schemas.bodies import problems
+from app.services.image_urls import ImageUrls
+from app.services.images import media_type
+from app.services.items import read_image
+
+router = APIRouter(prefix="/projects/{project}/items", tags=["items"])
+
+
+async def get_reader(
+    request: Request,
+    project: Annotated[int, Path()],
+    item: Annotated[int, Path()],
+    urls: Annotated[ImageUrls, Depends(get_image_urls)],
+    credentials: Credentials,
+    expires: Annotated[int | None, Query(description="Of a signed address.")] = None,
+    signature: Annotated[str | None, Query(max_length=100, description="The same.")] = None,
+) -> Caller | None:
+    """Return who reads by a token; None for a signed address, which needs none.
+
+    Raises:
+        ImageUrlInvalid: the address is not one that the service made.
+        ImageUrlExpired: it is too old.
+    """
+    if expires is None and signature is None:
+        caller = await get_caller(request, credentials)
+        if caller.project_id not in (None, project):
+            raise NotFound("project", project)
+        return caller
+    if expires is None or signature is None:
+        raise ImageUrlInvalid("A signed address has both expires and signature.")
+    urls.check(project, item, expires, signature)
+    return None
+
+
+@router.get(
+    "/{item}/image",
+    summary="Read an item's image",
+    response_class=Response,
+    responses={
+        **problems(403, 404, 410),
+        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+    },
+)
+async def image(
+    request: Request,
+    reader: Annotated[Caller | None, Depends(get_reader)],
+    settings: SettingsDep,
+    store: StoreDep,
+    project: int,
+    item: int,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Return the image's bytes as they were imported.
+
+    By an item's `image_url`, which needs no token, or with a token: an admin's reads any item, an
+    annotator's those that they hold, labeled or skipped.
+    """
+    found = await in_thread(request, _find, request, reader, project, item)
+    headers = {
+        "ETag": f'"{found.content_hash}"',
+        "Cache-Control": "private, max-age=31536000, immutable",
+    }
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    try:
+        data = await in_reading_thread(request, read_image, store, settings, found)
+    except ArtifactMissing:
+        if reader is not None and reader.role is Role.ADMIN:
+            raise
+        # The sentence for admins says where the bytes should be.
+        raise ArtifactMissing(
+            f"The image of item {item} cannot be read; skip it as unreadable, and tell the "
+            "project's admin."
+        ) from None
+    return Response(data, headers=headers, media_type=media_type(data))
+
+
+def _find(request: Request, reader: Caller | None, project_id: int, item_id: int) -> Item:
+    """Return the image item, read and done with: the bytes may come from far."""
+    with reading(request.app.state.session_factory) as session:
+        found = queries.get(session, project_id, item_id)
+        is_hidden = (
+            reader is not None
+            and reader.role is not Role.ADMIN
+            and not visibility.is_shown(session, reader.annotator_id, item_id)
+        )
+    if found is None or is_hidden:
+        raise NotFound("item", item_id)
+    if found.content_hash is None:
+        raise ArtifactMissing(f"Item {item_id} is a text and has no image.")
+    return found

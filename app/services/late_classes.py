@@ -1,0 +1,81 @@
+"""Classes that an import brings for items that are known without one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.db.queries import batches, events
+from app.db.queries import late_classes as queries
+from app.db.queries.late_classes import WhereItStands
+from app.db.tables import BatchSource, Project
+from app.domain.states import BatchItemState
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an item keeps its label, or its lack of one."""
+
+    code: str
+    detail: str
+
+
+def take_classes(
+    session: Session, project: Project, wanted: Mapping[int, int]
+) -> tuple[int, dict[int, Refusal]]:
+    """Give pool items their imported label; return (how many, item -> why not, of the others).
+
+    An item that waits in a batch or in the reserve and that nobody holds leaves it; the next
+    reserve item takes its place. One that is labeled already with this class is in neither part of
+    the answer. Expects the project's lock, with expired leases freed.
+
+    Args:
+        session: whose transaction this is.
+        project: locked.
+        wanted: item id -> class index, of items known without a class.
+    """
+    standing = queries.where_they_stand(session, list(wanted))
+    refused: dict[int, Refusal] = {}
+    taken: dict[int, int] = {}
+    for item_id, class_index in wanted.items():
+        stands = standing[item_id]
+        refusal = _why_not(project, stands, class_index)
+        if refusal is not None:
+            refused[item_id] = refusal
+        elif stands.class_index is None:
+            taken[item_id] = class_index
+    if taken:
+        _leave_batches(session, [standing[item_id] for item_id in taken])
+        project.label_version += 1
+        queries.resolve(session, project.id, taken, project.label_version)
+        project.n_imported += len(taken)
+        events.append(session, project.id, "items.classes_imported", {"n": len(taken)})
+    return len(taken), refused
+
+
+def _why_not(project: Project, stands: WhereItStands, class_index: int) -> Refusal | None:
+    if stands.class_index is not None:
+        if stands.class_index == class_index:
+            return None
+        return Refusal(
+            "already_labeled",
+            f"The item is labeled {project.classes[stands.class_index]} already. To have it "
+            "labeled anew, requeue it.",
+        )
+    if stands.state == BatchItemState.SKIPPED:
+        return Refusal("already_skipped", "Annotators skipped the item; it stays out.")
+    if stands.is_committed:
+        return Refusal(
+            "in_work",
+            "An annotator holds the item or has labeled it. Import its class again when it is "
+            "given back, or leave it to them.",
+        )
+    return None
+
+
+def _leave_batches(session: Session, standing: list[WhereItStands]) -> None:
+    waiting = [stands for stands in standing if stands.batch_item_id is not None]
+    queries.withdraw(session, [stands.batch_item_id for stands in waiting])
+    of_batch = [x.round_id for x in waiting if x.source == BatchSource.BATCH]
+    for round_id in sorted({round_id for round_id in of_batch if round_id is not None}):
+        batches.promote_reserve(session, round_id, of_batch.count(round_id))
