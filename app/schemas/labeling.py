@@ -52,9 +52,10 @@ class NextBatchOut(Response):
     waiting_for: WaitingFor | None = Field(
         None,
         description="Why nothing came: `others` hold what is left (their leases end), `selection` "
-        "is under way, an admin must `retry` a failed round, those whom a tool acts for hold as many "
-        "`leases` as its token may, or the pool is used up (`pool_used_up`): every item was skipped "
-        "or cannot be read, and an admin imports more, retries those set aside, or finishes.",
+        "is under way, an admin must `retry` a failed round, those whom a tool acts for hold as "
+        "many `leases` as its token may, or the pool is used up (`pool_used_up`): every item was "
+        "skipped or cannot be read, and an admin imports more, retries those set aside, or "
+        "finishes.",
     )
 
     model_config = ConfigDict(
