@@ -19,8 +19,8 @@ from app.db.migrate import migrate
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from tests.support import is_open, require, wait_for
-from workers.parts import free_port
 from workers.processes import wait_passively
+from workers.service.parts import free_port
 
 TEMPLATE = "svp_template"
 

@@ -22,9 +22,9 @@ from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import CLASSES, annotator, claim_waiting
-from workers.context import JobContext
-from workers.jobs import run_job
-from workers.snapshot import load_arrays
+from workers.jobs.context import JobContext
+from workers.jobs.run import run_job
+from workers.jobs.snapshot import load_arrays
 
 
 @dataclass(frozen=True)

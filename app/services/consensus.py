@@ -1,6 +1,6 @@
 """The consensus over all labels of a project: what the worker reads for it, and what it writes.
 
-The worker computes it (workers.consensus) before it takes the snapshot that it trains on.
+The worker computes it (workers.jobs.consensus) before it takes the snapshot that it trains on.
 """
 
 from collections.abc import Sequence

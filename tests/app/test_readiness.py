@@ -17,7 +17,7 @@ from app.services.items import prepare_items
 from app.services.readiness import find_faults
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room, has_room
-from workers.parts import free_port
+from workers.service.parts import free_port
 
 ALL_BYTES = 2**62
 

@@ -185,7 +185,7 @@ BUGS = (
     ),
     Bug(
         "a job that begins again takes the changed proxy",
-        "workers/jobs.py",
+        "workers/jobs/run.py",
         'proxy, options = round_.settings["proxy"],',
         "proxy, options = project.proxy,",
         ROUND_TESTS,
@@ -235,7 +235,7 @@ BUGS = (
     ),
     Bug(
         "each round predicts another sample",
-        "workers/round_step.py",
+        "workers/steps/round.py",
         'random_stream(seed, 0, "stability")',
         'random_stream(len(pool_index), 0, "stability")',
         ROUND_TESTS,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.config import Settings
-from workers.stack import Stack
+from workers.service.stack import Stack
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token
 from tests.support import wait_for
-from workers.parts import Parts, free_port
+from workers.service.parts import Parts, free_port
 
 READY_SECONDS = 60
 SVP = (sys.executable, "-m", "workers.cli.main")

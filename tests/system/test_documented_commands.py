@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.train import load_model
-from workers.stack import Stack
+from workers.service.stack import Stack
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -26,6 +26,7 @@ from tests.experiments import (
     write_tiny,
 )
 from tests.support import wait_for
+from workers.service.stack import Stack
 from workers.simulation.results import (
     CoresetLine,
     LineFile,
@@ -36,7 +37,6 @@ from workers.simulation.results import (
 )
 from workers.simulation.run import read_run_id
 from workers.simulation.through_api import project_name
-from workers.stack import Stack
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from torch.multiprocessing.spawn import spawn
 from typer.testing import CliRunner
 
 from models.train import TrainingStopped, load_model
-from workers.array_training import train_on_arrays
+from workers.arrays.training import train_on_arrays
 from workers.cli.main import app
 
 RECIPE: dict[str, object] = {"epochs": 3, "minibatch": 16}

@@ -22,12 +22,13 @@ from app.services.projects import ModelChoice
 from models.predict import predict
 from models.recipe import recipe_from_json
 from tests.projects import TINY, ServedProject
-from workers import pool, stability
-from workers.context import JobContext
-from workers.jobs import run_job
-from workers.pool import PoolReader
-from workers.snapshot import load_arrays
-from workers.stored_models import load_stored_model
+from workers.jobs import packed_pool
+from workers.jobs.context import JobContext
+from workers.jobs.packed_pool import PoolReader
+from workers.jobs.run import run_job
+from workers.jobs.snapshot import load_arrays
+from workers.jobs.stored_models import load_stored_model
+from workers.steps import stability
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_added_items_are_selected_and_the_packed_pool_is_extended(
             read.append(item.external_id)
             yield item
 
-    monkeypatch.setattr(pool.PoolReader, "_items", counting)
+    monkeypatch.setattr(packed_pool.PoolReader, "_items", counting)
     project.add(range(40))
     project.add(range(10), Split.EVALUATION)
     project.start()

@@ -29,12 +29,12 @@ from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import annotator, claim_waiting
 from tests.support import require
-from workers.consensus import Opinions, crowdlab, dawid_skene
-from workers.context import JobContext
-from workers.jobs import run_job
+from workers.jobs.consensus import Opinions, crowdlab, dawid_skene
+from workers.jobs.context import JobContext
+from workers.jobs.run import run_job
+from workers.jobs.snapshot import read_snapshot
 from workers.simulation.config import OracleConfig
 from workers.simulation.oracle import answer_key
-from workers.snapshot import read_snapshot
 
 pytest.importorskip("cleanlab", reason="the extra crowd is not installed")
 Factory = sessionmaker[Session]

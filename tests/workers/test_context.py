@@ -11,7 +11,7 @@ from app.db.tables import JobKind
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
 from tests.workers.test_pool import a_project
-from workers.context import JobContext
+from workers.jobs.context import JobContext
 
 
 def test_a_job_of_the_same_id_in_another_database_has_another_checkpoint(

@@ -71,8 +71,8 @@ from tests.loop import (
     expire_leases,
     import_texts,
 )
-from workers.context import JobContext
-from workers.jobs import run_job
+from workers.jobs.context import JobContext
+from workers.jobs.run import run_job
 
 N_POOL = 14
 END_AFTER = 6  # labels; an early end would leave little to try

@@ -10,8 +10,8 @@ from app.db.tables import Job
 from app.services.labeling import LabelEntry, submit_labels
 from app.storage.artifacts import ArtifactStore
 from tests.projects import TINY, ServedProject
-from workers.context import JobContext
-from workers.opening import open_job
+from workers.jobs.context import JobContext
+from workers.jobs.opening import open_job
 
 Factory = sessionmaker[Session]
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workers import packs
-from workers.packs import Pack, grow
+from workers.jobs import packs
+from workers.jobs.packs import Pack, grow
 
 NAMES = ("a", "b")
 BLOCK = 3
@@ -34,7 +34,7 @@ def digest(items: Sequence[Item]) -> str:
 
 
 def read(folder: Path, items: Sequence[Item], n: int, *, fixed_size: bool) -> Item:
-    """Pack and read the first `n` items as workers.pool does."""
+    """Pack and read the first `n` items as workers.jobs.packed_pool does."""
 
     def pack_block(first: int, end: int) -> tuple[str, Sequence[bytes], tuple[int, ...]]:
         part = items[first:end]

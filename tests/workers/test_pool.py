@@ -25,9 +25,9 @@ from models.catalog import find_model, resolve_recipe
 from models.data.arrays import Images, Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
-from workers import pool
-from workers.pool import PoolReader, packed_side
-from workers.unreadable import set_aside_rows
+from workers.jobs import packed_pool
+from workers.jobs.packed_pool import PoolReader, packed_side
+from workers.jobs.unreadable import set_aside_rows
 
 TEXTS = ["Good book!", "", "漢字", "a bad one"]
 
@@ -149,7 +149,7 @@ class TestWhatChanged:
         self, reader: PoolReader, words: Project, column: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         changed = update(Item).where(Item.index == 3).values({column: "new"})
-        monkeypatch.setattr(pool, "PAGE", 2)
+        monkeypatch.setattr(packed_pool, "PAGE", 2)
         read_words(reader, words, 4)
         with transaction(reader.factory) as session:
             session.execute(changed)

@@ -12,8 +12,8 @@ from selection.catalog import Signal
 from selection.mapped import take_rows
 from selection.options import SelectionOptions
 from selection.select import select
-from workers import pool_scorer, scoring
-from workers.pool_scorer import PoolScorer
+from workers.steps import pool_scorer, scoring
+from workers.steps.pool_scorer import PoolScorer
 
 N = 100
 

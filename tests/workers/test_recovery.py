@@ -25,7 +25,7 @@ from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.services.rounds import cancel_project, finish_project, start_project
 from app.storage.artifacts import ArtifactStore
 from tests.support import wait_for
-from workers.job_runner import JobRunner
+from workers.jobs.runner import JobRunner
 
 FINISH_ALONE = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(0)"]
 CRASH = [sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit('it broke')"]

@@ -37,22 +37,22 @@ from models.registry import build
 from models.train import TrainedModel, TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
-from workers import context as job_context
-from workers.context import JobContext
-from workers.jobs import run_job
-from workers.pool import PoolReader
-from workers.replay_selection import replay_selection
-from workers.round_step import DOES_NOT_FIT, RoundResult, run_selection
-from workers.scoring import item_scores
-from workers.snapshot import (
+from workers.jobs import context as job_context
+from workers.jobs.context import JobContext
+from workers.jobs.packed_pool import PoolReader
+from workers.jobs.replay import replay_selection
+from workers.jobs.run import run_job
+from workers.jobs.snapshot import (
     Snapshot,
     gather_snapshot,
     load_arrays,
     read_snapshot,
     store_arrays,
 )
-from workers.stored_models import load_stored_model
-from workers.watched_training import training_seed
+from workers.jobs.stored_models import load_stored_model
+from workers.steps.round import DOES_NOT_FIT, RoundResult, run_selection
+from workers.steps.scoring import item_scores
+from workers.steps.training import training_seed
 
 N_LABELED, N = 30, 70
 WORDS = {"a": ["fine", "good", "great"], "b": ["bad", "poor", "sad"]}
@@ -386,7 +386,7 @@ class TestWarmStart:
             started.append(kwargs["initial"])
             return train(*args, **kwargs)
 
-        monkeypatch.setattr("workers.watched_training.train", spy)
+        monkeypatch.setattr("workers.steps.training.train", spy)
         recipe = {**PROXY.recipe, "warm_start": True}
         newest: list[Model | None] = []
         for buckets in (500, 500, 600):
@@ -504,7 +504,7 @@ class TestReplay:
             results.append(run_selection(*args, **kwargs))
             return results[-1]
 
-        monkeypatch.setattr("workers.replay_selection.run_selection", spy)
+        monkeypatch.setattr("workers.jobs.replay.run_selection", spy)
         replay_selection(session_factory, store, settings, project_id, 0)
         (result,) = results
         assert result.proxy is not None
@@ -535,7 +535,7 @@ class TestReplay:
             used.append(torch.get_num_threads())
             return run_selection(*args, **kwargs)
 
-        monkeypatch.setattr("workers.replay_selection.run_selection", spy)
+        monkeypatch.setattr("workers.jobs.replay.run_selection", spy)
         found = replay_selection(session_factory, store, settings, project_id, 0)
         assert found.first_difference is None
         assert (used, torch.get_num_threads()) == ([here + 1], here)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from workers import stability
-from workers.stability import PoolSample, agreement, sample_rows
+from workers.steps import stability
+from workers.steps.stability import PoolSample, agreement, sample_rows
 
 
 def keys() -> np.random.Generator:

@@ -18,11 +18,11 @@ from safetensors.numpy import load
 from app.client import Client
 from app.config import environment_without_settings
 from tests.support import wait_for
-from workers.health import readiness
 from workers.processes import CACHES, module_command
+from workers.service.health import readiness
+from workers.service.supervision import MAX_DEATHS
 from workers.simulation.config import OracleConfig
 from workers.simulation.oracle import AnswerKey, Oracle
-from workers.supervision import MAX_DEATHS
 
 START_SECONDS = 60
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.logs import KEPT_LOGS, open_log, rotate
-from workers.supervision import MAX_DEATHS, WITHIN_SECONDS, Restarts, StackError, Supervisor
+from workers.service.logs import KEPT_LOGS, open_log, rotate
+from workers.service.supervision import MAX_DEATHS, WITHIN_SECONDS, Restarts, StackError, Supervisor
 
 
 class Part:

@@ -21,7 +21,7 @@ from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from tests.loop import CLASSES
 from tests.projects import Data, ServedProject, png
-from workers.pool import PoolReader
+from workers.jobs.packed_pool import PoolReader
 
 Factory = sessionmaker[Session]
 N = 12

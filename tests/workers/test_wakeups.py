@@ -23,10 +23,10 @@ from app.queue import TASK_NAME, make_celery, make_publisher
 from app.services import presence
 from tests.support import wait_for
 from tests.workers.test_recovery import FINISH_ALONE, job_id, project_id, read_job
-from workers.job_runner import JobRunner
-from workers.presence import Presence
-from workers.wakeups import Listener
-from workers.worker import serve_rows
+from workers.jobs.presence import Presence
+from workers.jobs.runner import JobRunner
+from workers.jobs.wakeups import Listener
+from workers.jobs.worker import serve_rows
 
 __all__ = ["job_id", "project_id"]  # fixtures
 

@@ -15,7 +15,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Check database, storage, broker and device; exit with 1 if something is wrong."""
-    from workers.diagnosis import check_invariants, check_machine  # noqa: PLC0415
+    from workers.service.doctor import check_invariants, check_machine  # noqa: PLC0415
 
     settings = read_settings()
     n_wrong = 0

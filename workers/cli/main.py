@@ -69,7 +69,7 @@ def up(
     data_folder: Annotated[Path | None, typer.Option(help="Where all data lie.")] = None,
 ) -> None:
     """Start the service: Postgres, API and a worker; Ctrl-C stops them in order."""
-    from workers.stack import Stack  # noqa: PLC0415
+    from workers.service.stack import Stack  # noqa: PLC0415
 
     settings = _settings(host=host, port=port, data_folder=data_folder)
     try:
@@ -113,7 +113,7 @@ def worker(
     queues: Annotated[str | None, typer.Option(help="Comma-separated: gpu, cpu.")] = None,
 ) -> None:
     """Serve jobs in the foreground; needs SVP_DATABASE_URL."""
-    from workers.worker import run_worker  # noqa: PLC0415
+    from workers.jobs.worker import run_worker  # noqa: PLC0415
 
     run_worker(_settings(queues=queues))
 
@@ -123,7 +123,7 @@ def health(
     url: Annotated[str | None, typer.Option(help="Base URL; by default SVP_PORT here.")] = None,
 ) -> None:
     """Exit with 0 if the service is ready, else with 1 and the reason."""
-    from workers.health import base_url, readiness  # noqa: PLC0415
+    from workers.service.health import base_url, readiness  # noqa: PLC0415
 
     settings = read_settings()
     fault = readiness(url or base_url(settings.host, settings.port))

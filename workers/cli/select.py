@@ -61,8 +61,8 @@ def select(  # noqa: PLR0913 - the command's options
     Under torchrun, k_centers takes a pool in shards: `{rank}` in --features names each process's
     own file; the selection is exact, an index counts through the shards in their order.
     """
-    from workers.array_files import Arrays  # noqa: PLC0415
-    from workers.array_selection import estimate_selection, select_from_arrays  # noqa: PLC0415
+    from workers.arrays.files import Arrays  # noqa: PLC0415
+    from workers.arrays.selection import estimate_selection, select_from_arrays  # noqa: PLC0415
 
     arrays = Arrays(features, probs, labels, forgetting, labeled, labeled_features, pool)
     if estimate:
@@ -96,8 +96,8 @@ def replay_selection(
     """Repeat a round's selection from what was stored; exit 1 if the indices differ."""
     from app.config import read_settings  # noqa: PLC0415
     from app.storage.artifacts import ArtifactStore  # noqa: PLC0415
-    from workers import replay_selection as replay  # noqa: PLC0415
     from workers.cli.connect import session_factory  # noqa: PLC0415
+    from workers.jobs import replay  # noqa: PLC0415
 
     settings = read_settings()
     store = ArtifactStore(settings.artifact_store_url)

@@ -208,7 +208,7 @@ def _connect(
     """
     from app.client import Client  # noqa: PLC0415
     from app.config import read_settings  # noqa: PLC0415
-    from workers.stack import Stack  # noqa: PLC0415
+    from workers.service.stack import Stack  # noqa: PLC0415
 
     if url is not None:
         if not token:

@@ -18,7 +18,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a model on arrays; under torchrun the processes share each minibatch."""
-    from workers.array_training import train_on_arrays  # noqa: PLC0415
+    from workers.arrays.training import train_on_arrays  # noqa: PLC0415
 
     try:
         overrides = json.loads(recipe)

@@ -17,18 +17,18 @@ from models.timing import Stopwatch
 from models.train import TrainedModel
 from selection.catalog import Signal, needed_of
 from selection.types import Ranking, Signals
-from workers.coreset_step import (
+from workers.simulation.config import ExperimentError
+from workers.simulation.context import SeedContext, best_error
+from workers.simulation.kinds import ALL, CoreSetConfig
+from workers.simulation.results import CoresetLine, LinesOf
+from workers.steps.core_set import (
     CoresetRequest,
     choose,
     measure_signals,
     train_selector,
 )
-from workers.scoring import with_zeros_first
-from workers.simulation.config import ExperimentError
-from workers.simulation.context import SeedContext, best_error
-from workers.simulation.kinds import ALL, CoreSetConfig
-from workers.simulation.results import CoresetLine, LinesOf
-from workers.watched_training import RoundHooks
+from workers.steps.scoring import with_zeros_first
+from workers.steps.training import RoundHooks
 
 IntArray = npt.NDArray[np.int64]
 FEW = 32  # items of the selection that loads compiled loops, before the clock runs

@@ -32,7 +32,7 @@ from workers.simulation.service_limits import refuse_beyond_service
 from workers.simulation.studies import StudyContext, replay_study
 from workers.simulation.studies_through_api import StudyServiceRun
 from workers.simulation.through_api import ServiceRun
-from workers.threads import use_threads
+from workers.steps.threads import use_threads
 
 RUN_ID_FILE = "run-id"
 

@@ -24,13 +24,13 @@ from selection.registry import rank
 from selection.types import Signals
 from selection.uncertainty import entropy
 from selection.watch import Watch
-from workers.coreset_step import initial_rows, train_selector
-from workers.scoring import item_scores, with_zeros_first
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext
 from workers.simulation.kinds import ModelStudyConfig
 from workers.simulation.results import LinesOf, StudyLine
-from workers.watched_training import random_stream
+from workers.steps.core_set import initial_rows, train_selector
+from workers.steps.scoring import item_scores, with_zeros_first
+from workers.steps.training import random_stream
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from workers.simulation.context import Shared
 from workers.simulation.load import read_experiment
 from workers.simulation.plan import steps_of
 from workers.simulation.run import Place, load_seed, run_unit
-from workers.threads import use_threads
+from workers.steps.threads import use_threads
 
 STOPPED = 3
 

@@ -14,9 +14,9 @@ from models.timing import Stopwatch
 from models.train import TrainedModel, train
 from selection.options import SelectionOptions
 from selection.watch import Watch
-from workers.round_step import RoundInputs, run_selection
-from workers.scoring import Scoring
 from workers.simulation.config import ModelConfig
+from workers.steps.round import RoundInputs, run_selection
+from workers.steps.scoring import Scoring
 
 FEW = 32
 

@@ -17,7 +17,7 @@ from typing import Any
 from app.client import Client
 from app.config import Settings
 from tests.benchmarks.rivals import write_facts
-from workers.stack import Stack
+from workers.service.stack import Stack
 
 RECIPE = {"epochs": 400, "buckets": 500}  # long enough that the first epoch is seen
 CLASSES = ["negative", "positive"]

@@ -24,7 +24,7 @@ from models.catalog import find_model, resolve_recipe
 from models.data.encoders import text_encoder
 from models.predict import predict
 from models.train import train
-from workers.consensus import Opinions, crowdlab, dawid_skene
+from workers.jobs.consensus import Opinions, crowdlab, dawid_skene
 
 IntArray = npt.NDArray[np.int64]
 N_CLASSES, N_FOLDS, SEEDS = 4, 5, (0, 1, 2, 3, 4)

@@ -19,7 +19,7 @@ from tests.support import wait_for
 from tests.system.chaos.clock import PostgresClock
 from tests.system.chaos.disks import SmallDisk
 from tests.system.rig import SVP, Rig
-from workers.parts import free_port
+from workers.service.parts import free_port
 
 LEASE_SECONDS = 20
 # Roomy: the files are sparse, and a service may want some gigabytes free.
@@ -250,7 +250,7 @@ class RigService(Service):
 def _kind(process: psutil.Process) -> str:
     """Return what a process of ours is, by its command line."""
     command = _command(process)
-    if "workers.job_child" in command:
+    if "workers.jobs.child" in command:
         return "child"
     if "redis-server" in command:
         return "redis"

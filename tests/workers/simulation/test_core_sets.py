@@ -8,13 +8,13 @@ import pytest
 
 from models.catalog import resolve_recipe
 from tests.experiments import run_any, tiny_core_sets
-from workers import coreset_step
-from workers.coreset_step import CoresetRequest, run_coreset_step
 from workers.simulation import core_sets
 from workers.simulation.config import ExperimentError
 from workers.simulation.data import load_data
 from workers.simulation.kinds import CoreSetConfig
 from workers.simulation.results import CoresetLine, LinesOf, read_lines_of
+from workers.steps import core_set
+from workers.steps.core_set import CoresetRequest, run_coreset_step
 
 Runs = dict[tuple[str, int], list[CoresetLine]]
 FOUND = (
@@ -104,7 +104,7 @@ class TestGoingOn:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         trained = []
-        train = coreset_step.train_selector
+        train = core_set.train_selector
 
         def counted(*args: object, **kwargs: object) -> object:
             trained.append(args[3])

@@ -18,12 +18,13 @@ from models.train import train
 from selection.select import select
 from tests.experiments import Lines, indices, run, run_any, tiny, write_tiny
 from tests.support import wait_for
-from workers import round_step, watched_training
 from workers.simulation import warm_up
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.load import bundled, load_experiment, read_experiment
 from workers.simulation.results import LineFile, read_lines, summarize
+from workers.steps import round as round_step
+from workers.steps import training
 
 ROOT = Path(__file__).parents[3]
 
@@ -97,7 +98,7 @@ class TestReplay:
             selections.append((strategy, budget))
             return select(strategy, pool, budget, *more)
 
-        for module in (watched_training, warm_up):
+        for module in (training, warm_up):
             monkeypatch.setattr(module, "train", watched)
         monkeypatch.setattr(round_step, "select", selected)
         arms = "arms={a={selector='proxy'}, b={selector='proxy', strategy='k_centers'}}"

@@ -12,13 +12,13 @@ from models.train import train
 from selection.k_centers.greedy import greedy_k_centers
 from tests.experiments import run_any, tiny_study
 from tests.workers.simulation.test_core_sets import failing_at, refuse
-from workers import scoring
-from workers.coreset_step import initial_rows
 from workers.simulation import studies
 from workers.simulation.config import ExperimentError
 from workers.simulation.data import load_data, model_inputs
 from workers.simulation.kinds import ModelStudyConfig
 from workers.simulation.results import LinesOf, StudyLine, read_lines_of, read_scores
+from workers.steps import scoring
+from workers.steps.core_set import initial_rows
 
 Runs = dict[tuple[str, int], list[StudyLine]]
 FOUND = ("model", "architecture", "seed", "epochs", "epoch", "error", "scores_file", "recipe_hash")

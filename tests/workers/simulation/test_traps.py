@@ -13,9 +13,9 @@ from models.predict import predict
 from models.train import train
 from selection.uncertainty import entropy
 from tests.experiments import indices, run, run_any, tiny, tiny_core_sets
-from workers.scoring import Scoring, with_zeros_first
 from workers.simulation.config import ExperimentError
 from workers.simulation.results import CoresetLine, read_lines_of
+from workers.steps.scoring import Scoring, with_zeros_first
 
 
 class TestScoring:

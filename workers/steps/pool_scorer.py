@@ -14,7 +14,7 @@ from selection.errors import SelectionError
 from selection.mapped import take_rows
 from selection.select import Pool
 from selection.types import FloatArray, IntArray, Rows, Signals
-from workers.scoring import PLAIN, Scoring
+from workers.steps.scoring import PLAIN, Scoring
 
 ROWS_AT_ONCE = 65_536  # inputs that are taken and predicted together
 

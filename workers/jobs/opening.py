@@ -12,11 +12,11 @@ from app.db.tables import Coreset, Project, Round, Split
 from app.domain.errors import ArtifactMissing, JobFenced
 from app.services.leasing import release_expired
 from models.recipe import Recipe
-from workers.consensus import update_consensus
-from workers.context import JobContext
-from workers.round_step import RoundInputs
-from workers.snapshot import Arrays, Snapshot, gather_snapshot, read_snapshot, store_arrays
-from workers.unreadable import set_aside_rows
+from workers.jobs.consensus import update_consensus
+from workers.jobs.context import JobContext
+from workers.jobs.snapshot import Arrays, Snapshot, gather_snapshot, read_snapshot, store_arrays
+from workers.jobs.unreadable import set_aside_rows
+from workers.steps.round import RoundInputs
 
 MOST_SNAPSHOTS = 5  # of one attempt
 

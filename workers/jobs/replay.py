@@ -22,10 +22,10 @@ from models.recipe import recipe_from_json
 from models.timing import Stopwatch
 from selection.options import options_from_json
 from selection.watch import Watch
-from workers.pool import PoolReader
-from workers.round_step import run_selection
-from workers.snapshot import load_arrays, read_snapshot
-from workers.stored_models import load_stored_model
+from workers.jobs.packed_pool import PoolReader
+from workers.jobs.snapshot import load_arrays, read_snapshot
+from workers.jobs.stored_models import load_stored_model
+from workers.steps.round import run_selection
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from selection.registry import needed_signals
 from selection.select import Pool, Selected, Streams, select
 from selection.types import FloatArray, Rows, Signals
 from selection.watch import Watch
-from workers.array_files import AnyArray, Arrays, OpenedArrays, load, open_arrays, save
+from workers.arrays.files import AnyArray, Arrays, OpenedArrays, load, open_arrays, save
 
 
 def select_from_arrays(
@@ -137,7 +137,7 @@ def _refuse_in_shards(arrays: Arrays, asked: SelectionOptions, watch: Watch) -> 
 
 
 def _select_in_shards(arrays: Arrays, budget: int, seed: int) -> Selected:
-    from workers.shard_selection import select_in_shards  # noqa: PLC0415 - torch, only where used
+    from workers.arrays.shards import select_in_shards  # noqa: PLC0415 - torch, only where used
 
     labeled = None if arrays.labeled_features is None else load(arrays.labeled_features)
 

@@ -17,11 +17,11 @@ from app.domain.errors import StorageFull
 from app.services import jobs
 from app.services.jobs import ClaimedJob, Heartbeat
 from app.storage.room import check_room
-from workers.job_process import Child
+from workers.jobs.process import Child
+from workers.jobs.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_to_line
 from workers.processes import module_command
-from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_to_line
 
-CHILD_COMMAND = tuple(module_command("workers.job_child"))
+CHILD_COMMAND = tuple(module_command("workers.jobs.child"))
 TOO_LONG = -1000  # no exit code of a process
 STOP_SECONDS = 15.0
 WATCH_SECONDS = 0.1

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from workers.logs import open_log, tail
 from workers.processes import StopClock, module_command
+from workers.service.logs import open_log, tail
 
 PR_SET_PDEATHSIG = 1
 # How long a signal may keep a part from running before it is killed and started again.

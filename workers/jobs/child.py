@@ -28,10 +28,10 @@ from models.train import TrainingStopped, train
 from selection.registry import rank
 from selection.types import Signals
 from selection.watch import SelectionStopped
-from workers.context import JobContext
-from workers.jobs import run_job
-from workers.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
-from workers.threads import use_threads
+from workers.jobs.context import JobContext
+from workers.jobs.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
+from workers.jobs.run import run_job
+from workers.steps.threads import use_threads
 
 
 def main() -> int:

@@ -20,8 +20,8 @@ from models.checkpoints import CheckpointFile
 from models.precision import name_of_device
 from models.recipe import Recipe, recipe_from_json
 from models.train import TrainProgress
-from workers.pool import PoolReader
-from workers.watched_training import RoundHooks
+from workers.jobs.packed_pool import PoolReader
+from workers.steps.training import RoundHooks
 
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
 CHECKPOINT_SECONDS = 1.0

@@ -21,8 +21,8 @@ from selection.options import SelectionOptions
 from selection.registry import needed_signals
 from selection.select import rank_constrained
 from selection.types import NEVER_LEARNED, Ranking, Rows, Signals
-from workers.scoring import PLAIN, Scoring
-from workers.watched_training import (
+from workers.steps.scoring import PLAIN, Scoring
+from workers.steps.training import (
     Evaluation,
     RoundHooks,
     evaluate,

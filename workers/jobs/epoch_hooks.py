@@ -10,11 +10,11 @@ from models.data.arrays import Inputs
 from models.predict import predict
 from models.timing import Stopwatch
 from models.train import EpochHook, TrainedModel
-from workers.context import JobContext
-from workers.round_step import RoundInputs
-from workers.scoring import item_scores
-from workers.snapshot import store_arrays
-from workers.watched_training import Evaluation, evaluate
+from workers.jobs.context import JobContext
+from workers.jobs.snapshot import store_arrays
+from workers.steps.round import RoundInputs
+from workers.steps.scoring import item_scores
+from workers.steps.training import Evaluation, evaluate
 
 
 def accuracy_at_epochs(evaluation: Evaluation | None, device: str) -> EpochHook | None:

@@ -1,6 +1,6 @@
 """What a worker does for each kind of job: read arrays, run the step, publish under the fence.
 
-Runs in the job's own process (workers.job_child). No transaction is open while a model trains.
+Runs in the job's own process (workers.jobs.child). No transaction is open while a model trains.
 """
 
 from dataclasses import asdict, replace
@@ -18,16 +18,16 @@ from app.services import publishing
 from app.services.publishing import CoresetFacts, Selection, TrainedFacts
 from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
-from workers.context import JobContext
-from workers.coreset_step import CoresetRequest, CoresetResult, run_coreset_step
-from workers.epoch_hooks import accuracy_at_epochs, score_keeper
-from workers.opening import OpenedJob, open_job, read_inputs
-from workers.round_step import RoundInputs, RoundResult, run_round_step
-from workers.snapshot import Snapshot, load_arrays, store_arrays
-from workers.stability import PoolSample, agreement
-from workers.stored_models import load_stored_model, store_model
-from workers.target_step import run_target_step
-from workers.watched_training import RoundHooks
+from workers.jobs.context import JobContext
+from workers.jobs.epoch_hooks import accuracy_at_epochs, score_keeper
+from workers.jobs.opening import OpenedJob, open_job, read_inputs
+from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
+from workers.jobs.stored_models import load_stored_model, store_model
+from workers.steps.core_set import CoresetRequest, CoresetResult, run_coreset_step
+from workers.steps.round import RoundInputs, RoundResult, run_round_step
+from workers.steps.stability import PoolSample, agreement
+from workers.steps.target import run_target_step
+from workers.steps.training import RoundHooks
 
 ITEMS_AT_ONCE = 10_000
 

@@ -16,12 +16,12 @@ from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token, ensure_admin_token
 from app.storage.room import has_room
-from workers.health import base_url, readiness
-from workers.logs import rotate, tail
-from workers.parts import Parts, free_port
 from workers.processes import StopClock
-from workers.service_process import STOPPED_SECONDS, ServiceProcess
-from workers.supervision import Part, StackError, Supervisor
+from workers.service.health import base_url, readiness
+from workers.service.logs import rotate, tail
+from workers.service.parts import Parts, free_port
+from workers.service.process import STOPPED_SECONDS, ServiceProcess
+from workers.service.supervision import Part, StackError, Supervisor
 
 READY_SECONDS = 60.0
 API_STOP_SECONDS = 15.0

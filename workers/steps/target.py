@@ -12,7 +12,7 @@ from models.data.arrays import Inputs
 from models.recipe import Recipe
 from models.timing import Stopwatch
 from models.train import TrainedModel
-from workers.watched_training import (
+from workers.steps.training import (
     Evaluation,
     RoundHooks,
     evaluate,

@@ -17,10 +17,10 @@ from models.train import TrainedModel, can_start
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch
-from workers.pool_scorer import PoolScorer
-from workers.scoring import PLAIN, Scoring
-from workers.stability import PoolSample, sample_rows
-from workers.watched_training import (
+from workers.steps.pool_scorer import PoolScorer
+from workers.steps.scoring import PLAIN, Scoring
+from workers.steps.stability import PoolSample, sample_rows
+from workers.steps.training import (
     Evaluation,
     RoundHooks,
     evaluate,
@@ -108,7 +108,7 @@ def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is w
     The pool is scored plainly, unless `scoring` says otherwise. With `recipe.warm_start` the
     training starts from `initial`, the proxy before; where that does not fit, from fresh weights,
     and a note says so. If it `samples`, the proxy also predicts the sample that
-    workers.stability compares.
+    workers.steps.stability compares.
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.

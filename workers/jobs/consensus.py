@@ -26,9 +26,9 @@ from app.domain.errors import JobFenced
 from app.services.consensus import write_consensus
 from models.predict import predict
 from models.recipe import recipe_from_json
-from workers.context import JobContext
-from workers.snapshot import Snapshot, read_snapshot
-from workers.stored_models import load_stored_model
+from workers.jobs.context import JobContext
+from workers.jobs.snapshot import Snapshot, read_snapshot
+from workers.jobs.stored_models import load_stored_model
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

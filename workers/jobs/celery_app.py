@@ -14,13 +14,13 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from app.config import Settings
 from app.queue import TASK_NAME, make_celery
-from workers.job_runner import JobRunner
+from workers.jobs.runner import JobRunner
 
 PAUSE_SECONDS = 1.0
 MAX_JOB_ID = 2**63 - 1
 GUARDED = {
-    "redis": "workers.guarded_redis:GuardedTransport",
-    "rediss": "workers.guarded_redis:GuardedTransport",
+    "redis": "workers.jobs.guarded_redis:GuardedTransport",
+    "rediss": "workers.jobs.guarded_redis:GuardedTransport",
 }
 
 

@@ -32,11 +32,11 @@ from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
 from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import UNDECODABLE, decode_image
 from models.recipe import Recipe
-from workers.packs import Pack, grow
-from workers.round_step import RoundInputs
-from workers.snapshot import Snapshot
-from workers.unreadable import set_aside, set_aside_rows
-from workers.watched_training import Evaluation
+from workers.jobs.packs import Pack, grow
+from workers.jobs.snapshot import Snapshot
+from workers.jobs.unreadable import set_aside, set_aside_rows
+from workers.steps.round import RoundInputs
+from workers.steps.training import Evaluation
 
 FeatureArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.config import Settings
 from app.db.session import transaction
 from app.services import presence
-from workers.job_runner import JobRunner
+from workers.jobs.runner import JobRunner
 
 SAY_SECONDS = 5.0
 # A worker that has not looked at rows or at its job for so long hangs, and is not there.

@@ -15,9 +15,9 @@ from app.config import Settings
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
-from workers.job_runner import JobRunner
-from workers.presence import Presence
-from workers.wakeups import Listener
+from workers.jobs.presence import Presence
+from workers.jobs.runner import JobRunner
+from workers.jobs.wakeups import Listener
 
 POLL_SECONDS = 1.0
 STOP_SECONDS = 22.0
@@ -47,7 +47,7 @@ def run_worker(settings: Settings) -> None:
         if settings.broker_url is None:
             wait_for_signal()
         else:
-            from workers.celery_app import serve_messages  # noqa: PLC0415 - only with a broker
+            from workers.jobs.celery_app import serve_messages  # noqa: PLC0415 - only with a broker
 
             serve_messages(settings, runner, stopped)
     finally:

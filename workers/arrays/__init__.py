@@ -1,0 +1,1 @@
+"""Selection and training on arrays on disk: no database, no service."""

@@ -1,0 +1,1 @@
+"""The service on one machine: its parts, their supervision, their logs and health."""

@@ -1,0 +1,1 @@
+"""Steps of jobs and replays as pure functions of arrays; they know of no database."""
