@@ -21,13 +21,13 @@ TESTS = (  # the quick ones first
     "tests/app/test_answers.py",
     "tests/app/test_annotation.py",
     "tests/app/test_races.py",
-    "tests/workers/test_labeling_machine.py",
+    "tests/workers/jobs/test_labeling_machine.py",
 )
 ROUND_TESTS = (
     "tests/app/test_triggers.py",
     "tests/app/test_changes.py",
     "tests/app/test_stopping.py",
-    "tests/workers/test_changing_projects.py",
+    "tests/workers/jobs/test_changing_projects.py",
 )
 
 

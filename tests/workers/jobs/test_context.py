@@ -10,7 +10,7 @@ from app.db.session import transaction
 from app.db.tables import JobKind
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
-from tests.workers.test_pool import a_project
+from tests.workers.jobs.test_packed_pool import a_project
 from workers.jobs.context import JobContext
 
 

@@ -22,7 +22,7 @@ from app.domain.states import JobState
 from app.queue import TASK_NAME, make_celery, make_publisher
 from app.services import presence
 from tests.support import wait_for
-from tests.workers.test_recovery import FINISH_ALONE, job_id, project_id, read_job
+from tests.workers.jobs.test_recovery import FINISH_ALONE, job_id, project_id, read_job
 from workers.jobs.presence import Presence
 from workers.jobs.runner import JobRunner
 from workers.jobs.wakeups import Listener
