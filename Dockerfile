@@ -6,6 +6,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app app
 COPY selection selection
 COPY models models
+COPY svp_client svp_client
 COPY workers workers
 COPY migrations migrations
 RUN pip install --no-cache-dir --constraint constraints.txt '.[crowd]' \

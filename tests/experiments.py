@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.client import Client
+from svp_client import Client
 from workers.simulation.kinds import (
     ActiveLearningConfig,
     AnyExperiment,

@@ -13,13 +13,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client
 from app.config import Settings
 from app.db.session import transaction
 from app.db.tables import Role
 from app.main import create_app
 from app.server import make_server
 from app.services.tokens import create_token
+from svp_client import Client, Retries
 from tests.support import wait_for
 
 MakeClient = Callable[..., Client]
@@ -70,7 +70,7 @@ def make_client(http: TestClient, session_factory: sessionmaker[Session]) -> Mak
     ) -> Client:
         with transaction(session_factory) as session:
             token, _ = create_token(session, name, role, project_id=project_id, **rights)
-        return Client("http://testserver", token, http)
+        return Client("http://testserver", token, retries=Retries(n=0), http=http)
 
     return make
 
@@ -94,8 +94,13 @@ def text_project(admin: Client) -> int:
         total_budget=12,
         reserve=4,
     )["id"]
-    admin.import_texts(project, ({"external_id": f"t-{i}", "text": f"text {i}"} for i in range(40)))
+    admin.import_items(project, ({"external_id": f"t-{i}", "text": f"text {i}"} for i in range(40)))
     return int(project)
+
+
+def bearer(client: Client) -> dict[str, str]:
+    """Return the headers of a client's requests."""
+    return {"Authorization": f"Bearer {client.token}"}
 
 
 def png(width: int = 8, height: int = 8, mode: str = "L") -> bytes:

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.services import jobs, publishing
 from app.services.publishing import Selection, TrainedFacts
 from app.services.rounds import start_project
+from svp_client import Client, ClientError
 from tests.loop import (
     claim_waiting,
     create_text_project,
@@ -59,7 +59,7 @@ class TestLeases:
         before = admin.next_batch(project, 2)["items"]
         renewed = admin.renew_leases(project)
         assert [x["item_id"] for x in renewed] == [x["item_id"] for x in before]
-        assert renewed[0]["leased_until"] > before[0]["leased_until"]
+        assert renewed[0]["leased_until"] > (before[0]["leased_until"] or "")
 
     def test_a_lease_that_ended_is_not_renewed(
         self, admin: Client, start: Start, session_factory: Factory
@@ -313,7 +313,7 @@ class TestRounds:
         project = start(n_items=2, total_budget=2)
         admin.skip(project, poll(admin, project, 2), "unreadable")
         assert admin.project(project)["round"] == {"number": 0, "state": "completed"}
-        admin.import_texts(project, [{"external_id": "new", "text": "new"}])
+        admin.import_items(project, [{"external_id": "new", "text": "new"}])
         assert admin.project(project)["round"] == {"number": 1, "state": "selecting"}
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from app.api.downloads import as_file
 from app.api.errors import add_error_handlers
-from app.client import Client, ClientError
 from app.domain.errors import ArtifactMissing
 from app.storage.artifacts import CHUNK_BYTES, ArtifactStore
 from app.storage.durable import replaced
+from svp_client import Client, ClientError, Retries
 
 LARGE = bytes(range(256)) * (3 * CHUNK_BYTES // 256)  # three chunks
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -90,7 +90,8 @@ class TestDownloads:
         app, store = FastAPI(), ArtifactStore(tmp_path.as_uri())
         app.get("/api/v1/{digest}")(lambda digest: as_file(store, digest, "weights"))
         add_error_handlers(app)
-        return Client("http://testserver", "", TestClient(app, raise_server_exceptions=False))
+        http = TestClient(app, raise_server_exceptions=False)
+        return Client("http://testserver", "token", retries=Retries(n=0), http=http)
 
     def test_a_file_comes_with_its_digest(self, client: Client, tmp_path: Path) -> None:
         digest = ArtifactStore(tmp_path.as_uri()).put(LARGE)

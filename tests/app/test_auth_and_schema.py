@@ -8,9 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from app.client import Client, ClientError
 from app.db.migrate import alembic_config, migrate
 from app.domain.errors import DatabaseNotUsable
+from svp_client import Client, ClientError
 from tests.app.conftest import fail_at_commit
 
 
@@ -28,7 +28,7 @@ class TestTokens:
         admin.request("DELETE", f"/tokens/{revoked['id']}")
         for token in (expired["token"], revoked["token"], "svp_guess"):
             with pytest.raises(ClientError) as refusal:
-                Client("", token, http).project(1)
+                Client("http://testserver", token, http=http).project(1)
             assert (refusal.value.status, refusal.value.code) == (401, "not_authenticated")
 
 

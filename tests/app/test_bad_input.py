@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.tables import Project, Role
 from app.domain.errors import ItemInvalid
 from app.services import items
 from app.services.image_uris import read_image_uri
+from svp_client import Client, ClientError
 from tests.app.conftest import png
 
 PROJECT: dict[str, Any] = {
@@ -193,8 +193,8 @@ class TestTexts:
     ) -> None:
         texts = ["我喜欢这本书", "ฉันรัก", "한국어 문장", "été", "漢字 and words"]
         lines = [{"external_id": f"s-{k}", "text": one} for k, one in enumerate(texts)]
-        assert admin.import_texts(text_project, lines)["n_without_spaces"] == 3
-        assert admin.import_texts(text_project, lines)["n_without_spaces"] == 0  # all known
+        assert admin.import_items(text_project, lines)["n_without_spaces"] == 3
+        assert admin.import_items(text_project, lines)["n_without_spaces"] == 0  # all known
 
     def test_known_items_among_new_ones_leave_no_gap(
         self, admin: Client, text_project: int
@@ -206,7 +206,7 @@ class TestTexts:
             {"external_id": "new-2", "text": "two"},
             {"external_id": "new-2", "text": "two"},
         ]
-        counts = admin.import_texts(text_project, lines)
+        counts = admin.import_items(text_project, lines)
         assert (counts["n_created"], counts["n_known"], counts["n_failed"]) == (2, 2, 1)
         assert [(e["line"], e["code"]) for e in counts["errors"]] == [(3, "external_id_conflict")]
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
@@ -236,7 +236,7 @@ class TestTexts:
         lines = [{"external_id": f"n-{i}", "text": f"text {i}"} for i in range(7)]
         lines[3] = lines[0]  # known from an earlier chunk
         lines[5] = {"external_id": "n-1", "text": "another"}
-        counts = admin.import_texts(text_project, lines)
+        counts = admin.import_items(text_project, lines)
         assert (counts["n_created"], counts["n_known"], counts["n_failed"]) == (5, 1, 1)
         assert [(e["line"], e["code"]) for e in counts["errors"]] == [(6, "external_id_conflict")]
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
@@ -252,7 +252,7 @@ class TestTexts:
         lines = [{"external_id": f"n-{i}", "text": f"line {i}"} for i in range(8)]
         lines.insert(0, {"external_id": "", "text": "refused"})
         with pytest.raises(ClientError) as refusal:
-            admin.import_texts(text_project, lines)
+            admin.import_items(text_project, lines)
         assert (refusal.value.status, refusal.value.code) == (500, "internal_error")
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
         assert [i["external_id"] for i in page] == ["n-0"]
@@ -317,7 +317,7 @@ class TestProjects:
 
     def test_unknown_setting_is_refused(self, admin: Client) -> None:
         with pytest.raises(ClientError) as refusal:
-            admin.create_project(name="p", **PROJECT, budget=3)
+            admin.create_project(name="p", **{**PROJECT, "budget": 3})
         assert refusal.value.code == "request_invalid"
 
     @pytest.mark.usefixtures("images")

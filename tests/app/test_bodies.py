@@ -19,11 +19,11 @@ from app.api import annotators, items, projects, review, tokens
 from app.api.bodies import FREE_UNPACKED_BYTES, Route
 from app.api.encodings import UNPACKERS, Unpacker
 from app.api.ndjson import LineReader
-from app.client import Client, ClientError
 from app.config import Settings
 from app.domain.errors import BodyInvalid, BodyTooLarge
 from app.main import create_app
-from tests.app.conftest import MakeClient, png
+from svp_client import Client, ClientError
+from tests.app.conftest import MakeClient, bearer, png
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 IMAGES: dict[str, Any] = {
@@ -149,7 +149,7 @@ class TestLimits:
         answer = admin._http.post(  # noqa: SLF001
             f"/api/v1/projects/{text_project}/labels",
             json=body,
-            headers=admin._headers,  # noqa: SLF001
+            headers=bearer(admin),
         )
         assert answer.status_code == 422
         assert len(answer.json()["errors"]) == 100
@@ -347,7 +347,7 @@ class TestStrictImport:
         answer = admin._http.post(  # noqa: SLF001
             f"/api/v1/projects/{text_project}/items?strict=true",
             content=body,
-            headers={**NDJSON, **admin._headers},  # noqa: SLF001
+            headers={**NDJSON, **bearer(admin)},
         )
         assert (answer.status_code, answer.json()["code"]) == (422, "import_refused")
         found = {(fault["line"], fault["code"]) for fault in answer.json()["errors"]}
@@ -473,8 +473,9 @@ class TestUnstorableTexts:
 
     def test_the_words_backslash_u0000_are_no_such_character(self, admin: Client) -> None:
         headers = {"Content-Type": "application/json"}
-        sent = {"content": b'{"name": "a\\\\u0000"}', "headers": headers}
-        assert admin.request("POST", "/tokens", **sent).json()["name"] == "a\\u0000"
+        content = b'{"name": "a\\\\u0000"}'
+        answer = admin.request("POST", "/tokens", content=content, headers=headers)
+        assert answer.json()["name"] == "a\\u0000"
 
 
 class TestManyNames:
@@ -489,7 +490,7 @@ class TestManyNames:
             round_budget=2,
             total_budget=200,
         )["id"]
-        admin.import_texts(
+        admin.import_items(
             project, ({"external_id": f"t-{i}", "text": f"text {i}"} for i in range(200))
         )
         body = b"".join(line(i, **{"class": "y" * 5000}) for i in range(1000))

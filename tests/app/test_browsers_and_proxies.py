@@ -1,11 +1,8 @@
 """Browsers, proxies and other programs: CORS, prefix, docs, HEAD, line ends, the client."""
 
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import httpx
 import orjson
 import pytest
 from fastapi.testclient import TestClient
@@ -13,13 +10,13 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.docs import FILES, STATIC
-from app.client import Client, ClientError, is_loopback
 from app.config import Settings
 from app.db.session import transaction
 from app.db.tables import Role
 from app.main import create_app
 from app.services.tokens import create_token
-from tests.app.conftest import png
+from svp_client import Client
+from tests.app.conftest import bearer, png
 
 ORIGIN = "https://tool.example"
 
@@ -130,76 +127,20 @@ class TestHead:
             f"/projects/{text_project}/labels",
         ]
         for path in paths:
-            answer = http.head(f"/api/v1{path}", headers=admin._headers)  # noqa: SLF001
+            answer = http.head(f"/api/v1{path}", headers=bearer(admin))
             assert (path, answer.status_code, answer.content) == (path, 200, b"")
 
     def test_head_of_next_batch_leases_nothing(
         self, http: TestClient, admin: Client, text_project: int
     ) -> None:
         path = f"/api/v1/projects/{text_project}/next-batch"
-        assert http.head(path, headers=admin._headers).status_code == 405  # noqa: SLF001
+        assert http.head(path, headers=bearer(admin)).status_code == 405
 
 
 def test_exported_lines_end_at_newlines_only(admin: Client, text_project: int) -> None:
     names = ["a\u2028b", "c\u2029d", "e\u0085f", "g\x0ch", "i\x1cj"]
     lines = [{"external_id": name, "text": name, "class": "neg"} for name in names]
-    assert admin.import_texts(text_project, lines)["n_created"] == 5
+    assert admin.import_items(text_project, lines)["n_created"] == 5
     assert [label["external_id"] for label in admin.export_labels(text_project)] == names
     text = admin.request("GET", f"/projects/{text_project}/labels").text
     assert [orjson.loads(line)["external_id"] for line in text.splitlines()] == names
-
-
-class TestClientErrors:
-    @pytest.fixture
-    def page(self) -> Iterator[str]:
-        """URL of a proxy that answers HTML."""
-
-        class Proxy(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = b"<html>Bad Gateway</html>"
-                status = 200 if "welcome" in self.path else 502
-                self.send_response(status)
-                self.send_header("Content-Type", "text/html")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        with HTTPServer(("127.0.0.1", 0), Proxy) as server:
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_port}"
-            server.shutdown()
-            thread.join()
-
-    def test_html_of_a_proxy_is_a_client_error(self, page: str) -> None:
-        with Client(page, "svp_x") as client:
-            with pytest.raises(ClientError, match="text/html") as refused:
-                client.project(1)
-            assert (refused.value.status, refused.value.code) == (502, "no_problem")
-            with pytest.raises(ClientError, match="text/html"):
-                client._object("GET", "/welcome")  # noqa: SLF001
-
-    def test_a_client_of_this_machine_ignores_proxies(
-        self, page: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
-        monkeypatch.setenv("NO_PROXY", "")
-        with Client(page, "svp_x") as client, pytest.raises(ClientError):
-            client.project(1)
-        with pytest.raises((httpx.TransportError, ImportError)):
-            Client(page, "svp_x", trust_env=True).project(1)
-
-    def test_loopback_is_told_from_other_hosts(self) -> None:
-        for url in (
-            "http://127.0.0.1:8000",
-            "http://localhost",
-            "http://[::1]:1",
-            "http://127.9.9.9",
-        ):
-            assert is_loopback(url)
-        for url in ("http://svp.example", "https://10.0.0.1", "http://localhost.evil.example"):
-            assert not is_loopback(url)

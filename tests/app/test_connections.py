@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from app.client import Client, ClientError
 from app.db import session
 from app.db.session import make_engine
+from svp_client import Client, ClientError
 from tests.support import wait_for
 
 
@@ -47,10 +47,10 @@ def test_an_import_whose_copy_postgres_cancels_is_asked_to_come_again(
     waiting = text("SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass")
     with engine.connect() as other, ThreadPoolExecutor(1) as pool:
         other.execute(text("LOCK TABLE items IN EXCLUSIVE MODE"))
-        importing = pool.submit(admin.import_texts, text_project, lines)
+        importing = pool.submit(admin.import_items, text_project, lines)
         wait_for(lambda: other.scalar(waiting) is not None, 30)
         other.execute(text("SELECT pg_cancel_backend(:pid)").bindparams(pid=other.scalar(waiting)))
         refusal = importing.exception(30)
     assert isinstance(refusal, ClientError)
     assert (refusal.status, refusal.code) == (503, "database_not_usable")
-    assert admin.import_texts(text_project, lines)["n_created"] == 1
+    assert admin.import_items(text_project, lines)["n_created"] == 1

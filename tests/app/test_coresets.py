@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.coresets import EpochScores, SelectedItem
 from app.db.session import transaction
@@ -17,6 +16,7 @@ from app.domain.errors import JobFenced
 from app.services import jobs, publishing
 from app.services.publishing import CoresetFacts
 from app.storage.artifacts import ArtifactStore
+from svp_client import Client, ClientError
 from tests.app.conftest import MakeClient
 from tests.loop import claim_waiting
 
@@ -44,7 +44,7 @@ def labeled_project(admin: Client) -> int:
         | ({"class": ["neg", "pos"][i % 2]} if i < 10 else {})
         for i in range(20)
     ]
-    admin.import_texts(project, lines)
+    admin.import_items(project, lines)
     return int(project)
 
 
@@ -66,7 +66,7 @@ def test_a_model_that_no_worker_could_hold_is_refused_wherever_it_is_named(
         lambda: admin.create_project(**SETTINGS, name="huge", target=huge),
         lambda: admin.change_project(labeled_project, proxy=huge),
         lambda: admin.change_project(labeled_project, target=huge),
-        lambda: admin.create_coreset(
+        lambda: admin.create_core_set(
             labeled_project, strategy="entropy", budget=2, model="fasttext", recipe=HUGE
         ),
     ]
@@ -101,16 +101,15 @@ class TestCoresets:
         settings: Settings,
     ) -> None:
         project = labeled_project
-        wanted = {"strategy": "forgetting_events", "fraction": 0.3, "epochs": 4}
-        made = admin.create_coreset(project, **wanted)
+        made = admin.create_core_set(project, strategy="forgetting_events", fraction=0.3, epochs=4)
         assert (made["state"], made["budget"]) == ("queued", 3)
         assert sum(made["recipe"]["epochs_per_stage"]) == 4
-        early = refusal(lambda: admin.coreset_items(project, made["id"]))
+        early = refusal(lambda: list(admin.core_set_items(project, made["id"])))
         assert early == (409, "coreset_not_ready")
         publish(session_factory, settings, project, [7, 2, 5])
-        read = admin.coreset(project, made["id"])
+        read = admin.core_set(project, made["id"])
         assert (read["state"], read["n_labeled"]) == ("succeeded", 10)
-        first = next(admin.coreset_items(project, made["id"]))
+        first = next(admin.core_set_items(project, made["id"]))
         assert (first["external_id"], first["class"], first["rank"]) == ("t-7", "pos", 0)
         items = f"/projects/{project}/coresets/{made['id']}/items"
         as_csv = admin.request("GET", f"{items}?format=csv").text.split("\r\n")[:-1]
@@ -140,18 +139,18 @@ class TestCoresets:
     def test_bad_request_is_refused(
         self, admin: Client, labeled_project: int, wanted: dict[str, Any], code: str
     ) -> None:
-        asked = refusal(lambda: admin.create_coreset(labeled_project, **wanted))
+        asked = refusal(lambda: admin.create_core_set(labeled_project, **wanted))
         assert asked == (422, code)
 
     def test_annotators_may_not_make_one(
         self, make_client: MakeClient, labeled_project: int
     ) -> None:
         ada = make_client("ada")
-        asked = refusal(lambda: ada.create_coreset(labeled_project, strategy="uniform", budget=2))
+        asked = refusal(lambda: ada.create_core_set(labeled_project, strategy="uniform", budget=2))
         assert asked == (403, "not_allowed")
 
     def test_unknown_one_is_not_found(self, admin: Client, labeled_project: int) -> None:
-        assert refusal(lambda: admin.coreset(labeled_project, 99)) == (404, "not_found")
+        assert refusal(lambda: admin.core_set(labeled_project, 99)) == (404, "not_found")
 
     def test_failed_one_is_retried_once(
         self,
@@ -160,13 +159,13 @@ class TestCoresets:
         session_factory: sessionmaker[Session],
         settings: Settings,
     ) -> None:
-        made = admin.create_coreset(labeled_project, strategy="uniform", budget=3)
+        made = admin.create_core_set(labeled_project, strategy="uniform", budget=3)
         for _ in range(settings.job_max_attempts):
             claimed = claim_waiting(session_factory, settings, labeled_project)
             assert claimed is not None
             with transaction(session_factory) as session:
                 jobs.fail_attempt(session, claimed.id, claimed.token, "it broke")
-        failed = admin.coreset(labeled_project, made["id"])
+        failed = admin.core_set(labeled_project, made["id"])
         assert (failed["state"], failed["error"]) == ("failed", "it broke")
         retry = f"/projects/{labeled_project}/jobs/{made['job_id']}/retry"
         admin.request("POST", retry)
@@ -176,7 +175,7 @@ class TestCoresets:
             admin.request("POST", retry)
         assert (second.value.status, second.value.code) == (409, "transition_not_allowed")
         publish(session_factory, settings, labeled_project, [1, 2, 3])
-        assert admin.coreset(labeled_project, made["id"])["state"] == "succeeded"
+        assert admin.core_set(labeled_project, made["id"])["state"] == "succeeded"
 
 
 class TestScores:
@@ -188,10 +187,11 @@ class TestScores:
         settings: Settings,
     ) -> None:
         project = labeled_project
-        wanted = {"strategy": "entropy", "budget": 3, "epochs": 4, "score_epochs": [4, 2, 4]}
-        made = admin.create_coreset(project, **wanted, draw_seed=8)
+        made = admin.create_core_set(
+            project, strategy="entropy", budget=3, epochs=4, score_epochs=[4, 2, 4], draw_seed=8
+        )
         assert (made["score_epochs"], made["draw_seed"]) == ([2, 4], 8)
-        early = refusal(lambda: admin.coreset_scores(project, made["id"]))
+        early = refusal(lambda: admin.core_set_scores(project, made["id"]))
         assert early == (409, "coreset_not_ready")
         arrays = ArtifactStore(settings.artifact_store_url).put(npy(np.arange(10)))
         claimed = claim_waiting(session_factory, settings, project)
@@ -200,20 +200,20 @@ class TestScores:
             with transaction(session_factory) as session:
                 scores = EpochScores(epoch, accuracy, 1.5, arrays)
                 publishing.store_coreset_scores(session, claimed, scores)
-        assert refusal(lambda: admin.coreset_scores_file(project, made["id"], 2)) == early
+        assert refusal(lambda: admin.core_set_scores_file(project, made["id"], 2)) == early
         with transaction(session_factory) as session:
             facts = CoresetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
             publishing.publish_coreset(session, claimed, facts)
-        assert admin.coreset_scores(project, made["id"]) == [
+        assert admin.core_set_scores(project, made["id"]) == [
             {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5},
             {"epoch": 4, "accuracy": None, "train_seconds": 1.5},
         ]
-        assert admin.coreset_scores_file(project, made["id"], 4) == npy(np.arange(10))
+        assert admin.core_set_scores_file(project, made["id"], 4) == npy(np.arange(10))
         (path,) = Path(settings.artifact_store_url.removeprefix("file://")).rglob(arrays)
         path.write_bytes(npy(np.arange(11)))
-        damaged = refusal(lambda: admin.coreset_scores_file(project, made["id"], 4))
+        damaged = refusal(lambda: admin.core_set_scores_file(project, made["id"], 4))
         assert damaged == (410, "artifact_missing")
-        never = refusal(lambda: admin.coreset_scores_file(project, made["id"], 3))
+        never = refusal(lambda: admin.core_set_scores_file(project, made["id"], 3))
         assert never == (404, "not_found")
 
     def test_a_job_that_was_taken_away_stores_none(
@@ -223,7 +223,7 @@ class TestScores:
         session_factory: sessionmaker[Session],
         settings: Settings,
     ) -> None:
-        admin.create_coreset(labeled_project, strategy="entropy", budget=3, score_epochs=[1])
+        admin.create_core_set(labeled_project, strategy="entropy", budget=3, score_epochs=[1])
         claimed = claim_waiting(session_factory, settings, labeled_project)
         assert claimed is not None
         with transaction(session_factory) as session:
@@ -248,7 +248,7 @@ class TestScores:
         self, admin: Client, labeled_project: int, wanted: dict[str, Any], said: str
     ) -> None:
         with pytest.raises(ClientError, match=said) as refused:
-            admin.create_coreset(labeled_project, budget=3, **wanted)
+            admin.create_core_set(labeled_project, budget=3, **wanted)
         assert refused.value.status == 422
 
 
@@ -285,9 +285,9 @@ class TestFeatures:
         project = admin.create_project(
             **SETTINGS, name="later", strategy="k_centers", selection={"features": "brought"}
         )["id"]
-        admin.import_texts(project, ({"external_id": f"{i}", "text": f"t {i}"} for i in range(9)))
+        admin.import_items(project, ({"external_id": f"{i}", "text": f"t {i}"} for i in range(9)))
         admin.bring_features(project, npy(np.ones((9, 3))))
-        admin.import_texts(project, [{"external_id": "late", "text": "late"}])
+        admin.import_items(project, [{"external_id": "late", "text": "late"}])
         with pytest.raises(ClientError, match="9 of 10 pool items") as refused:
             admin.start(project)
         assert refused.value.code == "project_not_startable"
@@ -302,7 +302,7 @@ class TestFeatures:
         project = admin.create_project(
             **SETTINGS, name="cold", selection={"cold_start": "typiclust"}
         )["id"]
-        admin.import_texts(project, ({"external_id": f"{i}", "text": f"t {i}"} for i in range(9)))
+        admin.import_items(project, ({"external_id": f"{i}", "text": f"t {i}"} for i in range(9)))
         assert refusal(lambda: admin.start(project)) == (409, "project_not_startable")
         admin.bring_features(project, npy(np.ones((9, 3))))
         assert admin.start(project)["state"] == "running"

@@ -10,10 +10,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client
 from app.config import Settings
 from app.db.session import transaction
 from app.main import PREFIX
+from svp_client import Client
+from tests.app.conftest import bearer
 from tests.app.test_roles import REQUIRED, Needs
 from tests.loop import import_texts, start_labeling
 
@@ -94,7 +95,7 @@ def ask(http: TestClient, ada: Client, project: int) -> Ask:
         answer = http.request(
             method,
             f"{PREFIX}/projects/{project}{path}",
-            headers=ada._headers,  # noqa: SLF001
+            headers=bearer(ada),
             json=body or None,
         )
         seen = json.dumps([answer.status_code, answer.json()], sort_keys=True)
@@ -106,7 +107,7 @@ def ask(http: TestClient, ada: Client, project: int) -> Ask:
 
 
 def leases(ada: Client, project: int, size: int = 24) -> list[dict[str, Any]]:
-    return list(ada.next_batch(project, size)["items"])
+    return [dict(item) for item in ada.next_batch(project, size)["items"]]
 
 
 def all_look_alike(seen: dict[int, Any], kinds: dict[int, str]) -> None:
@@ -125,7 +126,7 @@ def test_in_a_poll(ada: Client, project: int, kinds: dict[int, str]) -> None:
     for item in batch["items"]:
         rest = {key: value for key, value in item.items() if key not in ("external_id", "item_id")}
         assert rest["leased_until"]
-        seen[item["item_id"]] = {**rest, "content": sorted(rest["content"])}
+        seen[item["item_id"]] = {**rest, "content": sorted(item["content"])}
     all_look_alike(seen, kinds)
 
 
@@ -168,7 +169,7 @@ def test_in_what_becomes_of_answers(
     for number, item in enumerate(leases(ada, project)):
         item_id = item["item_id"]
         one = {"item_ids": [item_id]}
-        steps = [
+        steps: list[tuple[str, str, dict[str, Any]]] = [
             ("GET", "/items/{item}", {}),
             ("POST", "/leases/renew", one),
             ("POST", "/flags", {**one, "comment": "odd"}),
@@ -190,10 +191,10 @@ def test_in_what_becomes_of_answers(
             ("GET", "/items/{item}", {}),
         ]
         answers = []
-        before = ada.project(project)
+        before = dict[str, Any](ada.project(project))
         for method, path, body in steps:
             answers.append(ask(method, path, item, **body))
-            now = ada.project(project)
+            now = dict[str, Any](ada.project(project))
             answers.append(
                 str({key: now["progress"][key] - n for key, n in before["progress"].items()})
             )

@@ -7,11 +7,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.signing import key_for
 from app.db.session import transaction
 from app.services.image_urls import ImageUrls
+from svp_client import Client, ClientError
 from tests.app.conftest import png
 from tests.loop import publish_in_order
 
@@ -45,7 +45,7 @@ def project(admin: Client, session_factory: Factory, settings: Settings, tmp_pat
     for i in range(N_ITEMS):
         (tmp_path / "images" / f"secret-{i}.png").write_bytes(png(8 + i, 8))
         lines.append({"external_id": f"i-{i}", "image_uri": f"secret-{i}.png"})
-    assert admin.import_texts(found, lines)["n_created"] == N_ITEMS
+    assert admin.import_items(found, lines)["n_created"] == N_ITEMS
     admin.start(found)
     publish_in_order(session_factory, settings, found, N_ITEMS)
     return found

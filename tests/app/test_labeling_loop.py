@@ -1,20 +1,20 @@
 """The labeling loop over HTTP: lease, label, reserve, late and refused labels, rounds, states."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
 from app.services import jobs, publishing
 from app.services.publishing import Selection
+from svp_client import Client, ClientError
+from svp_client.types import BatchItem
 from tests.app.conftest import fail_at_commit
 
 MakeClient = Callable[..., Client]
@@ -45,9 +45,7 @@ def running(
     return text_project
 
 
-def label(
-    client: Client, project: int, items: list[dict[str, Any]], name: str = "pos"
-) -> list[str]:
+def label(client: Client, project: int, items: Sequence[BatchItem], name: str = "pos") -> list[str]:
     labels = [{"item_id": item["item_id"], "class": name} for item in items]
     return [r["code"] or r["status"] for r in client.submit_labels(project, labels)]
 

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 
-from app.client import Client
 from app.db.tables import Role
 from app.main import PREFIX
+from svp_client import Client, ClientError
 
 MakeClient = Callable[..., Client]
 Route = tuple[str, str]
@@ -138,8 +138,14 @@ def ask(http: TestClient, text_project: int) -> Callable[..., tuple[int, str]]:
     """Returns (status, detail) of a route asked with a client's token, or with none."""
 
     def ask_one(route: Route, client: Client | None = None) -> tuple[int, str]:
-        headers = client._headers if client else {}  # noqa: SLF001
-        answer = http.request(route[0], url(route[1], text_project), headers=headers)
+        method, path = route[0], url(route[1], text_project)
+        if client is None:
+            answer = http.request(method, path)
+        else:
+            try:
+                answer = client.request(method, path.removeprefix(PREFIX))
+            except ClientError as error:
+                return error.status, error.detail
         is_problem = answer.headers["content-type"] == "application/problem+json"
         return answer.status_code, answer.json()["detail"] if is_problem else ""
 

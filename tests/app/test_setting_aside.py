@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client
 from app.config import Settings
 from app.db.queries import batches, labels, projects
 from app.db.queries import set_aside as queries
@@ -17,6 +16,7 @@ from app.services.labeling import LabelEntry, submit_labels
 from app.services.leasing import next_batch
 from app.services.rounds import budget_state, n_selectable
 from app.services.setting_aside import Retried, set_items_aside, take_back
+from svp_client import Client
 from tests.loop import annotator, start_labeling
 
 Factory = sessionmaker[Session]

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.session import transaction
 from app.db.tables import Role
@@ -19,6 +19,8 @@ from app.domain.errors import InvalidName, TooManyAnnotators
 from app.domain.names import class_index, normalised
 from app.main import create_app
 from app.services.tokens import acting_annotator, authenticate, create_token
+from svp_client import Client, ClientError
+from tests.app.conftest import bearer
 from tests.loop import start_labeling
 
 Factory = sessionmaker[Session]
@@ -80,9 +82,13 @@ class TestNames:
         assert first == again
 
     def test_projects_and_classes_are_normalised(self, admin: Client) -> None:
-        budgets = {"initial_budget": 1, "round_budget": 1, "total_budget": 1}
         made = admin.create_project(
-            name=" my   texts ", modality="text", classes=["cafe\u0301", " b"], **budgets
+            name=" my   texts ",
+            modality="text",
+            classes=["cafe\u0301", " b"],
+            initial_budget=1,
+            round_budget=1,
+            total_budget=1,
         )
         assert (made["name"], made["classes"]) == ("my texts", ["caf\u00e9", "b"])
 
@@ -91,6 +97,7 @@ class TestReach:
     @pytest.mark.parametrize("role", ["annotator", "admin"])
     def test_a_token_says_what_it_reaches(self, admin: Client, project: int, role: str) -> None:
         body = {"name": "ada", "role": role}
+        reach: dict[str, Any]
         for reach in ({}, {"project_id": project, "all_projects": True}):
             with pytest.raises(ClientError, match="either project_id or all_projects"):
                 admin.request("POST", "/tokens", json={**body, **reach})
@@ -198,7 +205,7 @@ def test_a_poll_for_many_names_takes_no_more_than_the_token_may(
     limited = settings.model_copy(
         update={"database_url": SecretStr(database_url), "max_leases_per_token": 5}
     )
-    token = make_client("tool", project_id=project, act_as=True)._headers  # noqa: SLF001
+    token = bearer(make_client("tool", project_id=project, act_as=True))
     with TestClient(create_app(limited)) as client:
         n_held = 0
         for number in range(52):

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client, ClientError
 from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
@@ -18,6 +17,7 @@ from app.domain.triggers import EndReason, RoundProgress, Trigger
 from app.services import jobs
 from app.services.labeling import LabelEntry, submit_labels
 from app.services.leasing import next_batch
+from svp_client import Client, ClientError
 from tests.loop import annotator, expire_leases, publish_in_order, start_labeling
 
 Factory = sessionmaker[Session]

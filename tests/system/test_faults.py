@@ -29,10 +29,10 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from app.client import ClientError
 from app.config import environment_without_settings
 from app.db.session import transaction
 from app.queue import TASK_NAME, make_celery
+from svp_client import ClientError
 from tests.app.conftest import png
 from tests.benchmarks.rivals import machine
 from tests.support import require, wait_for
@@ -124,7 +124,7 @@ class Work:
                     initial_budget=BUDGET, round_budget=BUDGET, total_budget=TOTAL, reserve=RESERVE,
                 )["id"]
             )  # fmt: skip
-            admin.import_texts(self.project, texts(number))
+            admin.import_items(self.project, texts(number))
 
     def __enter__(self) -> "Work":
         with self.rig.admin() as admin:
@@ -191,7 +191,7 @@ class Work:
             except ClientError as error:
                 if error.code == "project_not_accepting":
                     return []
-                if error.status != 503:
+                if error.status not in (0, 503):
                     raise
             time.sleep(POLL_SECONDS)
         return []
@@ -379,7 +379,7 @@ def test_a_hundred_annotators_poll_at_once(rig: Rig, facts: dict[str, Any]) -> N
     work = Work(rig, n_annotators=100)
     with rig.admin() as admin:
         admin.start(work.project)
-        wait_for(lambda: admin.project(work.project)["round"]["state"] == "labeling", 60)
+        wait_for(lambda: admin.rounds(work.project)[-1]["state"] == "labeling", 60)
     barrier = threading.Barrier(100)
 
     def poll(token: str) -> list[int]:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from app.client import Client
 from app.config import environment_without_settings
+from svp_client import Client
 from tests.experiments import (
     indices,
     run,
@@ -121,7 +121,7 @@ def test_a_study_that_lost_its_lines_finds_its_core_sets_again(
     assert measurements(out) == before
     project = client.find_project(project_name(experiment.name, "pool", 9, read_run_id(out)))
     assert project is not None
-    assert len(client.coresets(project["id"])) == len(experiment.models)
+    assert len(client.core_sets(project["id"])) == len(experiment.models)
 
 
 def measurements(out: Path) -> dict[tuple[str, int], list[object]]:

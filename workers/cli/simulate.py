@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from app.client import Client
+    from svp_client import Client
     from workers.simulation.sweep import Run, Slot
 
 Seeds = Annotated[
@@ -206,8 +206,8 @@ def _connect(
     Raises:
         ValueError: a service is given without a token.
     """
-    from app.client import Client  # noqa: PLC0415
     from app.config import read_settings  # noqa: PLC0415
+    from svp_client import Client  # noqa: PLC0415
     from workers.service.stack import Stack  # noqa: PLC0415
 
     if url is not None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from app.client import Client
 from models.train import TrainProgress
+from svp_client import Client
+from svp_client.types import Project
 from workers.simulation.results import CoresetLine, RoundLine, StudyLine
 
 
@@ -32,7 +32,7 @@ class Bar:
         else:
             self._show(line.epoch, f"epoch {line.epoch}", line.error)
 
-    def on_project(self, project: dict[str, Any]) -> None:
+    def on_project(self, project: Project) -> None:
         """Show how far a service's project is."""
         self.progress.update(
             self.task,

@@ -7,12 +7,12 @@ that of a project whose imported labels are the kept items'.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import sleep
-from typing import Any
 
 import numpy as np
 
-from app.client import Client
 from app.domain.states import JobState, ProjectState
+from svp_client import Client
+from svp_client.types import Model
 from workers.simulation.context import best_error
 from workers.simulation.core_sets import CoreSetContext, arms_of, fractions_of
 from workers.simulation.kinds import ALL
@@ -80,7 +80,7 @@ class CoreSetServiceRun:
             initial_uniform=request.initial_uniform,
             seed=self.context.seed,
         )
-        items = sorted(self.client.coreset_items(pool, made["id"]), key=lambda i: i["rank"])
+        items = sorted(self.client.core_set_items(pool, made["id"]), key=lambda i: i["rank"])
         line = self.context.line(arm, fraction, [item["index"] for item in items])
         accuracy = made["provenance"].get("accuracy")
         error = None if accuracy is None else 1 - accuracy
@@ -99,12 +99,12 @@ class CoreSetServiceRun:
             measures_epochs=context.experiment.traps.report_best_epoch,
         )
 
-    def _finished_target(self, project: int) -> dict[str, Any]:
+    def _finished_target(self, project: int) -> Model:
         """Let a project train its target on its labels; return the target."""
         if self.client.project(project)["state"] == ProjectState.DRAFT:
             self.client.start(project)
         if self.client.project(project)["state"] == ProjectState.RUNNING:
-            self.client.request("POST", f"/projects/{project}/finish")
+            self.client.finish(project)
         while self.client.project(project)["state"] != ProjectState.FINISHED:
             failed = [j for j in self.client.jobs(project) if j["state"] == JobState.FAILED]
             if failed:

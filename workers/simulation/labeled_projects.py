@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.client import Client
 from app.domain.states import JobState, ProjectState
 from models.catalog import find_model, resolve_recipe
+from svp_client import Client
+from svp_client.types import CoreSet, Project
 from workers.simulation.config import ModelConfig
 from workers.simulation.data import DataSet
 from workers.simulation.oracle import OracleError
@@ -50,7 +51,7 @@ class LabeledProjects:
         if known is None:
             known = self.client.create_project(
                 name=full_name,
-                modality=find_model(self.model.model).modality,
+                modality=str(find_model(self.model.model).modality),
                 classes=self.data.classes,
                 proxy=self.model.model_dump(),
                 target=self.model.model_dump(),
@@ -70,7 +71,7 @@ class LabeledProjects:
         """Return the id of the project of all pool items."""
         return self.of_items("pool", np.arange(len(self.data.pool)))
 
-    def _import(self, project: dict[str, Any], rows: IntArray) -> None:
+    def _import(self, project: Project, rows: IntArray) -> None:
         """Import what a project lacks: these items with their labels, then the evaluation split.
 
         A project starts only with an item to label, so the first evaluation item stands at the
@@ -89,9 +90,9 @@ def make_coreset(
     client: Client,
     project: int,
     model: ModelConfig,
-    on_poll: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_poll: Callable[[CoreSet], None] = lambda _: None,
     **wanted: Any,
-) -> dict[str, Any]:
+) -> CoreSet:
     """Return a project's core-set of these settings once it is made; it is asked for once.
 
     Raises:
@@ -103,14 +104,14 @@ def make_coreset(
     asked = {"model": model.model, "recipe": recipe, **wanted}
     same = (
         known
-        for known in client.coresets(project)
-        if known["state"] not in GIVEN_UP and all(known[k] == v for k, v in asked.items())
+        for known in client.core_sets(project)
+        if known["state"] not in GIVEN_UP and asked.items() <= known.items()
     )
-    known = next(same, None) or client.create_coreset(project, **asked)
+    known = next(same, None) or client.create_core_set(project, **asked)
     while known["state"] != JobState.SUCCEEDED:
         if known["state"] in GIVEN_UP:
             raise OracleError(f"Core-set {known['id']}: {known['state']}: {known['error']}")
         on_poll(known)
         sleep(POLL_SECONDS)
-        known = client.coreset(project, known["id"])
+        known = client.core_set(project, known["id"])
     return known

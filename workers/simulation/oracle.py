@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.client import Client, ClientError
 from app.domain.consensus import resolve
 from app.domain.states import JobState, ProjectState
+from svp_client import Client, ClientError
+from svp_client.types import BatchItem, Project
 from workers.simulation.config import ExperimentError, OracleConfig
 
 IntArray = npt.NDArray[np.int64]
@@ -148,8 +148,8 @@ class Oracle:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def label_until_finished(
-        self, project: int, on_change: Callable[[dict[str, Any]], None] = lambda _: None
-    ) -> dict[str, Any]:
+        self, project: int, on_change: Callable[[Project], None] = lambda _: None
+    ) -> Project:
         """Return the finished project; `on_change` gets it after each batch and each wait.
 
         Raises:
@@ -164,9 +164,7 @@ class Oracle:
                     done.result()
         return self.client.project(project)
 
-    def _annotate(
-        self, project: int, person: int, on_change: Callable[[dict[str, Any]], None]
-    ) -> None:
+    def _annotate(self, project: int, person: int, on_change: Callable[[Project], None]) -> None:
         rng = np.random.default_rng([self.key.seed, person, *b"behaviour"])
         n_left = 0
         try:
@@ -202,7 +200,7 @@ class Oracle:
         project: int,
         person: int,
         name: str | None,
-        items: list[dict[str, Any]],
+        items: list[BatchItem],
         rng: np.random.Generator,
     ) -> None:
         labels = []

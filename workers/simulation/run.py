@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from app.client import Client
 from app.storage.durable import replaced
 from models.train import train
+from svp_client import Client
 from workers.simulation.bars import Bar, Bars
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import Shared

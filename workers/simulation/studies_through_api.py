@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from app.client import Client
 from models.recipe import recipe_from_json
 from models.train import TrainProgress
+from svp_client import Client
+from svp_client.types import CoreSet, CoreSetScores
 from workers.simulation.labeled_projects import LabeledProjects, make_coreset
+from workers.simulation.oracle import OracleError
 from workers.simulation.results import StudyLine
 from workers.simulation.studies import FloatArray, StudyContext, places
 
@@ -49,7 +51,7 @@ class StudyServiceRun:
             return
         project = self._project()
         made = self._made(project)
-        for measured in self.client.coreset_scores(project, made["id"]):
+        for measured in self.client.core_set_scores(project, made["id"]):
             if measured["epoch"] in missing:
                 line = self._line(project, made, measured)
                 context.lines.append(line)
@@ -68,7 +70,7 @@ class StudyServiceRun:
             self.run_id,
         ).of_whole_pool()
 
-    def _made(self, project: int) -> dict[str, Any]:
+    def _made(self, project: int) -> CoreSet:
         """Return the model's core-set: the greedy order, or one item where none is wanted.
 
         A core-set leaves at least one item out: the last one of an order of the whole pool.
@@ -94,14 +96,17 @@ class StudyServiceRun:
             **selection,
         )
 
-    def _show_progress(self, coreset: dict[str, Any]) -> None:
+    def _show_progress(self, coreset: CoreSet) -> None:
         if coreset["progress"]:
             self.context.on_progress(TrainProgress(**coreset["progress"]))
 
-    def _line(self, project: int, made: dict[str, Any], measured: dict[str, Any]) -> StudyLine:
+    def _line(self, project: int, made: CoreSet, measured: CoreSetScores) -> StudyLine:
+        accuracy = measured["accuracy"]
+        if accuracy is None:
+            raise OracleError(f"Core-set {made['id']} was made without an evaluation split.")
         line = replace(
             self.context.line(measured["epoch"]),
-            error=1 - measured["accuracy"],
+            error=1 - accuracy,
             train_seconds=measured["train_seconds"],
             device=made["provenance"]["device"],
             recipe_hash=recipe_from_json(made["recipe"]).hash,
@@ -112,7 +117,7 @@ class StudyServiceRun:
 
     def _scores(self, project: int, coreset: int, epoch: int) -> dict[str, FloatArray]:
         """Return what `results.read_scores` tells of; a row is a pool item, by index."""
-        content = self.client.coreset_scores_file(project, coreset, epoch)
+        content = self.client.core_set_scores_file(project, coreset, epoch)
         with np.load(io.BytesIO(content), allow_pickle=False) as kept:
             scores = {name: kept[name] for name in kept.files if name not in OF_ITEMS}
         if self.context.ranks_at(epoch):
@@ -124,6 +129,6 @@ class StudyServiceRun:
         n, first = len(self.context.data.pool), self.context.experiment.initial_uniform
         order = np.arange(n)
         if self.context.n_ranked:
-            items = self.client.coreset_items(project, coreset)
+            items = self.client.core_set_items(project, coreset)
             order = np.asarray([item["index"] for item in items], np.int64)
         return places(n, order[:first], order[first:])

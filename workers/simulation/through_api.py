@@ -7,17 +7,17 @@ again and goes on; importing and labeling again change nothing.
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.client import Client
 from app.domain.states import ProjectState
 from models.catalog import find_model
 from models.data.arrays import Images
 from models.data.readers import Part
+from svp_client import Client
+from svp_client.types import Model, Project
 from workers.simulation.context import best_error
 from workers.simulation.oracle import Oracle
 from workers.simulation.replay import RunContext
@@ -64,11 +64,9 @@ def import_part(
     ]
     if isinstance(part.content, Images):
         files = [(n, encode_png(p)) for n, p in zip(names, part.content.pixels, strict=True)]
-        counts: dict[str, Any] = client.upload_images(
-            project, files, dict(zip(names, about, strict=True))
-        )
+        counts = client.upload_images(project, files, dict(zip(names, about, strict=True)))
     else:
-        counts = client.import_texts(
+        counts = client.import_items(
             project,
             (
                 {"external_id": n, "text": text, **more}
@@ -93,7 +91,7 @@ class ServiceRun:
 
     def run(
         self,
-        on_change: Callable[[dict[str, Any]], None],
+        on_change: Callable[[Project], None],
         on_line: Callable[[RoundLine], None],
     ) -> list[RoundLine]:
         """Bring the project to its end, measure what is not on the disk yet; return all lines."""
@@ -115,7 +113,7 @@ class ServiceRun:
             classes=self.context.data.classes,
         )
 
-        def follow(project: dict[str, Any]) -> None:
+        def follow(project: Project) -> None:
             self._keep_to_budgets(project)
             on_change(project)
 
@@ -130,7 +128,7 @@ class ServiceRun:
             on_line(line)
         return lines
 
-    def _keep_to_budgets(self, project: dict[str, Any]) -> None:
+    def _keep_to_budgets(self, project: Project) -> None:
         """Give rounds 2 and later their budget, once round 1 was created with its own.
 
         It is called after each batch of labels, while the next round still trains.
@@ -154,7 +152,7 @@ class ServiceRun:
         )
         return self.client.with_token(token)
 
-    def _project(self) -> dict[str, Any]:
+    def _project(self) -> Project:
         context, experiment = self.context, self.context.experiment
         name = project_name(experiment.name, context.arm, context.seed, self.run_id)
         known = self.client.find_project(name)
@@ -164,7 +162,7 @@ class ServiceRun:
         selector, target = models[experiment.arms[context.arm].selector], models["target"]
         return self.client.create_project(
             name=name,
-            modality=find_model(target.model).modality,
+            modality=str(find_model(target.model).modality),
             classes=context.data.classes,
             proxy=selector.model_dump(),
             target=target.model_dump(),
@@ -198,7 +196,7 @@ class ServiceRun:
             line = replace(
                 line, strategy=round_["strategy"], seconds=round_["seconds"], via="service"
             )
-            model = models.get(round_["model_id"])
+            model = models.get(round_["model_id"] or 0)
             if model is not None:
                 line = replace(
                     line,
@@ -211,7 +209,7 @@ class ServiceRun:
             yield self._with_target(line, labeled, target)
 
     def _with_target(
-        self, line: RoundLine, labeled: npt.NDArray[np.int64], target: dict[str, Any]
+        self, line: RoundLine, labeled: npt.NDArray[np.int64], target: Model
     ) -> RoundLine:
         """Return the line with the target's error: the delivered one, or one trained for it."""
         if line.n_labeled == target["n_labeled"]:

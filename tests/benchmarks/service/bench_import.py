@@ -19,8 +19,8 @@ import orjson
 import psycopg
 from sqlalchemy import text
 
-from app.client import Client
 from app.db.session import transaction
+from svp_client import Client
 from tests.benchmarks.rivals import Measured, Rival, compare, write_result
 from tests.benchmarks.service.serving import Served, serve
 from tests.loop import create_text_project

@@ -12,10 +12,10 @@ import argparse
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
-from app.client import Client
 from app.config import Settings
+from svp_client import Client
+from svp_client.types import BatchItem
 from tests.benchmarks.rivals import write_facts
 from workers.service.stack import Stack
 
@@ -35,7 +35,7 @@ def start_project(client: Client, number: int, n_items: int) -> int:
             initial_budget=2, round_budget=2, total_budget=8, reserve=0,
         )["id"]
     )  # fmt: skip
-    client.import_texts(
+    client.import_items(
         project,
         ({"external_id": f"r-{i}", "text": f"{TEXTS[i % 2]} number {i}"} for i in range(n_items)),
     )
@@ -43,10 +43,10 @@ def start_project(client: Client, number: int, n_items: int) -> int:
     return project
 
 
-def wait_for_items(client: Client, project: int) -> list[dict[str, Any]]:
+def wait_for_items(client: Client, project: int) -> list[BatchItem]:
     """Return the round's two items as soon as they are handed out."""
     while True:
-        items: list[dict[str, Any]] = client.next_batch(project, 2)["items"]
+        items = client.next_batch(project, 2)["items"]
         if len(items) == 2:
             return items
         time.sleep(0.1)

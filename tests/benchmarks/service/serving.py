@@ -22,13 +22,13 @@ import psutil
 from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.client import Client
 from app.config import Settings, environment_without_settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token
+from svp_client import Client, Retries
 
 PORT = int(os.environ.get("SVP_BENCH_PORT", "8765"))
 READY_SECONDS = 120.0
@@ -56,7 +56,7 @@ class Served:
     def client(self) -> Client:
         """Return a client with an admin's token."""
         url = f"http://127.0.0.1:{PORT}"
-        return Client("", self.token("admin", Role.ADMIN), httpx.Client(base_url=url, timeout=600))
+        return Client(url, self.token("admin", Role.ADMIN), timeout=600, retries=Retries(n=0))
 
 
 @contextmanager

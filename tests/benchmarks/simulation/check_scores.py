@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load
 
-from app.client import Client
 from app.config import read_settings
 from models.data.arrays import Images
+from svp_client import Client
 from tests.numpy_preact import probabilities
 from workers.service.stack import Stack
 from workers.simulation.data import load_data

@@ -35,7 +35,7 @@ def measure_memory(service: Service, n_rounds: int) -> dict[str, Any]:
                 total_budget=ROUND_BUDGET * (n_rounds + 1), reserve=0,
             )["id"]
         )  # fmt: skip
-        admin.import_texts(project, texts(project, 0, ROUND_BUDGET * (n_rounds + 20)))
+        admin.import_items(project, texts(project, 0, ROUND_BUDGET * (n_rounds + 20)))
         admin.start(project)
         world.active.append(project)
         names = [f"annotator {i}" for i in range(N_ANNOTATORS)]

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import orjson
 
-from app.client import Client, ClientError
+from svp_client import Client, ClientError
 from tests.system.chaos.ledger import Ledger
 from tests.system.chaos.services import Service
 
@@ -67,9 +67,12 @@ class World:
             except (httpx.TransportError, orjson.JSONDecodeError) as error:
                 self.ledger.count(f"tries without an answer: {type(error).__name__}")
             except ClientError as error:
-                if error.status < 500 and error.status != 429:
+                if not error.status:
+                    self.ledger.count(f"tries without an answer: {error.code}")
+                elif error.status < 500 and error.status != 429:
                     raise
-                self.ledger.note_server_error(who, error.status, str(error))
+                else:
+                    self.ledger.note_server_error(who, error.status, str(error))
             self.is_over.wait(0.5)
         return None
 
@@ -218,7 +221,7 @@ class Lead(threading.Thread):
             self._ask(lambda: list(client.export_labels(project)))
         elif drawn < 0.16 and shown["state"] == "running":
             start = self._rng.randrange(10_000)
-            self._ask(lambda: client.import_texts(project, texts(project, start, 20)))
+            self._ask(lambda: client.import_items(project, texts(project, start, 20)))
         elif drawn < 0.22:
             self._ask(lambda: client.learning_curve(project))
             self._ask(lambda: client.request("GET", f"{path}/labels?format=csv"))
@@ -226,7 +229,7 @@ class Lead(threading.Thread):
             self._ask(lambda: client.annotators(project))
             self._ask(lambda: client.agreement(project))
         elif drawn < 0.29 and shown["n_labeled"] >= 30:
-            self._ask(lambda: client.create_coreset(project, strategy="entropy", fraction=0.5))
+            self._ask(lambda: client.create_core_set(project, strategy="entropy", fraction=0.5))
 
     def _change_state(self, client: Client, project: int, verb: str) -> None:
         """Pause or resume; that it was done already (an answer got lost) is fine."""
@@ -257,7 +260,7 @@ class Lead(threading.Thread):
         if project is None:
             return
         self._world.projects.append(project)
-        self._ask(lambda: client.import_texts(project, texts(project, 0, N_POOL, gold=8)))
+        self._ask(lambda: client.import_items(project, texts(project, 0, N_POOL, gold=8)))
         if settings.get("annotation", {}).get("gold_fraction"):
             gold: dict[str, str | None] = {f"gold-{i}": None for i in range(8)}
             self._ask(lambda: client.set_gold(project, gold))

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from app.client import Client, ClientError
+from svp_client import Client, ClientError
 from tests.benchmarks.rivals import machine
 from tests.system.chaos.checks import broken_invariants, check_labels, problems_of
 from tests.system.chaos.faults import Fault, faults_of

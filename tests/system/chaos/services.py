@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from app.client import Client
 from app.config import Settings, environment_without_settings
+from svp_client import Client, Retries
 from tests.support import wait_for
 from tests.system.chaos.clock import PostgresClock
 from tests.system.chaos.disks import SmallDisk
@@ -71,8 +71,7 @@ class Service(ABC):
     def client(self, token: str, i: int = 0) -> Client:
         """Return a client of one of the API processes."""
         url = self.urls[i % len(self.urls)]
-        http = httpx.Client(base_url=url, timeout=20, trust_env=False)
-        return Client("", token, http)
+        return Client(url, token, timeout=20, trust_env=False, retries=Retries(n=0))
 
     def find(self, kind: str) -> list[psutil.Process]:
         """Return the live processes of a kind.

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import numpy as np
 import psutil
 import pytest
 from safetensors.numpy import load
 
-from app.client import Client
 from app.config import environment_without_settings
+from svp_client import Client
 from tests.support import wait_for
 from workers.processes import CACHES, module_command
 from workers.service.health import readiness
@@ -110,7 +109,7 @@ def start_service(tmp_path: Path, data_folder: Path) -> Iterator[Callable[..., R
 
 def direct(service: RunningService, token: str | None) -> Client:
     """Return a client that goes through no proxy."""
-    return Client("", token or "", httpx.Client(base_url=service.url, timeout=60, trust_env=False))
+    return Client(service.url, token or "", trust_env=False)
 
 
 class TestSvpUp:
@@ -245,7 +244,7 @@ def _label_a_text_project(client: Client) -> int:
         {"external_id": f"e-{i}", "text": words[name], "split": "evaluation", "class": name}
         for i, name in enumerate(names)
     ]
-    client.import_texts(project, iter(texts))
+    client.import_items(project, iter(texts))
     client.start(project)
     key = AnswerKey(np.arange(60)[None] % 2, n_classes=2, seed=1)
     oracle = Oracle(client, OracleConfig(), key, {f"r-{i}": i for i in range(60)}, names)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from app.client import Client
+from svp_client import Client
 from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study
 from workers.cli.main import app
 from workers.simulation.config import ExperimentError
@@ -55,9 +55,9 @@ class TestRefusals:
         def answer(request: httpx.Request) -> httpx.Response:
             raise AssertionError(request.url)
 
-        http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://service")
+        http = httpx.Client(transport=httpx.MockTransport(answer))
         trapped = tiny(tmp_path, "traps.scoring=augmented")
-        with Client("", "token", http) as client, pytest.raises(ExperimentError):
+        with Client("http://service", "token", http=http) as client, pytest.raises(ExperimentError):
             run_any(trapped, tmp_path / "out", client)
         assert not (tmp_path / "out").exists()
 

@@ -1,0 +1,19 @@
+"""The methods of both clients, described once, by noun."""
+
+from svp_client.routes.annotators import Annotators
+from svp_client.routes.core_sets import CoreSets
+from svp_client.routes.gold import Gold
+from svp_client.routes.items import Items
+from svp_client.routes.labels import Labels
+from svp_client.routes.models import Models
+from svp_client.routes.projects import Projects
+from svp_client.routes.review import Review
+from svp_client.routes.rounds import Rounds
+from svp_client.routes.tokens import Tokens
+
+
+class Routes(Projects, Items, Labels, Review, Annotators, Gold, Rounds, Models, CoreSets, Tokens):
+    """Every method of the API."""
+
+
+__all__ = ["Routes"]

@@ -1,0 +1,51 @@
+"""Annotators: what is asked of them, their work, agreement, pauses."""
+
+from typing import Unpack
+
+from svp_client import paths
+from svp_client.calls import Call, as_json, get, nothing, send
+from svp_client.methods import result
+from svp_client.settings import AnnotationChanges
+from svp_client.types import Agreement, Annotator, Project
+
+
+class Annotators:
+    """Methods of annotators."""
+
+    @result
+    def change_annotation(
+        self, project: int, **changes: Unpack[AnnotationChanges]
+    ) -> Call[Project]:
+        """Change overlap, consensus, adjudicators or gold; return the project."""
+        path = paths.project(project, "/annotation")
+        return send("PATCH", path, as_json, changes, is_idempotent=True)
+
+    @result
+    def annotators(self, project: int) -> Call[list[Annotator]]:
+        """Return what each annotator gave, how they did on gold, and who is paused."""
+        return get(paths.annotators(project), as_json)
+
+    @result
+    def agreement(self, project: int) -> Call[Agreement]:
+        """Return Krippendorff's alpha and kappas: of the project, by round, annotator and pair."""
+        return get(paths.project(project, "/agreement"), as_json)
+
+    @result
+    def pause_annotator(
+        self, project: int, name: str, reason: str, *, excludes_labels: bool = False
+    ) -> Call[None]:
+        """Hand an annotator no more items; their labels are flagged, and may count no more."""
+        body = {"reason": reason, "excludes_labels": excludes_labels}
+        path = paths.annotator(project, name, "/pause")
+        return send("POST", path, nothing, body, is_idempotent=True)
+
+    @result
+    def resume_annotator(self, project: int, name: str) -> Call[None]:
+        """Hand a paused annotator items again."""
+        return send("POST", paths.annotator(project, name, "/resume"), nothing)
+
+    @result
+    def clear_flags(self, project: int, name: str) -> Call[None]:
+        """Clear the flags of an annotator's labels, so that the labels count again."""
+        path = paths.annotator(project, name, "/clear-flags")
+        return send("POST", path, nothing, is_idempotent=True)

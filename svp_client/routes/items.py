@@ -1,0 +1,133 @@
+"""Items: import, upload, read."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from svp_client import ndjson, paths
+from svp_client.calls import Call, Pages, Series, as_bytes, as_json, get, send
+from svp_client.methods import entries, result
+from svp_client.types import ImportResult, Item, Retried, SetAside
+
+IMPORT_BYTES = 8 << 20
+UPLOAD_FILES = 500
+UPLOAD_BYTES = 64 << 20
+MAX_ERRORS = 1000  # the service lists no more of one request, either
+
+
+class Items:
+    """Methods of items."""
+
+    @result
+    def import_items(
+        self, project: int, items: Iterable[Mapping[str, Any]]
+    ) -> Series[ImportResult]:
+        """Import items and return what became of them; importing again changes nothing.
+
+        They are sent in pieces of 8 MiB, so the source may be a generator of any length, and a
+        connection that breaks costs one piece. A bad item does not stop the others.
+
+        Args:
+            project: its id.
+            items: each with `external_id`, one of `text` and `image_uri`, and where wanted `split`
+                (pool or evaluation) and `class`.
+        """
+        done = _nothing_yet()
+        n_before = 0
+        for n, content in ndjson.pieces(items, IMPORT_BYTES):
+            body = {"content": content, "headers": {"Content-Type": ndjson.MEDIA_TYPE}}
+            _add(done, (yield _importing(paths.items(project), body)), n_before)
+            n_before += n
+        return done
+
+    @result
+    def upload_images(
+        self,
+        project: int,
+        files: Iterable[tuple[str, bytes]],
+        metadata: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Series[ImportResult]:
+        """Upload image files and return what became of them; uploading again changes nothing.
+
+        Args:
+            project: its id.
+            files: name and bytes of each; the name is its external id.
+            metadata: by name, where wanted: `external_id`, `split` and `class`.
+        """
+        done = _nothing_yet()
+        n_before = 0
+        for part in _parts(files):
+            about = {name: dict((metadata or {}).get(name, {})) for name, _ in part}
+            body = {
+                "files": [("files", (name, data)) for name, data in part],
+                "data": {"metadata": json.dumps(about)},
+            }
+            _add(done, (yield _importing(paths.items(project, "/upload"), body)), n_before)
+            n_before += len(part)
+        return done
+
+    @entries
+    def items(self, project: int, split: str = "pool") -> Pages[Item]:
+        """Yield the items of a split in order of import."""
+        return Pages(get(paths.items(project), as_json, split=split), "items")
+
+    @result
+    def item(self, project: int, item: int) -> Call[Item]:
+        """Return one item."""
+        return get(paths.items(project, f"/{item}"), as_json)
+
+    @result
+    def image(self, project: int, item: int) -> Call[bytes]:
+        """Return an item's image as it was imported."""
+        return get(paths.items(project, f"/{item}/image"), as_bytes)
+
+    @entries
+    def set_aside(self, project: int) -> Pages[SetAside]:
+        """Yield the items that are set aside because their content could not be read."""
+        return Pages(get(paths.set_aside(project), as_json), "items")
+
+    @result
+    def retry_set_aside(self, project: int, item_ids: Iterable[int] | None = None) -> Call[Retried]:
+        """Read set-aside items again, these or the first 1,000; return how many could be read."""
+        body = {} if item_ids is None else {"item_ids": list(item_ids)}
+        path = paths.set_aside(project, "/retry")
+        return send("POST", path, as_json, body, is_idempotent=True)
+
+
+def _importing(path: str, body: Mapping[str, Any]) -> Call[ImportResult]:
+    return Call("POST", path, as_json, body=body, is_idempotent=True)
+
+
+def _nothing_yet() -> ImportResult:
+    return {
+        "n_created": 0,
+        "n_updated": 0,
+        "n_known": 0,
+        "n_failed": 0,
+        "n_without_spaces": 0,
+        "errors": [],
+    }
+
+
+def _add(done: ImportResult, part: ImportResult, n_before: int) -> None:
+    """Add what became of a piece that `n_before` lines come before."""
+    done["n_created"] += part["n_created"]
+    done["n_updated"] += part["n_updated"]
+    done["n_known"] += part["n_known"]
+    done["n_failed"] += part["n_failed"]
+    done["n_without_spaces"] += part["n_without_spaces"]
+    for error in part["errors"][: MAX_ERRORS - len(done["errors"])]:
+        done["errors"].append({**error, "line": error["line"] + n_before})
+
+
+def _parts(files: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    part: list[tuple[str, bytes]] = []
+    n_bytes = 0
+    for name, data in files:
+        if part and (len(part) == UPLOAD_FILES or n_bytes + len(data) > UPLOAD_BYTES):
+            yield part
+            part, n_bytes = [], 0
+        part.append((name, data))
+        n_bytes += len(data)
+    if part:
+        yield part

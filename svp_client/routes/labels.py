@@ -1,0 +1,106 @@
+"""Labeling: next-batch, leases, labels, skips, and the export of labels."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from svp_client import paths
+from svp_client.calls import Call, Lines, as_json, as_text, get, send, under
+from svp_client.methods import entries, result
+from svp_client.types import AnswerOutcome, ExportedLabel, Lease, NextBatch
+
+
+class Labels:
+    """Methods of labeling.
+
+    A token with the right `act_as` names the annotator whom a request is for; any other token is
+    the annotator itself.
+    """
+
+    @result
+    def next_batch(
+        self, project: int, size: int = 10, annotator: str | None = None
+    ) -> Call[NextBatch]:
+        """Lease up to `size` items; asking again returns those that are still leased first.
+
+        An empty list comes with the project's state and with what it waits for.
+        """
+        path = paths.project(project, "/next-batch")
+        return get(path, as_json, size=size, annotator=annotator)
+
+    @result
+    def renew_leases(
+        self, project: int, item_ids: Iterable[int] | None = None, annotator: str | None = None
+    ) -> Call[list[Lease]]:
+        """Extend leases, of these items or all; return those that live."""
+        return _change_leases(project, "/renew", item_ids, annotator)
+
+    @result
+    def release_leases(
+        self, project: int, item_ids: Iterable[int] | None = None, annotator: str | None = None
+    ) -> Call[list[Lease]]:
+        """Give items back unlabeled, these or all; return the leases that are left."""
+        return _change_leases(project, "/release", item_ids, annotator)
+
+    @result
+    def submit_labels(
+        self, project: int, labels: Iterable[Mapping[str, Any]], annotator: str | None = None
+    ) -> Call[list[AnswerOutcome]]:
+        """Submit labels and return one outcome for each; a refused one does not stop the others.
+
+        Args:
+            project: its id.
+            labels: 1 to 1,000, each with `item_id`, `class`, and where wanted `seconds`.
+            annotator: for whom.
+        """
+        body = {"labels": list(labels)}
+        return answered(paths.labels(project), body, annotator, is_idempotent=True)
+
+    @result
+    def withdraw_labels(
+        self, project: int, item_ids: Iterable[int], annotator: str | None = None
+    ) -> Call[list[AnswerOutcome]]:
+        """Take the annotator's labels back; return one outcome for each item."""
+        body = {"item_ids": list(item_ids)}
+        return answered(paths.labels(project, "/withdraw"), body, annotator, is_idempotent=True)
+
+    @result
+    def skip(
+        self,
+        project: int,
+        item_ids: Iterable[int],
+        reason: str,
+        annotator: str | None = None,
+        comment: str | None = None,
+    ) -> Call[list[AnswerOutcome]]:
+        """Skip items that cannot be labeled; return one outcome for each.
+
+        Reasons: unreadable, ambiguous, no_class_fits, duplicate, sensitive, other.
+        """
+        body = {"item_ids": list(item_ids), "reason": reason, "comment": comment}
+        return answered(paths.project(project, "/skips"), body, annotator, is_idempotent=True)
+
+    @entries
+    def export_labels(self, project: int) -> Lines[ExportedLabel]:
+        """Yield the resolved labels in order of import, as they come."""
+        return Lines(get(paths.labels(project), as_json))
+
+    @result
+    def export_labels_csv(self, project: int) -> Call[str]:
+        """Return the resolved labels in order of import as CSV."""
+        return get(paths.labels(project), as_text, format="csv")
+
+
+def answered(
+    path: str, body: Mapping[str, Any], annotator: str | None = None, *, is_idempotent: bool
+) -> Call[list[AnswerOutcome]]:
+    """Return a call that is answered by one outcome for each item."""
+    parse = under("results")
+    return send("POST", path, parse, body, is_idempotent=is_idempotent, annotator=annotator)
+
+
+def _change_leases(
+    project: int, change: str, item_ids: Iterable[int] | None, annotator: str | None
+) -> Call[list[Lease]]:
+    body = {} if item_ids is None else {"item_ids": list(item_ids)}
+    path, parse = paths.leases(project, change), under("leases")
+    return send("POST", path, parse, body, is_idempotent=True, annotator=annotator)

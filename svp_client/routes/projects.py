@@ -1,0 +1,94 @@
+"""Projects: settings, the ways through their states, features, events."""
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Unpack
+
+from svp_client import paths
+from svp_client.calls import Call, FileBody, Pages, Series, as_json, get, send
+from svp_client.methods import entries, result
+from svp_client.settings import ProjectChanges, ProjectSettings
+from svp_client.types import Event, Features, Project
+
+
+class Projects:
+    """Methods of projects."""
+
+    @result
+    def create_project(self, **settings: Unpack[ProjectSettings]) -> Call[Project]:
+        """Create a draft and return it; then import items and start it."""
+        return send("POST", paths.PROJECTS, as_json, settings)
+
+    @entries
+    def projects(self) -> Pages[Project]:
+        """Yield the projects that the token reaches, by id."""
+        return Pages(get(paths.PROJECTS, as_json), "projects")
+
+    @result
+    def find_project(self, name: str) -> Series[Project | None]:
+        """Return the project of this name, or None."""
+        listed: Pages[Project] = Pages(get(paths.PROJECTS, as_json), "projects")
+        cursor: int | None = None
+        while True:
+            page: Mapping[str, Any] = yield listed.page(cursor)
+            found: Project
+            for found in page[listed.key]:
+                if found["name"] == name:
+                    return found
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return None
+
+    @result
+    def project(self, project: int) -> Call[Project]:
+        """Return the project with its counts and newest round."""
+        return get(paths.project(project), as_json)
+
+    @result
+    def change_project(self, project: int, **settings: Unpack[ProjectChanges]) -> Call[Project]:
+        """Change settings, most of them from the next round on; return the project."""
+        return send("PATCH", paths.project(project), as_json, settings, is_idempotent=True)
+
+    @result
+    def start(self, project: int) -> Call[Project]:
+        """Start a draft: round 0 is selected."""
+        return send("POST", paths.project(project, "/start"), as_json)
+
+    @result
+    def pause(self, project: int) -> Call[Project]:
+        """Pause the project: no item is handed out, labels of those that are out are taken."""
+        return send("POST", paths.project(project, "/pause"), as_json)
+
+    @result
+    def resume(self, project: int) -> Call[Project]:
+        """Resume a paused project."""
+        return send("POST", paths.project(project, "/resume"), as_json)
+
+    @result
+    def finish(self, project: int) -> Call[Project]:
+        """End labeling and train the target on the labels so far."""
+        return send("POST", paths.project(project, "/finish"), as_json)
+
+    @result
+    def cancel(self, project: int) -> Call[Project]:
+        """Cancel the project for good; its labels can still be exported."""
+        return send("POST", paths.project(project, "/cancel"), as_json)
+
+    @result
+    def bring_features(self, project: int, npy: bytes | BinaryIO) -> Call[Features]:
+        """Store features of the pool.
+
+        Args:
+            project: its id.
+            npy: a NumPy file of float32 or float64 [n_pool, d]: its bytes, or the file opened for
+                reading. Row i belongs to the pool item of index i.
+        """
+        path = paths.project(project, "/features")
+        if isinstance(npy, bytes):
+            return Call("PUT", path, as_json, body={"content": npy}, is_idempotent=True)
+        file = FileBody.of(npy)
+        return Call("PUT", path, as_json, file=file, is_idempotent=file.start is not None)
+
+    @entries
+    def events(self, project: int) -> Pages[Event]:
+        """Yield what happened in the project, oldest first."""
+        return Pages(get(paths.project(project, "/events"), as_json), "events")

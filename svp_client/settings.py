@@ -1,0 +1,75 @@
+"""Settings that methods take by name; docs of the API say what each does."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+
+class ProjectSettings(TypedDict):
+    """Settings of a new project.
+
+    Models are `{"model": name, "recipe": {...}}`; without them the service's defaults are used.
+    """
+
+    name: str
+    modality: str
+    classes: Sequence[str]
+    initial_budget: int
+    round_budget: int
+    total_budget: int
+    reserve: NotRequired[int | None]
+    proxy: NotRequired[Mapping[str, Any] | None]
+    target: NotRequired[Mapping[str, Any] | None]
+    strategy: NotRequired[str]
+    labels_per_item: NotRequired[int]
+    annotation: NotRequired[Mapping[str, Any]]
+    selection: NotRequired[Mapping[str, Any]]
+    trigger: NotRequired[Mapping[str, Any]]
+    stop_when: NotRequired[Mapping[str, Any]]
+    seed: NotRequired[int]
+    measures_epochs: NotRequired[bool]
+
+
+class ProjectChanges(TypedDict, total=False):
+    """Settings of a project to change; those left out stay."""
+
+    proxy: Mapping[str, Any]
+    target: Mapping[str, Any]
+    strategy: str
+    initial_budget: int
+    round_budget: int
+    total_budget: int
+    reserve: int
+    selection: Mapping[str, Any]
+    trigger: Mapping[str, Any]
+    stop_when: Mapping[str, Any]
+
+
+class AnnotationChanges(TypedDict, total=False):
+    """Settings of annotation to change; those left out stay."""
+
+    labels_per_item: int
+    overlap_fraction: float
+    consensus: str
+    min_agreement: float
+    max_labels_per_item: int | None
+    adjudicators: Sequence[str]
+    gold_fraction: float
+    gold_min_accuracy: float | None
+    gold_min_answers: int
+    gold_action: str
+
+
+class CoreSetSettings(TypedDict):
+    """What core-set is wanted: a strategy, and either `fraction` or `budget`."""
+
+    strategy: str
+    fraction: NotRequired[float | None]
+    budget: NotRequired[int | None]
+    model: NotRequired[str | None]
+    recipe: NotRequired[Mapping[str, Any]]
+    epochs: NotRequired[int | None]
+    class_balance: NotRequired[bool]
+    initial_uniform: NotRequired[int]
+    seed: NotRequired[int | None]
+    draw_seed: NotRequired[int | None]
+    score_epochs: NotRequired[Sequence[int]]

@@ -1,0 +1,156 @@
+"""The client has a method for every route that users need, and names what the API names."""
+
+import inspect
+import typing
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.main import create_app, describe
+from app.schemas.coresets import CoresetItemOut
+from app.schemas.labeling import ExportedLabelOut
+from svp_client import Client, settings, types
+from svp_client.calls import Call, Lines, Pages
+from svp_client.connection import PREFIX
+
+OPENAPI = describe(
+    create_app(Settings(database_url=SecretStr("postgresql+psycopg://nobody@nowhere/none")))
+)
+WITHOUT_METHOD = {
+    ("GET", "/health/live"): "for monitors; answers without a token",
+    ("GET", "/health/ready"): "for monitors; answers without a token",
+}
+ARGUMENTS: dict[str, Any] = {
+    "annotator": "ada",
+    "annotators": ["ada"],
+    "name": "ada",
+    "labels": [{"item_id": 1, "class": "a"}],
+    "item_ids": [1],
+    "external_ids": ["a"],
+    "classes": {"a": None},
+    "comment": "c",
+    "reason": "other",
+    "npy": b"",
+    "files": [("a.png", b"png")],
+    "split": "pool",
+}
+SCHEMAS = {
+    **OPENAPI["components"]["schemas"],
+    **{
+        model.__name__: model.model_json_schema(mode="serialization")
+        for model in (ExportedLabelOut, CoresetItemOut)
+    },
+}
+NAMED_OTHERWISE = {
+    "CoreSet": "CoresetOut",
+    "CoreSetItem": "CoresetItemOut",
+    "CoreSetScores": "CoresetScoresOut",
+    "CoreSetSettings": "CoresetIn",
+    "ProjectSettings": "ProjectCreate",
+    "ProjectChanges": "ProjectChange",
+    "AnnotationChanges": "AnnotationChange",
+}
+
+
+def method_names() -> list[str]:
+    """Return the names of the methods that are described by routes."""
+    own = {"perform", "iterate", "request", "token", "with_token", "close"}
+    return sorted(n for n in dir(Client) if not n.startswith("_") and n not in own)
+
+
+def calls_of(name: str) -> Iterator[Call[Any]]:
+    """Yield the first call that a method sends."""
+    describe_call = getattr(Client, name)
+    given: dict[str, Any] = {}
+    for parameter in list(inspect.signature(describe_call).parameters.values())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue
+        if parameter.name in ARGUMENTS:
+            given[parameter.name] = ARGUMENTS[parameter.name]
+        elif parameter.annotation is int:
+            given[parameter.name] = 7
+        elif parameter.default is parameter.empty:
+            given[parameter.name] = [{"external_id": "a", "text": "t"}]
+    described = describe_call(None, **given)
+    if isinstance(described, Pages):
+        yield described.page(None)
+    elif isinstance(described, Lines):
+        yield described.call
+    elif isinstance(described, Call):
+        yield described
+    else:
+        yield next(described)
+
+
+def operation_of(call: Call[Any]) -> tuple[str, str] | None:
+    """Return (method, path template) of the operation that a call is for."""
+    parts = call.path.split("/")
+    found = []
+    for template, methods in OPENAPI["paths"].items():
+        wanted = template.removeprefix(PREFIX).split("/")
+        fits = len(wanted) == len(parts) and all(
+            w == p or w.startswith("{") for w, p in zip(wanted, parts, strict=True)
+        )
+        if fits and call.method.lower() in methods:
+            found.append((sum(w.startswith("{") for w in wanted), template.removeprefix(PREFIX)))
+    return (call.method, min(found)[1]) if found else None
+
+
+def operations() -> set[tuple[str, str]]:
+    """Return (method, path template) of all operations."""
+    return {
+        (method.upper(), template.removeprefix(PREFIX))
+        for template, methods in OPENAPI["paths"].items()
+        for method in methods
+    }
+
+
+def test_every_operation_has_a_method_or_a_reason_for_none() -> None:
+    covered = {operation_of(call) for name in method_names() for call in calls_of(name)}
+    missing = operations() - covered - set(WITHOUT_METHOD)
+    assert not missing, "Add a method to svp_client/routes, or a reason to WITHOUT_METHOD."
+    assert not covered & set(WITHOUT_METHOD)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_method_sends_what_its_operation_takes(name: str) -> None:
+    for call in calls_of(name):
+        found = operation_of(call)
+        assert found is not None, f"{name}: {call.method} {call.path} is no operation"
+        operation = OPENAPI["paths"][PREFIX + found[1]][found[0].lower()]
+        parameters = operation.get("parameters", [])
+        request = httpx.Request(url="http://service", **call.options())
+        assert set(request.url.params) <= {p["name"] for p in parameters if p["in"] == "query"}
+        kind = request.headers.get("content-type", "application/octet-stream").partition(";")[0]
+        if "requestBody" in operation:
+            assert kind in operation["requestBody"]["content"]
+        else:
+            assert not call.body
+
+
+def typed_dicts(module: Any) -> list[type]:
+    """Return the typed dictionaries that a module declares."""
+    found: Iterable[Any] = vars(module).values()
+    return [t for t in found if typing.is_typeddict(t) and t.__module__ == module.__name__]
+
+
+@pytest.mark.parametrize(
+    "declared", typed_dicts(types) + typed_dicts(settings), ids=lambda t: t.__name__
+)
+def test_a_dictionary_has_the_keys_of_its_schema(declared: type) -> None:
+    name = NAMED_OTHERWISE.get(declared.__name__, declared.__name__)
+    schema = SCHEMAS.get(name) or SCHEMAS.get(f"{name}Out") or _nested(name)
+    keys = set(typing.get_type_hints(declared))
+    assert keys == set(schema["properties"]), f"Bring svp_client's {declared.__name__} up to date."
+    if declared in typed_dicts(settings):
+        required: frozenset[str] = declared.__required_keys__  # type: ignore[attr-defined]
+        assert required == set(schema.get("required", []))
+
+
+def _nested(name: str) -> Any:
+    """Return a schema that stands within another one."""
+    return next(s["$defs"][name] for s in SCHEMAS.values() if name in s.get("$defs", {}))
