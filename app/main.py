@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.api import (
     annotators,
     batches,
-    coresets,
+    core_sets,
     gold,
     health,
     images,
@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         prefix=PREFIX, dependencies=[Depends(get_caller), Depends(check_parameters)]
     )
     labeling = (batches, labels, review, annotators, gold)
-    for module in (projects, items, set_aside, *labeling, rounds, jobs, models, coresets, tokens):
+    for module in (projects, items, set_aside, *labeling, rounds, jobs, models, core_sets, tokens):
         with_token.include_router(module.router)
     app.include_router(with_token)
     app.include_router(docs_router(describe), prefix=PREFIX)

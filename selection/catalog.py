@@ -20,10 +20,10 @@ class Signal(StrEnum):
 
 
 class Purpose(StrEnum):
-    """BATCH: which items to label next. CORESET: which labeled items to keep for training."""
+    """BATCH: which items to label next. CORE_SET: which labeled items to keep for training."""
 
     BATCH = "batch"
-    CORESET = "coreset"
+    CORE_SET = "core_set"
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,14 @@ STRATEGIES = _catalog(
         "Forgetting events",
         "Items that training learned and forgot most often; those never learned first.",
         frozenset({Signal.FORGETTING_COUNTS}),
-        frozenset({Purpose.CORESET}),
+        frozenset({Purpose.CORE_SET}),
     ),
     StrategyInfo(
         "el2n",
         "EL2N",
         "Items with the largest error of the predicted probabilities, early in training.",
         frozenset({Signal.PROBS, Signal.LABELS}),
-        frozenset({Purpose.CORESET}),
+        frozenset({Purpose.CORE_SET}),
     ),
 )
 

@@ -73,4 +73,4 @@ def models(project_id: int, rest: str = "") -> str:
 
 def core_sets(project_id: int, rest: str = "") -> str:
     """Return the path of a project's core-sets."""
-    return project(project_id, f"/coresets{rest}")
+    return project(project_id, f"/core-sets{rest}")

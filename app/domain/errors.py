@@ -82,16 +82,16 @@ class InvalidProject(DomainError):
     code = "project_invalid"
 
 
-class CoresetInvalid(DomainError):
+class CoreSetInvalid(DomainError):
     """A core-set was asked for that cannot be made of the labels at hand."""
 
-    code = "coreset_invalid"
+    code = "core_set_invalid"
 
 
-class CoresetNotReady(DomainError):
+class CoreSetNotReady(DomainError):
     """The core-set's job has not ended yet, or has failed."""
 
-    code = "coreset_not_ready"
+    code = "core_set_not_ready"
 
 
 class FeaturesInvalid(DomainError):

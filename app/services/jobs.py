@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import coresets, projects, rounds
+from app.db.queries import core_sets, projects, rounds
 from app.db.queries import jobs as queries
 from app.db.session import transaction, wake_after_commit
 from app.db.tables import Job, JobKind, Project, Round
@@ -49,7 +49,7 @@ class ClaimedJob:
     kind: JobKind
     project_id: int
     round_id: int | None
-    coreset_id: int | None
+    core_set_id: int | None
     attempts: int
     request_id: str | None
 
@@ -80,7 +80,7 @@ def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | Non
         kind=JobKind(job.kind),
         project_id=job.project_id,
         round_id=job.round_id,
-        coreset_id=job.coreset_id,
+        core_set_id=job.core_set_id,
         attempts=job.attempts,
         request_id=job.request_id,
     )
@@ -167,8 +167,8 @@ def retry_round(session: Session, project_id: int, number: int, settings: Settin
 def _retry(session: Session, project: Project, job: Job, settings: Settings) -> Job:
     if job.state != JobState.FAILED:
         raise TransitionNotAllowed(f"Job {job.id}", job.state, "retried", ["failed: retry"])
-    if job.coreset_id is not None:
-        return _retry_coreset(session, project, job, settings)
+    if job.core_set_id is not None:
+        return _retry_core_set(session, project, job, settings)
     round_ = rounds.live(session, project.id) if job.round_id else None
     if round_ is not None and round_.id == job.round_id:
         if round_.state != RoundState.FAILED:
@@ -183,15 +183,17 @@ def _retry(session: Session, project: Project, job: Job, settings: Settings) -> 
     return create_job(session, project, JobKind(job.kind), None, settings.job_max_attempts)
 
 
-def _retry_coreset(session: Session, project: Project, job: Job, settings: Settings) -> Job:
-    found = coresets.get(session, project.id, job.coreset_id or 0)
+def _retry_core_set(session: Session, project: Project, job: Job, settings: Settings) -> Job:
+    found = core_sets.get(session, project.id, job.core_set_id or 0)
     if found is None:
-        raise NotFound("coreset", job.coreset_id)
-    coreset, newest = found
+        raise NotFound("core_set", job.core_set_id)
+    core_set, newest = found
     if newest.id != job.id:
         instead = [f"job {newest.id}, which took its place"]
         raise TransitionNotAllowed(f"Job {job.id}", job.state, "queued by a second retry", instead)
-    return create_job(session, project, JobKind.SELECT_CORESET, coreset, settings.job_max_attempts)
+    return create_job(
+        session, project, JobKind.SELECT_CORE_SET, core_set, settings.job_max_attempts
+    )
 
 
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:

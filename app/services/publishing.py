@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import batches, projects
-from app.db.queries import coresets as coreset_queries
+from app.db.queries import core_sets as core_set_queries
 from app.db.queries import jobs as queries
 from app.db.queries.batches import RankedItem
-from app.db.queries.coresets import EpochScores, SelectedItem
-from app.db.tables import Coreset, Job, Model, ModelRole, Project, Round
+from app.db.queries.core_sets import EpochScores, SelectedItem
+from app.db.tables import CoreSet, Job, Model, ModelRole, Project, Round
 from app.domain.annotation import annotation_from_json, labels_wanted
 from app.domain.budget import next_batch_budget
 from app.domain.errors import JobFenced, NotFound
@@ -60,7 +60,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class CoresetFacts:
+class CoreSetFacts:
     """What a core-set's job reports beside its items.
 
     `weights_hash` is the selection model's artifact; None where the strategy needs no model.
@@ -144,7 +144,7 @@ def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -
     project.finished_at = func.now()
 
 
-def store_coreset_items(
+def store_core_set_items(
     session: Session, claimed: ClaimedJob, first_rank: int, part: Sequence[SelectedItem]
 ) -> None:
     """Store a part of what a core-set's job selected; nobody sees it until the job is published.
@@ -156,26 +156,26 @@ def store_coreset_items(
         JobFenced: the job belongs to another or has ended.
     """
     job = _owned(session, claimed)
-    if job.coreset_id is None:
-        raise NotFound("coreset", claimed.coreset_id)
+    if job.core_set_id is None:
+        raise NotFound("core_set", claimed.core_set_id)
     if first_rank == 0:
-        coreset_queries.delete_items(session, job.coreset_id)
-    coreset_queries.insert_items(session, job.project_id, job.coreset_id, first_rank, part)
+        core_set_queries.delete_items(session, job.core_set_id)
+    core_set_queries.insert_items(session, job.project_id, job.core_set_id, first_rank, part)
 
 
-def store_coreset_scores(session: Session, claimed: ClaimedJob, scores: EpochScores) -> None:
+def store_core_set_scores(session: Session, claimed: ClaimedJob, scores: EpochScores) -> None:
     """Store what was measured after an epoch of a core-set's training; seen once it is published.
 
     Raises:
         JobFenced: the job belongs to another or has ended.
     """
     job = _owned(session, claimed)
-    if job.coreset_id is None:
-        raise NotFound("coreset", claimed.coreset_id)
-    coreset_queries.store_scores(session, job.coreset_id, scores)
+    if job.core_set_id is None:
+        raise NotFound("core_set", claimed.core_set_id)
+    core_set_queries.store_scores(session, job.core_set_id, scores)
 
 
-def publish_coreset(session: Session, claimed: ClaimedJob, facts: CoresetFacts) -> None:
+def publish_core_set(session: Session, claimed: ClaimedJob, facts: CoreSetFacts) -> None:
     """End a core-set's job, whose items are stored.
 
     Raises:
@@ -183,14 +183,14 @@ def publish_coreset(session: Session, claimed: ClaimedJob, facts: CoresetFacts) 
     """
     projects.lock(session, claimed.project_id)
     job = _owned(session, claimed)
-    coreset = session.get(Coreset, claimed.coreset_id)
-    if coreset is None:
-        raise NotFound("coreset", claimed.coreset_id)
-    coreset.n_labeled = facts.n_labeled
-    coreset.label_version = job.snapshot_version
-    coreset.seconds = facts.seconds
-    coreset.provenance = facts.provenance
-    coreset.weights_hash = facts.weights_hash
+    core_set = session.get(CoreSet, claimed.core_set_id)
+    if core_set is None:
+        raise NotFound("core_set", claimed.core_set_id)
+    core_set.n_labeled = facts.n_labeled
+    core_set.label_version = job.snapshot_version
+    core_set.seconds = facts.seconds
+    core_set.provenance = facts.provenance
+    core_set.weights_hash = facts.weights_hash
     set_job_state(session, job, JobState.SUCCEEDED)
 
 

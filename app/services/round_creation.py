@@ -11,7 +11,7 @@ from structlog.contextvars import get_contextvars
 
 from app.db.queries import events, labels, rounds
 from app.db.session import wake_after_commit
-from app.db.tables import Coreset, Job, JobKind, Project, Round
+from app.db.tables import CoreSet, Job, JobKind, Project, Round
 from app.domain.states import JobState, RoundState
 from app.domain.strategy import strategy_of_round
 from app.services.transitions import set_round_state
@@ -21,7 +21,7 @@ QUEUES = {
     JobKind.SELECT: "cpu",
     JobKind.TRAIN_AND_SELECT: "gpu",
     JobKind.TRAIN_TARGET: "gpu",
-    JobKind.SELECT_CORESET: "gpu",
+    JobKind.SELECT_CORE_SET: "gpu",
 }
 
 
@@ -118,7 +118,7 @@ def create_job(
     session: Session,
     project: Project,
     kind: JobKind,
-    cause: Round | Coreset | None,
+    cause: Round | CoreSet | None,
     max_attempts: int,
 ) -> Job:
     """Insert a queued job and remember its wake-up for after the commit.
@@ -128,7 +128,7 @@ def create_job(
     job = Job(
         project_id=project.id,
         round_id=cause.id if isinstance(cause, Round) else None,
-        coreset_id=cause.id if isinstance(cause, Coreset) else None,
+        core_set_id=cause.id if isinstance(cause, CoreSet) else None,
         kind=kind,
         queue=QUEUES[kind],
         state=JobState.QUEUED,

@@ -1,7 +1,7 @@
 """A random name of each project, which no project of another database has.
 
 Revision ID: 0013
-Revises: 0014
+Revises: 0012
 Create Date: 2026-11-30
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0014"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -23,11 +23,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.session import transaction
-from app.db.tables import Coreset, Model, Role
+from app.db.tables import CoreSet, Model, Role
 from app.logging import configure_logging
 from app.main import create_app, describe
 from app.services.answers import AnswerStatus
-from app.services.coresets import CoresetIn, create_coreset
+from app.services.core_sets import CoreSetIn, create_core_set
 from app.services.labeling import LabelEntry, submit_labels
 from app.services.leasing import next_batch
 from app.services.publishing import Selection, TrainedFacts, publish_selection
@@ -95,7 +95,7 @@ def known(session_factory: sessionmaker[Session], settings: Settings) -> dict[st
         ranked = in_order(10)
         selection = Selection(ranked.ranked, 2, {"training": 0.1}, "0", trained)
         publish_selection(session, claimed, selection, settings)
-        create_coreset(session, project, CoresetIn("uniform", fraction=0.5), settings)
+        create_core_set(session, project, CoreSetIn("uniform", fraction=0.5), settings)
         _, token = create_token(session, "bob", Role.ANNOTATOR, project_id=None)
         return {
             "project": project,
@@ -103,7 +103,7 @@ def known(session_factory: sessionmaker[Session], settings: Settings) -> dict[st
             "number": 1,
             "job": claimed.id,
             "model": session.query(Model.id).one()[0],
-            "coreset": session.query(Coreset.id).one()[0],
+            "core_set": session.query(CoreSet.id).one()[0],
             "token": token.id,
         }
 

@@ -80,8 +80,8 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/rounds/{number}/items",
         "POST /projects/{project}/rounds/{number}/retry",
         "POST /projects/{project}/jobs/{job}/retry",
-        "POST /projects/{project}/coresets",
-        "GET /projects/{project}/coresets/{coreset}/items",
+        "POST /projects/{project}/core-sets",
+        "GET /projects/{project}/core-sets/{core_set}/items",
         "GET /projects/{project}/advice",
         "GET /projects/{project}/items",
         "GET /projects/{project}/rounds",
@@ -92,10 +92,10 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/models",
         "GET /projects/{project}/models/{model}",
         "GET /projects/{project}/models/{model}/weights",
-        "GET /projects/{project}/coresets",
-        "GET /projects/{project}/coresets/{coreset}",
-        "GET /projects/{project}/coresets/{coreset}/scores",
-        "GET /projects/{project}/coresets/{coreset}/scores/{epoch}",
+        "GET /projects/{project}/core-sets",
+        "GET /projects/{project}/core-sets/{core_set}",
+        "GET /projects/{project}/core-sets/{core_set}/scores",
+        "GET /projects/{project}/core-sets/{core_set}/scores/{epoch}",
     ],
     Needs.PROJECT_TOKEN: [
         "GET /projects/{project}",
@@ -127,7 +127,7 @@ def routes_of(app: FastAPI) -> Iterator[Route]:
 def url(path: str, project: int) -> str:
     """Return the path with the project, and a number that nothing else has."""
     filled = path.replace("{project}", str(project))
-    for name in ("item", "number", "job", "model", "coreset", "epoch", "token", "flag", "name"):
+    for name in ("item", "number", "job", "model", "core_set", "epoch", "token", "flag", "name"):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled
     return filled

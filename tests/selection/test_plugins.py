@@ -70,7 +70,7 @@ class TestPlugins:
     def test_api_knows_its_name_without_loading_it(self, install: Install) -> None:
         install("first_feature = module_that_is_not_there:first_feature")
         assert "first_feature" in known_strategies()
-        assert "first_feature" not in known_strategies(Purpose.CORESET)
+        assert "first_feature" not in known_strategies(Purpose.CORE_SET)
         assert needs_model("first_feature")
 
     def test_name_of_ours_is_refused(self, install: Install) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from app.main import create_app, describe
-from app.schemas.coresets import CoresetItemOut
+from app.schemas.core_sets import CoreSetItemOut
 from app.schemas.labeling import ExportedLabelOut
 from svp_client import Client, settings, types
 from svp_client.calls import Call, Lines, Pages
@@ -42,14 +42,14 @@ SCHEMAS = {
     **OPENAPI["components"]["schemas"],
     **{
         model.__name__: model.model_json_schema(mode="serialization")
-        for model in (ExportedLabelOut, CoresetItemOut)
+        for model in (ExportedLabelOut, CoreSetItemOut)
     },
 }
 NAMED_OTHERWISE = {
-    "CoreSet": "CoresetOut",
-    "CoreSetItem": "CoresetItemOut",
-    "CoreSetScores": "CoresetScoresOut",
-    "CoreSetSettings": "CoresetIn",
+    "CoreSet": "CoreSetOut",
+    "CoreSetItem": "CoreSetItemOut",
+    "CoreSetScores": "CoreSetScoresOut",
+    "CoreSetSettings": "CoreSetIn",
     "ProjectSettings": "ProjectCreate",
     "ProjectChanges": "ProjectChange",
     "AnnotationChanges": "AnnotationChange",

@@ -28,7 +28,7 @@ from tests.experiments import (
 from tests.support import wait_for
 from workers.service.stack import Stack
 from workers.simulation.results import (
-    CoresetLine,
+    CoreSetLine,
     LineFile,
     StudyLine,
     read_lines,
@@ -63,8 +63,8 @@ def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
     experiment = tiny_core_sets(tmp_path, arms.replace(" = ", "=", 1), "fractions=[0.5]", best)
     run_any(experiment, tmp_path / "process", threads=0)
     run_any(experiment, tmp_path / "service", client, threads=0)
-    in_process = read_lines_of(CoresetLine, tmp_path / "process")
-    served = read_lines_of(CoresetLine, tmp_path / "service")
+    in_process = read_lines_of(CoreSetLine, tmp_path / "process")
+    served = read_lines_of(CoreSetLine, tmp_path / "service")
     for key, lines in in_process.items():
         assert [line.indices for line in served[key]] == [line.indices for line in lines]
         for other, line in zip(served[key], lines, strict=True):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from app.db.queries.coresets import EpochScores
+from app.db.queries.core_sets import EpochScores
 from app.db.session import transaction
-from app.db.tables import Coreset
+from app.db.tables import CoreSet
 from app.services import publishing
 from models.data.arrays import Inputs
 from models.predict import predict
@@ -29,7 +29,7 @@ def accuracy_at_epochs(evaluation: Evaluation | None, device: str) -> EpochHook 
 
 
 def score_keeper(
-    context: JobContext, coreset: Coreset, inputs: RoundInputs, labeled: Inputs
+    context: JobContext, core_set: CoreSet, inputs: RoundInputs, labeled: Inputs
 ) -> EpochHook | None:
     """Return what keeps the scores after the epochs asked for; None where none are.
 
@@ -37,11 +37,11 @@ def score_keeper(
 
     Args:
         context: of the job.
-        coreset: whose selection model is trained.
+        core_set: whose selection model is trained.
         inputs: what it is trained on, and evaluated on.
         labeled: the pool's labeled items, which are scored.
     """
-    wanted = frozenset(coreset.score_epochs)
+    wanted = frozenset(core_set.score_epochs)
     if not wanted:
         return None
 
@@ -58,6 +58,6 @@ def score_keeper(
         metrics = evaluate(trained, inputs.evaluation, context.device, Stopwatch(context.device))
         scores = EpochScores(epoch, metrics.get("accuracy"), trained.seconds, scores_hash)
         with transaction(context.factory) as session:
-            publishing.store_coreset_scores(session, context.claimed, scores)
+            publishing.store_core_set_scores(session, context.claimed, scores)
 
     return keep

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.db.queries import jobs as job_queries
 from app.db.queries import projects
 from app.db.session import transaction
-from app.db.tables import Coreset, Project, Round, Split
+from app.db.tables import CoreSet, Project, Round, Split
 from app.domain.errors import ArtifactMissing, JobFenced
 from app.services.leasing import release_expired
 from models.recipe import Recipe
@@ -27,7 +27,7 @@ class OpenedJob:
 
     project: Project
     round_: Round | None
-    coreset: Coreset | None
+    core_set: CoreSet | None
     snapshot: Snapshot
     snapshot_hash: str
 
@@ -76,7 +76,7 @@ def _open(context: JobContext, *, anew: bool = False) -> OpenedJob:
         if job is None:
             raise JobFenced(claimed.id)
         round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
-        coreset = session.get(Coreset, claimed.coreset_id) if claimed.coreset_id else None
+        core_set = session.get(CoreSet, claimed.core_set_id) if claimed.core_set_id else None
         snapshot_hash = job.snapshot_hash
         if snapshot_hash is None or anew:
             arrays = gather_snapshot(session, project, round_)
@@ -91,7 +91,7 @@ def _open(context: JobContext, *, anew: bool = False) -> OpenedJob:
             job.snapshot_hash = snapshot_hash
     assert snapshot_hash is not None  # noqa: S101 - stored above, if not before
     snapshot = read_snapshot(context.store, snapshot_hash)
-    return OpenedJob(project, round_, coreset, snapshot, snapshot_hash)
+    return OpenedJob(project, round_, core_set, snapshot, snapshot_hash)
 
 
 def _has_snapshot(context: JobContext) -> bool:

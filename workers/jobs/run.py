@@ -10,12 +10,12 @@ from typing import Any
 from app.db.queries import models as model_queries
 from app.db.queries import rounds as round_queries
 from app.db.queries.batches import RankedItem
-from app.db.queries.coresets import SelectedItem
+from app.db.queries.core_sets import SelectedItem
 from app.db.session import transaction
 from app.db.tables import JobKind, Project, Round
 from app.domain.errors import NotFound
 from app.services import publishing
-from app.services.publishing import CoresetFacts, Selection, TrainedFacts
+from app.services.publishing import CoreSetFacts, Selection, TrainedFacts
 from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
 from workers.jobs.context import JobContext
@@ -23,7 +23,7 @@ from workers.jobs.epoch_hooks import accuracy_at_epochs, score_keeper
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
 from workers.jobs.stored_models import load_stored_model, store_model
-from workers.steps.core_set import CoresetRequest, CoresetResult, run_coreset_step
+from workers.steps.core_set import CoreSetRequest, CoreSetResult, run_core_set_step
 from workers.steps.round import RoundInputs, RoundResult, run_round_step
 from workers.steps.stability import PoolSample, agreement
 from workers.steps.target import run_target_step
@@ -39,7 +39,7 @@ def run_job(context: JobContext) -> None:
         JobFenced: the job was taken from this worker; nothing was published.
         TrainingStopped, SelectionStopped: `should_stop` asked for it; its state is on disk.
     """
-    kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORESET: _run_coreset}
+    kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORE_SET: _run_core_set}
     kinds.get(context.claimed.kind, _run_selection)(context, open_job(context))
     context.hooks.forget()
 
@@ -159,34 +159,34 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
         publishing.publish_target(session, context.claimed, facts)
 
 
-def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
-    project, coreset = opened.project, opened.coreset
-    if coreset is None:
-        raise NotFound("coreset", context.claimed.coreset_id)
-    recipe = context.recipe(coreset.recipe)
-    opened, inputs = read_inputs(context, opened, coreset.model, recipe)
+def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
+    project, core_set = opened.project, opened.core_set
+    if core_set is None:
+        raise NotFound("core_set", context.claimed.core_set_id)
+    recipe = context.recipe(core_set.recipe)
+    opened, inputs = read_inputs(context, opened, core_set.model, recipe)
     snapshot = opened.snapshot
     labeled = inputs.pool.take(inputs.labeled_index)
-    result = run_coreset_step(
+    result = run_core_set_step(
         labeled,
         inputs.labels,
         inputs.n_classes,
-        CoresetRequest(
-            coreset.strategy,
-            coreset.budget,
-            coreset.class_balance,
-            coreset.initial_uniform,
-            coreset.draw_seed,
+        CoreSetRequest(
+            core_set.strategy,
+            core_set.budget,
+            core_set.class_balance,
+            core_set.initial_uniform,
+            core_set.draw_seed,
         ),
-        coreset.model,
+        core_set.model,
         recipe,
-        coreset.seed,
+        core_set.seed,
         evaluation=inputs.evaluation,
         device=context.device,
-        hooks=replace(context.hooks, on_epoch=score_keeper(context, coreset, inputs, labeled)),
+        hooks=replace(context.hooks, on_epoch=score_keeper(context, core_set, inputs, labeled)),
     )
-    _store_coreset_items(context, snapshot, result)
-    facts = CoresetFacts(
+    _store_core_set_items(context, snapshot, result)
+    facts = CoreSetFacts(
         n_labeled=len(snapshot.labels),
         seconds=result.seconds,
         provenance={
@@ -197,16 +197,16 @@ def _run_coreset(context: JobContext, opened: OpenedJob) -> None:
         ),
     )  # fmt: skip
     with transaction(context.factory) as session:
-        publishing.publish_coreset(session, context.claimed, facts)
+        publishing.publish_core_set(session, context.claimed, facts)
 
 
-def _store_coreset_items(context: JobContext, snapshot: Snapshot, result: CoresetResult) -> None:
+def _store_core_set_items(context: JobContext, snapshot: Snapshot, result: CoreSetResult) -> None:
     for start in range(0, len(result.rows), ITEMS_AT_ONCE):
         rows = result.rows[start : start + ITEMS_AT_ONCE]
         columns = (snapshot.labeled_index[rows], snapshot.labels[rows], result.scores[start:])
         part = [SelectedItem(*row) for row in zip(*(c.tolist() for c in columns), strict=False)]
         with transaction(context.factory) as session:
-            publishing.store_coreset_items(session, context.claimed, start, part)
+            publishing.store_core_set_items(session, context.claimed, start, part)
 
 
 def _begin_selecting(context: JobContext) -> None:

@@ -29,16 +29,16 @@ from workers.reports.sources import (
 )
 from workers.reports.statistics import Estimate, is_within_one_std, mean_of, paired, paired_ratio
 from workers.simulation.kinds import ALL, CoreSetConfig
-from workers.simulation.results import CoresetLine
+from workers.simulation.results import CoreSetLine
 
-Sources = Sequence[Source[CoreSetConfig, CoresetLine]]
+Sources = Sequence[Source[CoreSetConfig, CoreSetLine]]
 ByFraction = dict[float, dict[int, float]]
 EVERYTHING = 1.0
 MINUTE = 60.0
 
 
 @dataclass(frozen=True)
-class Kept(MeasuredArm[CoresetLine]):
+class Kept(MeasuredArm[CoreSetLine]):
     """What one arm's runs gave, or those on everything, by the share kept.
 
     Attributes:
@@ -97,7 +97,7 @@ class Kept(MeasuredArm[CoresetLine]):
         setting = PaperSetting(self.dataset, strategy, self.selector, self.epochs)
         return core_set(setting, fraction)
 
-    def _by_fraction(self, value: Callable[[CoresetLine], float | None]) -> ByFraction:
+    def _by_fraction(self, value: Callable[[CoreSetLine], float | None]) -> ByFraction:
         found: ByFraction = {}
         for seed, run in self.arm.runs.items():
             for line in run:
@@ -182,7 +182,7 @@ class CoreSets:
         return found
 
 
-def measure(sources: Sources) -> tuple[CoreSets, list[Arm[CoresetLine]]]:
+def measure(sources: Sources) -> tuple[CoreSets, list[Arm[CoreSetLine]]]:
     """Return the arms that have run, and all that should have.
 
     Raises:
@@ -204,7 +204,7 @@ def measure(sources: Sources) -> tuple[CoreSets, list[Arm[CoresetLine]]]:
     return CoreSets(kept, target[0], dataset), merged
 
 
-def lacks(sources: Sources, arm: Arm[CoresetLine], seed: int) -> str:
+def lacks(sources: Sources, arm: Arm[CoreSetLine], seed: int) -> str:
     """Return which shares a run has not kept yet; "" where it is whole."""
     if arm.setting.other == ALL:
         return ""

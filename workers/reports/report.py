@@ -13,7 +13,7 @@ from workers.reports.sources import read_sources
 from workers.reports.study_report import study_document
 from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
 from workers.simulation.load import read_experiment
-from workers.simulation.results import CoresetLine, RoundLine, StudyLine
+from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def document_of(folders: Sequence[Path]) -> Document:
     """
     first = read_experiment(folders[0])
     if isinstance(first, CoreSetConfig):
-        return core_set_document(read_sources(CoreSetConfig, CoresetLine, folders))
+        return core_set_document(read_sources(CoreSetConfig, CoreSetLine, folders))
     if isinstance(first, ModelStudyConfig):
         return study_document(read_sources(ModelStudyConfig, StudyLine, folders))
     return active_learning_document(read_sources(ActiveLearningConfig, RoundLine, folders))

@@ -13,10 +13,10 @@ from workers.simulation.config import ExperimentError, ModelConfig, TrapsConfig
 from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
 from workers.simulation.load import bundled, read_experiment
 from workers.simulation.paper_scale import is_paper_scale
-from workers.simulation.results import CoresetLine, RoundLine, StudyLine, read_lines_of
+from workers.simulation.results import CoreSetLine, RoundLine, StudyLine, read_lines_of
 
 Experiment = TypeVar("Experiment", ActiveLearningConfig, CoreSetConfig, ModelStudyConfig)
-Line = TypeVar("Line", RoundLine, CoresetLine, StudyLine)
+Line = TypeVar("Line", RoundLine, CoreSetLine, StudyLine)
 MODIFIED = "(modified)"
 TRAPS = dict(TrapsConfig())  # as they are by default
 

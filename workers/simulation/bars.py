@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from models.train import TrainProgress
 from svp_client import Client
 from svp_client.types import Project
-from workers.simulation.results import CoresetLine, RoundLine, StudyLine
+from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
 
 
 @dataclass
@@ -21,12 +21,12 @@ class Bar:
     task: TaskID
     newest: Callable[[int], str]
 
-    def on_line(self, line: RoundLine | CoresetLine | StudyLine) -> None:
+    def on_line(self, line: RoundLine | CoreSetLine | StudyLine) -> None:
         """Show a line that was written or found."""
         if isinstance(line, RoundLine):
             error = line.target_error if line.target_error is not None else line.proxy_error
             self._show(line.n_labeled, f"round {line.number}", error)
-        elif isinstance(line, CoresetLine):
+        elif isinstance(line, CoreSetLine):
             done = self.progress.tasks[self.task].completed + 1
             self._show(done, f"{line.arm} {line.fraction:.0%}", line.target_error)
         else:

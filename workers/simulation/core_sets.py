@@ -20,9 +20,9 @@ from selection.types import Ranking, Signals
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext, best_error
 from workers.simulation.kinds import ALL, CoreSetConfig
-from workers.simulation.results import CoresetLine, LinesOf
+from workers.simulation.results import CoreSetLine, LinesOf
 from workers.steps.core_set import (
-    CoresetRequest,
+    CoreSetRequest,
     choose,
     measure_signals,
     train_selector,
@@ -40,12 +40,12 @@ class CoreSetContext(SeedContext):
 
     experiment: CoreSetConfig
 
-    def line(self, arm: str, fraction: float, indices: list[int]) -> CoresetLine:
+    def line(self, arm: str, fraction: float, indices: list[int]) -> CoreSetLine:
         """Return a line without its measurements."""
         experiment = self.experiment
         name = experiment.selector_of(arm)
         selector = None if name is None else experiment.models[name]
-        return CoresetLine(
+        return CoreSetLine(
             experiment=experiment.name,
             experiment_hash=experiment.hash,
             data=self.data.title,
@@ -68,7 +68,7 @@ class CoreSetContext(SeedContext):
             via="process",
         )
 
-    def request(self, arm: str, fraction: float) -> CoresetRequest:
+    def request(self, arm: str, fraction: float) -> CoreSetRequest:
         """Return what an arm keeps.
 
         Raises:
@@ -82,7 +82,7 @@ class CoreSetContext(SeedContext):
                 f"{settings.initial_uniform} are drawn first, is none; change fractions, "
                 f"data.n_pool or arms.{arm}.initial_uniform."
             )
-        return CoresetRequest(
+        return CoreSetRequest(
             settings.strategy, budget, settings.class_balance, settings.initial_uniform
         )
 
@@ -100,12 +100,12 @@ def fractions_of(experiment: CoreSetConfig, arm: str) -> list[float]:
 
 
 def replay_core_sets(
-    context: CoreSetContext, unit: str, on_line: Callable[[CoresetLine], None]
+    context: CoreSetContext, unit: str, on_line: Callable[[CoreSetLine], None]
 ) -> None:
     """Write the lines of a unit's arms that are not on the disk yet; give out all of them."""
     selector = _Selector(context, unit)
     for arm in arms_of(context.experiment, unit):
-        file = LinesOf(CoresetLine, context.folder, arm, context.seed)
+        file = LinesOf(CoreSetLine, context.folder, arm, context.seed)
         known = {line.fraction: line for line in file.read()}
         for fraction in fractions_of(context.experiment, arm):
             line = known.get(fraction)
@@ -174,7 +174,7 @@ class _Selector:
 
 def _measured_line(
     context: CoreSetContext, arm: str, fraction: float, selector: _Selector
-) -> CoresetLine:
+) -> CoreSetLine:
     kept, seconds = np.arange(len(context.data.pool)), dict[str, float]()
     if arm != ALL:
         kept, seconds = _choose(context, arm, fraction, selector)
@@ -213,7 +213,7 @@ def _choose(
     return ranking.rows, seconds | watch.seconds
 
 
-def _load_loops(signals: Signals, request: CoresetRequest, context: CoreSetContext) -> Ranking:
+def _load_loops(signals: Signals, request: CoreSetRequest, context: CoreSetContext) -> Ranking:
     """Select among a few items, so that a selection's seconds hold no compilation."""
     few = signals.take(np.arange(min(FEW, signals.n)))
     small = replace(

@@ -16,9 +16,9 @@ from svp_client.types import Model
 from workers.simulation.context import best_error
 from workers.simulation.core_sets import CoreSetContext, arms_of, fractions_of
 from workers.simulation.kinds import ALL
-from workers.simulation.labeled_projects import POLL_SECONDS, LabeledProjects, make_coreset
+from workers.simulation.labeled_projects import POLL_SECONDS, LabeledProjects, make_core_set
 from workers.simulation.oracle import OracleError
-from workers.simulation.results import CoresetLine, LinesOf
+from workers.simulation.results import CoreSetLine, LinesOf
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class CoreSetServiceRun:
     client: Client
     run_id: str
 
-    def run(self, unit: str, on_line: Callable[[CoresetLine], None]) -> None:
+    def run(self, unit: str, on_line: Callable[[CoreSetLine], None]) -> None:
         """Write the lines of a unit's arms that are not on the disk yet; give out all of them.
 
         Raises:
@@ -41,7 +41,7 @@ class CoreSetServiceRun:
             OracleError: a job failed.
         """
         for arm in arms_of(self.context.experiment, unit):
-            file = LinesOf(CoresetLine, self.context.folder, arm, self.context.seed)
+            file = LinesOf(CoreSetLine, self.context.folder, arm, self.context.seed)
             known = {line.fraction: line for line in file.read()}
             for fraction in fractions_of(self.context.experiment, arm):
                 line = known.get(fraction)
@@ -50,7 +50,7 @@ class CoreSetServiceRun:
                     file.append(line)
                 on_line(line)
 
-    def _line(self, arm: str, fraction: float) -> CoresetLine:
+    def _line(self, arm: str, fraction: float) -> CoreSetLine:
         everything = np.arange(len(self.context.data.pool))
         line = self.context.line(arm, fraction, everything.tolist())
         if arm != ALL:
@@ -66,11 +66,11 @@ class CoreSetServiceRun:
             via="service",
         )
 
-    def _chosen(self, arm: str, fraction: float) -> CoresetLine:
+    def _chosen(self, arm: str, fraction: float) -> CoreSetLine:
         """Return the line of what the service keeps, without the target."""
         experiment, request = self.context.experiment, self.context.request(arm, fraction)
         pool = self._projects.of_whole_pool()
-        made = make_coreset(
+        made = make_core_set(
             self.client,
             pool,
             experiment.models[experiment.arms[arm].selector],

@@ -153,7 +153,7 @@ class CoreSetConfig(ExperimentConfig):
         if ALL in self.arms:
             raise ValueError(f"arms.{ALL}: this is the name of the row of 100%; choose another")
         for name, arm in self.arms.items():
-            _check_arm(name, arm.selector, arm.strategy, self.models, Purpose.CORESET)
+            _check_arm(name, arm.selector, arm.strategy, self.models, Purpose.CORE_SET)
             model = self.models[arm.selector].model
             counts = Signal.FORGETTING_COUNTS in needed_of(arm.strategy)
             if counts and not find_model(model).counts_forgetting:

@@ -86,7 +86,7 @@ class LabeledProjects:
         import_part(self.client, to, "pool", more, classes, is_labeled=False, called="more")
 
 
-def make_coreset(
+def make_core_set(
     client: Client,
     project: int,
     model: ModelConfig,

@@ -14,7 +14,7 @@ from workers.simulation.kinds import (
     AnyExperiment,
     ModelStudyConfig,
 )
-from workers.simulation.results import CoresetLine, LineFile, LinesOf, StudyLine
+from workers.simulation.results import CoreSetLine, LineFile, LinesOf, StudyLine
 
 
 def units_of(experiment: AnyExperiment) -> list[str]:
@@ -48,7 +48,7 @@ def is_finished(experiment: AnyExperiment, out: Path, unit: str, seed: int) -> b
         lines = LinesOf(StudyLine, out, unit, seed).read()
         return {line.epoch for line in lines} == set(experiment.recorded_of(unit))
     return all(
-        {line.fraction for line in LinesOf(CoresetLine, out, arm, seed).read()}
+        {line.fraction for line in LinesOf(CoreSetLine, out, arm, seed).read()}
         == set(fractions_of(experiment, arm))
         for arm in arms_of(experiment, unit)
     )

@@ -80,7 +80,7 @@ class RoundLine:
 
 
 @dataclass(frozen=True)
-class CoresetLine:
+class CoreSetLine:
     """One core-set: what an arm keeps of the pool with one seed, and the target trained on it.
 
     Attributes:
@@ -177,7 +177,7 @@ def read_scores(folder: Path, line: StudyLine) -> dict[str, npt.NDArray[np.float
         return {name: stored[name].astype(np.float64) for name in stored.files}
 
 
-Line = TypeVar("Line", RoundLine, CoresetLine, StudyLine)
+Line = TypeVar("Line", RoundLine, CoreSetLine, StudyLine)
 
 
 class LinesOf(Generic[Line]):

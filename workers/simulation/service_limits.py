@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from app.schemas.coresets import MAX_SCORE_EPOCHS
+from app.schemas.core_sets import MAX_SCORE_EPOCHS
 from models.catalog import Encoding, find_model
 from workers.simulation.config import ExperimentError, TrapsConfig
 from workers.simulation.kinds import AnyExperiment, ModelStudyConfig

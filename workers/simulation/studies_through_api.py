@@ -15,7 +15,7 @@ from models.recipe import recipe_from_json
 from models.train import TrainProgress
 from svp_client import Client
 from svp_client.types import CoreSet, CoreSetScores
-from workers.simulation.labeled_projects import LabeledProjects, make_coreset
+from workers.simulation.labeled_projects import LabeledProjects, make_core_set
 from workers.simulation.oracle import OracleError
 from workers.simulation.results import StudyLine
 from workers.simulation.studies import FloatArray, StudyContext, places
@@ -86,7 +86,7 @@ class StudyServiceRun:
                 "initial_uniform": experiment.initial_uniform,
                 "draw_seed": context.draw_seed,
             }
-        return make_coreset(
+        return make_core_set(
             self.client,
             project,
             experiment.models[context.model],
@@ -96,9 +96,9 @@ class StudyServiceRun:
             **selection,
         )
 
-    def _show_progress(self, coreset: CoreSet) -> None:
-        if coreset["progress"]:
-            self.context.on_progress(TrainProgress(**coreset["progress"]))
+    def _show_progress(self, core_set: CoreSet) -> None:
+        if core_set["progress"]:
+            self.context.on_progress(TrainProgress(**core_set["progress"]))
 
     def _line(self, project: int, made: CoreSet, measured: CoreSetScores) -> StudyLine:
         accuracy = measured["accuracy"]
@@ -115,20 +115,20 @@ class StudyServiceRun:
         self.context.write_scores(line, self._scores(project, made["id"], line.epoch))
         return line
 
-    def _scores(self, project: int, coreset: int, epoch: int) -> dict[str, FloatArray]:
+    def _scores(self, project: int, core_set: int, epoch: int) -> dict[str, FloatArray]:
         """Return what `results.read_scores` tells of; a row is a pool item, by index."""
-        content = self.client.core_set_scores_file(project, coreset, epoch)
+        content = self.client.core_set_scores_file(project, core_set, epoch)
         with np.load(io.BytesIO(content), allow_pickle=False) as kept:
             scores = {name: kept[name] for name in kept.files if name not in OF_ITEMS}
         if self.context.ranks_at(epoch):
-            scores["k_centers_rank"] = self._places(project, coreset)
+            scores["k_centers_rank"] = self._places(project, core_set)
         return scores
 
-    def _places(self, project: int, coreset: int) -> FloatArray:
+    def _places(self, project: int, core_set: int) -> FloatArray:
         """Return `places` of the core-set's order; where all items are first centres, of none."""
         n, first = len(self.context.data.pool), self.context.experiment.initial_uniform
         order = np.arange(n)
         if self.context.n_ranked:
-            items = self.client.core_set_items(project, coreset)
+            items = self.client.core_set_items(project, core_set)
             order = np.asarray([item["index"] for item in items], np.int64)
         return places(n, order[:first], order[first:])

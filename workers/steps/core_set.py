@@ -1,6 +1,6 @@
 """A core-set as a pure function of arrays: train the selection model, keep the best labeled items.
 
-The service's job and the replay both call `run_coreset_step`. Source: Selection via Proxy, section
+The service's job and the replay both call `run_core_set_step`. Source: Selection via Proxy, section
 3.2.
 """
 
@@ -35,7 +35,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class CoresetRequest:
+class CoreSetRequest:
     """What is to be kept.
 
     Attributes:
@@ -56,7 +56,7 @@ class CoresetRequest:
 
 
 @dataclass(frozen=True)
-class CoresetResult:
+class CoreSetResult:
     """What is kept.
 
     Attributes:
@@ -74,11 +74,11 @@ class CoresetResult:
     selector: TrainedModel | None = field(repr=False)
 
 
-def run_coreset_step(
+def run_core_set_step(
     labeled: Inputs,
     labels: IntArray,
     n_classes: int,
-    request: CoresetRequest,
+    request: CoreSetRequest,
     model: str,
     recipe: Recipe,
     seed: int,
@@ -86,7 +86,7 @@ def run_coreset_step(
     evaluation: Evaluation | None = None,
     device: str = "cpu",
     hooks: RoundHooks | None = None,
-) -> CoresetResult:
+) -> CoreSetResult:
     """Return the labeled items to keep.
 
     Args:
@@ -129,7 +129,7 @@ def run_coreset_step(
     with watch.part("selection"):
         draw_seed = seed if request.draw_seed is None else request.draw_seed
         ranking = choose(signals, request, draw_seed, hooks, device)
-    return CoresetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
+    return CoreSetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
 
 
 def train_selector(
@@ -193,7 +193,7 @@ def finite_counts(forgetting: ForgettingCounts) -> IntArray:
 
 
 def choose(
-    signals: Signals, request: CoresetRequest, seed: int, hooks: RoundHooks, device: str
+    signals: Signals, request: CoreSetRequest, seed: int, hooks: RoundHooks, device: str
 ) -> Ranking:
     """Return the rows to keep of what `signals` tells of: the initial ones, then the strategy's."""
 

@@ -18,9 +18,9 @@ from app.db.tables.labels import (
 from app.db.tables.projects import Item, Project, SetAsideItem, Split
 from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
 from app.db.tables.work import (
-    Coreset,
-    CoresetItem,
-    CoresetScores,
+    CoreSet,
+    CoreSetItem,
+    CoreSetScores,
     Job,
     JobKind,
     Model,
@@ -35,9 +35,9 @@ __all__ = [
     "BatchItemSlot",
     "BatchSource",
     "ConsensusSource",
-    "Coreset",
-    "CoresetItem",
-    "CoresetScores",
+    "CoreSet",
+    "CoreSetItem",
+    "CoreSetScores",
     "Event",
     "GoldAnswer",
     "GoldItem",

@@ -27,7 +27,7 @@ class JobKind(StrEnum):
     SELECT = "select"
     TRAIN_AND_SELECT = "train_and_select"
     TRAIN_TARGET = "train_target"
-    SELECT_CORESET = "select_coreset"
+    SELECT_CORE_SET = "select_core_set"
 
 
 class ModelRole(StrEnum):
@@ -48,7 +48,7 @@ class Job(Base):
             "project_id",
             "kind",
             text("coalesce(round_id, 0)"),
-            text("coalesce(coreset_id, 0)"),
+            text("coalesce(core_set_id, 0)"),
             unique=True,
             postgresql_where=in_states("state", LIVE_JOB_STATES),
         ),
@@ -60,8 +60,8 @@ class Job(Base):
     id: Mapped[int] = primary_key()
     project_id: Mapped[int] = reference("projects.id")
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id", ondelete=CASCADE))
-    coreset_id: Mapped[int | None] = mapped_column(
-        ForeignKey("coresets.id", ondelete=CASCADE), index=True
+    core_set_id: Mapped[int | None] = mapped_column(
+        ForeignKey("core_sets.id", ondelete=CASCADE), index=True
     )
     kind: Mapped[str]
     queue: Mapped[str]
@@ -105,10 +105,10 @@ class Model(Base):
     created_at: Mapped[datetime] = created_now()
 
 
-class Coreset(Base):
+class CoreSet(Base):
     """A part of the labeled items to train on instead of all; made by a job of its own."""
 
-    __tablename__ = "coresets"
+    __tablename__ = "core_sets"
     __table_args__ = (
         CheckConstraint("budget >= 1 AND initial_uniform BETWEEN 0 AND budget", "budget"),
         Index(None, "project_id", "id"),
@@ -134,15 +134,15 @@ class Coreset(Base):
     created_at: Mapped[datetime] = created_now()
 
 
-class CoresetItem(Base):
+class CoreSetItem(Base):
     """An item that a core-set keeps."""
 
-    __tablename__ = "coreset_items"
+    __tablename__ = "core_set_items"
     # An item is kept once.
-    __table_args__ = (UniqueConstraint("coreset_id", "item_id"),)
+    __table_args__ = (UniqueConstraint("core_set_id", "item_id"),)
 
-    coreset_id: Mapped[int] = mapped_column(
-        ForeignKey("coresets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    core_set_id: Mapped[int] = mapped_column(
+        ForeignKey("core_sets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
     )
     rank: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0 = selected first
     item_id: Mapped[int] = reference("items.id")
@@ -150,13 +150,13 @@ class CoresetItem(Base):
     score: Mapped[float]
 
 
-class CoresetScores(Base):
+class CoreSetScores(Base):
     """What a core-set's selection model said of all labeled items after one epoch."""
 
-    __tablename__ = "coreset_scores"
+    __tablename__ = "core_set_scores"
 
-    coreset_id: Mapped[int] = mapped_column(
-        ForeignKey("coresets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    core_set_id: Mapped[int] = mapped_column(
+        ForeignKey("core_sets.id", ondelete=CASCADE), primary_key=True, autoincrement=False
     )
     epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
     accuracy: Mapped[float | None]  # on the evaluation split; NULL without one

@@ -16,15 +16,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import coresets as coreset_queries
+from app.db.queries import core_sets as core_set_queries
 from app.db.queries import projects, rounds
 from app.db.queries.models import newest_proxy
 from app.db.session import transaction
 from app.db.tables import BatchItem, Item, Job, Model, Project, Round, Split
-from app.domain.errors import CoresetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
+from app.domain.errors import CoreSetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
 from app.domain.states import JobState
-from app.services import coresets, features
-from app.services.coresets import CoresetIn
+from app.services import core_sets, features
+from app.services.core_sets import CoreSetIn
 from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.projects import ModelChoice, ProjectIn, create_project, resolve_model
 from app.services.rounds import start_project
@@ -317,18 +317,18 @@ class TestProbe:
         tmp_path: Path,
     ) -> None:
         project_id = make_project()
-        wanted = CoresetIn("forgetting_events", budget=5, model="probe", epochs=2)
+        wanted = CoreSetIn("forgetting_events", budget=5, model="probe", epochs=2)
         with (
-            pytest.raises(CoresetInvalid, match="PUT them"),
+            pytest.raises(CoreSetInvalid, match="PUT them"),
             transaction(session_factory) as session,
         ):
-            coresets.create_coreset(session, project_id, wanted, settings)
+            core_sets.create_core_set(session, project_id, wanted, settings)
         bring(session_factory, store, project_id, tmp_path / "f.npy")
         with transaction(session_factory) as session:
-            coreset_id = coresets.create_coreset(session, project_id, wanted, settings)[0].id
+            core_set_id = core_sets.create_core_set(session, project_id, wanted, settings)[0].id
         do_job(project_id)
         with transaction(session_factory) as session:
-            assert len(coreset_queries.kept_indices(session, coreset_id)) == 5
+            assert len(core_set_queries.kept_indices(session, core_set_id)) == 5
 
     def test_items_without_a_row_are_said(
         self,
@@ -615,67 +615,67 @@ class TestMeasuredEpochs:
         assert not n_evaluation or by_epoch[-1] == metrics["plain"]["accuracy"]
 
 
-class TestCoresets:
+class TestCoreSets:
     @pytest.fixture
-    def make_coreset(
+    def make_core_set(
         self, session_factory: sessionmaker[Session], settings: Settings, make_project: Any
     ) -> Callable[..., tuple[int, int]]:
         def make(project_id: int | None = None, **wanted: Any) -> tuple[int, int]:
             project_id = project_id or make_project()
             with transaction(session_factory) as session:
-                request = CoresetIn(**wanted)
-                coreset, _ = coresets.create_coreset(session, project_id, request, settings)
-                return project_id, coreset.id
+                request = CoreSetIn(**wanted)
+                core_set, _ = core_sets.create_core_set(session, project_id, request, settings)
+                return project_id, core_set.id
 
         return make
 
-    @pytest.mark.parametrize("strategy", known_strategies(Purpose.CORESET))
+    @pytest.mark.parametrize("strategy", known_strategies(Purpose.CORE_SET))
     def test_every_strategy_keeps_labeled_items_in_balance(
         self,
         session_factory: sessionmaker[Session],
-        make_coreset: Any,
+        make_core_set: Any,
         do_job: Any,
         strategy: str,
     ) -> None:
-        project_id, coreset_id = make_coreset(
+        project_id, core_set_id = make_core_set(
             strategy=strategy, fraction=0.4, class_balance=True, initial_uniform=4, epochs=3
         )
         do_job(project_id)
         with transaction(session_factory) as session:
-            found = coreset_queries.get(session, project_id, coreset_id)
+            found = core_set_queries.get(session, project_id, core_set_id)
             assert found is not None
-            coreset, job = found
-            kept = coreset_queries.kept_items(session, coreset_id, -1, 1000)
+            core_set, job = found
+            kept = core_set_queries.kept_items(session, core_set_id, -1, 1000)
         assert job.state == JobState.SUCCEEDED
-        assert coreset.n_labeled == N_LABELED
+        assert core_set.n_labeled == N_LABELED
         assert len({item.item_id for item in kept}) == 12
         assert all(item.index < N_LABELED for item in kept)
         assert [item.rank for item in kept] == list(range(12))
         assert [item.class_index for item in kept[4:]] == [0, 1] * 4
-        assert (coreset.weights_hash is None) == (strategy == "uniform")
-        assert coreset.provenance["snapshot_hash"]
+        assert (core_set.weights_hash is None) == (strategy == "uniform")
+        assert core_set.provenance["snapshot_hash"]
 
     def test_scores_after_an_epoch_are_those_of_a_training_cut_there(
         self,
         session_factory: sessionmaker[Session],
         settings: Settings,
         store: ArtifactStore,
-        make_coreset: Any,
+        make_core_set: Any,
         do_job: Any,
     ) -> None:
         recipe = {"epochs": 4, "buckets": 500, "minibatch": 8}
         wanted: dict[str, Any] = {"strategy": "entropy", "budget": 5, "recipe": recipe, "seed": 3}
-        project_id, coreset_id = make_coreset(**wanted, score_epochs=[2, 4])
-        make_coreset(project_id, **wanted)
+        project_id, core_set_id = make_core_set(**wanted, score_epochs=[2, 4])
+        make_core_set(project_id, **wanted)
         do_job(project_id)
         do_job(project_id)
         with transaction(session_factory) as session:
             kept, plain = (
-                coreset_queries.kept_indices(session, c.id)
-                for c, _ in coreset_queries.list_all(session, project_id)
+                core_set_queries.kept_indices(session, c.id)
+                for c, _ in core_set_queries.list_all(session, project_id)
             )
             assert kept == plain, "keeping scores changes no selection"
-            stored = coreset_queries.list_scores(session, coreset_id)
+            stored = core_set_queries.list_scores(session, core_set_id)
             project = projects.get(session, project_id)
             snapshot = stored_snapshot(session, store, project)
         assert [scores.epoch for scores in stored] == [2, 4]
@@ -702,7 +702,7 @@ class TestCoresets:
         session_factory: sessionmaker[Session],
         settings: Settings,
         store: ArtifactStore,
-        make_coreset: Any,
+        make_core_set: Any,
         do_job: Any,
         monkeypatch: pytest.MonkeyPatch,
         checkpoint_seconds: float,
@@ -711,9 +711,9 @@ class TestCoresets:
         recipe = {"epochs": 4, "buckets": 500, "minibatch": 8}
         wanted: dict[str, Any] = {"strategy": "entropy", "budget": 5, "recipe": recipe}
         wanted["score_epochs"] = [1, 2, 4]
-        project_id, whole = make_coreset(**wanted)
+        project_id, whole = make_core_set(**wanted)
         do_job(project_id)
-        _, stopped = make_coreset(project_id, **wanted)
+        _, stopped = make_core_set(project_id, **wanted)
         claimed = claim_waiting(session_factory, settings, project_id)
         assert claimed is not None
         # 30 items in minibatches of 8: the third epoch is under way.
@@ -722,30 +722,30 @@ class TestCoresets:
         with pytest.raises(TrainingStopped):
             run_job(stops)
         with transaction(session_factory) as session:
-            early = coreset_queries.list_scores(session, stopped)
+            early = core_set_queries.list_scores(session, stopped)
             assert [scores.epoch for scores in early] == [1, 2]
         run_job(JobContext(claimed, settings, session_factory, store, lambda: False))
         with transaction(session_factory) as session:
             first, second = (
-                {s.epoch: s.scores_hash for s in coreset_queries.list_scores(session, coreset)}
-                for coreset in (whole, stopped)
+                {s.epoch: s.scores_hash for s in core_set_queries.list_scores(session, core_set)}
+                for core_set in (whole, stopped)
             )
         assert first == second
         assert len(first) == 3
 
     def test_core_sets_of_one_draw_seed_begin_with_the_same_items(
-        self, session_factory: sessionmaker[Session], make_coreset: Any, do_job: Any
+        self, session_factory: sessionmaker[Session], make_core_set: Any, do_job: Any
     ) -> None:
         wanted = {"strategy": "k_centers", "budget": 9, "initial_uniform": 6, "epochs": 2}
-        project_id, _ = make_coreset(**wanted, seed=1, draw_seed=7)
+        project_id, _ = make_core_set(**wanted, seed=1, draw_seed=7)
         do_job(project_id)
         for seed, draw_seed in ((2, 7), (2, None), (7, None)):
-            make_coreset(project_id, **wanted, seed=seed, draw_seed=draw_seed)
+            make_core_set(project_id, **wanted, seed=seed, draw_seed=draw_seed)
             do_job(project_id)
         with transaction(session_factory) as session:
             first, second, own, seven = (
-                coreset_queries.kept_indices(session, c.id)[:6]
-                for c, _ in coreset_queries.list_all(session, project_id)
+                core_set_queries.kept_indices(session, c.id)[:6]
+                for c, _ in core_set_queries.list_all(session, project_id)
             )
         assert first == second == seven
         assert own != first
@@ -754,21 +754,21 @@ class TestCoresets:
         self,
         session_factory: sessionmaker[Session],
         make_project: Any,
-        make_coreset: Any,
+        make_core_set: Any,
         do_job: Any,
     ) -> None:
         project_id = make_project()
         start(session_factory, project_id)
         do_job(project_id)
-        make_coreset(project_id, strategy="el2n", budget=5, epochs=2)
-        make_coreset(project_id, strategy="entropy", budget=5, epochs=2)
+        make_core_set(project_id, strategy="el2n", budget=5, epochs=2)
+        make_core_set(project_id, strategy="entropy", budget=5, epochs=2)
         do_job(project_id)
         do_job(project_id)
         with transaction(session_factory) as session:
             states = session.scalars(select(Job.state).where(Job.project_id == project_id))
             assert set(states) == {JobState.SUCCEEDED}
-            kept = [len(coreset_queries.kept_indices(session, c.id)) for c, _ in
-                    coreset_queries.list_all(session, project_id)]  # fmt: skip
+            kept = [len(core_set_queries.kept_indices(session, c.id)) for c, _ in
+                    core_set_queries.list_all(session, project_id)]  # fmt: skip
         assert kept == [5, 5]
 
     @pytest.mark.parametrize(
@@ -783,17 +783,17 @@ class TestCoresets:
         ],
     )
     def test_what_cannot_be_made_is_refused(
-        self, make_coreset: Any, wanted: dict[str, Any], said: str
+        self, make_core_set: Any, wanted: dict[str, Any], said: str
     ) -> None:
-        with pytest.raises(CoresetInvalid, match=said):
-            make_coreset(**wanted)
+        with pytest.raises(CoreSetInvalid, match=said):
+            make_core_set(**wanted)
 
     def test_one_class_is_refused_for_strategies_that_train(
-        self, make_project: Any, make_coreset: Any
+        self, make_project: Any, make_core_set: Any
     ) -> None:
         project_id = make_project(1)
-        with pytest.raises(CoresetInvalid, match="needs two"):
-            make_coreset(project_id, strategy="entropy", budget=1)
+        with pytest.raises(CoreSetInvalid, match="needs two"):
+            make_core_set(project_id, strategy="entropy", budget=1)
 
 
 def test_snapshot_of_a_job_keeps_the_features_of_its_first_attempt(

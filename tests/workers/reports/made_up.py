@@ -16,12 +16,12 @@ from workers.simulation.kinds import (
     ModelStudyConfig,
 )
 from workers.simulation.load import EXPERIMENT_FILE
-from workers.simulation.results import CoresetLine, RoundLine, StudyLine
+from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
 
 PAPER_BUDGETS = (1_000, 5_000, 10_000, 15_000, 20_000, 25_000)
 MODELS = {"target": {"model": "preact164"}, "proxy": {"model": "preact20"}}
 VERSIONS = {"python": "3", "torch": "2", "numpy": "2"}
-Line = RoundLine | CoresetLine | StudyLine
+Line = RoundLine | CoreSetLine | StudyLine
 Scores = dict[str, npt.NDArray[np.float64]]
 
 
@@ -170,7 +170,7 @@ def write_core_sets(
             for fraction in [1.0] if arm == ALL else config.fractions:
                 erred = error(arm, fraction, seed)
                 lines.append(
-                    CoresetLine(
+                    CoreSetLine(
                         experiment=config.name,
                         experiment_hash=config.hash,
                         data=data,

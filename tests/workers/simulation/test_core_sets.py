@@ -12,11 +12,11 @@ from workers.simulation import core_sets
 from workers.simulation.config import ExperimentError
 from workers.simulation.data import load_data
 from workers.simulation.kinds import CoreSetConfig
-from workers.simulation.results import CoresetLine, LinesOf, read_lines_of
+from workers.simulation.results import CoreSetLine, LinesOf, read_lines_of
 from workers.steps import core_set
-from workers.steps.core_set import CoresetRequest, run_coreset_step
+from workers.steps.core_set import CoreSetRequest, run_core_set_step
 
-Runs = dict[tuple[str, int], list[CoresetLine]]
+Runs = dict[tuple[str, int], list[CoreSetLine]]
 FOUND = (
     "arm", "seed", "strategy", "selector", "selector_epochs", "fraction", "n_kept", "n_pool",
     "indices", "selector_error", "target_error", "recipe_hash", "target_recipe_hash",
@@ -25,7 +25,7 @@ FOUND = (
 
 def run(experiment: CoreSetConfig, out: Path) -> Runs:
     run_any(experiment, out)
-    return read_lines_of(CoresetLine, out)
+    return read_lines_of(CoreSetLine, out)
 
 
 def found(runs: Runs) -> dict[tuple[str, int], list[list[object]]]:
@@ -62,10 +62,10 @@ class TestLines:
         for arm, settings in experiment.arms.items():
             model = experiment.models[settings.selector]
             for line in runs[arm, 3]:
-                request = CoresetRequest(
+                request = CoreSetRequest(
                     settings.strategy, line.n_kept, initial_uniform=settings.initial_uniform
                 )
-                result = run_coreset_step(
+                result = run_core_set_step(
                     data.pool.content,  # type: ignore[arg-type]
                     data.pool.labels,
                     10,
@@ -145,7 +145,7 @@ class TestGoingOn:
             patched.setattr(LinesOf, "append", failing_at(LinesOf.append, 2))
             with pytest.raises(KeyboardInterrupt):
                 run(experiment, tmp_path / "out")
-        before = read_lines_of(CoresetLine, tmp_path / "out")["forgetting", 3]
+        before = read_lines_of(CoreSetLine, tmp_path / "out")["forgetting", 3]
         after = run(experiment, tmp_path / "out")["forgetting", 3]
         assert len(before) == 1
         assert after[1].seconds["training"] == pytest.approx(

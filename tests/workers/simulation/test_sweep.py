@@ -14,7 +14,7 @@ from tests.support import wait_for
 from tests.workers.simulation import test_core_sets, test_studies
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig, AnyExperiment
-from workers.simulation.results import CoresetLine, LineFile, read_lines, read_lines_of
+from workers.simulation.results import CoreSetLine, LineFile, read_lines, read_lines_of
 from workers.simulation.run import claim_folder
 from workers.simulation.sweep import Run, Slot, planned_runs, planned_tasks, run_tasks, slots_of
 
@@ -105,8 +105,8 @@ class TestSideBySide:
         assert sweep(rounds, sets, study) == []
         turn = tmp_path / "turn"
         assert test_studies.found(study.out) == test_studies.found(turn / "study")
-        assert test_core_sets.found(read_lines_of(CoresetLine, sets.out)) == test_core_sets.found(
-            read_lines_of(CoresetLine, turn / "sets")
+        assert test_core_sets.found(read_lines_of(CoreSetLine, sets.out)) == test_core_sets.found(
+            read_lines_of(CoreSetLine, turn / "sets")
         )
         assert errors(rounds.out) == errors(turn / "rounds")
         assert planned_tasks([rounds, sets, study], own_seeds) == []

@@ -14,7 +14,7 @@ from models.train import train
 from selection.uncertainty import entropy
 from tests.experiments import indices, run, run_any, tiny, tiny_core_sets
 from workers.simulation.config import ExperimentError
-from workers.simulation.results import CoresetLine, read_lines_of
+from workers.simulation.results import CoreSetLine, read_lines_of
 from workers.steps.scoring import Scoring, with_zeros_first
 
 
@@ -82,7 +82,7 @@ class TestExperiments:
 
     def test_core_sets_report_the_best_epoch_too(self, tmp_path: Path) -> None:
         run_any(tiny_core_sets(tmp_path, "traps.report_best_epoch=true"), tmp_path / "out")
-        for lines in read_lines_of(CoresetLine, tmp_path / "out").values():
+        for lines in read_lines_of(CoreSetLine, tmp_path / "out").values():
             for line in lines:
                 assert line.target_error_best is not None
                 assert line.target_error_best <= line.target_error

@@ -7,7 +7,7 @@ from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_update
 from sqlalchemy.orm import Session
 
-from app.db.tables import Coreset, CoresetItem, CoresetScores, Item, Job, Split
+from app.db.tables import CoreSet, CoreSetItem, CoreSetScores, Item, Job, Split
 
 
 @dataclass(frozen=True)
@@ -41,40 +41,40 @@ class KeptItem:
     score: float
 
 
-def get(session: Session, project_id: int, coreset_id: int) -> tuple[Coreset, Job] | None:
+def get(session: Session, project_id: int, core_set_id: int) -> tuple[CoreSet, Job] | None:
     """Return one core-set of the project and its newest job."""
-    statement = _with_newest_job(project_id).where(Coreset.id == coreset_id)
+    statement = _with_newest_job(project_id).where(CoreSet.id == core_set_id)
     row = session.execute(statement).first()
     return None if row is None else (row[0], row[1])
 
 
-def list_all(session: Session, project_id: int) -> list[tuple[Coreset, Job]]:
+def list_all(session: Session, project_id: int) -> list[tuple[CoreSet, Job]]:
     """Return every core-set of the project with its newest job, oldest first."""
-    statement = _with_newest_job(project_id).order_by(Coreset.id)
-    return [(coreset, job) for coreset, job in session.execute(statement)]
+    statement = _with_newest_job(project_id).order_by(CoreSet.id)
+    return [(core_set, job) for core_set, job in session.execute(statement)]
 
 
-def _with_newest_job(project_id: int) -> Select[Coreset, Job]:
+def _with_newest_job(project_id: int) -> Select[CoreSet, Job]:
     newest = (
-        select(func.max(Job.id)).where(Job.coreset_id == Coreset.id).correlate(Coreset)
+        select(func.max(Job.id)).where(Job.core_set_id == CoreSet.id).correlate(CoreSet)
     ).scalar_subquery()
     return (
-        select(Coreset, Job)
-        .join(Job, Job.coreset_id == Coreset.id)
-        .where(Coreset.project_id == project_id, Job.id == newest)
+        select(CoreSet, Job)
+        .join(Job, Job.core_set_id == CoreSet.id)
+        .where(CoreSet.project_id == project_id, Job.id == newest)
         .execution_options(populate_existing=True)
     )
 
 
-def delete_items(session: Session, coreset_id: int) -> None:
+def delete_items(session: Session, core_set_id: int) -> None:
     """Delete what an attempt before this one left."""
-    session.execute(delete(CoresetItem).where(CoresetItem.coreset_id == coreset_id))
+    session.execute(delete(CoreSetItem).where(CoreSetItem.core_set_id == core_set_id))
 
 
 def insert_items(
     session: Session,
     project_id: int,
-    coreset_id: int,
+    core_set_id: int,
     first_rank: int,
     part: Sequence[SelectedItem],
 ) -> None:
@@ -89,7 +89,7 @@ def insert_items(
     found = {index: item_id for index, item_id in rows_of_part}  # noqa: C416 - keeps the types
     rows = [
         {
-            "coreset_id": coreset_id,
+            "core_set_id": core_set_id,
             "rank": first_rank + place,
             "item_id": found[entry.index],
             "class_index": entry.class_index,
@@ -97,16 +97,16 @@ def insert_items(
         }
         for place, entry in enumerate(part)
     ]
-    session.execute(insert(CoresetItem), rows)
+    session.execute(insert(CoreSetItem), rows)
 
 
-def kept_items(session: Session, coreset_id: int, after_rank: int, limit: int) -> list[KeptItem]:
+def kept_items(session: Session, core_set_id: int, after_rank: int, limit: int) -> list[KeptItem]:
     """Return up to `limit` items selected after `after_rank`, in order of selection."""
     rows = session.execute(
-        select(CoresetItem, Item.external_id, Item.index)
-        .join(Item, Item.id == CoresetItem.item_id)
-        .where(CoresetItem.coreset_id == coreset_id, CoresetItem.rank > after_rank)
-        .order_by(CoresetItem.rank)
+        select(CoreSetItem, Item.external_id, Item.index)
+        .join(Item, Item.id == CoreSetItem.item_id)
+        .where(CoreSetItem.core_set_id == core_set_id, CoreSetItem.rank > after_rank)
+        .order_by(CoreSetItem.rank)
         .limit(limit)
     )
     return [
@@ -115,39 +115,39 @@ def kept_items(session: Session, coreset_id: int, after_rank: int, limit: int) -
     ]
 
 
-def kept_indices(session: Session, coreset_id: int) -> Sequence[int]:
+def kept_indices(session: Session, core_set_id: int) -> Sequence[int]:
     """Return the pool indices of all items, in order of selection."""
     return session.scalars(
         select(Item.index)
-        .join(CoresetItem, CoresetItem.item_id == Item.id)
-        .where(CoresetItem.coreset_id == coreset_id)
-        .order_by(CoresetItem.rank)
+        .join(CoreSetItem, CoreSetItem.item_id == Item.id)
+        .where(CoreSetItem.core_set_id == core_set_id)
+        .order_by(CoreSetItem.rank)
     ).all()
 
 
-def store_scores(session: Session, coreset_id: int, scores: EpochScores) -> None:
+def store_scores(session: Session, core_set_id: int, scores: EpochScores) -> None:
     """Insert what was measured after an epoch, or replace what an attempt before this one left."""
     values = asdict(scores)
     session.execute(
-        insert_or_update(CoresetScores)
-        .values(coreset_id=coreset_id, **values)
-        .on_conflict_do_update(index_elements=["coreset_id", "epoch"], set_=values)
+        insert_or_update(CoreSetScores)
+        .values(core_set_id=core_set_id, **values)
+        .on_conflict_do_update(index_elements=["core_set_id", "epoch"], set_=values)
     )
 
 
-def list_scores(session: Session, coreset_id: int) -> Sequence[CoresetScores]:
+def list_scores(session: Session, core_set_id: int) -> Sequence[CoreSetScores]:
     """Return what was measured of the core-set's selection model, by epoch."""
     return session.scalars(
-        select(CoresetScores)
-        .where(CoresetScores.coreset_id == coreset_id)
-        .order_by(CoresetScores.epoch)
+        select(CoreSetScores)
+        .where(CoreSetScores.core_set_id == core_set_id)
+        .order_by(CoreSetScores.epoch)
     ).all()
 
 
-def get_scores(session: Session, coreset_id: int, epoch: int) -> CoresetScores | None:
+def get_scores(session: Session, core_set_id: int, epoch: int) -> CoreSetScores | None:
     """Return what was measured after this epoch."""
     return session.scalars(
-        select(CoresetScores).where(
-            CoresetScores.coreset_id == coreset_id, CoresetScores.epoch == epoch
+        select(CoreSetScores).where(
+            CoreSetScores.core_set_id == core_set_id, CoreSetScores.epoch == epoch
         )
     ).one_or_none()

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries.coresets import EpochScores, SelectedItem
+from app.db.queries.core_sets import EpochScores, SelectedItem
 from app.db.session import transaction
 from app.domain.errors import JobFenced
 from app.services import jobs, publishing
-from app.services.publishing import CoresetFacts
+from app.services.publishing import CoreSetFacts
 from app.storage.artifacts import ArtifactStore
 from svp_client import Client, ClientError
 from tests.app.conftest import MakeClient
@@ -86,13 +86,13 @@ def publish(
     assert claimed is not None
     kept = [SelectedItem(index, index % 2, 1.0 / (1 + rank)) for rank, index in enumerate(indices)]
     with transaction(factory) as session:
-        publishing.store_coreset_items(session, claimed, 0, kept)
+        publishing.store_core_set_items(session, claimed, 0, kept)
     with transaction(factory) as session:
-        facts = CoresetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
-        publishing.publish_coreset(session, claimed, facts)
+        facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
+        publishing.publish_core_set(session, claimed, facts)
 
 
-class TestCoresets:
+class TestCoreSets:
     def test_made_read_and_exported(
         self,
         admin: Client,
@@ -105,32 +105,32 @@ class TestCoresets:
         assert (made["state"], made["budget"]) == ("queued", 3)
         assert sum(made["recipe"]["epochs_per_stage"]) == 4
         early = refusal(lambda: list(admin.core_set_items(project, made["id"])))
-        assert early == (409, "coreset_not_ready")
+        assert early == (409, "core_set_not_ready")
         publish(session_factory, settings, project, [7, 2, 5])
         read = admin.core_set(project, made["id"])
         assert (read["state"], read["n_labeled"]) == ("succeeded", 10)
         first = next(admin.core_set_items(project, made["id"]))
         assert (first["external_id"], first["class"], first["rank"]) == ("t-7", "pos", 0)
-        items = f"/projects/{project}/coresets/{made['id']}/items"
+        items = f"/projects/{project}/core-sets/{made['id']}/items"
         as_csv = admin.request("GET", f"{items}?format=csv").text.split("\r\n")[:-1]
         assert as_csv[0] == "rank,item_id,external_id,index,class,score"
         assert [line.split(",")[2] for line in as_csv[1:]] == ["t-7", "t-2", "t-5"]
         indices = np.load(io.BytesIO(admin.request("GET", f"{items}?format=npy").content))
         assert indices.dtype == np.int64
         assert indices.tolist() == [7, 2, 5]
-        listed = admin.request("GET", f"/projects/{project}/coresets").json()
-        assert [coreset["id"] for coreset in listed] == [read["id"]]
+        listed = admin.request("GET", f"/projects/{project}/core-sets").json()
+        assert [core_set["id"] for core_set in listed] == [read["id"]]
 
     @pytest.mark.parametrize(
         ("wanted", "code"),
         [
-            ({"strategy": "margin", "budget": 3}, "coreset_invalid"),
-            ({"strategy": "entropy", "budget": 10}, "coreset_invalid"),
+            ({"strategy": "margin", "budget": 3}, "core_set_invalid"),
+            ({"strategy": "entropy", "budget": 10}, "core_set_invalid"),
             ({"strategy": "entropy", "budget": 3, "model": "preact8"}, "project_invalid"),
             ({"strategy": "entropy", "budget": 3, "recipe": {"depth": 3}}, "project_invalid"),
             (
                 {"strategy": "forgetting_events", "budget": 3, "model": "fasttext_official"},
-                "coreset_invalid",
+                "core_set_invalid",
             ),
             ({"strategy": "entropy", "fraction": 1.5}, "request_invalid"),
             ({"strategy": "entropy", "budget": 3, "speed": 3}, "request_invalid"),
@@ -192,18 +192,18 @@ class TestScores:
         )
         assert (made["score_epochs"], made["draw_seed"]) == ([2, 4], 8)
         early = refusal(lambda: admin.core_set_scores(project, made["id"]))
-        assert early == (409, "coreset_not_ready")
+        assert early == (409, "core_set_not_ready")
         arrays = ArtifactStore(settings.artifact_store_url).put(npy(np.arange(10)))
         claimed = claim_waiting(session_factory, settings, project)
         assert claimed is not None
         for epoch, accuracy in ((4, None), (2, 0.25), (2, 0.5)):  # an attempt repeats epoch 2
             with transaction(session_factory) as session:
                 scores = EpochScores(epoch, accuracy, 1.5, arrays)
-                publishing.store_coreset_scores(session, claimed, scores)
+                publishing.store_core_set_scores(session, claimed, scores)
         assert refusal(lambda: admin.core_set_scores_file(project, made["id"], 2)) == early
         with transaction(session_factory) as session:
-            facts = CoresetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
-            publishing.publish_coreset(session, claimed, facts)
+            facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
+            publishing.publish_core_set(session, claimed, facts)
         assert admin.core_set_scores(project, made["id"]) == [
             {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5},
             {"epoch": 4, "accuracy": None, "train_seconds": 1.5},
@@ -229,7 +229,7 @@ class TestScores:
         with transaction(session_factory) as session:
             jobs.fail_attempt(session, claimed.id, claimed.token, "it broke")
         with pytest.raises(JobFenced), transaction(session_factory) as session:
-            publishing.store_coreset_scores(session, claimed, EpochScores(1, 0.5, 1.0, "0"))
+            publishing.store_core_set_scores(session, claimed, EpochScores(1, 0.5, 1.0, "0"))
 
     @pytest.mark.parametrize(
         ("wanted", "said"),

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import labels, projects
-from app.db.tables import Coreset, Job, JobKind, Project
-from app.domain.errors import CoresetInvalid
+from app.db.tables import CoreSet, Job, JobKind, Project
+from app.domain.errors import CoreSetInvalid
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from app.services.round_creation import create_job
 from models.catalog import Encoding, find_model
@@ -17,7 +17,7 @@ from selection.catalog import Purpose, Signal, known_strategies, needed_of, need
 
 
 @dataclass(frozen=True)
-class CoresetIn:
+class CoreSetIn:
     """A core-set as it is asked for; exactly one of fraction and budget."""
 
     strategy: str
@@ -33,14 +33,14 @@ class CoresetIn:
     score_epochs: list[int] = field(default_factory=list)
 
 
-def create_coreset(
-    session: Session, project_id: int, wanted: CoresetIn, settings: Settings
-) -> tuple[Coreset, Job]:
+def create_core_set(
+    session: Session, project_id: int, wanted: CoreSetIn, settings: Settings
+) -> tuple[CoreSet, Job]:
     """Create a core-set and its job; the labels are those at the job's first attempt.
 
     Raises:
         NotFound: there is no such project.
-        CoresetInvalid: a setting is unknown, contradicts another, or does not fit the labels.
+        CoreSetInvalid: a setting is unknown, contradicts another, or does not fit the labels.
     """
     project = projects.lock(session, project_id)
     _check_strategy(session, project, wanted)
@@ -48,7 +48,7 @@ def create_coreset(
     _check_selector(project, choice["model"], wanted.strategy)
     _check_score_epochs(wanted, choice)
     budget = _budget(wanted, project.n_labeled + project.n_imported)
-    coreset = Coreset(
+    core_set = CoreSet(
         project_id=project.id,
         strategy=wanted.strategy,
         budget=budget,
@@ -60,23 +60,23 @@ def create_coreset(
         draw_seed=wanted.draw_seed,
         score_epochs=sorted(set(wanted.score_epochs)),
     )
-    session.add(coreset)
+    session.add(core_set)
     session.flush()
-    job = create_job(session, project, JobKind.SELECT_CORESET, coreset, settings.job_max_attempts)
-    session.refresh(coreset)
+    job = create_job(session, project, JobKind.SELECT_CORE_SET, core_set, settings.job_max_attempts)
+    session.refresh(core_set)
     session.refresh(job)
-    return coreset, job
+    return core_set, job
 
 
-def _check_strategy(session: Session, project: Project, wanted: CoresetIn) -> None:
-    known = known_strategies(Purpose.CORESET)
+def _check_strategy(session: Session, project: Project, wanted: CoreSetIn) -> None:
+    known = known_strategies(Purpose.CORE_SET)
     if wanted.strategy not in known:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"{wanted.strategy!r} selects no core-sets; strategies that do are {', '.join(known)}."
         )
     n_classes = labels.n_classes_resolved(session, project.id)
     if n_classes < 2 and needs_model(wanted.strategy):
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"The labels hold {n_classes} of the project's classes, but {wanted.strategy} trains a "
             "model, which needs two. Label items of another class, or use uniform."
         )
@@ -84,56 +84,56 @@ def _check_strategy(session: Session, project: Project, wanted: CoresetIn) -> No
 
 def _check_selector(project: Project, model: str, strategy: str) -> None:
     if find_model(model).encoding is Encoding.VECTORS and project.features_hash is None:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"{model} takes brought features, but none were brought: PUT them to "
             f"/projects/{project.id}/features, or name another model."
         )
     counts = Signal.FORGETTING_COUNTS in needed_of(strategy)
     if counts and not find_model(model).counts_forgetting:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"{strategy} needs forgetting events, which the training of {model} does not count; "
             "name another model, or another strategy."
         )
 
 
-def _check_score_epochs(wanted: CoresetIn, choice: dict[str, Any]) -> None:
+def _check_score_epochs(wanted: CoreSetIn, choice: dict[str, Any]) -> None:
     if not wanted.score_epochs:
         return
     if not needs_model(wanted.strategy):
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"score_epochs asks for scores of a model, but {wanted.strategy} trains none; name "
             "another strategy, or leave score_epochs out."
         )
     model, epochs = choice["model"], recipe_from_json(choice["recipe"]).epochs
     if max(wanted.score_epochs) > epochs:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"score_epochs goes up to {max(wanted.score_epochs)}, but {model} is trained for "
             f"{epochs} epochs."
         )
     if find_model(model).trainer is not None and min(wanted.score_epochs) < epochs:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"{model} is trained in one piece and scores after its last epoch only: score_epochs "
             f"may be [{epochs}]."
         )
 
 
-def _budget(wanted: CoresetIn, n_labeled: int) -> int:
+def _budget(wanted: CoreSetIn, n_labeled: int) -> int:
     if (wanted.fraction is None) == (wanted.budget is None):
-        raise CoresetInvalid("Give either fraction or budget.")
+        raise CoreSetInvalid("Give either fraction or budget.")
     budget = wanted.budget if wanted.budget is not None else round(wanted.fraction * n_labeled)  # type: ignore[operator]
     if not 1 <= budget < n_labeled:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"A core-set of {budget} out of {n_labeled} labeled items is none: keep at least 1 and "
             "fewer than are labeled."
         )
     if wanted.initial_uniform > budget:
-        raise CoresetInvalid(
+        raise CoreSetInvalid(
             f"initial_uniform {wanted.initial_uniform} counts inside the budget, which is {budget}."
         )
     return budget
 
 
-def _resolve_selector(project: Project, wanted: CoresetIn, settings: Settings) -> dict[str, Any]:
+def _resolve_selector(project: Project, wanted: CoreSetIn, settings: Settings) -> dict[str, Any]:
     """Return {model, recipe}: the project's proxy, or what was asked for instead."""
     overrides = dict(wanted.recipe)
     if wanted.epochs is not None:

@@ -11,7 +11,7 @@ from app.schemas.bodies import Request, Response
 MAX_SCORE_EPOCHS = 1000
 
 
-class CoresetIn(Request):
+class CoreSetIn(Request):
     """A core-set of the items that are labeled now; give either `fraction` or `budget`."""
 
     strategy: str
@@ -53,7 +53,7 @@ class CoresetIn(Request):
     )
 
 
-class CoresetOut(Response):
+class CoreSetOut(Response):
     """A core-set; its items can be read once `state` is `succeeded`."""
 
     id: int
@@ -78,7 +78,7 @@ class CoresetOut(Response):
     created_at: datetime
 
 
-class CoresetItemOut(Response):
+class CoreSetItemOut(Response):
     """One kept item; `rank` 0 was selected first, `class` is the label it was selected with."""
 
     rank: int
@@ -89,7 +89,7 @@ class CoresetItemOut(Response):
     score: float
 
 
-class CoresetScoresOut(Response):
+class CoreSetScoresOut(Response):
     """The selection model after one epoch, from 1, of its training.
 
     `accuracy` is on the evaluation split, `train_seconds` are those until then.

@@ -13,52 +13,52 @@ from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
 from app.api.downloads import FILE, as_file
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
-from app.db.queries import coresets as queries
-from app.db.tables import Coreset, Job
-from app.domain.errors import CoresetNotReady, NotFound
+from app.db.queries import core_sets as queries
+from app.db.tables import CoreSet, Job
+from app.domain.errors import CoreSetNotReady, NotFound
 from app.domain.states import JobState
 from app.schemas.bodies import problems
-from app.schemas.coresets import CoresetIn, CoresetItemOut, CoresetOut, CoresetScoresOut
-from app.services import coresets
+from app.schemas.core_sets import CoreSetIn, CoreSetItemOut, CoreSetOut, CoreSetScoresOut
+from app.services import core_sets
 
-router = APIRouter(prefix="/projects/{project}/coresets", tags=["core-sets"], route_class=Route)
+router = APIRouter(prefix="/projects/{project}/core-sets", tags=["core-sets"], route_class=Route)
 COLUMNS = ["rank", "item_id", "external_id", "index", "class", "score"]
 
 
 @router.post("", status_code=202, summary="Make a core-set", responses=problems(403, 404))
 def create(
-    body: CoresetIn,
+    body: CoreSetIn,
     session: SessionDep,
     project: ProjectIdDep,
     _admin: AdminDep,
     settings: SettingsDep,
-) -> CoresetOut:
+) -> CoreSetOut:
     """Ask for a core-set; a worker selects it."""
-    wanted = coresets.CoresetIn(**body.model_dump())
-    return _render(*coresets.create_coreset(session, project, wanted, settings))
+    wanted = core_sets.CoreSetIn(**body.model_dump())
+    return _render(*core_sets.create_core_set(session, project, wanted, settings))
 
 
 @router.get("", summary="List core-sets", responses=problems(403, 404))
-def list_coresets(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[CoresetOut]:
+def list_core_sets(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[CoreSetOut]:
     """Return every core-set, oldest first."""
     return [_render(*row) for row in queries.list_all(session, project.id)]
 
 
-@router.get("/{coreset}", summary="Read a core-set", responses=problems(403, 404))
-def read(session: SessionDep, project: ProjectDep, _admin: AdminDep, coreset: int) -> CoresetOut:
+@router.get("/{core_set}", summary="Read a core-set", responses=problems(403, 404))
+def read(session: SessionDep, project: ProjectDep, _admin: AdminDep, core_set: int) -> CoreSetOut:
     """Return one core-set, with the state and progress of its job."""
-    return _render(*_get(session, project.id, coreset))
+    return _render(*_get(session, project.id, core_set))
 
 
 @router.get(
-    "/{coreset}/items",
+    "/{core_set}/items",
     summary="Export a core-set",
     response_class=StreamingResponse,
     responses={
         **problems(403, 404, 409),
         200: {
             "content": {
-                "application/x-ndjson": {"schema": CoresetItemOut.model_json_schema()},
+                "application/x-ndjson": {"schema": CoreSetItemOut.model_json_schema()},
                 "text/csv": {"schema": {"type": "string"}},
                 "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
             }
@@ -70,11 +70,11 @@ def export(
     session: SessionDep,
     project: ProjectDep,
     _admin: AdminDep,
-    coreset: int,
+    core_set: int,
     format_: Annotated[Literal["jsonl", "csv", "npy"], Query(alias="format")] = "jsonl",
 ) -> Response:
     """Stream the items in order of selection: JSON lines, CSV, or int64 pool indices as npy."""
-    found = _get_made(session, project.id, coreset)
+    found = _get_made(session, project.id, core_set)
     if format_ == "npy":
         buffer = io.BytesIO()
         np.save(buffer, np.asarray(queries.kept_indices(session, found.id), np.int64))
@@ -84,17 +84,17 @@ def export(
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
-@router.get("/{coreset}/scores", summary="List kept scores", responses=problems(403, 404, 409))
+@router.get("/{core_set}/scores", summary="List kept scores", responses=problems(403, 404, 409))
 def list_scores(
-    session: SessionDep, project: ProjectDep, _admin: AdminDep, coreset: int
-) -> list[CoresetScoresOut]:
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, core_set: int
+) -> list[CoreSetScoresOut]:
     """Return how good the selection model was after each of its `score_epochs`."""
-    found = _get_made(session, project.id, coreset)
-    return [CoresetScoresOut.model_validate(s) for s in queries.list_scores(session, found.id)]
+    found = _get_made(session, project.id, core_set)
+    return [CoreSetScoresOut.model_validate(s) for s in queries.list_scores(session, found.id)]
 
 
 @router.get(
-    "/{coreset}/scores/{epoch}",
+    "/{core_set}/scores/{epoch}",
     summary="Download kept scores",
     response_class=StreamingResponse,
     responses={**problems(403, 404, 409, 410), **FILE},
@@ -104,7 +104,7 @@ def download_scores(
     project: ProjectDep,
     store: StoreDep,
     _admin: AdminDep,
-    coreset: int,
+    core_set: int,
     epoch: int,
 ) -> StreamingResponse:
     """Return all labeled items' scores after an epoch: a NumPy archive (npz) of arrays.
@@ -113,54 +113,54 @@ def download_scores(
     the model's probabilities; where the training counts them `forgetting_events` so far, infinite
     for items that were never right.
     """
-    found = _get_made(session, project.id, coreset)
+    found = _get_made(session, project.id, core_set)
     kept = queries.get_scores(session, found.id, epoch)
     if kept is None:
         raise NotFound("kept score", epoch)
-    name = f"project-{project.id}-coreset-{coreset}-epoch-{epoch}.npz"
+    name = f"project-{project.id}-core_set-{core_set}-epoch-{epoch}.npz"
     return as_file(store, kept.scores_hash, name)
 
 
-def _get(session: Session, project_id: int, coreset_id: int) -> tuple[Coreset, Job]:
-    found = queries.get(session, project_id, coreset_id)
+def _get(session: Session, project_id: int, core_set_id: int) -> tuple[CoreSet, Job]:
+    found = queries.get(session, project_id, core_set_id)
     if found is None:
-        raise NotFound("coreset", coreset_id)
+        raise NotFound("core_set", core_set_id)
     return found
 
 
-def _get_made(session: Session, project_id: int, coreset_id: int) -> Coreset:
+def _get_made(session: Session, project_id: int, core_set_id: int) -> CoreSet:
     """Return a core-set whose job succeeded.
 
     Raises:
-        CoresetNotReady: it has not, or not yet.
+        CoreSetNotReady: it has not, or not yet.
     """
-    found, job = _get(session, project_id, coreset_id)
+    found, job = _get(session, project_id, core_set_id)
     if job.state != JobState.SUCCEEDED:
         reason = f": {job.error}" if job.error else ""
-        raise CoresetNotReady(
-            f"The job of core-set {coreset_id} is {job.state}{reason}. Read the core-set to see "
+        raise CoreSetNotReady(
+            f"The job of core-set {core_set_id} is {job.state}{reason}. Read the core-set to see "
             "how far it is; a failed job can be retried."
         )
     return found
 
 
-def _render(coreset: Coreset, job: Job) -> CoresetOut:
+def _render(core_set: CoreSet, job: Job) -> CoreSetOut:
     own = {
-        name: getattr(coreset, name) for name in CoresetOut.model_fields if hasattr(coreset, name)
+        name: getattr(core_set, name) for name in CoreSetOut.model_fields if hasattr(core_set, name)
     }
-    return CoresetOut(
+    return CoreSetOut(
         **own, job_id=job.id, state=JobState(job.state), progress=job.progress, error=job.error
     )
 
 
 def _rows(
-    factory: sessionmaker[Session], coreset_id: int, classes: list[str]
-) -> Iterator[CoresetItemOut]:
+    factory: sessionmaker[Session], core_set_id: int, classes: list[str]
+) -> Iterator[CoreSetItemOut]:
     def read_page(session: Session, after: int, limit: int) -> list[queries.KeptItem]:
-        return queries.kept_items(session, coreset_id, after, limit)
+        return queries.kept_items(session, core_set_id, after, limit)
 
     for kept in in_pages(factory, read_page, lambda kept: kept.rank):
-        yield CoresetItemOut(
+        yield CoreSetItemOut(
             rank=kept.rank,
             item_id=kept.item_id,
             external_id=kept.external_id,
