@@ -65,7 +65,9 @@ class Attacked:
 def attacked(port: int, settings: object, session_factory: sessionmaker[Session]) -> Attacked:
     project = start_labeling(session_factory, settings, "attacked", total_budget=9)  # type: ignore[arg-type]
     with transaction(session_factory) as session:
-        tokens = {role: create_token(session, role.value, role)[0] for role in Role}
+        tokens = {
+            role: create_token(session, role.value, role, project_id=None)[0] for role in Role
+        }
     return Attacked(port, project, tokens)
 
 

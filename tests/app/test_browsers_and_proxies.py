@@ -66,7 +66,7 @@ class TestPrefix:
         self, behind: TestClient, session_factory: sessionmaker[Session], start: str
     ) -> None:
         with transaction(session_factory) as session:
-            token, _ = create_token(session, "root", Role.ADMIN)
+            token, _ = create_token(session, "root", Role.ADMIN, project_id=None)
         http = behind
         http.headers["Authorization"] = f"Bearer {token}"
         made = {

@@ -226,7 +226,7 @@ def test_no_request_is_answered_with_a_5xx(
 ) -> None:
     project = start_labeling(session_factory, settings, "fuzzed", total_budget=9)
     with transaction(session_factory) as session:
-        token, _ = create_token(session, "root", Role.ADMIN, act_as=True)
+        token, _ = create_token(session, "root", Role.ADMIN, act_as=True, project_id=None)
     document = describe(create_app(Settings(database_url=SecretStr("postgresql://nowhere/none"))))
     fuzz = Fuzz(document, {"project": project, "item": 3, "number": 0, "job": 1}, seed=14)
     failed, statuses = [], []

@@ -168,7 +168,7 @@ def test_in_what_becomes_of_answers(
     seen = {}
     for number, item in enumerate(leases(ada, project)):
         item_id = item["item_id"]
-        one = {"item_ids": [item_id]}
+        one: dict[str, Any] = {"item_ids": [item_id]}
         steps: list[tuple[str, str, dict[str, Any]]] = [
             ("GET", "/items/{item}", {}),
             ("POST", "/leases/renew", one),

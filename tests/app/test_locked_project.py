@@ -39,7 +39,7 @@ class Service:
     def __init__(self, app: FastAPI, http: TestClient, factory: Factory, settings: Settings):
         self.app, self.http, self.factory = app, http, factory
         with transaction(factory) as session:
-            self.token, _ = create_token(session, "root", Role.ADMIN, act_as=True)
+            self.token, _ = create_token(session, "root", Role.ADMIN, act_as=True, project_id=None)
         self.a = start_labeling(factory, settings, "a")
         self.b = start_labeling(factory, settings, "b")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.domain.errors import InvalidProject
-from app.services.projects import ModelChoice, resolve_model
+from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from models.catalog import (
     Modality,
     ModelError,
@@ -68,6 +68,7 @@ NETWORK = """
         return Flat(spec, n_classes)
 """
 Install = Callable[..., Path]
+IMAGES = ModelBounds("image", 2, None)
 
 
 @pytest.fixture
@@ -157,10 +158,10 @@ class TestPlugin:
         assert "preact8" in models_for(Modality.IMAGE)
         asked: list[str] = []
         monkeypatch.setattr("app.services.projects.models_for", asked.append)
-        assert resolve_model("proxy", ModelChoice("preact8"), "image")["model"] == "preact8"
+        assert resolve_model("proxy", ModelChoice("preact8"), IMAGES)["model"] == "preact8"
         assert asked == []  # the list is for the refusal alone
         with pytest.raises(InvalidProject, match=r"proxy: .*does not load"):
-            resolve_model("proxy", ModelChoice("flat"), "image")
+            resolve_model("proxy", ModelChoice("flat"), IMAGES)
 
     def test_packages_are_looked_for_once(
         self, install: Install, monkeypatch: pytest.MonkeyPatch

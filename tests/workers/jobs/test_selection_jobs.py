@@ -26,7 +26,13 @@ from app.domain.states import JobState
 from app.services import core_sets, features
 from app.services.core_sets import CoreSetIn
 from app.services.items import ImportCounts, ItemIn, import_items
-from app.services.projects import ModelChoice, ProjectIn, create_project, resolve_model
+from app.services.projects import (
+    ModelBounds,
+    ModelChoice,
+    ProjectIn,
+    create_project,
+    resolve_model,
+)
 from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
@@ -355,7 +361,7 @@ class TestProbe:
                 make_project(proxy=ModelChoice("probe"))
         else:
             with pytest.raises(InvalidProject, match="target: probe takes frozen features"):
-                resolve_model("target", ModelChoice("probe"), "text")
+                resolve_model("target", ModelChoice("probe"), ModelBounds("text", 2, None))
 
 
 class TestNotes:
