@@ -1,10 +1,33 @@
 """Log events as `noun.verb_past` with facts as keys, on the console or as JSON lines."""
 
+import io
 import logging
+import sys
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 
 from app.config import Settings
+
+
+class LossyStream(io.TextIOBase):
+    """Passes text on to a stream and drops what it cannot take: a full disk must end no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text if there is room for it."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what there is room for."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure_logging(settings: Settings) -> None:
@@ -22,6 +45,7 @@ def configure_logging(settings: Settings) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
+        logger_factory=structlog.PrintLoggerFactory(LossyStream(sys.stdout)),
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),

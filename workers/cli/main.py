@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,7 @@ def up(
 
     settings = _settings(host=host, port=port, data_folder=data_folder)
     try:
-        with Stack(settings, say=lambda words: typer.echo(f"svp: {words}", err=True)) as stack:
+        with Stack(settings, say=_say) as stack:
             typer.echo(f"\nsvp serves {stack.url}  (API at {stack.url}/api/v1)")
             typer.echo(f"Data and logs lie in {settings.data_folder}")
             if stack.admin_token:
@@ -94,6 +95,12 @@ def _hand_over(token: str, path: Path) -> None:
     path.touch(mode=0o600)
     path.write_text(f"{token}\n")
     typer.echo(f"The admin token lies in {path}; keep it elsewhere and remove the file.")
+
+
+def _say(words: str) -> None:
+    """Tell the operator; nobody to hear it, or a full disk behind it, stops no part."""
+    with suppress(OSError):
+        typer.echo(f"svp: {words}", err=True)
 
 
 def _interrupt(*_: object) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from app.logging import LossyStream
 from workers.processes import StopClock
 
 TAIL_LINES = 15
@@ -79,7 +80,8 @@ class Child:
 
     def _pass_through(self) -> None:
         assert self.process.stderr is not None  # noqa: S101 - piped above
+        log = LossyStream(sys.stderr)  # were nothing read, the child would wait for ever
         with self.process.stderr as stderr:
             for line in stderr:
                 self.tail.append(line.rstrip())
-                sys.stderr.write(line)
+                log.write(line)

@@ -40,6 +40,7 @@ def run_worker(settings: Settings) -> None:
     ]
     if settings.broker_url is None:
         threads.append(Listener(url, woken, stopped))
+    threading.excepthook = end_process  # without its threads a worker would only look alive
     runner.warm_up()
     for thread in threads:
         thread.start()
@@ -72,6 +73,12 @@ def serve_rows(runner: JobRunner, woken: threading.Event, stopped: threading.Eve
             log.warning("worker.look_failed", reason=str(error).strip())
             stopped.wait(POLL_SECONDS)
         stopped.wait(GAP_SECONDS)
+
+
+def end_process(failed: threading.ExceptHookArgs) -> None:
+    """End the worker as SIGTERM does, with the reason in its log; it is started again."""
+    threading.__excepthook__(failed)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def wait_for_signal() -> None:
