@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from svp_client.calls import Call, FileBody, Lines, Pages, Series, raw
-from svp_client.connection import TIMEOUT_SECONDS, Connection
+from svp_client.connection import NOT_MODIFIED, TIMEOUT_SECONDS, Connection
 from svp_client.errors import cut_off, not_json
 from svp_client.methods import Async
 from svp_client.ndjson import LineDecoder
@@ -158,7 +158,7 @@ class AsyncClient(Routes, Async):
             try:
                 request = self._http.build_request(**options)
                 response = await self._http.send(request, stream=stream)
-                if response.is_success:
+                if response.is_success or response.status_code == NOT_MODIFIED:
                     return response
                 await response.aread()
             except httpx.RequestError as failure:

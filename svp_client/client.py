@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from svp_client.calls import Call, Lines, Pages, Series, raw
-from svp_client.connection import TIMEOUT_SECONDS, Connection
+from svp_client.connection import NOT_MODIFIED, TIMEOUT_SECONDS, Connection
 from svp_client.errors import cut_off, not_json
 from svp_client.methods import Sync
 from svp_client.ndjson import LineDecoder
@@ -153,7 +153,7 @@ class Client(Routes, Sync):
                 options["content"] = call.file.blocks()
             try:
                 response = self._http.send(self._http.build_request(**options), stream=stream)
-                if response.is_success:
+                if response.is_success or response.status_code == NOT_MODIFIED:
                     return response
                 response.read()
             except httpx.RequestError as failure:

@@ -11,6 +11,7 @@ from svp_client.retries import Retries, Tries
 
 PREFIX = "/api/v1"
 TIMEOUT_SECONDS = 60.0
+NOT_MODIFIED = 304  # an answer too: to a request that says what it knows
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from app.api.bodies import Route
 from app.api.deps import (
     AdminDep,
     ProjectDep,
@@ -22,7 +23,7 @@ from app.schemas.bodies import problems
 from app.schemas.set_aside import RetriedOut, RetryIn, SetAsideOut, SetAsidePage
 from app.services.setting_aside import Retried, read_again, take_back
 
-router = APIRouter(prefix="/projects/{project}/set-aside", tags=["items"])
+router = APIRouter(prefix="/projects/{project}/set-aside", tags=["items"], route_class=Route)
 AT_ONCE = 1000
 
 

@@ -51,6 +51,10 @@ class TestErrors:
     def test_an_error_of_any_other_form_is_one_too(self, ask: Ask, body: bytes) -> None:
         assert refused(ask, httpx.Response(400, content=body)).code == "not_json"
 
+    def test_not_modified_is_an_answer(self, ask: Ask) -> None:
+        answer = ask(Answers(httpx.Response(304)), "request", "GET", "/projects/1/items/1/image")
+        assert answer.status_code == 304
+
     def test_a_redirect_names_the_url_to_use(self, ask: Ask) -> None:
         answer = httpx.Response(301, headers={"Location": "https://service/api/v1/projects/1"})
         error = refused(ask, answer)
