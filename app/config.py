@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     max_model_bytes: int | None = Field(None, ge=1024**2)  # None: this machine's memory
     max_image_bytes: int = Field(50 * 1024**2, ge=1024)
     max_image_pixels: int = Field(50_000_000, ge=64)
+    image_download_seconds: float = Field(
+        30.0, gt=0, description="For the whole of an image by URL, from the name to the last byte."
+    )
     image_roots: Annotated[tuple[str, ...], NoDecode] = ()
     image_hosts: Annotated[tuple[str, ...], NoDecode] = ()
 

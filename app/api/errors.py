@@ -37,6 +37,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.NoNewLabels: 409,
     errors.BudgetSpent: 409,
     errors.ModelNotReady: 404,
+    errors.NothingToTrainOn: 409,
     errors.ItemInvalid: 422,
     errors.ImportRefused: 422,
     errors.BodyTooLarge: 413,

@@ -148,6 +148,19 @@ class ModelNotReady(DomainError):
     code = "model_not_ready"
 
 
+class NothingToTrainOn(DomainError):
+    """Items are labeled, but all of them are set aside because they cannot be read."""
+
+    code = "nothing_to_train_on"
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(
+            f"Every labeled item of project {project_id} is set aside because it cannot be read; "
+            f"GET /projects/{project_id}/set-aside says why. Mend the folder or the host of the "
+            "images, POST to its /retry, then try again; or label other items."
+        )
+
+
 class ItemInvalid(DomainError):
     """One item of an import cannot be taken; the rest of the import goes on.
 

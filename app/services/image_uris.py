@@ -1,8 +1,15 @@
-"""Reading images by URI, only from the roots and hosts that the operator listed."""
+"""Reading images by URI, only from the roots and hosts that the operator listed.
+
+A host may answer slowly, but not for ever: a download has one deadline for everything.
+"""
 
 import ipaddress
 import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import fsspec
@@ -10,8 +17,9 @@ import httpx
 
 from app.config import Settings
 from app.domain.errors import ItemInvalid
+from app.services.downloads import FAULTS, Deadline, download
 
-TIMEOUT_SECONDS = 20.0
+T = TypeVar("T")
 
 
 def read_image_uri(uri: str, settings: Settings) -> bytes:
@@ -19,10 +27,11 @@ def read_image_uri(uri: str, settings: Settings) -> bytes:
 
     Allowed are paths inside a folder of SVP_IMAGE_ROOTS, object-store URLs below a prefix listed
     there, and http(s) URLs whose host is listed in SVP_IMAGE_HOSTS. A listed name that resolves to
-    a private address is refused unless that address itself is listed.
+    a private address is refused unless that address itself is listed. Redirects are not followed.
 
     Raises:
-        ItemInvalid: not allowed, not there, or too large.
+        ItemInvalid: not allowed, not there, too large, or not whole within
+            SVP_IMAGE_DOWNLOAD_SECONDS.
     """
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
@@ -57,11 +66,19 @@ def _read_object(uri: str, settings: Settings) -> bytes:
     prefixes = [root.rstrip("/") + "/" for root in settings.image_roots if "://" in root]
     if ".." in uri.split("/") or not any(uri.startswith(prefix) for prefix in prefixes):
         raise _not_allowed(uri, "it lies below no prefix of SVP_IMAGE_ROOTS")
-    try:
+
+    def read() -> bytes:
         with fsspec.open(uri, "rb") as file:
-            return _within_limit(file.read(settings.max_image_bytes + 1), uri, settings)
+            data: bytes = file.read(settings.max_image_bytes + 1)
+        return data
+
+    try:
+        data = _in_time(read, settings.image_download_seconds)
+    except TimeoutError:
+        raise _too_slow(uri, settings) from None
     except (OSError, ImportError, ValueError) as error:
         raise ItemInvalid("image_not_found", f"{uri} cannot be read: {error}.") from None
+    return _within_limit(data, uri, settings)
 
 
 def _read_http(uri: str, settings: Settings) -> bytes:
@@ -73,41 +90,68 @@ def _read_http(uri: str, settings: Settings) -> bytes:
         raise _not_allowed(uri, "its port is no number") from None
     if host not in settings.image_hosts and f"{host}:{port}" not in settings.image_hosts:
         raise _not_allowed(uri, f"the host {host} is not in SVP_IMAGE_HOSTS")
-    address = _checked_address(uri, host, port)
-    # Connect to the address that was checked, so that a second answer of the name server cannot
-    # lead elsewhere.
-    netloc = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    url = parts._replace(netloc=netloc, fragment="").geturl()
-    headers = {"Host": parts.netloc.rpartition("@")[2]}
-    extensions = {"sni_hostname": host} if parts.scheme == "https" else {}
+    deadline = Deadline(settings.image_download_seconds)
+
+    def check(status: int, data: bytearray) -> None:
+        if status != httpx.codes.OK:
+            raise ItemInvalid("image_not_found", f"{uri} answered {status}; 200 is needed.")
+        _check_size(data, uri, settings)
+
     try:
-        with (
-            httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as http,
-            http.stream("GET", url, headers=headers, extensions=extensions) as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise ItemInvalid(
-                    "image_not_found", f"{uri} answered {response.status_code}; 200 is needed."
-                )
-            data = bytearray()
-            for chunk in response.iter_bytes():
-                data += chunk
-                _check_size(data, uri, settings)
-            return bytes(data)
-    except httpx.HTTPError as error:
+        address = _checked_address(uri, host, port, deadline)
+        # Connect to the address that was checked, so that a second answer of the name server
+        # cannot lead elsewhere.
+        url = parts._replace(netloc=f"{address}:{port}", fragment="").geturl()
+        headers = {"Host": parts.netloc.rpartition("@")[2]}
+        server_name = host if parts.scheme == "https" else None
+        return download(url, headers, server_name, deadline, check)
+    except TimeoutError:
+        raise _too_slow(uri, settings) from None
+    except FAULTS as error:
         raise ItemInvalid("image_not_found", f"{uri} cannot be read: {error}.") from None
 
 
-def _checked_address(uri: str, host: str, port: int) -> str:
+def _in_time(use: Callable[[], T], seconds: float) -> T:
+    """Return what `use` returns, in a thread that is left behind when the time is over.
+
+    For what cannot be interrupted: the resolver and drivers of object stores, which give up by
+    themselves some time.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(use())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="image", daemon=True).start()
+    return result.result(seconds)
+
+
+def _checked_address(uri: str, host: str, port: int, deadline: Deadline) -> str:
+    """Return the address of the host as a URL has it, if it may be read.
+
+    Raises:
+        ItemInvalid: the host has none, or a private one that is not listed.
+        TimeoutError: no name server answers in time.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = _in_time(
+            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), deadline.left()
+        )
+    except TimeoutError:
+        raise
     except OSError as error:
         raise ItemInvalid("image_not_found", f"{host} has no address: {error}.") from None
     address = str(found[0][4][0])
     # A literal address got here only because the operator listed it.
     if address != host and not ipaddress.ip_address(address).is_global:
         raise _not_allowed(uri, f"{host} is the private address {address}, which is not listed")
-    return address
+    return f"[{address}]" if ":" in address else address
 
 
 def _within_limit(data: bytes, uri: str, settings: Settings) -> bytes:
@@ -120,6 +164,15 @@ def _check_size(data: bytes | bytearray, uri: str, settings: Settings) -> None:
         raise ItemInvalid(
             "image_too_large", f"{uri} has more than {settings.max_image_bytes} bytes."
         )
+
+
+def _too_slow(uri: str, settings: Settings) -> ItemInvalid:
+    return ItemInvalid(
+        "image_too_slow",
+        f"{uri[:200]} did not come whole within {settings.image_download_seconds:g} s "
+        "(SVP_IMAGE_DOWNLOAD_SECONDS). Send it again when its host answers faster, or let the "
+        "operator raise the limit.",
+    )
 
 
 def _not_allowed(uri: str, reason: str) -> ItemInvalid:

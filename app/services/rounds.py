@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, events, leases, projects, rounds, set_aside
+from app.db.queries import batches, events, labels, leases, projects, rounds, set_aside
 from app.db.queries import jobs as job_queries
 from app.db.tables import JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
-from app.domain.errors import ProjectNotAccepting, ProjectNotStartable, TransitionNotAllowed
+from app.domain.errors import (
+    NothingToTrainOn,
+    ProjectNotAccepting,
+    ProjectNotStartable,
+    TransitionNotAllowed,
+)
 from app.domain.json_fields import from_json
 from app.domain.states import JobState, ProjectState, RoundState
 from app.domain.triggers import EndReason, Trigger
@@ -100,6 +105,7 @@ def finish_project(session: Session, project_id: int, max_attempts: int = 3) -> 
 
     Raises:
         ProjectNotAccepting: no item is labeled yet, and some can be.
+        NothingToTrainOn: no labeled item can be read.
         TransitionNotAllowed: the project is neither running nor paused.
     """
     project = projects.lock(session, project_id)
@@ -116,6 +122,8 @@ def finish_project(session: Session, project_id: int, max_attempts: int = 3) -> 
             "No item is labeled yet, so there is nothing to train the target on. Label some "
             "items first, or cancel the project."
         )
+    if project.state == ProjectState.RUNNING and not labels.n_classes_resolved(session, project.id):
+        raise NothingToTrainOn(project.id)
     _train_target(session, project, max_attempts, {"reason": "finish"})
     return project
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, events, projects, set_aside
+from app.db.queries import annotators, batches, events, gold, projects, set_aside
 from app.db.queries.set_aside import Unreadable
 from app.db.tables import BatchSource, Item, Project, SkipReason
 from app.domain.errors import ArtifactMissing
@@ -39,7 +39,7 @@ def set_items_aside(
     """Set items aside that cannot be read; return how many were not before.
 
     One of an open batch leaves it, and the next reserve item takes its place. One that has answers
-    already leaves like a skipped one, so that these stay with it.
+    already leaves like a skipped one, so that these stay with it. Gold is taken from who holds it.
     """
     project = projects.lock(session, project_id)
     release_expired(session, project, settings)
@@ -47,6 +47,7 @@ def set_items_aside(
     for start in range(0, len(unreadable), ITEMS_AT_ONCE):
         part = set_aside.add(session, project_id, unreadable[start : start + ITEMS_AT_ONCE])
         _take_out_of_batches(session, project, part, settings)
+        gold.release_items(session, part)
         new += part
     if not new:
         return 0

@@ -11,13 +11,15 @@ from app.db.queries.invariants import find_violations
 from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
 from app.db.tables import BatchItem, Event, Item, Project
-from app.domain.states import BatchItemState
+from app.domain.errors import NothingToTrainOn
+from app.domain.states import BatchItemState, ProjectState
+from app.services.gold import set_gold
 from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
-from app.services.rounds import budget_state, n_selectable
+from app.services.leasing import next_batch, release_leases
+from app.services.rounds import budget_state, finish_project, n_selectable
 from app.services.setting_aside import Retried, set_items_aside, take_back
 from svp_client import Client
-from tests.loop import annotator, start_labeling
+from tests.loop import annotator, import_texts, start_labeling
 
 Factory = sessionmaker[Session]
 
@@ -235,3 +237,92 @@ class TestRoutes:
         path = f"/projects/{project}/set-aside/retry"
         assert admin.request("POST", path, json=one).json() == {"n_taken_back": 1, "n_left": 1}
         assert admin.request("POST", path, json={}).json() == {"n_taken_back": 1, "n_left": 0}
+
+
+class TestGold:
+    """Gold that cannot be read is handed to nobody, until it can."""
+
+    N_ITEMS = 30
+
+    @pytest.fixture
+    def gold(self) -> set[int]:
+        """The indices of twelve gold items behind the others."""
+        return set(range(self.N_ITEMS, self.N_ITEMS + 12))
+
+    @pytest.fixture
+    def with_gold(self, session_factory: Factory, settings: Settings, gold: set[int]) -> int:
+        budgets = {"initial_budget": self.N_ITEMS, "total_budget": self.N_ITEMS, "reserve": 0}
+        annotation = {"gold_fraction": 0.5, "gold_min_accuracy": 0.5}
+        project = start_labeling(
+            session_factory, settings, "p", self.N_ITEMS, annotation=annotation, **budgets
+        )
+        names = [f"gold-{i}" for i in gold]
+        with transaction(session_factory) as session:
+            import_texts(session, settings, project, names, class_name="a")
+            outcomes = set_gold(session, project, dict.fromkeys(names))
+        assert {outcome.status for outcome in outcomes} == {"created"}
+        return project
+
+    def test_what_is_set_aside_is_handed_to_nobody(
+        self,
+        session_factory: Factory,
+        settings: Settings,
+        ada: int,
+        with_gold: int,
+        gold: set[int],
+    ) -> None:
+        left = min(gold)
+        set_aside(session_factory, settings, with_gold, *(gold - {left}))
+        got = handed_out(session_factory, settings, with_gold, ada)
+        assert gold & set(got) == {left}
+        check(session_factory)
+
+    def test_who_holds_it_holds_it_no_more_but_may_still_answer(
+        self,
+        session_factory: Factory,
+        settings: Settings,
+        ada: int,
+        with_gold: int,
+        gold: set[int],
+    ) -> None:
+        held = gold & set(handed_out(session_factory, settings, with_gold, ada))
+        assert held
+        set_aside(session_factory, settings, with_gold, *gold)
+        for _ in range(3):  # neither as held nor as let go
+            assert not gold & set(handed_out(session_factory, settings, with_gold, ada))
+        label(session_factory, settings, with_gold, ada, min(held))
+        check(session_factory)
+
+    def test_what_was_let_go_comes_again_once_it_can_be_read(
+        self,
+        session_factory: Factory,
+        settings: Settings,
+        ada: int,
+        with_gold: int,
+        gold: set[int],
+    ) -> None:
+        held = gold & set(handed_out(session_factory, settings, with_gold, ada))
+        set_aside(session_factory, settings, with_gold, *gold)
+        retried(session_factory, settings, with_gold, *held)
+        with transaction(session_factory) as session:  # so that there is something new to hand out
+            release_leases(session, with_gold, ada, None, settings)
+        assert held <= gold
+        assert gold & set(handed_out(session_factory, settings, with_gold, ada)) <= held
+        assert gold & set(handed_out(session_factory, settings, with_gold, ada))
+        check(session_factory)
+
+
+class TestFinish:
+    def test_when_every_labeled_item_is_set_aside_it_is_refused_and_says_what_to_do(
+        self, session_factory: Factory, settings: Settings, ada: int, project: int
+    ) -> None:
+        handed_out(session_factory, settings, project, ada)
+        label(session_factory, settings, project, ada, 0, 1)
+        set_aside(session_factory, settings, project, 0, 1)
+        refusal = pytest.raises(NothingToTrainOn, match=f"/projects/{project}/set-aside")
+        with refusal, transaction(session_factory) as session:
+            finish_project(session, project)
+        assert retried(session_factory, settings, project, 1) == 1
+        with transaction(session_factory) as session:
+            assert finish_project(session, project).state == ProjectState.TRAINING_TARGET
+        check(session_factory)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from app.db.queries import jobs as job_queries
 from app.db.queries import projects
 from app.db.session import transaction
-from app.db.tables import CoreSet, Project, Round, Split
-from app.domain.errors import ArtifactMissing, JobFenced
+from app.db.tables import CoreSet, JobKind, Project, Round, Split
+from app.domain.errors import ArtifactMissing, JobFenced, NothingToTrainOn
 from app.services.leasing import release_expired
 from models.recipe import Recipe
 from workers.jobs.consensus import update_consensus
@@ -53,10 +53,13 @@ def read_inputs(
 
     Raises:
         ArtifactMissing: ever more items cannot be read.
+        NothingToTrainOn: the job trains, and no labeled item can be read.
     """
     for _ in range(MOST_SNAPSHOTS):
         inputs = context.reader.round_inputs(opened.project, opened.snapshot, model, recipe)
         if not _has_unreadable(context, opened):
+            if context.claimed.kind is not JobKind.SELECT and len(inputs.labels) == 0:
+                raise NothingToTrainOn(opened.project.id)
             return opened, inputs
         context.hooks.forget()
         opened = _open(context, anew=True)

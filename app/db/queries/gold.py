@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Double, bindparam, cast, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.queries.rows import is_one_of, table_of
-from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator, Round
+from app.db.tables import GoldAnswer, GoldItem, Item, Label, PausedAnnotator, Round, SetAsideItem
 
 IS_WAITING = (GoldAnswer.class_index.is_(None), GoldAnswer.skipped_at.is_(None))
 _ANSWERS = (
@@ -139,13 +150,19 @@ def candidates(session: Session, project_id: int, annotator_id: int, limit: int)
     """Return up to `limit` gold items to hand to the annotator.
 
     First what they were handed and let go, then what they never saw nor labeled, in an order of
-    their own.
+    their own. Items that are set aside are left out: nobody could see them.
     """
-    waiting = select(GoldAnswer.item_id).where(
-        GoldAnswer.project_id == project_id,
-        GoldAnswer.annotator_id == annotator_id,
-        func.coalesce(GoldAnswer.leased_until <= func.now(), True),
-        *IS_WAITING,
+    can_be_read = ~exists().where(SetAsideItem.item_id == GoldItem.item_id)
+    waiting = (
+        select(GoldAnswer.item_id)
+        .join(GoldItem, GoldItem.item_id == GoldAnswer.item_id)
+        .where(
+            GoldAnswer.project_id == project_id,
+            GoldAnswer.annotator_id == annotator_id,
+            func.coalesce(GoldAnswer.leased_until <= func.now(), True),
+            can_be_read,
+            *IS_WAITING,
+        )
     )
     again = list(session.scalars(waiting.order_by(GoldAnswer.item_id).limit(limit)))
     order = func.md5(func.concat(GoldItem.item_id, ":", annotator_id))
@@ -153,6 +170,7 @@ def candidates(session: Session, project_id: int, annotator_id: int, limit: int)
         select(GoldItem.item_id)
         .where(
             GoldItem.project_id == project_id,
+            can_be_read,
             ~exists().where(
                 GoldAnswer.item_id == GoldItem.item_id, GoldAnswer.annotator_id == annotator_id
             ),
@@ -198,14 +216,16 @@ def release(
     session: Session, project_id: int, annotator_id: int, item_ids: Sequence[int] | None = None
 ) -> None:
     """Take the gold that the annotator holds back, of these items or all."""
-    statement = update(GoldAnswer).where(
-        GoldAnswer.project_id == project_id,
-        GoldAnswer.annotator_id == annotator_id,
-        *IS_WAITING,
-    )
+    theirs = [GoldAnswer.project_id == project_id, GoldAnswer.annotator_id == annotator_id]
     if item_ids is not None:
-        statement = statement.where(GoldAnswer.item_id.in_(item_ids))
-    session.execute(statement.values(leased_until=None))
+        theirs.append(GoldAnswer.item_id.in_(item_ids))
+    _end_leases(session, *theirs)
+
+
+def release_items(session: Session, item_ids: Sequence[int]) -> None:
+    """Take these gold items back from whoever holds them."""
+    if item_ids:
+        _end_leases(session, GoldAnswer.item_id.in_(item_ids))
 
 
 def scores(
@@ -256,3 +276,7 @@ def page(session: Session, project_id: int, after_id: int, limit: int) -> list[G
         .limit(limit)
     )
     return [GoldSummary(*row) for row in rows]
+
+
+def _end_leases(session: Session, *which: ColumnElement[bool]) -> None:
+    session.execute(update(GoldAnswer).where(*which, *IS_WAITING).values(leased_until=None))

@@ -13,7 +13,8 @@ from app.db.queries import projects, set_aside
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import Model, ModelRole, Split
-from app.domain.errors import ArtifactMissing
+from app.domain.errors import ArtifactMissing, NothingToTrainOn
+from app.services import jobs
 from app.services.projects import ModelChoice
 from app.services.rounds import finish_project
 from app.services.setting_aside import read_again, take_back
@@ -146,3 +147,31 @@ def test_most_of_the_images_gone_is_a_fault_of_the_machine_and_sets_nothing_asid
     with pytest.raises(ArtifactMissing, match="8 of 12 items cannot be read"):
         pictures.served.do_job()
     assert pictures.set_aside() == []
+
+
+def test_with_every_labeled_image_gone_the_target_fails_with_what_to_do_and_is_retried(
+    pictures: Pictures,
+) -> None:
+    served = pictures.served
+    served.start()
+    served.do_job()
+    labeled = served.label(4)
+    for i in labeled:
+        pictures.lose(i)
+    shutil.rmtree(served.settings.cache_folder)
+    with transaction(served.factory) as session:
+        finish_project(session, served.id)
+    claimed = served.claim()
+    with pytest.raises(NothingToTrainOn, match=f"/projects/{served.id}/set-aside"):
+        served.do_job(claimed)
+    assert pictures.set_aside() == sorted(labeled)
+    for i in labeled:
+        pictures.find(i)
+    assert pictures.retry() == 4
+    with transaction(served.factory) as session:
+        jobs.fail_attempt(session, claimed.id, claimed.token, "Nothing.", for_good=True)
+        jobs.retry(session, served.id, claimed.id, served.settings)
+    served.do_job()
+    with transaction(served.factory) as session:
+        target = session.scalars(select(Model).where(Model.role == ModelRole.TARGET)).one()
+        assert target.n_labeled == 4

@@ -1,0 +1,164 @@
+"""HTTP downloads with one deadline for everything: connection, handshake, head and body.
+
+A limit for each read, which is all that httpx has, lets a host that sends a byte a second go on for
+ever. Here each step gets only what is left of the time.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import httpcore
+import httpx
+
+FAULTS = (httpx.HTTPError, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+class Deadline:
+    """The end of a download, by the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return how many seconds are left.
+
+        Raises:
+            TimeoutError: none.
+        """
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def download(
+    url: str,
+    headers: dict[str, str],
+    server_name: str | None,
+    deadline: Deadline,
+    check: Callable[[int, bytearray], None],
+) -> bytes:
+    """Return what lies at the URL; follows no redirect and uses no proxy.
+
+    Args:
+        url: http or https.
+        headers: to send besides the usual ones.
+        server_name: whose certificate is wanted, where the URL holds an address.
+        deadline: of everything.
+        check: called with the status and what has come so far; it raises to end the download.
+
+    Raises:
+        TimeoutError: it is not whole at the deadline.
+        FAULTS: it cannot be read.
+    """
+    extensions = {"sni_hostname": server_name} if server_name else {}
+    data = bytearray()
+    try:
+        with (
+            httpx.Client(
+                transport=_Transport(deadline),
+                timeout=None,  # noqa: S113 - the deadline is the transport's
+                follow_redirects=False,
+                trust_env=False,
+            ) as http,
+            http.stream("GET", url, headers=headers, extensions=extensions) as response,
+        ):
+            check(response.status_code, data)
+            for chunk in response.iter_bytes():
+                data += chunk
+                check(response.status_code, data)
+    except httpcore.TimeoutException:
+        raise TimeoutError from None
+    return bytes(data)
+
+
+class _Transport(httpx.BaseTransport):
+    """httpx's own transport, but that its connections know the deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._pool = httpcore.ConnectionPool(network_backend=_Network(deadline))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        assert isinstance(request.stream, Iterable)  # noqa: S101 - of a client that is not async
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                request.method,
+                url,
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(answer),
+            extensions=answer.extensions,
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - the deadline's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._sockets.connect_tcp(
+            host, port, self._deadline.left(), local_address, socket_options
+        )
+        return _Stream(stream, self._deadline)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, self._deadline.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._stream.write(buffer, self._deadline.left())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left())
+        return _Stream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -1,0 +1,140 @@
+"""A download has one deadline for everything, however a host spends the time."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from app.config import Settings
+from app.domain.errors import ItemInvalid
+from app.services.image_uris import read_image_uri
+from tests.app.conftest import png
+
+DEADLINE_SECONDS = 0.3
+PATIENCE_SECONDS = 10.0  # of the test: far above the deadline, far below what the host would take
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n"
+ANSWERS = {
+    "/nothing": (b"", b""),
+    "/head": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+    "/redirect": (b"HTTP/1.1 302 Found\r\nLocation: /whole\r\nX-Long: ", b"a"),
+    "/body": (OK + b"\r\n", b"a"),
+    "/chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+}
+
+
+class Dripping:
+    """A host that sends the beginning of an answer, then a little at a time, for long."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
+
+    def _accept(self) -> None:
+        while not self.stop.is_set():
+            connection, _ = self.listener.accept()
+            self.threads.append(threading.Thread(target=self._answer, args=(connection,)))
+            self.threads[-1].start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            path = connection.recv(65_536).decode(errors="replace").partition(" ")[2].split(" ")[0]
+            try:
+                self._send(connection, path)
+            except OSError:
+                return  # the reader has gone
+
+    def _send(self, connection: socket.socket, path: str) -> None:
+        if path == "/whole":
+            body = png()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            return
+        start, drop = ANSWERS.get(path, (b"", b""))
+        connection.sendall(start)
+        gives_up_at = time.monotonic() + 2 * PATIENCE_SECONDS
+        while not self.stop.wait(DEADLINE_SECONDS / 10) and time.monotonic() < gives_up_at:
+            connection.sendall(drop)
+
+    def close(self) -> None:
+        self.stop.set()
+        socket.create_connection(self.listener.getsockname()).close()
+        for thread in self.threads:
+            thread.join()
+        self.listener.close()
+
+
+@pytest.fixture
+def dripping() -> Iterator[Dripping]:
+    host = Dripping()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def limits(settings: Settings, dripping: Dripping) -> Settings:
+    """Settings that allow the host, with a short deadline."""
+    given = {"image_hosts": (dripping.host, "slow.example"), "image_roots": ("slow://images",)}
+    return settings.model_copy(update={**given, "image_download_seconds": DEADLINE_SECONDS})
+
+
+def refused(uri: str, settings: Settings) -> ItemInvalid:
+    """Return the refusal of an image, which comes soon after the deadline."""
+    started = time.monotonic()
+    with pytest.raises(ItemInvalid) as refusal:
+        read_image_uri(uri, settings)
+    assert time.monotonic() - started < PATIENCE_SECONDS
+    return refusal.value
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_a_host_that_sends_a_little_at_a_time_is_left_at_the_deadline(
+    dripping: Dripping, limits: Settings, path: str
+) -> None:
+    refusal = refused(f"http://{dripping.host}{path}", limits)
+    assert refusal.item_code == "image_too_slow"
+    assert "SVP_IMAGE_DOWNLOAD_SECONDS" in refusal.detail
+
+
+def test_a_handshake_counts(dripping: Dripping, limits: Settings) -> None:
+    assert refused(f"https://{dripping.host}/", limits).item_code == "image_too_slow"
+
+
+def test_what_comes_in_time_is_read(dripping: Dripping, limits: Settings) -> None:
+    patient = limits.model_copy(update={"image_download_seconds": PATIENCE_SECONDS})
+    assert read_image_uri(f"http://{dripping.host}/whole", patient) == png()
+
+
+def test_a_name_server_that_does_not_answer_counts(
+    limits: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+
+    def silent(*_: object, **__: object) -> list[object]:
+        answers.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    assert refused("http://slow.example/a.png", limits).item_code == "image_too_slow"
+    answers.set()
+
+
+def test_an_object_store_that_does_not_answer_counts(limits: Settings) -> None:
+    answers = threading.Event()
+
+    class Silent(MemoryFileSystem):
+        protocol = "slow"
+
+        def _open(self, *args: Any, **options: Any) -> Any:
+            answers.wait(60)
+            return super()._open(*args, **options)
+
+    fsspec.register_implementation("slow", Silent, clobber=True)
+    assert refused("slow://images/a.png", limits).item_code == "image_too_slow"
+    answers.set()
