@@ -12,12 +12,12 @@ from app.db.queries import tokens
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
 from app.db.tables import Project, Split
-from app.services import jobs, publishing
+from app.services import job_results, jobs
 from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.job_results import Selection
 from app.services.jobs import ClaimedJob
+from app.services.lifecycle import start_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.services.publishing import Selection
-from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 
 CLASSES = ("a", "b")
@@ -94,7 +94,7 @@ def publish_in_order(
     claimed = claim_waiting(factory, settings, project_id)
     assert claimed is not None
     with transaction(factory) as session:
-        publishing.publish_selection(session, claimed, in_order(n_items), settings)
+        job_results.publish_selection(session, claimed, in_order(n_items), settings)
 
 
 def annotator(factory: sessionmaker[Session], name: str) -> int:

@@ -16,10 +16,10 @@ from app.db.session import transaction
 from app.db.tables import Model, Round, Split
 from app.services import jobs
 from app.services.items import ImportCounts, ItemIn, import_items
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
+from app.services.lifecycle import start_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import CLASSES, annotator, claim_waiting
 from workers.jobs.context import JobContext

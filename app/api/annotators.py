@@ -12,8 +12,8 @@ from app.schemas.bodies import problems
 from app.schemas.progress import AnnotatorOut
 from app.schemas.projects import ProjectOut
 from app.services.agreement import read_agreement
-from app.services.changing_annotation import change_annotation
-from app.services.pausing import (
+from app.services.annotation import change_annotation
+from app.services.annotators import (
     clear_flags,
     pause_annotator,
     read_annotators,

@@ -27,7 +27,7 @@ from app.schemas.labeling import (
     Suggestion,
 )
 from app.services.image_urls import ImageUrls
-from app.services.leasing import NextBatch, next_batch, release_leases, renew_leases
+from app.services.leases import NextBatch, next_batch, release_leases, renew_leases
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
 

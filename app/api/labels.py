@@ -21,8 +21,8 @@ from app.schemas.labeling import (
     LabelsIn,
     SkipsIn,
 )
-from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
-from app.services.skipping import submit_skips
+from app.services.labels import LabelEntry, submit_labels, withdraw_labels
+from app.services.skips import submit_skips
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
 COLUMNS = [

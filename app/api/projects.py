@@ -41,9 +41,9 @@ from app.schemas.projects import (
     RoundRef,
 )
 from app.services import features
-from app.services import rounds as course
-from app.services.changes import change_project
+from app.services import lifecycle as course
 from app.services.features import BroughtFeatures
+from app.services.project_settings import change_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.room import check_room
 

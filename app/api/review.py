@@ -26,8 +26,8 @@ from app.schemas.labeling import (
     LabelHistoryOut,
     ReassignIn,
 )
-from app.services.flagging import flag_items
-from app.services.requeueing import reassign_items, requeue_items
+from app.services.flags import flag_items
+from app.services.requeue import reassign_items, requeue_items
 
 router = APIRouter(prefix="/projects/{project}", tags=["review"], route_class=Route)
 

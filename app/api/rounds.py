@@ -27,8 +27,8 @@ from app.schemas.progress import (
 )
 from app.services.advice import ProjectAdvice, read_advice
 from app.services.jobs import retry_round
+from app.services.lifecycle import n_next_batch
 from app.services.next_round import begin_next_round
-from app.services.rounds import n_next_batch
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
 

@@ -21,7 +21,7 @@ from app.db.session import transaction
 from app.db.tables import Item, Split
 from app.schemas.bodies import problems
 from app.schemas.set_aside import RetriedOut, RetryIn, SetAsideOut, SetAsidePage
-from app.services.setting_aside import Retried, read_again, take_back
+from app.services.set_aside import Retried, read_again, take_back
 
 router = APIRouter(prefix="/projects/{project}/set-aside", tags=["items"], route_class=Route)
 AT_ONCE = 1000

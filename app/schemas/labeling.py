@@ -10,7 +10,7 @@ from app.domain.states import ProjectState
 from app.schemas.bodies import Name, Request, Response
 from app.schemas.items import Content
 from app.services.answers import AnswerStatus
-from app.services.leasing import WaitingFor
+from app.services.leases import WaitingFor
 
 Comment = Annotated[
     str,

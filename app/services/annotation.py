@@ -1,44 +1,52 @@
-"""The settings of annotation, checked as a whole."""
+"""Changing what a project asks of its annotators while it runs."""
 
-from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.db.queries import tokens
-from app.domain.annotation import AnnotationOptions, ConsensusMethod, annotation_from_json
-from app.domain.errors import InvalidProject
-from app.domain.names import normalised
+from app.config import Settings
+from app.db.queries import events, projects
+from app.db.tables import Project
+from app.domain.annotation import annotation_from_json
+from app.domain.errors import ProjectNotAccepting
+from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
+from app.services.annotation_settings import checked_annotation, introduce
+from app.services.consensus import resolve_open_items
+from app.services.leases import after_freeing, release_expired
 
-LIBRARIES = {
-    ConsensusMethod.CROWDLAB: ("cleanlab",),
-}
 
+def change_annotation(
+    session: Session,
+    project_id: int,
+    changes: Mapping[str, Any],
+    labels_per_item: int | None,
+    settings: Settings,
+) -> Project:
+    """Change some of the options; open items follow at once, resolved ones keep their label.
 
-def checked_annotation(stored: Mapping[str, Any], labels_per_item: int) -> AnnotationOptions:
-    """Return the options.
+    With another `labels_per_item` or `overlap_fraction` the labels that open items want are drawn
+    anew; so an owner can let a round go on that waits for annotators who do not come.
 
     Raises:
-        InvalidProject: an option is unknown, contradicts another, or needs a missing library.
+        InvalidProject: the options do not fit each other.
+        ProjectNotAccepting: the project has ended.
     """
-    options = annotation_from_json(stored)
-    options.check(labels_per_item)
-    missing = [x for x in LIBRARIES.get(options.consensus, ()) if find_spec(x) is None]
-    if missing:
-        raise InvalidProject(
-            f"annotation.consensus {options.consensus} needs {' and '.join(missing)}: install "
-            "svp-labeling[crowd] for the API and the workers, or use majority."
-        )
-    return options
-
-
-def introduce(session: Session, names: Iterable[str]) -> None:
-    """Make these names annotators, if they are not.
-
-    Before a project is locked: a name's row and a project's lock are always taken in this order, as
-    in a tool's first request for an annotator; names in alphabetical order. Else both may wait for
-    each other.
-    """
-    for name in sorted({normalised(name) for name in names}):
-        tokens.annotator_id(session, name)
+    introduce(session, changes.get("adjudicators", ()))
+    project = projects.lock(session, project_id)
+    if project.state not in {ProjectState.DRAFT, *LABEL_ACCEPTING_PROJECT_STATES}:
+        raise ProjectNotAccepting(f"Project {project_id} is {project.state}: labeling has ended.")
+    before = (annotation_from_json(project.annotation), project.labels_per_item)
+    wanted = project.labels_per_item if labels_per_item is None else labels_per_item
+    options = checked_annotation({**project.annotation, **changes}, wanted)
+    project.annotation = options.to_json()
+    project.labels_per_item = wanted
+    if (options, wanted) == before:
+        return project
+    facts = {"labels_per_item": wanted, **options.to_json()}
+    events.append(session, project_id, "project.annotation_changed", facts)
+    release_expired(session, project, settings)
+    redraws = (before[0].overlap_fraction, before[1]) != (options.overlap_fraction, wanted)
+    resolve_open_items(session, project, settings, redraws=redraws)
+    after_freeing(session, project, settings)
+    return project

@@ -1,7 +1,7 @@
 """What the use cases of labels, skips and undo share: reading what a request is about, once.
 
 One request is one transaction under the project's lock; its valid entries commit, the refused are
-listed. What the labels of an item give is decided in app.services.resolving.
+listed. What the labels of an item give is decided in app.services.consensus.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -20,8 +20,8 @@ from app.db.tables import GoldAnswer, GoldItem, Project
 from app.domain.annotation import AnnotationOptions, annotation_from_json
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, check_transition
-from app.services.leasing import release_expired, require_active
-from app.services.mixing import hides_ranking
+from app.services.gold_mixing import hides_ranking
+from app.services.leases import release_expired, require_active
 
 Entry = TypeVar("Entry")
 NOBODY = 0  # no annotator has this id

@@ -10,7 +10,7 @@ from app.db.queries import labels, projects
 from app.db.tables import CoreSet, Job, JobKind, Project
 from app.domain.errors import CoreSetInvalid
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
-from app.services.round_creation import create_job
+from app.services.rounds import create_job
 from models.catalog import Encoding, find_model
 from models.recipe import recipe_from_json
 from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model

@@ -20,11 +20,11 @@ from app.domain.annotation import GoldAction, annotation_from_json
 from app.domain.names import class_index
 from app.domain.naming import listed, shown
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
-from app.services import requeueing
+from app.services import requeue
 from app.services.answers import Answers, AnswerStatus, Refused
-from app.services.excluding import Excluded, exclude_labels
-from app.services.leasing import after_freeing
-from app.services.resolving import resolve_open_items
+from app.services.consensus import resolve_open_items
+from app.services.excluded_labels import Excluded, exclude_labels
+from app.services.leases import after_freeing
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def pause(
     options = annotation_from_json(project.annotation)
     if accepts and options.gold_action is GoldAction.REQUEUE:
         item_ids = annotators.labeled_alone(session, project.id, annotator_id)
-        n_requeued = requeueing.requeue(session, project, item_ids, settings)
+        n_requeued = requeue.requeue(session, project, item_ids, settings)
     excluded = Excluded()
     if accepts and excludes:
         excluded = exclude_labels(session, project, annotator_id, settings)

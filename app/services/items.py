@@ -22,7 +22,7 @@ from app.domain.states import ProjectState
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
 from app.services.late_classes import take_classes
-from app.services.rounds import advance, free_expired
+from app.services.lifecycle import advance, free_expired
 from app.storage.artifacts import ArtifactBatch, ArtifactStore
 from app.storage.room import check_room
 from models.scripts import is_without_spaces

@@ -1,4 +1,4 @@
-"""The life of a job: claim, heartbeat, failure, retry, sweeping (results: app.services.publishing).
+"""The life of a job: claim, heartbeat, failure, retry, sweeping (results: services.job_results).
 
 The row is the job; whoever holds its token may write. Locks go project first, then job.
 """
@@ -19,9 +19,9 @@ from app.db.session import transaction, wake_after_commit
 from app.db.tables import Job, JobKind, Project, Round
 from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
-from app.services.leasing import release_expired
-from app.services.round_creation import create_job, create_job_again
-from app.services.rounds import advance
+from app.services.leases import release_expired
+from app.services.lifecycle import advance
+from app.services.rounds import create_job, create_job_again
 from app.services.transitions import (
     record_job_state,
     set_job_state,

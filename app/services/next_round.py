@@ -8,9 +8,9 @@ from app.db.tables import Project, Round
 from app.domain.errors import BudgetSpent, NoNewLabels, ProjectNotAccepting, RoundNotEndable
 from app.domain.states import ProjectState, RoundState
 from app.domain.triggers import EndReason
-from app.services.leasing import release_expired
-from app.services.round_creation import create_next_round
-from app.services.rounds import end_round, n_next_batch
+from app.services.leases import release_expired
+from app.services.lifecycle import end_round, n_next_batch
+from app.services.rounds import create_next_round
 
 
 def begin_next_round(session: Session, project_id: int, settings: Settings) -> Round:

@@ -16,7 +16,7 @@ from app.domain.naming import listed
 from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
-from app.services.annotation import checked_annotation, introduce
+from app.services.annotation_settings import checked_annotation, introduce
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from models.size import check_size

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
-from app.services import jobs, publishing
-from app.services.publishing import Selection, TrainedFacts
-from app.services.rounds import start_project
+from app.services import job_results, jobs
+from app.services.job_results import Selection, TrainedFacts
+from app.services.lifecycle import start_project
 from svp_client import Client, ClientError
 from tests.loop import (
     claim_waiting,
@@ -343,11 +343,11 @@ class TestStaleModels:
                     "(SELECT label_version FROM projects WHERE id = project_id) WHERE id = :id"
                 ).bindparams(id=claimed.id)
             )
-            publishing.begin_selecting(session, claimed)
+            job_results.begin_selecting(session, claimed)
         between()
         selection = Selection(in_order(10).ranked, 2, {}, "0", FACTS)
         with transaction(factory) as session:
-            publishing.publish_selection(session, claimed, selection, settings)
+            job_results.publish_selection(session, claimed, selection, settings)
 
     @pytest.fixture
     def trained(

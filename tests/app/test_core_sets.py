@@ -13,8 +13,8 @@ from app.config import Settings
 from app.db.queries.core_sets import EpochScores, SelectedItem
 from app.db.session import transaction
 from app.domain.errors import JobFenced
-from app.services import jobs, publishing
-from app.services.publishing import CoreSetFacts
+from app.services import job_results, jobs
+from app.services.job_results import CoreSetFacts
 from app.storage.artifacts import ArtifactStore
 from svp_client import Client, ClientError
 from tests.app.conftest import MakeClient
@@ -86,10 +86,10 @@ def publish(
     assert claimed is not None
     kept = [SelectedItem(index, index % 2, 1.0 / (1 + rank)) for rank, index in enumerate(indices)]
     with transaction(factory) as session:
-        publishing.store_core_set_items(session, claimed, 0, kept)
+        job_results.store_core_set_items(session, claimed, 0, kept)
     with transaction(factory) as session:
         facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
-        publishing.publish_core_set(session, claimed, facts)
+        job_results.publish_core_set(session, claimed, facts)
 
 
 class TestCoreSets:
@@ -199,11 +199,11 @@ class TestScores:
         for epoch, accuracy in ((4, None), (2, 0.25), (2, 0.5)):  # an attempt repeats epoch 2
             with transaction(session_factory) as session:
                 scores = EpochScores(epoch, accuracy, 1.5, arrays)
-                publishing.store_core_set_scores(session, claimed, scores)
+                job_results.store_core_set_scores(session, claimed, scores)
         assert refusal(lambda: admin.core_set_scores_file(project, made["id"], 2)) == early
         with transaction(session_factory) as session:
             facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
-            publishing.publish_core_set(session, claimed, facts)
+            job_results.publish_core_set(session, claimed, facts)
         assert admin.core_set_scores(project, made["id"]) == [
             {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5},
             {"epoch": 4, "accuracy": None, "train_seconds": 1.5},
@@ -229,7 +229,7 @@ class TestScores:
         with transaction(session_factory) as session:
             jobs.fail_attempt(session, claimed.id, claimed.token, "it broke")
         with pytest.raises(JobFenced), transaction(session_factory) as session:
-            publishing.store_core_set_scores(session, claimed, EpochScores(1, 0.5, 1.0, "0"))
+            job_results.store_core_set_scores(session, claimed, EpochScores(1, 0.5, 1.0, "0"))
 
     @pytest.mark.parametrize(
         ("wanted", "said"),

@@ -11,13 +11,13 @@ from app.db.queries import rounds
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.services import jobs
-from app.services.changes import change_project
-from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
-from app.services.leasing import next_batch, release_leases, renew_leases
-from app.services.pausing import pause_annotator
-from app.services.requeueing import reassign_items, requeue_items
-from app.services.rounds import pause_project, resume_project
-from app.services.setting_aside import Retried, take_back
+from app.services.annotators import pause_annotator
+from app.services.labels import LabelEntry, submit_labels, withdraw_labels
+from app.services.leases import next_batch, release_leases, renew_leases
+from app.services.lifecycle import pause_project, resume_project
+from app.services.project_settings import change_project
+from app.services.requeue import reassign_items, requeue_items
+from app.services.set_aside import Retried, take_back
 from tests.loop import annotator, expire_leases, import_texts, start_labeling
 
 Factory = sessionmaker[Session]

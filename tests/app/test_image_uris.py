@@ -128,7 +128,7 @@ def test_a_name_server_that_does_not_answer_counts(
 def test_an_object_store_that_does_not_answer_counts(limits: Settings) -> None:
     answers = threading.Event()
 
-    class Silent(MemoryFileSystem):
+    class Silent(MemoryFileSystem):  # type: ignore[misc]
         protocol = "slow"
 
         def _open(self, *args: Any, **options: Any) -> Any:

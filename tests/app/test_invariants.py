@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries.invariants import INVARIANTS, find_violations
 from app.db.session import transaction
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
 from tests.loop import annotator, start_labeling
 
 PLANTED = {

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
-from app.services import jobs, publishing
-from app.services.publishing import Selection
+from app.services import job_results, jobs
+from app.services.job_results import Selection
 from svp_client import Client, ClientError
 from svp_client.types import BatchItem
 from tests.app.conftest import fail_at_commit
@@ -27,7 +27,7 @@ def select_next(factory: sessionmaker[Session], settings: Settings) -> None:
         claimed = jobs.claim(session, job_id, settings)
     assert claimed is not None
     with transaction(factory) as session:
-        publishing.publish_selection(
+        job_results.publish_selection(
             session,
             claimed,
             Selection([RankedItem(i, -float(i)) for i in range(40)], 0, {"selection": 0.1}, "0"),

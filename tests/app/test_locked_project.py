@@ -23,7 +23,7 @@ from app.db.session import Timeouts, make_engine, transaction
 from app.db.tables import Role
 from app.main import create_app
 from app.services import jobs
-from app.services.leasing import next_batch
+from app.services.leases import next_batch
 from app.services.tokens import create_token
 from tests.app.conftest import png
 from tests.loop import annotator, expire_leases, start_labeling
@@ -36,7 +36,7 @@ N_POLLERS = 20
 class Service:
     """The application with two projects, and raw requests to it."""
 
-    def __init__(self, app: FastAPI, http: TestClient, factory: Factory, settings: Settings):
+    def __init__(self, app: FastAPI, http: httpx.Client, factory: Factory, settings: Settings):
         self.app, self.http, self.factory = app, http, factory
         with transaction(factory) as session:
             self.token, _ = create_token(session, "root", Role.ADMIN, act_as=True, project_id=None)

@@ -28,9 +28,9 @@ from app.logging import configure_logging
 from app.main import create_app, describe
 from app.services.answers import AnswerStatus
 from app.services.core_sets import CoreSetIn, create_core_set
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
-from app.services.publishing import Selection, TrainedFacts, publish_selection
+from app.services.job_results import Selection, TrainedFacts, publish_selection
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
 from app.services.tokens import create_token
 from app.storage.artifacts import ArtifactStore
 from tests.loop import annotator, claim_waiting, in_order, start_labeling

@@ -9,7 +9,7 @@ from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
-from app.services.setting_aside import set_items_aside
+from app.services.set_aside import set_items_aside
 from svp_client import Client, ClientError
 from tests.app.test_setting_aside import ids
 from tests.loop import import_texts, publish_in_order, start_labeling

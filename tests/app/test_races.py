@@ -20,16 +20,16 @@ from app.domain.errors import (
     RoundNotEndable,
     TransitionNotAllowed,
 )
-from app.services import jobs, publishing
+from app.services import job_results, jobs
+from app.services.annotation import change_annotation
 from app.services.answers import AnswerStatus
-from app.services.changing_annotation import change_annotation
 from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
+from app.services.lifecycle import finish_project
 from app.services.next_round import begin_next_round
-from app.services.requeueing import requeue_items
-from app.services.rounds import finish_project
+from app.services.requeue import requeue_items
 from tests.loop import (
     annotator,
     claim_waiting,
@@ -87,7 +87,7 @@ def poll(settings: Settings, project: int, who: int, size: int) -> Callable[[Ses
 
 
 def publish(settings: Settings, claimed: ClaimedJob) -> Callable[[Session], None]:
-    return lambda session: publishing.publish_selection(session, claimed, in_order(10), settings)
+    return lambda session: job_results.publish_selection(session, claimed, in_order(10), settings)
 
 
 def finish(project: int) -> Callable[[Session], Any]:

@@ -14,10 +14,10 @@ from app.db.tables import BatchItem, Event, Item, Project
 from app.domain.errors import NothingToTrainOn
 from app.domain.states import BatchItemState, ProjectState
 from app.services.gold import set_gold
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch, release_leases
-from app.services.rounds import budget_state, finish_project, n_selectable
-from app.services.setting_aside import Retried, set_items_aside, take_back
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch, release_leases
+from app.services.lifecycle import budget_state, finish_project, n_selectable
+from app.services.set_aside import Retried, set_items_aside, take_back
 from svp_client import Client
 from tests.loop import annotator, import_texts, start_labeling
 

@@ -11,13 +11,13 @@ from app.config import Settings
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import SkipReason
-from app.services.changing_annotation import change_annotation
-from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
-from app.services.leasing import next_batch
-from app.services.pausing import pause_annotator
-from app.services.requeueing import reassign_items, requeue_items
-from app.services.rounds import finish_project
-from app.services.skipping import submit_skips
+from app.services.annotation import change_annotation
+from app.services.annotators import pause_annotator
+from app.services.labels import LabelEntry, submit_labels, withdraw_labels
+from app.services.leases import next_batch
+from app.services.lifecycle import finish_project
+from app.services.requeue import reassign_items, requeue_items
+from app.services.skips import submit_skips
 from tests.loop import annotator, expire_leases, start_labeling
 
 Factory = sessionmaker[Session]

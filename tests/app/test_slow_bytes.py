@@ -92,7 +92,8 @@ class Scene:
 
     def send(self, method: str, path: str, kind: str, content: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.service.token}", "Content-Type": kind}
-        return self.service.http.request(method, f"/api/v1{path}", headers=headers, content=content)
+        url = f"/api/v1{path}"
+        return self.service.http.request(method, url, headers=headers, content=content)
 
     def upload(self, i: int) -> httpx.Response:
         body = form(f"{i}.png", png(8 + i))
@@ -202,7 +203,7 @@ def half_sent(scene: Scene, *request: str, body: bytes) -> Iterator[Callable[[],
         yield body[len(body) // 2 :]
 
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(scene.send, *request, halves())
+        sending = pool.submit(lambda: scene.send(*request, halves()))
         try:
             wait_for(lambda: scene.watched.n_waiting == 1, 20)
 

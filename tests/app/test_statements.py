@@ -12,9 +12,9 @@ from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import SkipReason
 from app.services.answers import Outcome
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
-from app.services.skipping import submit_skips
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
+from app.services.skips import submit_skips
 from tests.loop import annotator, start_labeling
 
 Factory = sessionmaker[Session]

@@ -25,8 +25,8 @@ from app.domain.learning_curve import (
     falls_faster,
 )
 from app.domain.stopping import Evidence, StopRule, Verdict, advise, is_stable, should_stop
-from app.services import publishing
-from app.services.publishing import Selection, TrainedFacts
+from app.services import job_results
+from app.services.job_results import Selection, TrainedFacts
 from svp_client import Client
 from tests.loop import claim_waiting, start_labeling
 
@@ -278,8 +278,8 @@ class Curve:
             ranked, n_labeled, {}, "0", model, predictions_hash="p", stability=stability
         )
         with transaction(self.factory) as session:
-            publishing.begin_selecting(session, claimed)
-            publishing.publish_selection(session, claimed, selection, self.settings)
+            job_results.begin_selecting(session, claimed)
+            job_results.publish_selection(session, claimed, selection, self.settings)
 
     def go(self, *rounds: tuple[float | None, float | None]) -> None:
         for accuracy, kappa in rounds:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from app.config import Settings
 from app.db.session import transaction
 from app.main import create_app
-from app.services.leasing import next_batch
+from app.services.leases import next_batch
 from tests.loop import annotator, expire_leases, start_labeling
 from tests.support import wait_for
 

@@ -15,8 +15,8 @@ from app.db.session import transaction
 from app.domain.json_fields import SettingError, from_json
 from app.domain.triggers import EndReason, RoundProgress, Trigger
 from app.services import jobs
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
 from svp_client import Client, ClientError
 from tests.loop import annotator, expire_leases, publish_in_order, start_labeling
 

@@ -23,8 +23,8 @@ from app.db.session import make_engine, make_session_factory, transaction
 from app.db.tables import Split
 from app.domain.learning_curve import Gain, Share
 from app.services.advice import read_advice
+from app.services.lifecycle import n_next_batch
 from app.services.projects import ModelChoice
-from app.services.rounds import n_next_batch
 from models.catalog import find_model
 from models.data.arrays import Images
 from tests.projects import Data, ServedProject, png

@@ -66,7 +66,7 @@ BUGS = (
     ),
     Bug(
         "running jobs are not marked stale",
-        "app/services/publishing.py",
+        "app/services/job_results.py",
         "        stale=job.snapshot_stale,\n",
     ),
     Bug(
@@ -82,13 +82,13 @@ BUGS = (
     ),
     Bug(
         "reserve over the total budget",
-        "app/services/labeling.py",
+        "app/services/labels.py",
         ".left_for_reserve <= 0",
         ".left_for_reserve <= -9",
     ),
     Bug(
         "polls take reserve over the budget",
-        "app/services/leasing.py",
+        "app/services/leases.py",
         "            min(size - len(slots), left),",
         "            size - len(slots),",
     ),
@@ -111,18 +111,18 @@ BUGS = (
     ),
     Bug(
         "a project goes on with leases that have ended",
-        "app/services/rounds.py",
+        "app/services/lifecycle.py",
         "    free_expired(session, project)\n    round_",
         "    round_",
     ),
     Bug(
         "expiry does not advance",
-        "app/services/leasing.py",
+        "app/services/leases.py",
         "    advance(session, project, settings.job_max_attempts)\n",
     ),
     Bug(
         "a skip is not counted",
-        "app/services/skipping.py",
+        "app/services/skips.py",
         "    answers.project.n_skipped += 1\n",
     ),
     Bug(
@@ -152,12 +152,12 @@ BUGS = (
     ),
     Bug(
         "a paused annotator is handed items",
-        "app/services/leasing.py",
+        "app/services/leases.py",
         "    require_active(project, annotator_id, paused)\n",
     ),
     Bug(
         "gold is taken for a label",
-        "app/services/labeling.py",
+        "app/services/labels.py",
         "        lambda e: gold.answer(answers, e.item_id, _class_index(answers, e)),\n",
     ),
     Bug(
@@ -192,28 +192,28 @@ BUGS = (
     ),
     Bug(
         "a round that ends early keeps its open items",
-        "app/services/rounds.py",
+        "app/services/lifecycle.py",
         "n_left = batches.keep_as_reserve(session, round_.id)",
         "n_left = 0",
         ROUND_TESTS,
     ),
     Bug(
         "the last batch is cut into ever smaller ones",
-        "app/services/rounds.py",
+        "app/services/lifecycle.py",
         "n_left > budget.open_batch",
         "n_left > 0",
         ROUND_TESTS,
     ),
     Bug(
         "one class ends a round early",
-        "app/services/rounds.py",
+        "app/services/lifecycle.py",
         " and plan_round(session, project).strategy == project.strategy",
         "",
         ROUND_TESTS,
     ),
     Bug(
         "a failed round keeps the proxy that failed",
-        "app/services/round_creation.py",
+        "app/services/rounds.py",
         "    for name, value in _settings_of_round(project, plan).items():\n"
         "        setattr(round_, name, value)\n",
         "",
@@ -221,7 +221,7 @@ BUGS = (
     ),
     Bug(
         "a stop hands the reserve out on",
-        "app/services/rounds.py",
+        "app/services/lifecycle.py",
         "        batches.withdraw_uncommitted(session, project.id)\n",
         "        pass\n",
         ROUND_TESTS,
@@ -242,7 +242,7 @@ BUGS = (
     ),
     Bug(
         "a budget below what is handed out",
-        "app/services/changes.py",
+        "app/services/project_settings.py",
         "spent = budget.labeled + budget.committed + budget.open_batch",
         "spent = budget.labeled",
         ROUND_TESTS,

@@ -5,7 +5,7 @@ import numpy as np
 from app.db.queries.core_sets import EpochScores
 from app.db.session import transaction
 from app.db.tables import CoreSet
-from app.services import publishing
+from app.services import job_results
 from models.data.arrays import Inputs
 from models.predict import predict
 from models.timing import Stopwatch
@@ -58,6 +58,6 @@ def score_keeper(
         metrics = evaluate(trained, inputs.evaluation, context.device, Stopwatch(context.device))
         scores = EpochScores(epoch, metrics.get("accuracy"), trained.seconds, scores_hash)
         with transaction(context.factory) as session:
-            publishing.store_core_set_scores(session, context.claimed, scores)
+            job_results.store_core_set_scores(session, context.claimed, scores)
 
     return keep

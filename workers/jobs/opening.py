@@ -10,7 +10,7 @@ from app.db.queries import projects
 from app.db.session import transaction
 from app.db.tables import CoreSet, JobKind, Project, Round, Split
 from app.domain.errors import ArtifactMissing, JobFenced, NothingToTrainOn
-from app.services.leasing import release_expired
+from app.services.leases import release_expired
 from models.recipe import Recipe
 from workers.jobs.consensus import update_consensus
 from workers.jobs.context import JobContext

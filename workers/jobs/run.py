@@ -14,8 +14,8 @@ from app.db.queries.core_sets import SelectedItem
 from app.db.session import transaction
 from app.db.tables import JobKind, Project, Round
 from app.domain.errors import NotFound
-from app.services import publishing
-from app.services.publishing import CoreSetFacts, Selection, TrainedFacts
+from app.services import job_results
+from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
 from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
 from workers.jobs.context import JobContext
@@ -83,7 +83,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         **_stability(context, round_, result),
     )
     with transaction(context.factory) as session:
-        publishing.publish_selection(session, context.claimed, selection, context.settings)
+        job_results.publish_selection(session, context.claimed, selection, context.settings)
 
 
 def _hooks(context: JobContext, project: Project, inputs: RoundInputs) -> RoundHooks:
@@ -156,7 +156,7 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
         context, result.trained, project.classes, snapshot, result.metrics, result.seconds
     )
     with transaction(context.factory) as session:
-        publishing.publish_target(session, context.claimed, facts)
+        job_results.publish_target(session, context.claimed, facts)
 
 
 def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
@@ -197,7 +197,7 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
         ),
     )  # fmt: skip
     with transaction(context.factory) as session:
-        publishing.publish_core_set(session, context.claimed, facts)
+        job_results.publish_core_set(session, context.claimed, facts)
 
 
 def _store_core_set_items(context: JobContext, snapshot: Snapshot, result: CoreSetResult) -> None:
@@ -206,12 +206,12 @@ def _store_core_set_items(context: JobContext, snapshot: Snapshot, result: CoreS
         columns = (snapshot.labeled_index[rows], snapshot.labels[rows], result.scores[start:])
         part = [SelectedItem(*row) for row in zip(*(c.tolist() for c in columns), strict=False)]
         with transaction(context.factory) as session:
-            publishing.store_core_set_items(session, context.claimed, start, part)
+            job_results.store_core_set_items(session, context.claimed, start, part)
 
 
 def _begin_selecting(context: JobContext) -> None:
     with transaction(context.factory) as session:
-        publishing.begin_selecting(session, context.claimed)
+        job_results.begin_selecting(session, context.claimed)
 
 
 def _ranked_items(result: RoundResult) -> list[RankedItem]:

@@ -13,7 +13,7 @@ from app.db.queries import set_aside as queries
 from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
 from app.domain.errors import ArtifactMissing
-from app.services.setting_aside import set_items_aside
+from app.services.set_aside import set_items_aside
 
 # More than this share of a split is no fault of items: a folder is not mounted, a host is away.
 MOST_FRACTION = 0.5

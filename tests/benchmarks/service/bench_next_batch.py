@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db.session import transaction
-from app.services.rounds import start_project
+from app.services.lifecycle import start_project
 from tests.benchmarks.rivals import write_facts
 from tests.benchmarks.service.serving import Served, Wire, milliseconds, serve, wires
 from tests.loop import create_text_project, publish_in_order

@@ -16,8 +16,8 @@ from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import Split
 from app.services import jobs
-from app.services.changes import change_project
 from app.services.next_round import begin_next_round
+from app.services.project_settings import change_project
 from app.services.projects import ModelChoice
 from models.predict import predict
 from models.recipe import recipe_from_json

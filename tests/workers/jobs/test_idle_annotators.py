@@ -17,10 +17,10 @@ from app.db.session import transaction
 from app.db.tables import Project
 from app.domain.states import ProjectState
 from app.services.items import ImportCounts, ItemIn, import_items
-from app.services.labeling import LabelEntry, submit_labels
-from app.services.leasing import next_batch
+from app.services.labels import LabelEntry, submit_labels
+from app.services.leases import next_batch
+from app.services.lifecycle import budget_state, start_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.services.rounds import budget_state, start_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import annotator
 from tests.support import wait_for

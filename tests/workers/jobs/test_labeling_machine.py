@@ -48,20 +48,20 @@ from app.domain.errors import (
     TransitionNotAllowed,
 )
 from app.domain.states import ProjectState
-from app.services import jobs, rounds
+from app.services import jobs, lifecycle
+from app.services.annotation import change_annotation
+from app.services.annotators import clear_flags, pause_annotator, resume_annotator
 from app.services.answers import AnswerStatus
-from app.services.changes import change_project
-from app.services.changing_annotation import change_annotation
-from app.services.flagging import flag_items
+from app.services.flags import flag_items
 from app.services.gold import set_gold
 from app.services.jobs import ClaimedJob
-from app.services.labeling import LabelEntry, submit_labels, withdraw_labels
-from app.services.leasing import next_batch, release_leases, renew_leases
+from app.services.labels import LabelEntry, submit_labels, withdraw_labels
+from app.services.leases import next_batch, release_leases, renew_leases
 from app.services.next_round import begin_next_round
-from app.services.pausing import clear_flags, pause_annotator, resume_annotator
+from app.services.project_settings import change_project
 from app.services.projects import ModelChoice
-from app.services.requeueing import reassign_items, requeue_items
-from app.services.skipping import submit_skips
+from app.services.requeue import reassign_items, requeue_items
+from app.services.skips import submit_skips
 from app.storage.artifacts import ArtifactStore
 from tests.loop import (
     CLASSES,
@@ -161,7 +161,7 @@ class LabelingMachine(RuleBasedStateMachine):
                 )
             import_texts(session, self.settings, project.id, ["e"], Split.EVALUATION, "a")
             set_gold(session, project.id, {f"k{i}": "a" for i in range(n_known)})
-            rounds.start_project(session, project.id)
+            lifecycle.start_project(session, project.id)
         self._read_items()
         self.deliver(n_delivered)
 
@@ -365,13 +365,13 @@ class LabelingMachine(RuleBasedStateMachine):
 
     @rule(change=st.sampled_from(["pause", "resume", "resume"]))
     def change_state(self, change: str) -> None:
-        self._try(getattr(rounds, f"{change}_project"))
+        self._try(getattr(lifecycle, f"{change}_project"))
 
     @rule(change=st.sampled_from(["finish", "cancel"]))
     def end(self, change: str) -> None:
         if len(self.standing) <= END_AFTER:
             return
-        self._try(getattr(rounds, f"{change}_project"))
+        self._try(getattr(lifecycle, f"{change}_project"))
 
     @precondition(lambda self: self.n_imported < N_POOL + 4)
     @rule()

@@ -7,7 +7,7 @@ from app.config import Settings
 from app.db.queries import projects
 from app.db.session import transaction
 from app.db.tables import Job
-from app.services.labeling import LabelEntry, submit_labels
+from app.services.labels import LabelEntry, submit_labels
 from app.storage.artifacts import ArtifactStore
 from tests.projects import TINY, ServedProject
 from workers.jobs.context import JobContext

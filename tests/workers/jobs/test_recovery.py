@@ -19,10 +19,10 @@ from app.db.session import transaction
 from app.db.tables import Job, JobKind, Project, Split
 from app.domain.errors import JobFenced
 from app.domain.states import JobState
-from app.services import jobs, publishing
+from app.services import job_results, jobs
 from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.lifecycle import cancel_project, finish_project, start_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.services.rounds import cancel_project, finish_project, start_project
 from app.storage.artifacts import ArtifactStore
 from tests.support import wait_for
 from workers.jobs.runner import JobRunner
@@ -245,9 +245,9 @@ class TestSweep:
         with transaction(session_factory) as session:
             assert jobs.claim(session, job_id, settings) is not None
         assert first is not None
-        selection = publishing.Selection([], 0, {}, "")
+        selection = job_results.Selection([], 0, {}, "")
         with pytest.raises(JobFenced), transaction(session_factory) as session:
-            publishing.publish_selection(session, first, selection, settings)
+            job_results.publish_selection(session, first, selection, settings)
 
 
 @pytest.mark.slow

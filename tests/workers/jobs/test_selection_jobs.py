@@ -26,6 +26,7 @@ from app.domain.states import JobState
 from app.services import core_sets, features
 from app.services.core_sets import CoreSetIn
 from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.lifecycle import start_project
 from app.services.projects import (
     ModelBounds,
     ModelChoice,
@@ -33,7 +34,6 @@ from app.services.projects import (
     create_project,
     resolve_model,
 )
-from app.services.rounds import start_project
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
 from models.data.text import encode

@@ -15,9 +15,9 @@ from app.db.session import transaction
 from app.db.tables import Model, ModelRole, Split
 from app.domain.errors import ArtifactMissing, NothingToTrainOn
 from app.services import jobs
+from app.services.lifecycle import finish_project
 from app.services.projects import ModelChoice
-from app.services.rounds import finish_project
-from app.services.setting_aside import read_again, take_back
+from app.services.set_aside import read_again, take_back
 from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from tests.loop import CLASSES

@@ -47,7 +47,7 @@ def test_a_child_is_heard_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_worker_that_loses_a_thread_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     signals: list[int] = []
-    monkeypatch.setattr(worker.os, "kill", lambda _pid, number: signals.append(number))
+    monkeypatch.setattr("os.kill", lambda _pid, number: signals.append(number))
     monkeypatch.setattr(threading, "excepthook", worker.end_process)
 
     def fail() -> None:

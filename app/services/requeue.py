@@ -24,8 +24,8 @@ from app.services.answers import (
     lock_accepting,
     read_answers,
 )
-from app.services.leasing import after_freeing
-from app.services.resolving import resolve_item
+from app.services.consensus import resolve_item
+from app.services.leases import after_freeing
 
 
 def requeue_items(

@@ -12,9 +12,9 @@ from app.domain.agreement import wilson_interval
 from app.domain.errors import NotFound
 from app.domain.names import normalised
 from app.services.answers import lock_accepting
-from app.services.excluding import include_labels
+from app.services.excluded_labels import include_labels
 from app.services.gold import pause
-from app.services.leasing import after_freeing, release_expired
+from app.services.leases import after_freeing, release_expired
 
 
 @dataclass(frozen=True)

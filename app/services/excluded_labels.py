@@ -9,7 +9,7 @@ from app.config import Settings
 from app.db.queries import annotators
 from app.db.tables import Project
 from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers
-from app.services.resolving import resolve_item
+from app.services.consensus import resolve_item
 
 
 @dataclass

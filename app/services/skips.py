@@ -18,7 +18,7 @@ from app.services.answers import (
     open_answers,
     set_item_state,
 )
-from app.services.rounds import advance
+from app.services.lifecycle import advance
 
 
 def submit_skips(

@@ -14,8 +14,8 @@ from app.db.tables import Project, Round
 from app.domain.annotation import annotation_from_json
 from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import ProjectState, RoundState
-from app.services import mixing
-from app.services.rounds import advance, budget_state, free_expired, is_pool_used_up
+from app.services import gold_mixing
+from app.services.lifecycle import advance, budget_state, free_expired, is_pool_used_up
 
 
 class WaitingFor(StrEnum):
@@ -102,8 +102,8 @@ def next_batch(
     release_expired(session, project, settings)
     round_ = rounds.latest(session, project_id)
     size = min(size, settings.max_leases_per_annotator)
-    order = mixing.HandingOrder(project, annotator_id)
-    hides_ranking = mixing.hides_ranking(session, project)
+    order = gold_mixing.HandingOrder(project, annotator_id)
+    hides_ranking = gold_mixing.hides_ranking(session, project)
     held = leases.leases_of(session, project_id, annotator_id)
     held_gold = [x.item_id for x in gold_queries.leases_of(session, project_id, annotator_id)]
     if hides_ranking:
@@ -118,7 +118,7 @@ def next_batch(
         is_token_full = room == 0
     drawn = order if hides_ranking else None
     fresh = _lease_new(session, project, annotator_id, room, settings, drawn)
-    fresh, new_gold = mixing.replace_by_gold(session, project, annotator_id, fresh, room)
+    fresh, new_gold = gold_mixing.replace_by_gold(session, project, annotator_id, fresh, room)
     gold_queries.lease(
         session,
         project_id,
@@ -140,7 +140,7 @@ def _lease_new(
     annotator_id: int,
     size: int,
     settings: Settings,
-    order: mixing.HandingOrder | None,
+    order: gold_mixing.HandingOrder | None,
 ) -> list[Slot]:
     """Lease up to `size` items that the annotator does not hold yet; best rank first.
 
@@ -261,9 +261,9 @@ def _held_items(
     gold_ids: Sequence[int],
 ) -> list[LeasedItem]:
     """Return what the annotator holds, in the order in which a poll returns it."""
-    if not mixing.hides_ranking(session, project):
+    if not gold_mixing.hides_ranking(session, project):
         return leases.leased_items(session, slots)
-    return mixing.HandingOrder(project, annotator_id).mixed(session, slots, gold_ids)
+    return gold_mixing.HandingOrder(project, annotator_id).mixed(session, slots, gold_ids)
 
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:
