@@ -208,7 +208,7 @@ class TestEncodings:
         self, admin: Client, text_project: int
     ) -> None:
         headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        content = gzip.compress(b'{"name": "ada"}')
+        content = gzip.compress(b'{"name": "ada", "all_projects": true}')
         created = admin.request("POST", "/tokens", content=content, headers=headers).json()
         assert created["name"] == "ada"
         file = io.BytesIO()
@@ -473,7 +473,7 @@ class TestUnstorableTexts:
 
     def test_the_words_backslash_u0000_are_no_such_character(self, admin: Client) -> None:
         headers = {"Content-Type": "application/json"}
-        content = b'{"name": "a\\\\u0000"}'
+        content = b'{"name": "a\\\\u0000", "all_projects": true}'
         answer = admin.request("POST", "/tokens", content=content, headers=headers)
         assert answer.json()["name"] == "a\\u0000"
 

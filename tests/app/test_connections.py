@@ -52,5 +52,5 @@ def test_an_import_whose_copy_postgres_cancels_is_asked_to_come_again(
         other.execute(text("SELECT pg_cancel_backend(:pid)").bindparams(pid=other.scalar(waiting)))
         refusal = importing.exception(30)
     assert isinstance(refusal, ClientError)
-    assert (refusal.status, refusal.code) == (503, "database_not_usable")
+    assert (refusal.status, refusal.code) == (503, "service_busy")
     assert admin.import_items(text_project, lines)["n_created"] == 1
