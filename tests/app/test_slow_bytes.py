@@ -193,7 +193,9 @@ class TestSlowStore:
 
 
 @contextmanager
-def half_sent(scene: Scene, *request: str, body: bytes) -> Iterator[Callable[[], httpx.Response]]:
+def half_sent(
+    scene: Scene, method: str, path: str, kind: str, *, body: bytes
+) -> Iterator[Callable[[], httpx.Response]]:
     """Send half a body; within, the server waits for the rest. What is yielded sends that."""
     go_on = threading.Event()
 
@@ -203,7 +205,7 @@ def half_sent(scene: Scene, *request: str, body: bytes) -> Iterator[Callable[[],
         yield body[len(body) // 2 :]
 
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(lambda: scene.send(*request, halves()))
+        sending = pool.submit(lambda: scene.send(method, path, kind, halves()))
         try:
             wait_for(lambda: scene.watched.n_waiting == 1, 20)
 
