@@ -19,7 +19,7 @@ from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
 from models.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
 from workers.jobs.context import JobContext
-from workers.jobs.epoch_hooks import accuracy_at_epochs, score_keeper
+from workers.jobs.epoch_scores import score_keeper
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
 from workers.jobs.stored_models import load_stored_model, store_model
@@ -27,7 +27,7 @@ from workers.steps.core_set import CoreSetRequest, CoreSetResult, run_core_set_s
 from workers.steps.round import RoundInputs, RoundResult, run_round_step
 from workers.steps.stability import PoolSample, agreement
 from workers.steps.target import run_target_step
-from workers.steps.training import RoundHooks
+from workers.steps.training import RoundHooks, accuracy_at_epochs
 
 ITEMS_AT_ONCE = 10_000
 

@@ -13,13 +13,17 @@ from models.data.arrays import Inputs
 from models.data.readers import Part
 from models.train import EpochHook, TrainProgress
 from selection.options import SelectionOptions, needs_proxy
-from workers.jobs.epoch_hooks import accuracy_at_epochs
 from workers.simulation.config import ModelConfig, TrapsConfig
 from workers.simulation.data import DataSet, model_inputs
 from workers.simulation.warm_up import FEW, FewItems
 from workers.steps.scoring import Scoring
 from workers.steps.target import TargetResult, run_target_step
-from workers.steps.training import Evaluation, RoundHooks, random_stream
+from workers.steps.training import (
+    Evaluation,
+    RoundHooks,
+    accuracy_at_epochs,
+    random_stream,
+)
 
 IntArray = npt.NDArray[np.int64]
 CHECKPOINT_SECONDS = 10.0

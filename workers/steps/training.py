@@ -132,3 +132,14 @@ def evaluate(
         "accuracy": float(accuracy(probs, evaluation.labels)),
         "n_evaluation": len(evaluation.labels),
     }
+
+
+def accuracy_at_epochs(evaluation: Evaluation | None, device: str) -> EpochHook | None:
+    """Return a hook that measures a model on the evaluation split; None without one."""
+    if evaluation is None:
+        return None
+
+    def measure(_epoch: int, trained: TrainedModel) -> float | None:
+        return evaluate(trained, evaluation, device, Stopwatch(device)).get("accuracy")
+
+    return measure

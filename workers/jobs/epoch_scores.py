@@ -1,4 +1,4 @@
-"""What is measured of models after epochs of their training: accuracy, scores of their items."""
+"""Keeps the scores of a core-set's labeled items after chosen epochs of its training."""
 
 import numpy as np
 
@@ -14,18 +14,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.snapshot import store_arrays
 from workers.steps.round import RoundInputs
 from workers.steps.scoring import item_scores
-from workers.steps.training import Evaluation, evaluate
-
-
-def accuracy_at_epochs(evaluation: Evaluation | None, device: str) -> EpochHook | None:
-    """Return what measures a model on the evaluation split; None without one."""
-    if evaluation is None:
-        return None
-
-    def measure(_epoch: int, trained: TrainedModel) -> float | None:
-        return evaluate(trained, evaluation, device, Stopwatch(device)).get("accuracy")
-
-    return measure
+from workers.steps.training import evaluate
 
 
 def score_keeper(
