@@ -160,7 +160,7 @@ class Settings(BaseSettings):
 
     @property
     def most_model_bytes(self) -> int:
-        """What a training may take at the least; a worker's memory, by default this machine's."""
+        """The most bytes that a training may need; by default this machine's memory."""
         if self.max_model_bytes is not None:
             return self.max_model_bytes
         total: int = psutil.virtual_memory().total

@@ -20,7 +20,7 @@ PLUGIN_GROUP = "svp.models"
 
 
 class Modality(StrEnum):
-    """What a project's items are."""
+    """The kind of a project's items."""
 
     IMAGE = "image"
     TEXT = "text"

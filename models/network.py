@@ -1,4 +1,4 @@
-"""What every network offers: features, a head, and how it takes a minibatch of inputs."""
+"""The base of every network: features, a head, and how it takes a minibatch of inputs."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the official fastText library learned, as a network like the others.
+"""A model of the official fastText library as a network like the others.
 
 It scores, is saved and loaded without the library. Words are ids (models.data.text with n-grams of
 one word); the library read each as a word of eight digits, with its own vocabulary and n-grams.
@@ -23,7 +23,7 @@ END = "</s>"
 
 
 class OfficialFastText(Network):
-    """What the library learned: rows of the end of text, of words by id, of n-gram buckets."""
+    """The library's weights: rows of the end of text, of words by id, of n-gram buckets."""
 
     vocabulary: Tensor
     rows: Tensor

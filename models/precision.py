@@ -1,4 +1,4 @@
-"""What a device's matrix products are computed in: a recipe's precision where it pays."""
+"""Chooses the precision of a device's matrix products: the recipe's where it pays."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""What the fields of a recipe may hold: choices, limits, and the check of values from outside."""
+"""Choices and limits of a recipe's fields, and the check of values from outside."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class Schedule(StrEnum):
 
 
 class Precision(StrEnum):
-    """What matrix products are computed in where the device can; weights stay at float32."""
+    """Precision of matrix products where the device can; weights stay at float32."""
 
     FLOAT32 = "float32"
     BF16 = "bf16"

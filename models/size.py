@@ -1,4 +1,4 @@
-"""What a training takes at the least, from its recipe alone; free of torch.
+"""Estimates the least memory that a training needs from its recipe alone; free of torch.
 
 The API refuses with it what no worker could hold or end. It counts what surely is there: weights,
 their gradients and momentum, and of a minibatch the inputs and the first layer's output.

@@ -11,7 +11,7 @@ PLUGIN_GROUP = "svp.strategies"
 
 
 class Signal(StrEnum):
-    """What a strategy needs to know, over the rows of the pool (selection.types.Signals)."""
+    """A signal that a strategy needs, over the rows of the pool (selection.types.Signals)."""
 
     PROBS = "probs"
     FEATURES = "features"

@@ -1,4 +1,4 @@
-"""What memory is free, and a refusal before a selection runs out of it."""
+"""Measures free memory, and refuses a selection before it runs out."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What may be asked of any strategy; data only, so that the API may validate with it."""
+"""Options around any strategy; data only, so that the API may validate with them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -42,7 +42,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class SelectionOptions:
-    """What may be asked of any strategy.
+    """Options that apply to any strategy.
 
     Attributes:
         class_balance: the same number of each class, as far as there are items: of the predicted
@@ -112,7 +112,7 @@ class SelectionOptions:
 
     @property
     def signals(self) -> frozenset[Signal]:
-        """What the options need to know of a pool, beside the strategy."""
+        """Signals of the pool that the options need, beside the strategy's."""
         wanted = set()
         if self.class_balance:
             wanted.add(Signal.PROBS)

@@ -50,7 +50,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class CandidateReport:
-    """What a candidate pool did.
+    """Facts about a candidate pool.
 
     Attributes:
         n: its items.

@@ -1,4 +1,4 @@
-"""What strategies take and give, checked once at the edge."""
+"""Inputs and outputs of strategies, checked once at the edge."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,7 +21,7 @@ NEVER_LEARNED = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Signals:
-    """What is known of the pool; row r of every array is the same item, bar labeled_features.
+    """Signals of the pool; row r of every array is the same item, except in labeled_features.
 
     Attributes:
         n: items in the pool.

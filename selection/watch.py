@@ -24,7 +24,7 @@ class SelectionStopped(Exception):
 
 @dataclass
 class Watch:
-    """What a caller may hand to a long selection.
+    """Ways to watch, stop and resume a long selection.
 
     Attributes:
         device: "cpu" or "cuda[:i]".

@@ -1,4 +1,4 @@
-"""What both clients share: where the service is, who asks, and through which proxies."""
+"""Shared by both clients: where the service is, who asks, and through which proxies."""
 
 import ipaddress
 from dataclasses import dataclass

@@ -60,7 +60,7 @@ class AnnotationChanges(TypedDict, total=False):
 
 
 class CoreSetSettings(TypedDict):
-    """What core-set is wanted: a strategy, and either `fraction` or `budget`."""
+    """The core-set that is wanted: a strategy, and either `fraction` or `budget`."""
 
     strategy: str
     fraction: NotRequired[float | None]

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 
 class Content(TypedDict):
-    """What the annotator sees: a text, or the URL of an image."""
+    """Content for the annotator: a text, or the URL of an image."""
 
     text: str | None
     image_url: str | None

@@ -1,4 +1,4 @@
-"""What routes depend on: a transaction, settings, the store, and who calls.
+"""Dependencies of routes: a transaction, settings, the store, and who calls.
 
 What only looks at the request is `async`: FastAPI would take a thread for each plain function.
 """

@@ -1,4 +1,4 @@
-"""What an owner asks of the annotators of a project: overlap, consensus, adjudicators, gold."""
+"""A project's annotation settings: overlap, consensus, adjudicators, gold."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class ConsensusMethod(StrEnum):
 
 
 class GoldAction(StrEnum):
-    """What follows when an annotator's accuracy on gold falls below the threshold.
+    """The action taken when an annotator's accuracy on gold falls below the threshold.
 
     FLAG pauses them and flags their labels, which count no more: items that need them are handed
     out again. REQUEUE also withdraws the labels of items that nobody else labeled. KEEP flags
@@ -39,7 +39,7 @@ class GoldAction(StrEnum):
 
 @dataclass(frozen=True)
 class AnnotationOptions:
-    """What is asked of annotators beside `labels_per_item`.
+    """Annotation settings beside `labels_per_item`.
 
     Attributes:
         overlap_fraction: share of the items that get `labels_per_item` labels; the others get one.

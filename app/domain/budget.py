@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BudgetState:
-    """What has been spent of a project's total budget, all counts of items.
+    """Spending of a project's total budget; all counts are items.
 
     Attributes:
         total: `total_budget` of the project.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Decision:
-    """What the labels of one item give.
+    """The decision on one item's labels.
 
     Attributes:
         class_index: the resolved class; None while labels are missing.

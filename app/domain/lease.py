@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 
 class Slot(Protocol):
-    """What the rules need of a slot; expired leases are freed before they are asked."""
+    """A slot as the rules see it; expired leases are freed before the rules apply."""
 
     slot: int
     leased_by: int | None

@@ -20,7 +20,7 @@ SMALL_GAIN = 0.005
 
 
 class Verdict(StrEnum):
-    """What is advised."""
+    """A piece of advice."""
 
     CONTINUE = "continue"
     CONSIDER_STOPPING = "consider_stopping"
@@ -66,7 +66,7 @@ class StopRule:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict rests on.
+    """The evidence that a verdict rests on.
 
     Attributes:
         kappas: of each round's predictions with those of the round before, oldest first; None

@@ -13,7 +13,7 @@ ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512, patt
 
 
 class AnnotationSpec(Request):
-    """What is asked of annotators, beside labels_per_item."""
+    """Annotation settings, beside labels_per_item."""
 
     overlap_fraction: Share = Field(
         1.0, description="Share of the items that get labels_per_item labels; the others get one."
@@ -97,7 +97,7 @@ class GoldRemoveIn(Request):
 
 
 class GoldOutcomeOut(Response):
-    """What became of one item; `code` and `detail` say why it was refused."""
+    """The outcome of one item; `code` and `detail` say why it was refused."""
 
     external_id: str
     status: AnswerStatus

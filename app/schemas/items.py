@@ -36,7 +36,7 @@ class ItemLine(Request):
 
 
 class UploadMetadata(Request):
-    """What one uploaded file changes of the form's defaults."""
+    """Values for one uploaded file that replace the form's defaults."""
 
     external_id: str | None = None
     split: Split | None = None
@@ -61,7 +61,7 @@ class LineError(Response):
 
 
 class ImportResult(Response):
-    """What an import did; the good lines are kept whatever became of the others."""
+    """The outcome of an import; the good lines are kept whatever became of the others."""
 
     n_created: int
     n_updated: int = Field(description="Known without a class, now with an imported label.")
@@ -97,7 +97,7 @@ class ImportResult(Response):
 
 
 class Content(Response):
-    """What the annotator sees: a text, or where the image is, for a browser without a token."""
+    """Content for the annotator: a text, or an image's URL that a browser opens without a token."""
 
     text: str | None = None
     image_url: str | None = None
@@ -117,7 +117,7 @@ class ItemOut(Response):
 
 
 class AnnotatorItemOut(Response):
-    """What an annotator sees of an item."""
+    """An item as annotators see it."""
 
     item_id: int
     external_id: str

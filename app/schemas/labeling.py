@@ -105,7 +105,7 @@ class LabelsIn(Request):
 
 
 class AnswerOutcome(Response):
-    """What became of one entry; `code` and `detail` say why it was refused."""
+    """The outcome of one entry; `code` and `detail` say why it was refused."""
 
     item_id: int
     status: AnswerStatus

@@ -186,7 +186,7 @@ class AdviceOut(Response):
 
 
 class AnnotatorOut(Response):
-    """What one annotator has given; only labels that stand are counted.
+    """Counts of one annotator's labels; only labels that stand are counted.
 
     Labels on reserve were given on a ranking that did not know the batch before it: their share
     says how stale the rankings are that annotators work on.

@@ -36,7 +36,7 @@ class CandidatesSpec(Request):
 
 
 class SelectionSpec(Request):
-    """What is asked of the strategy, whichever it is."""
+    """Options that apply to any strategy."""
 
     class_balance: bool = Field(
         default=False, description="The same number of each predicted class."
@@ -212,7 +212,7 @@ class ProjectOut(Response):
 
 
 class ProgressOut(Response):
-    """What one annotator has done and holds, in items."""
+    """One annotator's own progress: items done and items held."""
 
     n_labeled: int
     n_skipped: int
@@ -220,7 +220,7 @@ class ProgressOut(Response):
 
 
 class AnnotatorProjectOut(Response):
-    """What an annotator sees of a project; `progress` is their own, not shown in lists."""
+    """A project as annotators see it; `progress` is their own, not shown in lists."""
 
     id: int
     name: str

@@ -1,4 +1,4 @@
-"""What is measured of a project's rounds, and the advice that follows: label more, or stop."""
+"""Measures of a project's rounds, and the advice that follows: label more, or stop."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -30,7 +30,7 @@ class GoldAccuracy:
 
 @dataclass(frozen=True)
 class AnnotatorFacts:
-    """What one annotator has given, how they did on gold, and why they are paused, if they are."""
+    """One annotator's labels, accuracy on gold and, if they are paused, the reason."""
 
     name: str
     n_labels: int

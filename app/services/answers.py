@@ -1,4 +1,4 @@
-"""What the use cases of labels, skips and undo share: reading what a request is about, once.
+"""Shared by labels, skips and undo: reads all that a request is about, once.
 
 One request is one transaction under the project's lock; its valid entries commit, the refused are
 listed. What the labels of an item give is decided in app.services.consensus.
@@ -29,7 +29,7 @@ ITEMS_AT_ONCE = 10_000  # a statement takes 65,535 parameters
 
 
 class AnswerStatus(StrEnum):
-    """What became of one entry of a request."""
+    """The outcome of one entry of a request."""
 
     CREATED = "created"
     UNCHANGED = "unchanged"
@@ -44,7 +44,7 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one entry; `code` and `detail` say why it was refused."""
+    """The outcome of one entry; `code` and `detail` say why it was refused."""
 
     item_id: int
     status: AnswerStatus
@@ -63,7 +63,7 @@ class Refused(Exception):
 
 @dataclass
 class Answers:
-    """What one request needs of the database, read once and kept up to date while it is served.
+    """All that one request needs of the database, read once and kept up to date while it is served.
 
     Attributes:
         standing: the items with their batch items, slots and labels, as the request changes them.
@@ -102,7 +102,7 @@ class Answers:
 
     @cached_property
     def options(self) -> AnnotationOptions:
-        """What the project asks of its annotators."""
+        """The project's annotation settings."""
         return annotation_from_json(self.project.annotation)
 
     @cached_property

@@ -29,7 +29,7 @@ from app.services.leases import after_freeing
 
 @dataclass(frozen=True)
 class GoldOutcome:
-    """What became of one item of a request; `code` and `detail` say why it was refused."""
+    """The outcome of one item of a request; `code` and `detail` say why it was refused."""
 
     external_id: str
     status: AnswerStatus

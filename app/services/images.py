@@ -1,4 +1,4 @@
-"""What images are taken: inspected whole before they are stored."""
+"""Inspects images as a whole before they are stored, and refuses those that cannot be read."""
 
 import io
 import warnings

@@ -70,7 +70,7 @@ class LateClass:
 
 @dataclass
 class ImportCounts:
-    """What an import did so far; `late` are lines that are yet to be decided."""
+    """Counts of an import so far; `late` are lines that are yet to be decided."""
 
     n_created: int = 0
     n_updated: int = 0

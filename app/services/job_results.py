@@ -1,4 +1,4 @@
-"""What a job's end writes: its result and all that follows, in one transaction under the fence.
+"""Publishes a job's result and all that follows, in one transaction under the fence.
 
 Locks go project first, then job; whoever lost the job's token publishes nothing.
 """
@@ -29,7 +29,7 @@ from app.services.transitions import set_job_state, set_project_state, set_round
 
 @dataclass(frozen=True)
 class TrainedFacts:
-    """What a job reports of the model that it trained; the weights are an artifact."""
+    """A job's report on the model that it trained; the weights are an artifact."""
 
     name: str
     recipe: dict[str, Any]
@@ -43,7 +43,7 @@ class TrainedFacts:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a selecting job reports: the ranking, best first, and how it came about.
+    """A selecting job's report: the ranking, best first, and how it came about.
 
     `decided_by` holds all that `svp replay-selection` needs to repeat it; `predictions_hash` and
     `stability` say how far the proxy's predictions have changed since the round before.
@@ -61,7 +61,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class CoreSetFacts:
-    """What a core-set's job reports beside its items.
+    """A core-set job's report, beside its items.
 
     `weights_hash` is the selection model's artifact; None where the strategy needs no model.
     """

@@ -56,7 +56,7 @@ class ClaimedJob:
 
 @dataclass
 class SweepResult:
-    """What one sweep mended."""
+    """The jobs and leases that one sweep mended."""
 
     requeued: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)

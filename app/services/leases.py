@@ -35,7 +35,7 @@ class WaitingFor(StrEnum):
 
 @dataclass(frozen=True)
 class NextBatch:
-    """What a poll answers; `items` may be empty, then `waiting_for` says why."""
+    """The answer to a poll; `items` may be empty, then `waiting_for` says why."""
 
     project: Project
     round_: Round | None

@@ -36,7 +36,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class ModelBounds:
-    """What a project's models must fit: its items, its classes, a worker's memory where known."""
+    """Limits that a project's models must fit: items, classes, a worker's memory where known."""
 
     modality: str
     n_classes: int

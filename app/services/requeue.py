@@ -1,4 +1,4 @@
-"""What an admin does to items: hand them out again, or to a named annotator."""
+"""Hands items out again, to everybody or to a named annotator."""
 
 from collections.abc import Collection, Sequence
 

@@ -27,7 +27,7 @@ MAX_NAMED = 100  # ids in an event
 
 @dataclass(frozen=True)
 class Retried:
-    """What came of reading items again: ids that can be read, and the others with their reasons."""
+    """The outcome of reading items again: ids that can be read, and the others with reasons."""
 
     readable: list[int]
     unreadable: list[Unreadable]

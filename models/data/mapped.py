@@ -11,7 +11,7 @@ COPIED_BYTES = 2**28  # rows of a map up to this size are read at once, for spee
 
 
 class MappedRows:
-    """What images need of an array: shape, dtype, length, rows by index or slice, a copy.
+    """An array of images: shape, dtype, length, rows by index or slice, a copy.
 
     Args:
         base: the map, [n, ...].

@@ -27,7 +27,7 @@ compiled_parallel = njit(cache=True, nogil=True, parallel=True)
 
 
 class Problem(NamedTuple):
-    """What stays: vectors and their sketches.
+    """The fixed part of a run: vectors and their sketches.
 
     Attributes:
         features: [n, d].
@@ -47,7 +47,7 @@ class Problem(NamedTuple):
 
 
 class State(NamedTuple):
-    """What changes. Centre c is `labeled[c]` for c < m, else `features[picks[c - m]]`.
+    """The changing part of a run. Centre c is `labeled[c]`, or `features[picks[c - m]]` for c >= m.
 
     Attributes:
         picks: rows in order of picking, [b].
@@ -67,7 +67,7 @@ class State(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What a thread works in.
+    """Buffers of one thread.
 
     Attributes:
         due: rows of a chunk that a panel is new to, [ITEMS_PER_CHUNK + LANES].

@@ -1,4 +1,4 @@
-"""What a greedy k-centers run will need, known before it starts."""
+"""Estimates the time and memory of a greedy k-centers run before it starts."""
 
 from dataclasses import dataclass
 

@@ -45,7 +45,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class OpenedArrays:
-    """What a selection works on.
+    """The arrays that a selection works on.
 
     Attributes:
         signals: of all items, by name.

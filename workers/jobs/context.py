@@ -1,4 +1,4 @@
-"""What a job's process works with: settings, database, store, device, and how it is watched."""
+"""The context of a job's process: settings, database, store, device, and how it is watched."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ PROGRESS_SECONDS = 0.25
 
 @dataclass
 class JobContext:
-    """What a job's process works with."""
+    """The context of a job's process."""
 
     claimed: ClaimedJob
     settings: Settings

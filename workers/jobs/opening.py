@@ -1,4 +1,4 @@
-"""What a job works on: its project, its cause, and the snapshot that its attempts share.
+"""Opens a job: its project, its cause, and the snapshot that its attempts share.
 
 Nothing is uploaded or read from the artifact store while the project is locked.
 """
@@ -23,7 +23,7 @@ MOST_SNAPSHOTS = 5  # of one attempt
 
 @dataclass(frozen=True)
 class OpenedJob:
-    """What a job is about: its project, its cause, and the snapshot of its first attempt."""
+    """A job's project, its cause, and the snapshot of its first attempt."""
 
     project: Project
     round_: Round | None

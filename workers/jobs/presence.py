@@ -1,4 +1,4 @@
-"""What a worker leaves in the database so that readiness and `svp doctor` know of it."""
+"""Tells the database that a worker is there, for readiness and `svp doctor`."""
 
 import os
 import socket

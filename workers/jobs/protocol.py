@@ -1,4 +1,4 @@
-"""What supervisor and child say to each other: one line with the job, `stop`, and exit codes."""
+"""The protocol of supervisor and child: one line with the job, `stop`, and exit codes."""
 
 import json
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What a worker does for each kind of job: read arrays, run the step, publish under the fence.
+"""Runs each kind of job: reads arrays, runs the step, publishes under the fence.
 
 Runs in the job's own process (workers.jobs.child). No transaction is open while a model trains.
 """

@@ -1,4 +1,4 @@
-"""What every attempt of a job works on: fixed by its first attempt, stored as an artifact."""
+"""Snapshots: a job's data, fixed by its first attempt and stored as an artifact."""
 
 import io
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What runs of active learning measured: target and proxy errors and seconds by budget, by seed.
+"""Points of active learning: target and proxy errors and seconds by budget, by seed.
 
 An arm's baseline is the arm of its strategy in which the target selects for itself, else the one
 that the experiment names.
@@ -35,7 +35,7 @@ BySeed = dict[int, float]
 
 
 class Measured(MeasuredArm[RoundLine]):
-    """What one arm's runs gave, by the number of labels."""
+    """The results of one arm's runs, by the number of labels."""
 
     @cached_property
     def errors(self) -> dict[int, BySeed]:

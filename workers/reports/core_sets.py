@@ -1,4 +1,4 @@
-"""What core-sets measured: the target's error and minutes by the share of the data kept, by seed.
+"""Points of core-sets: the target's error and minutes by the share of the data kept, by seed.
 
 An arm's baseline is the arm of its strategy in which the target, trained on everything, selects for
 itself; speed-ups are those of the whole way, selection and training of the target, against training
@@ -39,7 +39,7 @@ MINUTE = 60.0
 
 @dataclass(frozen=True)
 class Kept(MeasuredArm[CoreSetLine]):
-    """What one arm's runs gave, or those on everything, by the share kept.
+    """The results of one arm's runs, or of those on everything, by the share kept.
 
     Attributes:
         target: catalog name of the model that is delivered.

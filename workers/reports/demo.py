@@ -1,4 +1,4 @@
-"""What `make demo` leaves: a table, a picture and their figures."""
+"""The report of `make demo`: a table, a picture and their figures."""
 
 import json
 import os

@@ -60,7 +60,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Document:
-    """What a report says.
+    """The content of a report.
 
     Attributes:
         facts: name -> value, what was run and where.

@@ -1,4 +1,4 @@
-"""What all pictures share: panels, colours, and the short names that the paper writes."""
+"""Shared by all pictures: panels, colours, and the short names that the paper writes."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

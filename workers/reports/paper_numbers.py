@@ -28,7 +28,7 @@ FULL_EPOCHS = 181  # of the rows of Tables 2 and 3 whose proxy was not cut short
 
 @dataclass(frozen=True)
 class PaperNumber:
-    """What the paper prints of one setting; None where it prints nothing.
+    """The paper's numbers for one setting; None where it prints nothing.
 
     Attributes:
         error: top-1 error of the target, 0..1, with its std over the paper's runs.

@@ -18,7 +18,7 @@ from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: the page, and what it says."""
+    """A report that was written: the page, and what it says."""
 
     path: Path
     document: Document

@@ -32,7 +32,7 @@ class Source(Generic[Experiment, Line]):
 
 @dataclass(frozen=True)
 class Setting:
-    """What makes two arms of different experiments the same.
+    """The settings that make two arms of different experiments the same.
 
     Attributes:
         selector: catalog name; "none" where the strategy needs no model.
@@ -57,7 +57,7 @@ class Arm(Generic[Line]):
 
 @dataclass(frozen=True)
 class MeasuredArm(Generic[Line]):
-    """What an arm's runs gave, whatever they measured.
+    """The results of an arm's runs, whatever they measured.
 
     Attributes:
         is_target: whether the target selects for itself.

@@ -1,4 +1,4 @@
-"""What studies of models measured: errors and seconds by epoch, how alike models order items.
+"""Points of model studies: errors and seconds by epoch, how alike models order items.
 
 The reference is the model that the others are compared with as training goes on: the experiment's
 "target", else its last one.
@@ -78,7 +78,7 @@ class StudyModel:
 
     @property
     def paper(self) -> PaperNumber:
-        """What the paper says of this model trained on everything, where it is comparable."""
+        """The paper's number for this model trained on everything, where it is comparable."""
         return NOTHING if self.dataset is None else everything(self.dataset, self.architecture)
 
     def at(self, epoch: int) -> list[StudyLine]:

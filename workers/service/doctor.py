@@ -1,4 +1,4 @@
-"""What `svp doctor` looks at: the parts of this machine, and the promises kept in the database."""
+"""Checks of `svp doctor`: the parts of this machine, and the promises kept in the database."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SHOWN_VIOLATIONS = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The finding of one check."""
 
     name: str
     detail: str

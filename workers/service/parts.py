@@ -1,4 +1,4 @@
-"""What runs in several parts: they start in order, and stop in the reverse order."""
+"""A service of several parts: they start in order, and stop in the reverse order."""
 
 import socket
 from abc import ABC, abstractmethod

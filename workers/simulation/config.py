@@ -1,4 +1,4 @@
-"""What every experiment says, of whatever kind: its data, its models, what of the paper it repeats.
+"""Settings of every kind of experiment: data, models, and what of the paper it repeats.
 
 The kinds themselves stand in workers.simulation.kinds, their files are read by
 workers.simulation.load.

@@ -31,7 +31,7 @@ CHECKPOINT_SECONDS = 10.0
 
 @dataclass
 class Shared:
-    """What the arms of one seed need not compute twice.
+    """Results that the arms of one seed share.
 
     Attributes:
         targets: (labeled set, its labels) -> what lines say of the target trained on it.

@@ -125,7 +125,7 @@ class _Selector:
 
     @cached_property
     def needs(self) -> frozenset[Signal]:
-        """What the unit's strategies need to know."""
+        """The signals that the unit's strategies need."""
         arms = self.context.experiment.arms
         served = arms_of(self.context.experiment, self.unit)
         return frozenset().union(*(needed_of(arms[arm].strategy) for arm in served if arm != ALL))

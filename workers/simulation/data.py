@@ -127,7 +127,7 @@ SOURCES: Mapping[str, DataSource] = MappingProxyType(
 
 @dataclass(frozen=True)
 class DataSet:
-    """What an experiment works on: pool and evaluation split, with the true labels.
+    """The data of an experiment: pool and evaluation split, with the true labels.
 
     Attributes:
         pool_rows: the pool items' rows in the published train part, [n_pool].

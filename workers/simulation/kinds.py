@@ -92,7 +92,7 @@ class ActiveLearningConfig(ExperimentConfig):
 
     @property
     def options(self) -> SelectionOptions:
-        """What is asked of the strategy: the table `selection`."""
+        """The options around the strategy: the table `selection`."""
         return options_from_json(self.selection)
 
     def strategy_of(self, arm: str) -> str:

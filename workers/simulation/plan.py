@@ -1,4 +1,4 @@
-"""What an experiment consists of: units that run one after another or side by side, and their work.
+"""Units of an experiment, which run one after another or side by side, and their work.
 
 A unit is what shares nothing costly with the others of its seed: an arm of active learning, the
 arms that one selector of core-sets serves, one model of a study.

@@ -1,4 +1,4 @@
-"""What experiments write: JSON lines, appended whole, and read back to go on."""
+"""Results of experiments: JSON lines, appended whole, and read back to resume."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What of an experiment the service does not do, each with the reason."""
+"""Experiments that the service cannot run, each with the reason."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType

@@ -44,7 +44,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """What a person reads of it."""
+        """The value as people read it."""
         return f"{self.run.out.name} {self.unit} seed {self.seed}"
 
     @property

@@ -36,7 +36,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CoreSetRequest:
-    """What is to be kept.
+    """A request for a core-set.
 
     Attributes:
         strategy: name in selection.catalog, for core-sets.
@@ -57,7 +57,7 @@ class CoreSetRequest:
 
 @dataclass(frozen=True)
 class CoreSetResult:
-    """What is kept.
+    """A core-set that was selected.
 
     Attributes:
         rows: positions among the labeled items, in order of selection, [b].

@@ -1,4 +1,4 @@
-"""What a selection knows of the pool: signals of the rows that it looks at, measured once."""
+"""Measures signals of the pool rows that a selection looks at, each once."""
 
 from functools import partial
 

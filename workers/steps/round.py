@@ -36,7 +36,7 @@ DOES_NOT_FIT = "The proxy before does not fit this one; it was trained from fres
 
 @dataclass(frozen=True)
 class RoundInputs:
-    """What one round knows. Index arrays hold pool indices, ascending.
+    """Inputs of one round. Index arrays hold pool indices, ascending.
 
     Attributes:
         pool: inputs of the whole pool split, [n_pool].
@@ -61,7 +61,7 @@ class RoundInputs:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """What one round gives.
+    """The result of one round.
 
     Attributes:
         ranked_index: pool indices, best first, [n_ranked].

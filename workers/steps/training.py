@@ -1,4 +1,4 @@
-"""What the steps of rounds, targets and core-sets share: seeds, a watched training, an accuracy."""
+"""Shared by the steps of rounds, targets and core-sets: seeds, a watched training, an accuracy."""
 
 import hashlib
 from collections.abc import Callable

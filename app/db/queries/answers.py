@@ -1,4 +1,4 @@
-"""What a request of answers reads of its items, and what it writes back: a statement a table."""
+"""Reads the items that a request of answers is about and writes them back, a statement a table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -166,7 +166,7 @@ _LABELS = (
 
 
 class Standing:
-    """What stands of a request's items in the database.
+    """The state of a request's items in the database.
 
     Attributes:
         items: pool items of the project -> their pool index.

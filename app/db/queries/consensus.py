@@ -31,7 +31,7 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Consensus:
-    """What the labels of one pool item give, and how probable that is."""
+    """The consensus on one pool item, and how probable it is."""
 
     index: int
     class_index: int

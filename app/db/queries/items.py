@@ -30,7 +30,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class KnownItem:
-    """What tells whether an item that is imported again is the same."""
+    """The values that tell whether an item that is imported again is the same."""
 
     id: int
     external_id: str

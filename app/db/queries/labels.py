@@ -167,7 +167,7 @@ def export_page(
 
 @dataclass(frozen=True)
 class AnnotatorWork:
-    """What one annotator has given; only labels that stand are counted."""
+    """Counts of one annotator's labels; only labels that stand are counted."""
 
     name: str
     n_labels: int

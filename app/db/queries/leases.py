@@ -109,7 +109,7 @@ _LEASED_ITEMS = (
 
 @dataclass(frozen=True, slots=True)
 class ShownItem:
-    """What an annotator sees of an item; without a text it is an image."""
+    """An item as annotators see it; without a text it is an image."""
 
     id: int
     project_id: int

@@ -39,7 +39,7 @@ Values = tuple[Any, ...]
 
 
 class Rows(Generic[Row]):
-    """What a table holds of some rows, and what must be written once they have changed.
+    """Some rows of a table, and the changes to them that must be written.
 
     Args:
         model: the table.

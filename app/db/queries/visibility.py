@@ -20,7 +20,7 @@ IS_HELD_GOLD = and_(
 
 @dataclass(frozen=True)
 class Progress:
-    """What one annotator has done and holds, in items."""
+    """One annotator's own progress: items done and items held."""
 
     n_labeled: int
     n_skipped: int

@@ -1,4 +1,4 @@
-"""What the declarations share: the base with its naming convention, and kinds of columns."""
+"""The base of all tables with its naming convention, and shared kinds of columns."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What happened."""
+"""The table of events."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from app.db.tables.base import Base, created_now, primary_key, reference
 
 
 class Event(Base):
-    """What happened, append-only: one row per change of state, and why. A trigger keeps it so."""
+    """An event: one row per change of state, and why. Append-only: a trigger keeps it so."""
 
     __tablename__ = "events"
     __table_args__ = (Index(None, "project_id", "id"),)

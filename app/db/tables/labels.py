@@ -1,4 +1,4 @@
-"""What annotators answered, the labels resolved of it, and their remarks."""
+"""Tables of annotators' answers, resolved labels and remarks."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ class LabelSource(StrEnum):
 
 
 class ConsensusSource(StrEnum):
-    """What a resolved label rests on; all but IMPORTED on labels of annotators."""
+    """The source of a resolved label; all but IMPORTED rest on labels of annotators."""
 
     IMPORTED = "imported"
     MAJORITY = "majority"

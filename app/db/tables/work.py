@@ -1,4 +1,4 @@
-"""What workers do and what they make: jobs, models and core-sets."""
+"""Tables of jobs and of what they make: models and core-sets."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ from app.domain.states import LIVE_JOB_STATES, JobState
 
 
 class JobKind(StrEnum):
-    """What a worker is asked to do."""
+    """The kind of work that a job asks for."""
 
     SELECT = "select"
     TRAIN_AND_SELECT = "train_and_select"
@@ -151,7 +151,7 @@ class CoreSetItem(Base):
 
 
 class CoreSetScores(Base):
-    """What a core-set's selection model said of all labeled items after one epoch."""
+    """Scores of all labeled items by a core-set's selection model after one epoch."""
 
     __tablename__ = "core_set_scores"
 

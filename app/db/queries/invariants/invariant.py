@@ -1,4 +1,4 @@
-"""What an invariant is: a promise, and the statement that returns the rows that break it."""
+"""An invariant: a promise, and the statement that returns the rows that break it."""
 
 from dataclasses import dataclass
 
