@@ -41,91 +41,170 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SVP_", frozen=True, extra="forbid")
 
-    data_folder: Path = Field(default_factory=default_data_folder)
-    database_url: SecretStr | None = None
-    database_password: SecretStr | None = None  # put into the URL, whatever characters it has
-    broker_url: SecretStr | None = None
-    broker_password: SecretStr | None = None
-    artifact_url: str | None = None
-    weights_folder: Path | None = None
-    min_free_bytes: int = Field(256 * 1024**2, ge=0)
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    worker_threads: int | None = Field(None, ge=1)
-    queues: str = "gpu,cpu"
+    data_folder: Path = Field(
+        default_factory=default_data_folder,
+        description="Folder of everything the service keeps on this machine.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="Your own Postgres; unset, `svp up` starts one in the data folder.",
+    )
+    database_password: SecretStr | None = Field(
+        None, description="Its password, with any characters; it is put into the URL."
+    )
+    broker_url: SecretStr | None = Field(
+        None,
+        description="Redis or RabbitMQ that wakes workers; unset, Postgres does.",
+    )
+    broker_password: SecretStr | None = Field(
+        None, description="Its password, with any characters; it is put into the URL."
+    )
+    artifact_url: str | None = Field(
+        None,
+        description="URL of stored files, for fsspec; unset, they lie in the data folder.",
+    )
+    weights_folder: Path | None = Field(
+        None,
+        description="Files that a recipe's `weights` may name; unset, `DATA_FOLDER/weights`.",
+    )
+    min_free_bytes: int = Field(
+        256 * 1024**2,
+        ge=0,
+        description="Below this much free disk, imports, uploads and jobs wait.",
+    )
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port that the API listens on; 0 takes a free one."
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Device of the workers: `auto`, `cpu`, `cuda` or `cuda:1`.",
+    )
+    worker_threads: int | None = Field(
+        None, ge=1, description="CPU threads of a job; unset, one for each core."
+    )
+    queues: str = Field("gpu,cpu", description="Queues that a worker serves: `gpu`, `cpu` or both.")
 
-    annotation_lease_seconds: float = Field(600.0, gt=0)
-    job_lease_seconds: float = Field(60.0, gt=0, le=MAX_JOB_LEASE_SECONDS)
-    image_url_seconds: int = Field(3600, ge=2)
-    max_leases_per_annotator: int = Field(1000, ge=1)
-    max_leases_per_token: int = Field(5000, ge=1)
-    heartbeat_seconds: float = Field(10.0, gt=0)
-    sweep_seconds: float = Field(5.0, gt=0)
-    job_max_attempts: int = Field(3, ge=1)
-    job_max_seconds: float = Field(7 * 86_400.0, gt=0)  # of one attempt
-    poll_after_seconds: int = Field(2, ge=1)
+    annotation_lease_seconds: float = Field(
+        600.0, gt=0, description="How long an item belongs to the annotator who got it."
+    )
+    job_lease_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=MAX_JOB_LEASE_SECONDS,
+        description="How long a job belongs to a worker that stops answering.",
+    )
+    image_url_seconds: int = Field(3600, ge=2, description="How long a signed image URL is valid.")
+    max_leases_per_annotator: int = Field(
+        1000, ge=1, description="The most items that one annotator may hold."
+    )
+    max_leases_per_token: int = Field(
+        5000, ge=1, description="The most items that the annotators of one tool's token may hold."
+    )
+    heartbeat_seconds: float = Field(
+        10.0, gt=0, description="How often a worker renews the lease of its job."
+    )
+    sweep_seconds: float = Field(
+        5.0, gt=0, description="How often lost jobs and expired leases are looked for."
+    )
+    job_max_attempts: int = Field(3, ge=1, description="How often a job is tried before it fails.")
+    job_max_seconds: float = Field(
+        7 * 86_400.0, gt=0, description="The longest that one attempt of a job may take."
+    )
+    poll_after_seconds: int = Field(
+        2, ge=1, description="When a tool that got no items is told to ask again."
+    )
 
     lock_timeout_seconds: float = Field(
-        5.0, gt=0, description="A request's wait for what another holds; then 503."
+        5.0,
+        gt=0,
+        description="The longest that a request waits for a row that another holds; then 503.",
     )
     statement_timeout_seconds: float = Field(
-        30.0, gt=0, description="Of one statement of a request; then 503."
+        30.0, gt=0, description="The longest that one statement of a request may take; then 503."
     )
     idle_transaction_seconds: float = Field(
-        30.0, gt=0, description="Between two statements of a request; then 503."
+        30.0, gt=0, description="The longest pause between two statements of a request; then 503."
     )
     worker_statement_timeout_seconds: float = Field(
-        900.0, gt=0, description="Of one statement of a job."
+        900.0, gt=0, description="The longest that one statement of a job may take."
     )
     place_timeout_seconds: float = Field(
-        10.0, gt=0, description="A request's wait for a place among those under way; then 503."
+        10.0, gt=0, description="The longest that a request waits for its turn; then 503."
     )
 
     root_path: str = Field(
-        "", pattern=r"^(/[\w.~-]+)*$", description="Path below which a proxy serves, e.g. /svp."
+        "",
+        pattern=r"^(/[\w.~-]+)*$",
+        description="Path prefix below which a proxy serves the API, e.g. `/svp`.",
     )
-    cors_origins: Annotated[
-        tuple[str, ...],
-        NoDecode,
-        Field(description="Origins whose pages may call the API, by commas; * for all."),
-    ] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call the API, separated by commas; `*` allows all."
+    )
 
-    header_seconds: float = Field(10.0, gt=0, description="For the head of a request.")
+    header_seconds: float = Field(
+        10.0, gt=0, description="The longest that the head of a request may take to arrive."
+    )
     body_seconds: float = Field(
-        30.0, gt=0, description="Without a byte of a body, or with an answer that is not read."
+        30.0, gt=0, description="The longest that a body may pause, or an answer may stay unread."
     )
-    keep_alive_seconds: float = Field(75.0, ge=1, description="Of an idle connection.")
-    max_header_bytes: int = Field(32 * 1024, ge=1024, description="Of a request's head.")
-    max_connections: int = Field(1000, ge=1, description="New ones replace waiting ones.")
+    keep_alive_seconds: float = Field(
+        75.0, ge=1, description="How long an idle connection stays open."
+    )
+    max_header_bytes: int = Field(32 * 1024, ge=1024, description="The largest head of a request.")
+    max_connections: int = Field(
+        1000, ge=1, description="The most connections at once; new ones replace waiting ones."
+    )
 
-    max_json_bytes: int = Field(1024**2, ge=1024, description="Of a JSON body, unpacked.")
+    max_json_bytes: int = Field(1024**2, ge=1024, description="The largest JSON body, unpacked.")
     max_body_bytes: int = Field(
-        2 * 1024**3, ge=1024, description="Of an import, an upload or features, unpacked."
+        2 * 1024**3, ge=1024, description="The largest import, upload or features file, unpacked."
     )
     max_expansion: int = Field(
-        100, ge=1, description="How many times its size a body of over 16 MiB may unpack to."
+        100,
+        ge=1,
+        description="How many times its size a compressed body of over 16 MiB may unpack to.",
     )
-    max_lines: int = Field(20_000_000, ge=1, description="Of one import.")
+    max_lines: int = Field(20_000_000, ge=1, description="The most lines of one import.")
     max_refused_lines: int = Field(
-        100_000, ge=1, description="An import with more of them ends; what was good is kept."
+        100_000, ge=1, description="An import with more refused lines ends; good lines are kept."
     )
     max_parse_seconds: float = Field(
-        600.0, gt=0, description="Of processor time to split one import into lines."
+        600.0, gt=0, description="The most processor time to split one import into lines."
     )
-    max_line_bytes: int = Field(4 * 1024**2, ge=1024)
-    max_text_bytes: int = Field(1024**2, ge=16)
-    max_model_bytes: int | None = Field(None, ge=1024**2)  # None: this machine's memory
-    max_image_bytes: int = Field(50 * 1024**2, ge=1024)
-    max_image_pixels: int = Field(50_000_000, ge=64)
+    max_line_bytes: int = Field(4 * 1024**2, ge=1024, description="The longest line of an import.")
+    max_text_bytes: int = Field(1024**2, ge=16, description="The longest text of an item.")
+    max_model_bytes: int | None = Field(
+        None,
+        ge=1024**2,
+        description="The most memory that a training may need; unset, this machine's.",
+    )
+    max_image_bytes: int = Field(50 * 1024**2, ge=1024, description="The largest image file.")
+    max_image_pixels: int = Field(50_000_000, ge=64, description="The most pixels of an image.")
     image_download_seconds: float = Field(
-        30.0, gt=0, description="For the whole of an image by URL, from the name to the last byte."
+        30.0,
+        gt=0,
+        description="The longest that an image by URL may take, from the name to the last byte.",
     )
-    image_roots: Annotated[tuple[str, ...], NoDecode] = ()
-    image_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    image_roots: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Folders and fsspec URLs that `image_uri` may point into, separated by commas.",
+    )
+    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts that `image_uri` may download from, separated by commas."
+    )
 
-    log_format: str = Field("console", pattern="^(console|json)$")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_format: str = Field(
+        "console",
+        pattern="^(console|json)$",
+        description="`console`, or `json` for a line of JSON per event.",
+    )
+    log_level: str = Field(
+        "info",
+        pattern="^(debug|info|warning|error)$",
+        description="`debug`, `info`, `warning` or `error`.",
+    )
 
     @model_validator(mode="before")
     @classmethod
