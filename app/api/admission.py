@@ -96,11 +96,13 @@ class Admission:
         database: of requests that open transactions; fewer than the threads that serve them.
         authentication: of asking who calls, on connections of their own.
         reading: of reading images and checking files, which opens no transaction.
+        health: threads of its own, which others cannot hold.
     """
 
     database: Places
     authentication: Places
     reading: Places
+    health: CapacityLimiter
 
     @classmethod
     def create(cls, patience_seconds: float) -> "Admission":
@@ -109,6 +111,7 @@ class Admission:
             database=Places(DATABASE, DATABASE_SHARE, patience_seconds),
             authentication=Places(AUTHENTICATION, AUTHENTICATION, patience_seconds),
             reading=Places(READING, READING_SHARE, patience_seconds),
+            health=CapacityLimiter(HEALTH),
         )
 
 
@@ -119,3 +122,4 @@ DATABASE_SHARE = 6
 AUTHENTICATION = 4
 READING = 8
 READING_SHARE = 4
+HEALTH = 4

@@ -115,7 +115,11 @@ def problem(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Let the application answer every error as a problem."""
+    """Let the application answer every error as a problem.
+
+    The handlers are async, although none waits: for others Starlette takes a thread, and an error
+    must be answered even if requests hold all threads.
+    """
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -129,7 +133,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected_error)
 
 
-def _domain_error(_request: Request, error: Exception) -> JSONResponse:
+async def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 - registered for it
     code = error.item_code if isinstance(error, errors.ItemInvalid) else error.code
     status = HTTP_STATUS[type(error)]
@@ -138,7 +142,7 @@ def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     return problem(status, code, error.detail, headers, **extra)
 
 
-def _validation_error(request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     faults = [
         {
@@ -154,7 +158,7 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
     return problem(422, "request_invalid", detail, errors=faults)
 
 
-def _http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     code = CODES.get(error.status_code, "request_invalid")
     headers = dict(error.headers) if error.headers else None
@@ -164,17 +168,17 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, code, detail, headers)
 
 
-def _unstorable_value(request: Request, error: Exception) -> JSONResponse:
+async def _unstorable_value(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DataError)  # noqa: S101 - registered for it
     if getattr(error.orig, "sqlstate", None) not in UNSTORABLE:
-        return _unexpected_error(request, error)
+        return await _unexpected_error(request, error)
     detail = f"A value cannot be stored: {error.orig}. Correct it and send the request again."
     return problem(422, "request_invalid", detail)
 
 
-def _database_failed(request: Request, error: Exception) -> JSONResponse:
+async def _database_failed(request: Request, error: Exception) -> JSONResponse:
     is_known = _timed_out(error) is not None
-    return (_database_away if is_known else _unexpected_error)(request, error)
+    return await (_database_away if is_known else _unexpected_error)(request, error)
 
 
 def _timed_out(error: Exception) -> str | None:
@@ -182,7 +186,7 @@ def _timed_out(error: Exception) -> str | None:
     return TIMED_OUT.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
 
 
-def _database_away(request: Request, error: Exception) -> JSONResponse:
+async def _database_away(request: Request, error: Exception) -> JSONResponse:
     reason = str(error).splitlines()[0]
     timed_out = _timed_out(error)
     if timed_out is not None:
@@ -197,12 +201,12 @@ def _database_away(request: Request, error: Exception) -> JSONResponse:
     return problem(503, errors.DatabaseNotUsable.code, detail, HEADERS[503])
 
 
-def _client_gone(request: Request, _error: Exception) -> JSONResponse:
+async def _client_gone(request: Request, _error: Exception) -> JSONResponse:
     structlog.get_logger().info("request.cut_off", path=request.url.path)
     return problem(400, "body_invalid", "The body ended early; send the request again.")
 
 
-def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
     structlog.get_logger().error("request.failed", path=request.url.path, exc_info=error)
     return problem(
         500, "internal_error", "The service failed; report this with the request_id shown."

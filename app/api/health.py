@@ -1,17 +1,21 @@
 """Routes of health: the only ones that answer without a token."""
 
 import asyncio
+from functools import partial
 
 import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import State
 
 from app.api.admission import Admission
 from app.domain.errors import NotReady, ServiceBusy
 from app.schemas.bodies import PROBLEM_REF
 from app.services.readiness import find_faults
 
+# Together shorter than who asks waits (workers.service.health).
+PARTS_SECONDS = 5.0
 PLACE_SECONDS = 2.0
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -23,8 +27,8 @@ class Health(BaseModel):
 
 
 @router.get("/live", summary="Is the process alive?")
-def live() -> Health:
-    """Answer as long as the process serves requests."""
+async def live() -> Health:
+    """Answer as long as the process serves requests; takes no thread, which others may hold."""
     return Health()
 
 
@@ -42,18 +46,28 @@ async def ready(request: Request) -> Health:
     """Answer 200 if the service can do all its work, else 503.
 
     That is: the database answers, the disks have room, new bytes can be stored, the broker
-    answers, a worker is there, and requests get their turn.
+    answers, a worker is there, and requests get their turn. A part that does not answer within
+    seconds is a fault: this answers in any case.
     """
-    state = request.app.state
-    faults = await run_in_threadpool(
-        find_faults, state.session_factory, state.store, state.settings
-    )
-    if not await _gets_a_place(state.admission):
-        faults["admission"] = f"requests wait for more than {PLACE_SECONDS:.0f} s"
+    faults = await _find_faults(request.app.state)
+    if not await _gets_a_place(request.app.state.admission):
+        faults["admission"] = f"requests wait for more than {PLACE_SECONDS:g} s"
     if faults:
         structlog.get_logger().warning("health.not_ready", **faults)
         raise NotReady("; ".join(f"{part}: {why}" for part, why in faults.items()))
     return Health()
+
+
+async def _find_faults(state: State) -> dict[str, str]:
+    asked: list[str] = []
+    ask = partial(find_faults, state.session_factory, state.store, state.settings, asked)
+    threads: CapacityLimiter = state.admission.health
+    try:
+        async with asyncio.timeout(PARTS_SECONDS):
+            return await to_thread.run_sync(ask, limiter=threads, abandon_on_cancel=True)
+    except TimeoutError:
+        part = asked[-1] if asked else "health"
+        return {part: f"there was no answer within {PARTS_SECONDS:g} s"}
 
 
 async def _gets_a_place(admission: Admission) -> bool:

@@ -17,11 +17,19 @@ MOST_CHARACTERS = 300
 
 
 def find_faults(
-    factory: sessionmaker[Session], store: ArtifactStore, settings: Settings
+    factory: sessionmaker[Session],
+    store: ArtifactStore,
+    settings: Settings,
+    asked: list[str] | None = None,
 ) -> dict[str, str]:
-    """Return why the service cannot work, by part; each part is used once."""
+    """Return why the service cannot work, by part; each part is used once.
+
+    Its name is appended to `asked` before: who waits for too long knows for which part.
+    """
     faults: dict[str, str] = {}
     for part, use in _uses(factory, store, settings):
+        if asked is not None:
+            asked.append(part)
         try:
             use()
         except Exception as error:  # noqa: BLE001 - drivers and brokers have errors of their own

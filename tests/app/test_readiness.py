@@ -1,14 +1,21 @@
 """Readiness means it: each part that does not work is named."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.api import health
+from app.api.admission import DATABASE
 from app.config import Settings
 from app.db.session import make_engine, make_session_factory, transaction
 from app.domain.errors import StorageFull
@@ -17,9 +24,11 @@ from app.services.items import prepare_items
 from app.services.readiness import find_faults
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room, has_room
+from tests.app.test_slow_bytes import Gate, SlowStore
 from workers.service.parts import free_port
 
 ALL_BYTES = 2**62
+ANSWER_SECONDS = 10  # as long as who asks waits
 
 
 @pytest.fixture
@@ -31,6 +40,14 @@ def faults(session_factory: sessionmaker[Session]) -> Callable[..., dict[str, st
         return find_faults(session_factory, ArtifactStore(changed.artifact_store_url), changed)
 
     return ask
+
+
+@pytest.fixture
+def app(http: TestClient) -> FastAPI:
+    """The application behind `http`."""
+    app = http.app
+    assert isinstance(app, FastAPI)
+    return app
 
 
 @pytest.fixture
@@ -78,6 +95,74 @@ class TestFindFaults:
 
 def test_no_worker_is_a_fault(faults: Callable[..., dict[str, str]], settings: Settings) -> None:
     assert list(faults(settings)) == ["worker"]
+
+
+@contextmanager
+def all_threads_taken(http: TestClient) -> Iterator[None]:
+    """Leave no thread to other requests within."""
+    assert http.portal is not None
+
+    async def take() -> list[object]:
+        threads = to_thread.current_default_thread_limiter()
+        taken = [object() for _ in range(int(threads.available_tokens))]
+        for holder in taken:
+            threads.acquire_on_behalf_of_nowait(holder)
+        return taken
+
+    async def give_back(taken: list[object]) -> None:
+        for holder in taken:
+            to_thread.current_default_thread_limiter().release_on_behalf_of(holder)
+
+    taken = http.portal.call(take)
+    try:
+        yield
+    finally:
+        http.portal.call(give_back, taken)
+
+
+class TestAnswer:
+    """Readiness answers in any case, within a deadline of its own."""
+
+    def ask(self, http: TestClient) -> str:
+        """Return why the service is not ready."""
+        answer = http.get("/api/v1/health/ready")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        detail: str = answer.json()["detail"]
+        return detail
+
+    def test_when_all_places_are_taken_it_says_so(
+        self, http: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(health, "PLACE_SECONDS", 0.1)
+        places = app.state.admission.database
+        assert http.portal is not None
+        with ExitStack() as taken:
+            for project in range(DATABASE):
+                place = places.take(project)
+                taken.enter_context(http.portal.wrap_async_context_manager(place))
+            assert "admission: requests wait for more than 0.1 s" in self.ask(http)
+            assert http.get("/api/v1/health/live").status_code == 200
+        assert "admission" not in self.ask(http)
+
+    def test_when_all_threads_are_taken(self, http: TestClient) -> None:
+        with ThreadPoolExecutor(1) as pool, all_threads_taken(http):
+            assert "worker" in pool.submit(self.ask, http).result(ANSWER_SECONDS)
+            live = pool.submit(http.get, "/api/v1/health/live")
+            assert live.result(ANSWER_SECONDS).status_code == 200
+
+    def test_part_that_does_not_answer_is_named(
+        self,
+        http: TestClient,
+        app: FastAPI,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(health, "PARTS_SECONDS", 0.5)
+        gate = Gate()
+        app.state.store = SlowStore(settings.artifact_store_url, gate)
+        assert "artifacts: there was no answer within 0.5 s" in self.ask(http)
+        gate.opened.set()
+        assert "artifacts" not in self.ask(http)
 
 
 class TestRoom:

@@ -106,6 +106,18 @@ class TestJobRunner:
         assert [runner.run(job_id), runner.run(job_id)] == [True, False]
         runner.close()
 
+    def test_jobs_wait_while_the_disk_is_nearly_full_and_go_on_by_themselves(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        full = settings.model_copy(update={"min_free_bytes": 2**62})
+        runner = JobRunner(full, session_factory, FINISH_ALONE)
+        assert (runner.run(job_id), runner.run_waiting()) == (False, 0)
+        waiting = read_job(session_factory, job_id)
+        assert (waiting.state, waiting.attempts) == (JobState.QUEUED, 0)
+        runner.settings = settings  # there is room again
+        assert runner.run_waiting() == 1
+        runner.close()
+
     def test_poison_job_fails_with_its_reason_after_all_attempts(
         self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
     ) -> None:
