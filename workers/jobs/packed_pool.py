@@ -204,12 +204,12 @@ class PoolReader:
             pixels = np.zeros((end - first, size, size, channels), np.uint8)
             gaps = []
             for item in items:
-                try:
-                    content = read_image(self.store, self.settings, item)
-                    pixels[item.index - first] = decode_image(content, size, channels)
-                except (ArtifactMissing, *UNDECODABLE) as error:
+                found = self._decoded(item, size, channels)
+                if isinstance(found, Unreadable):
                     gaps.append(item.index)
-                    unreadable.append(Unreadable(item.id, _reason(error)))
+                    unreadable.append(found)
+                else:
+                    pixels[item.index - first] = found
             return item_queries.content_digest(items), (pixels.tobytes(),), gaps
 
         about = {"project": str(project.uid), "split": split, "image": [size, channels]}
@@ -224,6 +224,23 @@ class PoolReader:
             return Images(np.zeros((0, size, size, channels), np.uint8))
         shape = (n, size, size, channels)
         return Images(np.memmap(folder / "pixels.u8", np.uint8, mode="r", shape=shape))
+
+    def _decoded(
+        self, item: item_queries.ItemContent, size: int, channels: int
+    ) -> npt.NDArray[np.uint8] | Unreadable:
+        """Return the image's pixels, or why it has none.
+
+        A store that fails in another way, by an OSError, fails the attempt: it may be back soon.
+        """
+        try:
+            content = read_image(self.store, self.settings, item)
+        except ArtifactMissing as error:
+            return Unreadable(item.id, error.detail)
+        try:
+            return decode_image(content, size, channels)
+        except UNDECODABLE as error:
+            reason = f"The image cannot be decoded: {error or type(error).__name__}."
+            return Unreadable(item.id, reason)
 
     def _read_texts(
         self, project: Project, split: Split, folder: Path, encoder: TextEncoder, n: int
@@ -314,12 +331,6 @@ def _has_hash(path: Path, digest: str) -> bool:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == digest
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ArtifactMissing):
-        return error.detail
-    return f"The image cannot be decoded: {error or type(error).__name__}."
 
 
 def _every(seconds: float) -> Callable[[], bool]:

@@ -263,6 +263,23 @@ class TestImages:
             session.execute(text("DELETE FROM set_aside_items"))
         assert read_pixels(reader, photos, 4)[:, 0, 0, 0].tolist() == [10, 20, 30, 40]
 
+    def test_a_store_that_fails_for_a_moment_fails_the_attempt_and_sets_nothing_aside(
+        self, reader: PoolReader, photos: Project, store: ArtifactStore
+    ) -> None:
+        images = [plain(10 * k) for k in range(1, 5)]
+        self.fill(reader, photos, store, *images)
+        (path,) = (Path(reader.settings.artifact_store_url.removeprefix("file://"))).rglob(
+            hashlib.sha256(images[2]).hexdigest()
+        )
+        path.unlink()
+        path.mkdir()  # opening it is an OSError, as of a mount that is away
+        with pytest.raises(OSError, match="directory"):
+            read_pixels(reader, photos, 4)
+        assert set_aside_rows(reader.factory, photos.id, Split.POOL) == []
+        path.rmdir()
+        store.put(images[2])
+        assert read_pixels(reader, photos, 4)[:, 0, 0, 0].tolist() == [10, 20, 30, 40]
+
 
 def test_a_project_without_brought_features_cannot_be_run_by_a_probe(session: Session) -> None:
     with pytest.raises(
