@@ -1,5 +1,6 @@
 """Parts that die: started again with pauses, given up with the reason, held back by a full disk."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,23 @@ class TestLogs:
         kept = sorted(tmp_path.glob("api.log.*"))
         assert [file.read_text()[0] for file in kept] == ["6", "5", "4", "3"]
         assert all(file.stat().st_mode & 0o077 == 0 for file in kept)
+
+    def test_log_that_cannot_be_copied_stays_and_so_do_the_older_ones(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "api.log"
+        for text in ("older", "old", "now"):
+            rotate(path, max_bytes=1)
+            path.write_text(text)
+
+        def fill_the_disk(_source: Path, target: Path) -> None:
+            target.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("shutil.copyfile", fill_the_disk)
+        rotate(path, max_bytes=1)
+        monkeypatch.undo()
+        monkeypatch.setattr("workers.service.logs.has_room", lambda _folder, _n_bytes: False)
+        rotate(path, max_bytes=1)
+        kept = {file.name: file.read_text() for file in tmp_path.iterdir()}
+        assert kept == {"api.log": "now", "api.log.1": "old", "api.log.2": "older"}
