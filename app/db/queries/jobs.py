@@ -31,12 +31,13 @@ def claim(
     """Give the job to the holder of `token` if it waits or its holder is gone, else return None.
 
     Returns the job and the state that it was in. One UPDATE: of any number of claims at once
-    exactly one wins.
+    exactly one wins. Waits for no lock: a child may hold the row for as long as it lives, and the
+    worker looks again.
     """
     found = (
         select(Job.id, Job.state)
         .where(Job.id == job_id, HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))
-        .with_for_update()
+        .with_for_update(key_share=True, skip_locked=True)
         .cte("found")
     )
     row = session.execute(

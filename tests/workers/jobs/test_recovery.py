@@ -197,6 +197,23 @@ class TestJobRunner:
             session.execute(text("UPDATE jobs SET state = 'cancelled'"))
         assert beat() is jobs.Heartbeat.FENCED
 
+    def test_claim_waits_for_nobody_who_holds_the_row(
+        self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
+    ) -> None:
+        with transaction(session_factory) as session:
+            assert jobs.claim(session, job_id, settings) is not None
+            session.execute(text("UPDATE jobs SET lease_until = now() - interval '1 s'"))
+
+        def claim_again() -> jobs.ClaimedJob | None:
+            with transaction(session_factory) as session:
+                session.execute(text("SET LOCAL lock_timeout = '2s'"))
+                return jobs.claim(session, job_id, settings)
+
+        with transaction(session_factory) as child:
+            child.execute(text("UPDATE jobs SET progress = '{}'"))
+            assert claim_again() is None
+        assert claim_again() is not None
+
     def test_a_job_over_its_time_is_killed_and_fails_for_good_with_the_reason(
         self, settings: Settings, session_factory: sessionmaker[Session], job_id: int
     ) -> None:
