@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import structlog
 import torch
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
@@ -26,6 +28,7 @@ from workers.steps.training import RoundHooks
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
 CHECKPOINT_SECONDS = 1.0
 PROGRESS_SECONDS = 0.25
+WRITE_PAUSE_SECONDS = 1.0
 
 
 @dataclass
@@ -72,6 +75,27 @@ class JobContext:
             should_stop=self.should_stop,
         )
 
+    def write_fenced(self, write: Callable[[Session], object]) -> None:
+        """Call `write` in a transaction, again while the database is away, for as long as a lease.
+
+        What is written is fenced: nothing is written twice.
+
+        Raises:
+            JobFenced: the job was taken from this worker, or an earlier try was stored after all.
+        """
+        deadline = time.monotonic() + self.settings.job_lease_seconds
+        while True:
+            try:
+                with transaction(self.factory) as session:
+                    write(session)
+            except (OperationalError, InterfaceError) as error:
+                if time.monotonic() > deadline or self.should_stop():
+                    raise
+                structlog.get_logger().warning("job.writes_again", reason=str(error))
+                time.sleep(WRITE_PAUSE_SECONDS)
+            else:
+                return
+
     @property
     def provenance(self) -> dict[str, Any]:
         """Device and versions, which the bits of a result depend on."""
@@ -100,7 +124,10 @@ def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
             "seconds": round(progress.seconds, 3),
             "resumed_from": progress.resumed_from,
         }
-        with transaction(context.factory) as session:
-            jobs.report_progress(session, context.claimed.id, context.claimed.token, values)
+        try:
+            with transaction(context.factory) as session:
+                jobs.report_progress(session, context.claimed.id, context.claimed.token, values)
+        except SQLAlchemyError as error:  # a database that is away costs a report, not the attempt
+            structlog.get_logger().warning("job.progress_not_stored", reason=str(error))
 
     return report

@@ -82,8 +82,9 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         decided_by=_decided_by(context, opened, options, result, facts),
         **_stability(context, round_, result),
     )
-    with transaction(context.factory) as session:
-        job_results.publish_selection(session, context.claimed, selection, context.settings)
+    context.write_fenced(
+        lambda db: job_results.publish_selection(db, context.claimed, selection, context.settings)
+    )
 
 
 def _hooks(context: JobContext, project: Project, inputs: RoundInputs) -> RoundHooks:
@@ -155,8 +156,7 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
     facts = _store_model(
         context, result.trained, project.classes, snapshot, result.metrics, result.seconds
     )
-    with transaction(context.factory) as session:
-        job_results.publish_target(session, context.claimed, facts)
+    context.write_fenced(lambda db: job_results.publish_target(db, context.claimed, facts))
 
 
 def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
@@ -196,8 +196,7 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
             _store_weights(context, result.selector, project.classes) if result.selector else None
         ),
     )  # fmt: skip
-    with transaction(context.factory) as session:
-        job_results.publish_core_set(session, context.claimed, facts)
+    context.write_fenced(lambda db: job_results.publish_core_set(db, context.claimed, facts))
 
 
 def _store_core_set_items(context: JobContext, snapshot: Snapshot, result: CoreSetResult) -> None:
@@ -210,8 +209,7 @@ def _store_core_set_items(context: JobContext, snapshot: Snapshot, result: CoreS
 
 
 def _begin_selecting(context: JobContext) -> None:
-    with transaction(context.factory) as session:
-        job_results.begin_selecting(session, context.claimed)
+    context.write_fenced(lambda db: job_results.begin_selecting(db, context.claimed))
 
 
 def _ranked_items(result: RoundResult) -> list[RankedItem]:
