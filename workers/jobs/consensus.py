@@ -130,16 +130,24 @@ def update_consensus(context: JobContext) -> None:
     """Resolve the project's labels anew by its method, if that looks at all labels.
 
     Reads and computes without the project's lock, so that annotators go on; writes under it.
+    Computes anew if other labels count by then: those of an annotator weigh on every item.
 
     Raises:
         JobFenced: the job was taken from this worker; nothing was written.
     """
+    while not _update_once(context):
+        pass
+
+
+def _update_once(context: JobContext) -> bool:
+    """Return whether the labels that count are still those that were read; else nothing changes."""
     with transaction(context.factory) as session:
         project = projects.get(session, context.claimed.project_id)
         method = annotation_from_json(project.annotation).consensus
         if method is ConsensusMethod.MAJORITY:
-            return
+            return True
         version = project.label_version
+        excluded = queries.excluded_labels(session, project.id)  # first: a later change is noticed
         opinions = queries.opinions(session, project.id)
         gold = queries.gold_opinions(session, project.id)
         newest = model_queries.newest_proxy(session, project.id)
@@ -147,12 +155,16 @@ def update_consensus(context: JobContext) -> None:
         source, found = ConsensusSource.CROWDLAB, _by_crowdlab(context, project, opinions, newest)
     else:  # CROWDLAB needs a model; before the first proxy Dawid-Skene stands in
         source, found = ConsensusSource.DAWID_SKENE, _by_dawid_skene(opinions, gold)
-    if found:
-        with transaction(context.factory) as session:
-            project = projects.lock(session, project.id)
-            if job_queries.owned(session, context.claimed.id, context.claimed.token) is None:
-                raise JobFenced(context.claimed.id)
-            write_consensus(session, project, source, found, version)
+    if not found:
+        return True
+    with transaction(context.factory) as session:
+        project = projects.lock(session, project.id)
+        if job_queries.owned(session, context.claimed.id, context.claimed.token) is None:
+            raise JobFenced(context.claimed.id)
+        if queries.excluded_labels(session, project.id) != excluded:
+            return False
+        write_consensus(session, project, source, found, version)
+    return True
 
 
 def _by_dawid_skene(

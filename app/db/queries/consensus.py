@@ -58,6 +58,12 @@ def opinions(session: Session, project_id: int) -> list[Opinion]:
     return [Opinion(*row) for row in rows]
 
 
+def excluded_labels(session: Session, project_id: int) -> set[int]:
+    """Return the ids of the project's labels that do not count."""
+    wanted = select(Label.id).where(Label.project_id == project_id, Label.is_excluded)
+    return set(session.scalars(wanted))
+
+
 def gold_opinions(session: Session, project_id: int) -> list[tuple[int, int, int, int]]:
     """Return (pool index, annotator, class answered, class known) of every answer to gold."""
     rows = session.execute(

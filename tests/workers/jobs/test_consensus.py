@@ -14,13 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import labels, models
+from app.db.queries import labels, models, projects
 from app.db.queries.consensus import Consensus
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import ConsensusSource, Event, Item, Job, Label, Project, ResolvedLabel, Split
 from app.domain.consensus import resolve
 from app.services.consensus import write_consensus
+from app.services.excluded_labels import exclude_labels
 from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
@@ -29,6 +30,7 @@ from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import annotator, claim_waiting
 from tests.support import require
+from workers.jobs import consensus
 from workers.jobs.consensus import Opinions, crowdlab, dawid_skene
 from workers.jobs.context import JobContext
 from workers.jobs.run import run_job
@@ -310,6 +312,38 @@ class TestJob:
         everybody_labels(session_factory, settings, project, 0)
         do_job(project)
         assert computed(session_factory, project) == []
+
+    def test_labels_that_are_excluded_meanwhile_decide_nothing(
+        self,
+        make_project: Callable[..., int],
+        do_job: Callable[[int], None],
+        session_factory: Factory,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        project_id = make_project("dawid_skene")
+        do_job(project_id)
+        everybody_labels(session_factory, settings, project_id, 0)
+        who = annotator(session_factory, "ada")
+        seen: list[int] = []
+
+        def compute(opinions: Opinions, known: dict[int, int] | None = None) -> list[Consensus]:
+            if not seen:
+                with transaction(session_factory) as session:
+                    project = projects.lock(session, project_id)
+                    assert exclude_labels(session, project, who, settings).n_labels > 0
+            seen.append(int((opinions.annotator == who).sum()))
+            return dawid_skene(opinions, known)
+
+        monkeypatch.setattr(consensus, "dawid_skene", compute)
+        claimed = claim_waiting(session_factory, settings, project_id)
+        assert claimed is not None
+        store = ArtifactStore(settings.artifact_store_url)
+        context = JobContext(claimed, settings, session_factory, store, lambda: False)
+        consensus.update_consensus(context)
+        assert seen[0] > 0
+        assert seen[1:] == [0]
+        assert len(computed(session_factory, project_id)) == 1
 
     def test_what_changed_since_the_labels_were_read_stays(
         self,
