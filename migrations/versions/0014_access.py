@@ -21,6 +21,8 @@ def upgrade() -> None:
         "tokens",
         sa.Column("max_annotators", sa.BigInteger(), server_default=sa.text("50"), nullable=False),
     )
+    # Whoever has used a tool's token until now goes on: no cap that they have not been told of.
+    op.execute("UPDATE tokens SET max_annotators = 1000000 WHERE act_as")
     op.create_table(
         "token_annotators",
         sa.Column("token_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -86,6 +86,22 @@ class TestMigrations:
             command.upgrade(config, "head")
             command.check(config)
 
+    def test_tokens_of_before_go_on_for_any_number_of_annotators(self, engine: Engine) -> None:
+        from alembic import command  # noqa: PLC0415
+
+        insert = text(
+            "INSERT INTO tokens (token_hash, annotator_id, role, act_as) "
+            "SELECT name::bytea, id, 'annotator', name = 'tool' FROM annotators"
+        )
+        with engine.begin() as connection:
+            config = alembic_config(connection)
+            command.downgrade(config, "0013")
+            connection.execute(text("INSERT INTO annotators (name) VALUES ('tool'), ('ada')"))
+            connection.execute(insert)
+            command.upgrade(config, "head")
+            found = text("SELECT act_as, max_annotators FROM tokens ORDER BY act_as")
+            assert connection.execute(found).all() == [(False, 50), (True, 1_000_000)]
+
     def test_database_of_a_newer_version_stops_the_start(self, engine: Engine) -> None:
         with engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
