@@ -118,7 +118,7 @@ class Admission:
 # A request that holds its project's lock needs a thread once more, to render its answer, to commit
 # or to roll back: were all 40 threads with requests that wait for that lock, none would ever go on.
 DATABASE = 12
-DATABASE_SHARE = 6
+DATABASE_SHARE = 4  # two projects that wait leave a third of the places to the others
 AUTHENTICATION = 4
 READING = 8
 READING_SHARE = 4

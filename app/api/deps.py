@@ -9,6 +9,7 @@ from typing import Annotated, ParamSpec, TypeVar
 from anyio import CancelScope
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -24,6 +25,7 @@ from app.services.image_urls import ImageUrls
 from app.services.tokens import acting_annotator, authenticate
 from app.storage.artifacts import ArtifactStore
 
+_NUMBER = TypeAdapter(int)  # reads a path as FastAPI does
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,7 +40,7 @@ async def get_settings(request: Request) -> Settings:
 
 async def admitted(request: Request) -> AsyncIterator[None]:
     """Wait for one of the places of requests that use the database (app.api.admission)."""
-    async with _admission(request).database.take(request.path_params.get("project")):
+    async with _admission(request).database.take(_path_project(request)):
         yield
 
 
@@ -65,7 +67,7 @@ async def get_session(
 async def in_thread(request: Request, use: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:
     """Run a function that opens transactions of its own in a thread, in one of the places."""
     places = _admission(request).database
-    async with places.take(request.path_params.get("project")):
+    async with places.take(_path_project(request)):
         return await run_in_threadpool(use, *args, **kw)
 
 
@@ -77,7 +79,15 @@ async def in_reading_thread(
     It opens no transaction and takes no place of those that do.
     """
     places = _admission(request).reading
-    return await places.run(request.path_params.get("project"), use, *args, **kw)
+    return await places.run(_path_project(request), use, *args, **kw)
+
+
+def _path_project(request: Request) -> int | None:
+    """Return the path's project, however its number is written: 1, 01, and 1.0 are one project."""
+    try:
+        return _NUMBER.validate_python(request.path_params.get("project"))
+    except ValidationError:
+        return None  # none, or one that is refused
 
 
 def _admission(request: Request) -> Admission:

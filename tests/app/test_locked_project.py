@@ -107,6 +107,22 @@ class TestLock:
                 assert not any(poll.done() for poll in polls)
             assert {poll.result(20).status_code for poll in polls} == {200}
 
+    def test_a_number_written_in_other_ways_gives_a_project_no_larger_share(
+        self, serve: Callable[..., Service], engine: Engine
+    ) -> None:
+        service = serve(lock_timeout_seconds=60, place_timeout_seconds=60)
+        ways = [f"{zeros}{service.a}" for zeros in ("", "0", "00", "%2B")] + [f"{service.a}.0"]
+        with ThreadPoolExecutor(N_POLLERS) as pool:
+            with locked(engine, service.a):
+                polls = [
+                    pool.submit(service.get, f"/projects/{way}/next-batch?annotator=ada")
+                    for way in ways * 4
+                ]
+                wait_for(lambda: service.count("wait_event_type", "Lock") >= DATABASE_SHARE, 20)
+                assert len(service.poll(service.b).json()["items"]) > 0
+                assert service.count("wait_event_type", "Lock") == DATABASE_SHARE
+            assert {poll.result(20).status_code for poll in polls} == {200}
+
     def test_an_annotator_who_is_new_in_both_projects_waits_in_neither_for_the_other(
         self, serve: Callable[..., Service], engine: Engine
     ) -> None:
