@@ -120,7 +120,6 @@ class TestHead:
     ) -> None:
         paths = [
             "/health/live",
-            "/health/ready",
             "/openapi.json",
             f"/projects/{text_project}",
             f"/projects/{text_project}/items",
@@ -129,6 +128,8 @@ class TestHead:
         for path in paths:
             answer = http.head(f"/api/v1{path}", headers=bearer(admin))
             assert (path, answer.status_code, answer.content) == (path, 200, b"")
+        answer = http.head("/api/v1/health/ready")  # no worker is there
+        assert (answer.status_code, answer.content) == (503, b"")
 
     def test_head_of_next_batch_leases_nothing(
         self, http: TestClient, admin: Client, text_project: int

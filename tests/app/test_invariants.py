@@ -22,6 +22,7 @@ PLANTED = {
     "round_id, item_id, source, rank, score) SELECT project_id, (SELECT max(id) FROM rounds), "
     "item_id, 'reserve', 9, 0 FROM batch_items LIMIT 1",
     "resolved_by_its_labels": "UPDATE resolved_labels SET class_index = 1",
+    "excluded_labels_are_flagged": "UPDATE labels SET is_excluded = true, is_flagged = false",
     "gold_is_apart": "INSERT INTO gold_items (item_id, project_id, class_index) "
     "SELECT item_id, project_id, 0 FROM batch_items WHERE state = 'open' LIMIT 1",
     "paused_annotators_hold_nothing": "INSERT INTO paused_annotators (project_id, annotator_id, "
