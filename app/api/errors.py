@@ -138,7 +138,11 @@ async def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     code = error.item_code if isinstance(error, errors.ItemInvalid) else error.code
     status = HTTP_STATUS[type(error)]
     headers = HEADERS.get(status)
-    extra = {"errors": error.faults} if isinstance(error, errors.ImportRefused) else {}
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.ImportRefused):
+        extra = {"errors": error.faults}
+    elif isinstance(error, errors.NotReady):
+        extra = {"parts": error.parts}
     return problem(status, code, error.detail, headers, **extra)
 
 

@@ -54,7 +54,7 @@ async def ready(request: Request) -> Health:
         faults["admission"] = f"requests wait for more than {PLACE_SECONDS:g} s"
     if faults:
         structlog.get_logger().warning("health.not_ready", **faults)
-        raise NotReady("; ".join(f"{part}: {why}" for part, why in faults.items()))
+        raise NotReady(faults)
     return Health()
 
 

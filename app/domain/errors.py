@@ -231,6 +231,10 @@ class DatabaseNotUsable(DomainError):
 
 
 class NotReady(DomainError):
-    """A part that the service needs does not work; the message says which and why."""
+    """Parts that the service needs do not work; `parts` says why, by the name of each."""
 
     code = "not_ready"
+
+    def __init__(self, parts: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{part}: {why}" for part, why in parts.items()))
+        self.parts = parts

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.domain.names import MAX_NAME, normalised
 
@@ -35,6 +35,9 @@ class Problem(BaseModel):
     detail: str
     request_id: str | None = None
     errors: list[dict[str, str | int | None]] | None = None
+    parts: dict[str, str] | None = Field(
+        None, description="Of `not_ready`: why each part does not work."
+    )
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -25,6 +25,7 @@ from app.services.readiness import find_faults
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room, has_room
 from tests.app.test_slow_bytes import Gate, SlowStore
+from workers.service.health import ask_readiness
 from workers.service.parts import free_port
 
 ALL_BYTES = 2**62
@@ -163,6 +164,25 @@ class TestAnswer:
         assert "artifacts: there was no answer within 0.5 s" in self.ask(http)
         gate.opened.set()
         assert "artifacts" not in self.ask(http)
+
+
+class TestLackOfRoom:
+    """A service that lacks nothing but room on a disk says so."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"min_free_bytes": ALL_BYTES})
+
+    def test_is_told_from_other_faults(
+        self, port: int, session_factory: sessionmaker[Session]
+    ) -> None:
+        url = f"http://127.0.0.1:{port}"
+        assert not ask_readiness(url).lacks_room_only  # no worker is there
+        with transaction(session_factory) as session:
+            presence.say(session, uuid4(), "here:1", "gpu,cpu")
+        fault, lacks_room_only = ask_readiness(url)
+        assert "SVP_MIN_FREE_BYTES" in (fault or "")
+        assert lacks_room_only
 
 
 class TestRoom:

@@ -1,5 +1,7 @@
 """Whether a service answers, asked as its own machine asks: directly, whatever proxy is set."""
 
+from typing import NamedTuple
+
 import httpx
 
 ASK_SECONDS = 10.0
@@ -12,14 +14,29 @@ def base_url(host: str, port: int) -> str:
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
+class Readiness(NamedTuple):
+    """Why a service is not ready; `lacks_room_only` if all that it lacks is room on a disk."""
+
+    fault: str | None
+    lacks_room_only: bool = False
+
+
 def readiness(url: str) -> str | None:
     """Return None if the service at `url` is ready, else why it is not."""
+    return ask_readiness(url).fault
+
+
+def ask_readiness(url: str) -> Readiness:
+    """Ask the service at `url` whether it is ready."""
     try:
         answer = httpx.get(f"{url}/api/v1/health/ready", timeout=ASK_SECONDS, trust_env=False)
         if answer.is_success:
-            return None
-        return str(answer.json()["detail"])
+            return Readiness(None)
+        problem = answer.json()
+        parts = set(problem.get("parts") or ())
+        # Where the disk is full, nothing can be stored on it either.
+        return Readiness(str(problem["detail"]), "disk" in parts and parts <= {"disk", "artifacts"})
     except httpx.TransportError as error:
-        return f"{url} does not answer: {error}"
-    except (ValueError, KeyError, TypeError):
-        return f"what answers at {url} is no svp ({answer.status_code})"
+        return Readiness(f"{url} does not answer: {error}")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Readiness(f"what answers at {url} is no svp ({answer.status_code})")

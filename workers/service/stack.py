@@ -17,7 +17,7 @@ from app.db.tables import Role
 from app.services.tokens import create_token, ensure_admin_token
 from app.storage.room import has_room
 from workers.processes import StopClock
-from workers.service.health import base_url, readiness
+from workers.service.health import ask_readiness, base_url
 from workers.service.logs import rotate, tail
 from workers.service.parts import Parts, free_port
 from workers.service.process import STOPPED_SECONDS, ServiceProcess
@@ -171,8 +171,11 @@ class Stack(Parts):
             for part in self._parts():
                 if (fault := part.fault()) is not None:
                     raise StackError(f"{part.name}: {fault}")
-            reason = readiness(self.url)
+            reason, lacks_room_only = ask_readiness(self.url)
             if reason is None:
+                return
+            if lacks_room_only:  # labels are taken all the same, and the rest goes on by itself
+                self.say(reason)
                 return
             time.sleep(0.1)
         raise StackError(

@@ -189,6 +189,15 @@ class TestSvpUp:
         texts = [service.printed, *(log.read_text() for log in (data_folder / "logs").iterdir())]
         assert not any(token in text for text in texts)
 
+    def test_a_disk_below_the_watermark_is_reported_and_stops_no_start(
+        self, start_service: Callable[..., RunningService]
+    ) -> None:
+        service = start_service(SVP_MIN_FREE_BYTES=str(2**62))
+        assert "Press Ctrl-C" in service.printed
+        assert "SVP_MIN_FREE_BYTES" in service.printed
+        with direct(service, service.token) as client:
+            assert client.find_project("none") is None
+
     def test_second_service_on_the_same_folder_is_refused(
         self, start_service: Callable[..., RunningService]
     ) -> None:
