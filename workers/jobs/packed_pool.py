@@ -198,8 +198,11 @@ class PoolReader:
         self, project: Project, split: Split, folder: Path, size: int, channels: int, n: int
     ) -> Images:
         unreadable: list[Unreadable] = []
+        n_read = 0
 
         def pack_block(first: int, end: int) -> Packed:
+            nonlocal n_read
+            n_read += end - first
             items = list(self._items(project, split, first, end))
             pixels = np.zeros((end - first, size, size, channels), np.uint8)
             gaps = []
@@ -219,7 +222,7 @@ class PoolReader:
                 pack, n, pack_block, stale=stale, fixed_size=True, block_items=PAGE,
                 is_due=_every(COMMIT_SECONDS),
             )  # fmt: skip
-        set_aside(self.factory, self.settings, project.id, unreadable, n)
+        set_aside(self.factory, self.settings, project.id, unreadable, n_read)
         if n == 0:
             return Images(np.zeros((0, size, size, channels), np.uint8))
         shape = (n, size, size, channels)

@@ -15,7 +15,7 @@ from app.db.session import transaction
 from app.domain.errors import ArtifactMissing
 from app.services.set_aside import set_items_aside
 
-# More than this share of a split is no fault of items: a folder is not mounted, a host is away.
+# More of what is read than this is no fault of items: a folder is not mounted, a host is away.
 MOST_FRACTION = 0.5
 
 
@@ -24,22 +24,30 @@ def set_aside(
     settings: Settings,
     project_id: int,
     unreadable: Sequence[Unreadable],
-    n_items: int,
+    n_read: int,
 ) -> None:
-    """Set items of a split of `n_items` aside, in a transaction of its own.
+    """Set items aside, of `n_read` that were read just now, in a transaction of its own.
 
     Raises:
-        ArtifactMissing: they are most of the split; none is set aside, and the job fails.
+        ArtifactMissing: they are most of these, apart from those that are set aside already; none
+            is set aside, and the job fails.
     """
     if not unreadable:
         return
-    if len(unreadable) > max(1, MOST_FRACTION * n_items):
-        raise ArtifactMissing(
-            f"{len(unreadable)} of {n_items} items cannot be read, too many to go on without them: "
-            f"{unreadable[0].reason} Check the folders and hosts of the images, then retry."
-        )
     with transaction(factory) as session:
-        set_items_aside(session, project_id, unreadable, settings)
+        known = queries.of_items(session, project_id, [item.item_id for item in unreadable])
+    known_ids = {item.id for item in known}
+    new = [item for item in unreadable if item.item_id not in known_ids]
+    n_tried = n_read - len(known_ids)
+    if len(new) > max(1, MOST_FRACTION * n_tried):
+        raise ArtifactMissing(
+            f"{len(new)} of {n_tried} items cannot be read, too many to go on without them: "
+            f"{new[0].reason} Check the folders and hosts of the images, then retry."
+        )
+    if not new:
+        return
+    with transaction(factory) as session:
+        set_items_aside(session, project_id, new, settings)
 
 
 def set_aside_rows(factory: sessionmaker[Session], project_id: int, split: str) -> list[int]:

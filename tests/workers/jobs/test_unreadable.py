@@ -22,6 +22,7 @@ from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from tests.loop import CLASSES
 from tests.projects import Data, ServedProject, png
+from workers.jobs import packed_pool
 from workers.jobs.packed_pool import PoolReader
 
 Factory = sessionmaker[Session]
@@ -67,13 +68,13 @@ class Pictures:
             assert list(find_violations(session)) == []
             return set_aside.indices(session, self.served.id, split)
 
-    def packed(self) -> np.ndarray:
+    def packed(self, n: int = N) -> np.ndarray:
         served = self.served
         with transaction(served.factory) as session:
             project = projects.get(session, served.id)
         reader = PoolReader(served.factory, served.store, served.settings)
         recipe = resolve_recipe(MODEL.model, MODEL.recipe)
-        images = reader.read(project, Split.POOL, MODEL.model, recipe, N)
+        images = reader.read(project, Split.POOL, MODEL.model, recipe, n)
         assert isinstance(images, Images)
         return np.asarray(images.pixels)
 
@@ -146,6 +147,28 @@ def test_most_of_the_images_gone_is_a_fault_of_the_machine_and_sets_nothing_asid
     pictures.served.start()
     with pytest.raises(ArtifactMissing, match="8 of 12 items cannot be read"):
         pictures.served.do_job()
+    assert pictures.set_aside() == []
+
+
+def test_those_that_are_set_aside_already_do_not_count_again(pictures: Pictures) -> None:
+    for i in range(6):
+        pictures.lose(i)
+    pictures.packed()
+    pictures.lose(6)
+    shutil.rmtree(pictures.served.settings.cache_folder)  # packed anew, as on another machine
+    pictures.packed()
+    assert pictures.set_aside() == list(range(7))
+
+
+def test_most_of_those_that_are_read_now_gone_sets_nothing_aside(
+    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_pool, "PAGE", 4)
+    pictures.packed(8)
+    for i in range(9, 12):
+        pictures.lose(i)
+    with pytest.raises(ArtifactMissing, match="3 of 4 items cannot be read"):
+        pictures.packed()
     assert pictures.set_aside() == []
 
 
