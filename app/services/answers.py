@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, gold, models, projects, tokens
+from app.db.queries import annotators, gold, models, projects, set_aside, tokens
 from app.db.queries.answers import BatchItemRow, LabelRow, RoundFacts, Standing
 from app.db.tables import GoldAnswer, GoldItem, Project
 from app.domain.annotation import AnnotationOptions, annotation_from_json
@@ -166,14 +166,33 @@ class Answers:
             return Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
         if is_open_to_tell and item_id in self.standing.resolved:
             return Refused("already_labeled", f"Item {item_id} was imported with its label.")
-        return Refused(
-            "not_in_batch",
-            f"Item {item_id} is in no open batch; label the items that next-batch hands out.",
-        )
+        return _not_in_batch(item_id)
+
+    @cached_property
+    def gold_set_aside(self) -> set[int]:
+        """Those of the gold items that cannot be read."""
+        found = set_aside.of_items(self.session, self.project.id, list(self.gold))
+        return {item.id for item in found}
+
+    def require_readable_gold(self, item_id: int) -> None:
+        """Check that gold is not set aside; an item of a batch would have left it.
+
+        Raises:
+            Refused: it is.
+        """
+        if item_id in self.gold_set_aside:
+            raise _not_in_batch(item_id)
 
     def _require_item(self, item_id: int) -> None:
         if item_id not in self.standing.items:
             raise Refused("unknown_item", f"Project {self.project.id} has no pool item {item_id}.")
+
+
+def _not_in_batch(item_id: int) -> Refused:
+    return Refused(
+        "not_in_batch",
+        f"Item {item_id} is in no open batch; label the items that next-batch hands out.",
+    )
 
 
 def open_answers(

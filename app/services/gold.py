@@ -86,6 +86,8 @@ def answer(answers: Answers, item_id: int, class_index: int) -> AnswerStatus:
     before = given.class_index
     if before == class_index:
         return AnswerStatus.UNCHANGED
+    if before is None:
+        answers.require_readable_gold(item_id)
     given.class_index = class_index
     given.leased_until = None
     given.answered_at = func.clock_timestamp()
@@ -100,7 +102,7 @@ def take_back(answers: Answers, item_id: int) -> AnswerStatus:
     given.class_index = None
     given.answered_at = None
     answers.session.flush()
-    if answers.project.state == ProjectState.RUNNING:
+    if answers.project.state == ProjectState.RUNNING and item_id not in answers.gold_set_aside:
         queries.lease(
             answers.session,
             answers.project.id,
@@ -118,6 +120,7 @@ def skip(answers: Answers, item_id: int) -> AnswerStatus:
         return AnswerStatus.UNCHANGED
     if given.class_index is not None:
         raise Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
+    answers.require_readable_gold(item_id)
     given.skipped_at = func.now()
     return AnswerStatus.SKIPPED
 

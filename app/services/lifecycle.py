@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, events, labels, leases, projects, rounds, set_aside
+from app.db.queries import batches, events, gold, labels, leases, projects, rounds, set_aside
 from app.db.queries import jobs as job_queries
 from app.db.tables import JobKind, Project, Round
 from app.domain.budget import BudgetState, next_batch_budget
@@ -304,3 +304,4 @@ def _end_labeling(session: Session, project: Project) -> None:
         if job.core_set_id is None:
             set_job_state(session, job, JobState.CANCELLED)
     batches.withdraw_all_open(session, project.id)
+    gold.release_project(session, project.id)

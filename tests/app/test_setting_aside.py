@@ -10,14 +10,15 @@ from app.db.queries import set_aside as queries
 from app.db.queries.invariants import find_violations
 from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
-from app.db.tables import BatchItem, Event, Item, Project
+from app.db.tables import BatchItem, Event, Item, Project, SkipReason
 from app.domain.errors import NothingToTrainOn
 from app.domain.states import BatchItemState, ProjectState
 from app.services.gold import set_gold
-from app.services.labels import LabelEntry, submit_labels
+from app.services.labels import LabelEntry, submit_labels, withdraw_labels
 from app.services.leases import next_batch, release_leases
-from app.services.lifecycle import budget_state, finish_project, n_selectable
+from app.services.lifecycle import budget_state, cancel_project, finish_project, n_selectable
 from app.services.set_aside import Retried, set_items_aside, take_back
+from app.services.skips import submit_skips
 from svp_client import Client
 from tests.loop import annotator, import_texts, start_labeling
 
@@ -277,7 +278,7 @@ class TestGold:
         assert gold & set(got) == {left}
         check(session_factory)
 
-    def test_who_holds_it_holds_it_no_more_but_may_still_answer(
+    def test_who_holds_it_holds_it_no_more_and_is_refused_as_with_any_item(
         self,
         session_factory: Factory,
         settings: Settings,
@@ -290,8 +291,44 @@ class TestGold:
         set_aside(session_factory, settings, with_gold, *gold)
         for _ in range(3):  # neither as held nor as let go
             assert not gold & set(handed_out(session_factory, settings, with_gold, ada))
-        label(session_factory, settings, with_gold, ada, min(held))
+        (item,) = ids(session_factory, with_gold, min(held))
+        with transaction(session_factory) as session:
+            entries = [LabelEntry(item, "a")]
+            outcomes = submit_labels(session, with_gold, ada, entries, settings)
+            reason = SkipReason.AMBIGUOUS
+            outcomes += submit_skips(session, with_gold, ada, [item], reason, settings)
+        assert [outcome.code for outcome in outcomes] == ["not_in_batch"] * 2
         check(session_factory)
+
+    def test_it_may_be_revised_and_undone_but_is_not_handed_out_by_that(
+        self,
+        session_factory: Factory,
+        settings: Settings,
+        ada: int,
+        with_gold: int,
+        gold: set[int],
+    ) -> None:
+        held = gold & set(handed_out(session_factory, settings, with_gold, ada))
+        label(session_factory, settings, with_gold, ada, min(held))
+        set_aside(session_factory, settings, with_gold, *gold)
+        (item,) = ids(session_factory, with_gold, min(held))
+        with transaction(session_factory) as session:
+            entries = [LabelEntry(item, "b")]
+            outcomes = submit_labels(session, with_gold, ada, entries, settings)
+            outcomes += withdraw_labels(session, with_gold, ada, [item], settings)
+        assert [outcome.status for outcome in outcomes] == ["revised", "withdrawn"]
+        assert min(held) not in handed_out(session_factory, settings, with_gold, ada)
+
+    def test_nobody_holds_gold_once_labeling_has_ended(
+        self, session_factory: Factory, settings: Settings, ada: int, with_gold: int, gold: set[int]
+    ) -> None:
+        n_held = text("SELECT count(*) FROM gold_answers WHERE leased_until IS NOT NULL")
+        assert gold & set(handed_out(session_factory, settings, with_gold, ada))
+        with transaction(session_factory) as session:
+            assert session.scalar(n_held)
+            cancel_project(session, with_gold)
+        with transaction(session_factory) as session:
+            assert session.scalar(n_held) == 0
 
     def test_what_was_let_go_comes_again_once_it_can_be_read(
         self,

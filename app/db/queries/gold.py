@@ -228,6 +228,11 @@ def release_items(session: Session, item_ids: Sequence[int]) -> None:
         _end_leases(session, GoldAnswer.item_id.in_(item_ids))
 
 
+def release_project(session: Session, project_id: int) -> None:
+    """Take the project's gold back from whoever holds it."""
+    _end_leases(session, GoldAnswer.project_id == project_id)
+
+
 def scores(
     session: Session, project_id: int, annotator_id: int | None = None
 ) -> dict[int, GoldScore]:
