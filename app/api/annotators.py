@@ -2,17 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.projects import render
+from app.db.session import transaction
 from app.schemas.annotation import AgreementOut, AnnotationChange, PauseIn
 from app.schemas.bodies import problems
 from app.schemas.progress import AnnotatorOut
 from app.schemas.projects import ProjectOut
 from app.services.agreement import read_agreement
 from app.services.annotation import change_annotation
+from app.services.annotation_settings import introduce
 from app.services.annotators import (
     clear_flags,
     pause_annotator,
@@ -27,6 +29,7 @@ AnnotatorName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\
 
 @router.patch("/annotation", summary="Change annotation", responses=problems(403, 404, 409))
 def change(
+    request: Request,
     body: AnnotationChange,
     session: SessionDep,
     project: ProjectIdDep,
@@ -37,6 +40,9 @@ def change(
     given = body.model_dump(exclude_unset=True)
     labels_per_item = given.pop("labels_per_item", None)
     changes = {key: x for key, x in given.items() if x is not None or key in MAY_BE_NULL}
+    # Committed before we wait for the project's lock: else requests of a new name wait as well.
+    with transaction(request.app.state.authentication_factory) as naming:
+        introduce(naming, changes.get("adjudicators", ()))
     return render(session, change_annotation(session, project, changes, labels_per_item, settings))
 
 

@@ -38,7 +38,7 @@ def introduce(session: Session, names: Iterable[str]) -> None:
 
     Before a project is locked: a name's row and a project's lock are always taken in this order, as
     in a tool's first request for an annotator; names in alphabetical order. Else both may wait for
-    each other.
+    each other. Who may wait for the lock commits the names first.
     """
     for name in sorted({normalised(name) for name in names}):
         tokens.annotator_id(session, name)

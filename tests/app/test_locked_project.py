@@ -135,6 +135,24 @@ class TestLock:
                 assert not poll.done()
             assert poll.result(20).status_code == 200
 
+    def test_nor_does_an_adjudicator_whom_the_locked_project_names(
+        self, serve: Callable[..., Service], engine: Engine
+    ) -> None:
+        service = serve(lock_timeout_seconds=8)
+
+        def name() -> httpx.Response:
+            headers = {"Authorization": f"Bearer {service.token}"}
+            path = f"/api/v1/projects/{service.a}/annotation"
+            return service.http.patch(path, headers=headers, json={"adjudicators": ["new"]})
+
+        with ThreadPoolExecutor(1) as pool:
+            with locked(engine, service.a):
+                change = pool.submit(name)
+                wait_for(lambda: service.count("wait_event_type", "Lock") == 1, 20)
+                assert service.poll(service.b, "new").status_code == 200
+                assert not change.done()
+            assert change.result(20).status_code == 200
+
     def test_who_waits_too_long_is_told_when_to_come_again(
         self, serve: Callable[..., Service], engine: Engine
     ) -> None:
