@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.put_bugs_back [NUMBER ...]
 
-Prints one line a bug: which test saw it. A bug that no test sees is a gap in the tests; that each
-still has its place in the code, tests/test_put_bugs_back.py sees. Takes about half an hour.
+Prints one line per bug: the test that saw it, or that the bug has lost its place in the code and must
+be written anew. A bug that no test sees is a gap in the tests. Takes about half an hour: run it nightly.
 """
 
 import shutil
@@ -55,12 +55,12 @@ BUGS = (
     ),
     Bug(
         "undo keeps n_labeled",
-        "app/services/resolving.py",
+        "app/services/consensus.py",
         "    answers.project.n_labeled -= 1\n",
     ),
     Bug(
         "undo reopens a completed round",
-        "app/services/resolving.py",
+        "app/services/consensus.py",
         "        batch_item.source = BatchSource.RESERVE\n",
         "        pass\n",
     ),
@@ -179,7 +179,7 @@ BUGS = (
     ),
     Bug(
         "a surplus place stays open",
-        "app/services/resolving.py",
+        "app/services/consensus.py",
         "            slots.remove(slot)\n",
         "            pass\n",
     ),
