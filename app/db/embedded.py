@@ -120,6 +120,10 @@ class EmbeddedPostgres:
     def _ensure_running(self) -> None:
         if self.is_running():
             return
+        if self._started is not None:
+            # It is about to end: as a zombie it would hold the socket's lock file.
+            with suppress(subprocess.TimeoutExpired):
+                self._started.wait(START_SECONDS)
         program = find_program(self.folder)
         if not (self.folder / "PG_VERSION").exists():
             program.initialise(self.folder)
