@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select
+from sqlalchemy import bindparam, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -32,11 +32,6 @@ class Unreadable:
 
     item_id: int
     reason: str
-
-
-def is_set_aside() -> ColumnElement[bool]:
-    """Return the condition that the item of a statement is set aside."""
-    return exists().where(SetAsideItem.item_id == Item.id)
 
 
 def add(session: Session, project_id: int, unreadable: Sequence[Unreadable]) -> list[int]:
