@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         5.0, gt=0, description="How often lost jobs and expired leases are looked for."
     )
     job_max_attempts: int = Field(3, ge=1, description="How often a job is tried before it fails.")
+    job_max_lost_workers: int = Field(
+        10, ge=1, description="How many workers a job may lose before it fails; no attempt counts."
+    )
     job_max_seconds: float = Field(
         7 * 86_400.0, gt=0, description="The longest that one attempt of a job may take."
     )

@@ -417,6 +417,7 @@ class Job(TypedDict):
     state: str
     attempts: int
     max_attempts: int
+    lost_workers: int
     progress: dict[str, Any]
     error: str | None
     created_at: str

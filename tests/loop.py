@@ -75,7 +75,7 @@ def claim_waiting(
 ) -> ClaimedJob | None:
     """Claim the project's waiting job, if there is one."""
     with transaction(factory) as session:
-        for job_id in jobs.claimable(session, ["cpu", "gpu"]):
+        for job_id in jobs.claimable(session, ["cpu", "gpu"], settings):
             job = job_queries.get(session, job_id)
             if job is not None and job.project_id == project_id:
                 return jobs.claim(session, job_id, settings)

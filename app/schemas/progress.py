@@ -54,13 +54,14 @@ class SelectedPage(Response):
 
 
 class JobOut(Response):
-    """Work for a worker; `error` is why its last attempt ended."""
+    """Work for a worker; `error` is why its last attempt ended. A lost worker costs no attempt."""
 
     id: int
     kind: JobKind
     state: JobState
     attempts: int
     max_attempts: int
+    lost_workers: int
     progress: dict[str, Any]
     error: str | None
     created_at: datetime

@@ -29,7 +29,7 @@ from app.services.transitions import (
 )
 
 WAKE_AGAIN_SECONDS = 30.0
-LOST_WORKER = "its worker stopped answering"
+LOST_WORKER = "its worker stopped answering"  # what happened to it is not the job's failure
 
 
 class Heartbeat(StrEnum):
@@ -67,7 +67,9 @@ class SweepResult:
 def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | None:
     """Claim the job; None if it has ended, belongs to another or has used its attempts up."""
     token = uuid4()
-    claimed = queries.claim(session, job_id, token, settings.job_lease_seconds)
+    claimed = queries.claim(
+        session, job_id, token, settings.job_lease_seconds, settings.job_max_lost_workers
+    )
     if claimed is None:
         return None
     job, was = claimed
@@ -86,9 +88,9 @@ def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | Non
     )
 
 
-def claimable(session: Session, queues: Sequence[str]) -> list[int]:
+def claimable(session: Session, queues: Sequence[str], settings: Settings) -> list[int]:
     """Return the ids of the jobs of these queues that a claim would win, oldest first."""
-    return queries.claimable_ids(session, queues)
+    return queries.claimable_ids(session, queues, settings.job_max_lost_workers)
 
 
 def heartbeat(session: Session, job_id: int, token: UUID, lease_seconds: float) -> Heartbeat:
@@ -209,7 +211,7 @@ def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
         due = rounds.projects_due_by_time(session)
     for project_id, job_id in stale:
         with transaction(factory) as session:
-            _sweep_job(session, project_id, job_id, result)
+            _sweep_job(session, project_id, job_id, settings, result)
     for project_id in expired:
         with transaction(factory) as session:
             project = projects.lock_if_free(session, project_id)
@@ -228,21 +230,34 @@ def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
     return result
 
 
-def _sweep_job(session: Session, project_id: int, job_id: int, result: SweepResult) -> None:
+def _sweep_job(
+    session: Session, project_id: int, job_id: int, settings: Settings, result: SweepResult
+) -> None:
     if projects.lock_if_free(session, project_id) is None:
         return
     job = queries.lock_stale(session, job_id)
     if job is None:
         return
-    _end_attempt(session, job, LOST_WORKER)
+    job.lost_workers += 1
+    if job.lost_workers < settings.job_max_lost_workers:
+        job.attempts -= 1
+        job.error = LOST_WORKER
+        _requeue(session, job, reason=LOST_WORKER)
+    else:
+        _fail(session, job, f"{LOST_WORKER}; it has lost {job.lost_workers} workers")
     (result.failed if job.state == JobState.FAILED else result.requeued).append(job_id)
 
 
 def _end_attempt(session: Session, job: Job, reason: str, *, for_good: bool = False) -> None:
-    job.error = reason
     if job.attempts < job.max_attempts and not for_good:
+        job.error = reason
         _requeue(session, job, reason=reason)
-        return
+    else:
+        _fail(session, job, reason)
+
+
+def _fail(session: Session, job: Job, reason: str) -> None:
+    job.error = reason
     set_job_state(session, job, JobState.FAILED, reason=reason, attempts=job.attempts)
     round_ = session.get(Round, job.round_id) if job.round_id else None
     if round_ is not None:

@@ -23,7 +23,7 @@ MakeClient = Callable[..., Client]
 def select_next(factory: sessionmaker[Session], settings: Settings) -> None:
     """Do the waiting selection in the worker's place: rank the pool in index order."""
     with transaction(factory) as session:
-        job_id = jobs.claimable(session, ["cpu", "gpu"])[0]
+        job_id = jobs.claimable(session, ["cpu", "gpu"], settings)[0]
         claimed = jobs.claim(session, job_id, settings)
     assert claimed is not None
     with transaction(factory) as session:

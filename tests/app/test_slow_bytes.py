@@ -100,10 +100,12 @@ class Scene:
         return self.send("POST", f"/projects/{self.images}/items/upload", FORM, body)
 
     def check_nothing_is_held(self, project: int) -> None:
-        """Nobody is in a transaction; the project's lock is free, and so are its places."""
-        assert self.service.count("state", "idle in transaction%") == 0
+        """Nobody stays in a transaction; the project's lock is free, and so are its places."""
+        wait_for(lambda: self.service.count("state", "idle in transaction%") == 0, 5)
         with self.engine.begin() as connection:
-            statement = text("SELECT FROM projects WHERE id = :id FOR UPDATE NOWAIT")
+            # What holds the lock until the bytes come would hold it for longer than this.
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            statement = text("SELECT FROM projects WHERE id = :id FOR UPDATE")
             connection.execute(statement.bindparams(id=project))
         assert self.service.get(f"/projects/{project}").status_code == 200
         for other in (self.service.a, self.service.b):

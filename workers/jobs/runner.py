@@ -75,7 +75,7 @@ class JobRunner:
         """Do every job that waits, whether or not its message came; return how many."""
         self.turned_at = time.monotonic()
         with transaction(self.factory) as session:
-            waiting = jobs.claimable(session, self._queues)
+            waiting = jobs.claimable(session, self._queues, self.settings)
         return sum(self.run(job_id) for job_id in waiting)
 
     def _has_room(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.config import MAX_JOB_LEASE_SECONDS
@@ -22,21 +22,27 @@ IS_STALE = and_(
     Job.state == JobState.RUNNING,
     or_(Job.lease_until < func.now(), Job.lease_until > func.now() + LONGEST_LEASE),
 )
-HAS_ATTEMPTS = Job.attempts < Job.max_attempts
+IS_WAITING = and_(Job.state == JobState.QUEUED, Job.attempts < Job.max_attempts)
+
+
+def is_claimable(max_lost_workers: int) -> ColumnElement[bool]:
+    """Return the condition on a job that a claim would win."""
+    return or_(IS_WAITING, and_(IS_STALE, Job.lost_workers + 1 < max_lost_workers))
 
 
 def claim(
-    session: Session, job_id: int, token: UUID, lease_seconds: float
+    session: Session, job_id: int, token: UUID, lease_seconds: float, max_lost_workers: int
 ) -> tuple[Job, JobState] | None:
     """Give the job to the holder of `token` if it waits or its holder is gone, else return None.
 
     Returns the job and the state that it was in. One UPDATE: of any number of claims at once
     exactly one wins. Waits for no lock: a child may hold the row for as long as it lives, and the
-    worker looks again.
+    worker looks again. Whoever takes the place of a lost worker goes on with its attempt.
     """
+    is_lost = case((Job.state == JobState.RUNNING, 1), else_=0)
     found = (
         select(Job.id, Job.state)
-        .where(Job.id == job_id, HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))
+        .where(Job.id == job_id, is_claimable(max_lost_workers))
         .with_for_update(key_share=True, skip_locked=True)
         .cte("found")
     )
@@ -47,7 +53,8 @@ def claim(
             state=JobState.RUNNING,
             token=token,
             lease_until=func.now() + timedelta(seconds=lease_seconds),
-            attempts=Job.attempts + 1,
+            attempts=Job.attempts + 1 - is_lost,
+            lost_workers=Job.lost_workers + is_lost,
             started_at=func.coalesce(Job.started_at, func.now()),
         )
         .returning(Job, found.c.state)
@@ -136,12 +143,12 @@ def list_page(session: Session, project_id: int, before_id: int | None, limit: i
     return list(session.scalars(statement.order_by(Job.id.desc()).limit(limit)))
 
 
-def claimable_ids(session: Session, queues: Sequence[str]) -> list[int]:
+def claimable_ids(session: Session, queues: Sequence[str], max_lost_workers: int) -> list[int]:
     """Return the jobs of these queues that a claim would win, oldest first."""
     return list(
         session.scalars(
             select(Job.id)
-            .where(Job.queue.in_(queues), HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))
+            .where(Job.queue.in_(queues), is_claimable(max_lost_workers))
             .order_by(Job.id)
         )
     )

@@ -70,6 +70,7 @@ class Job(Base):
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int]
+    lost_workers: Mapped[int] = mapped_column(server_default=text("0"))  # none is an attempt
     snapshot_hash: Mapped[str | None]  # artifact: the labeled set that every attempt trains on
     snapshot_version: Mapped[int | None]  # the project's label_version at the snapshot
     snapshot_stale: Mapped[bool] = mapped_column(server_default=text("false"))

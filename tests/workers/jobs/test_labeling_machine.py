@@ -612,7 +612,7 @@ class LabelingMachine(RuleBasedStateMachine):
 
     def _waiting_jobs(self) -> list[int]:
         with transaction(self.factory) as session:
-            return jobs.claimable(session, ["cpu", "gpu"])
+            return jobs.claimable(session, ["cpu", "gpu"], self.settings)
 
     def _import(self, session: Session, n: int) -> None:
         names = [f"t{i}" for i in range(self.n_imported, self.n_imported + n)]

@@ -81,10 +81,10 @@ def project_id(session_factory: sessionmaker[Session], settings: Settings) -> in
 
 
 @pytest.fixture
-def job_id(session_factory: sessionmaker[Session], project_id: int) -> int:
+def job_id(settings: Settings, session_factory: sessionmaker[Session], project_id: int) -> int:
     assert project_id
     with transaction(session_factory) as session:
-        return jobs.claimable(session, ["gpu", "cpu"])[0]
+        return jobs.claimable(session, ["gpu", "cpu"], settings)[0]
 
 
 def read_job(factory: sessionmaker[Session], job_id: int) -> Job:
@@ -252,6 +252,32 @@ class TestSweep:
         assert wakeups == [(job_id, "gpu")]
         assert jobs.sweep(session_factory, settings).requeued == []
 
+    @pytest.mark.parametrize("who_finds_it", ["the sweeper", "the next worker"])
+    def test_lost_workers_cost_no_attempts_but_may_not_go_on_for_ever(
+        self,
+        who_finds_it: str,
+        settings: Settings,
+        session_factory: sessionmaker[Session],
+        job_id: int,
+    ) -> None:
+        few = settings.model_copy(update={"job_max_lost_workers": 5, "job_max_attempts": 2})
+        for n_lost in range(5):
+            with transaction(session_factory) as session:
+                claimed = jobs.claim(session, job_id, few)
+                assert claimed is not None
+                session.execute(text("UPDATE jobs SET lease_until = now() - interval '1 s'"))
+            job = read_job(session_factory, job_id)
+            assert (job.attempts, job.lost_workers) == (1, n_lost)
+            if who_finds_it == "the sweeper" and n_lost < 4:
+                assert jobs.sweep(session_factory, few).requeued == [job_id]
+        with transaction(session_factory) as session:
+            assert jobs.claimable(session, ["cpu", "gpu"], few) == []
+            assert jobs.claim(session, job_id, few) is None
+        assert jobs.sweep(session_factory, few).failed == [job_id]
+        job = read_job(session_factory, job_id)
+        assert (job.state, job.lost_workers) == (JobState.FAILED, 5)
+        assert job.error == "its worker stopped answering; it has lost 5 workers"
+
     def test_queued_job_whose_message_was_lost_is_woken_again(
         self,
         settings: Settings,
@@ -295,7 +321,7 @@ class TestRealWorker:
         worker.wait()
         assert read_job(session_factory, job_id).state == JobState.RUNNING
         start_worker()
-        seconds = wait_for(lambda: read_job(session_factory, job_id).attempts == 2, 15)
+        seconds = wait_for(lambda: read_job(session_factory, job_id).lost_workers == 1, 15)
         wait_for(lambda: read_job(session_factory, job_id).state == JobState.SUCCEEDED, 60)
         assert read_job(session_factory, job_id).progress["resumed_from"] >= 1
         print(f"claimed again {seconds:.1f} s after the new worker's start")  # noqa: T201
