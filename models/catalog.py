@@ -54,7 +54,7 @@ class ModelInfo:
         smallest_side: of an image, in pixels.
         default_side: that images are brought to where the recipe does not say; None = their own.
         trainer: "package.module:function" that trains it in one piece, without checkpoints; None:
-            models.train itself.
+            models.training.train itself.
     """
 
     name: str
@@ -91,7 +91,8 @@ class ModelPlugin:
 
     Attributes:
         info: its entry in the catalog; the name is the entry point's.
-        builder: "package.module:function", a `models.registry.Builder`; imported when it is built.
+        builder: "package.module:function", a `models.networks.build.Builder`; imported when it is
+            built.
     """
 
     info: ModelInfo
@@ -148,7 +149,7 @@ FASTTEXT_OFFICIAL = ModelInfo(
     Encoding.WORDS,
     recipes.FASTTEXT,
     "Joulin et al. 2016",
-    trainer="models.official_training:train_official",
+    trainer="models.training.official_fasttext:train_official",
 )
 PROBE = ModelInfo(
     "probe",

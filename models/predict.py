@@ -9,14 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.augment import augment, centre, draw
 from models.catalog import Encoding, find_model
 from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
-from models.feed import part
-from models.folding import folded_features
-from models.network import to_tensors
-from models.precision import autocast, usable_dtype
-from models.trained import TrainedModel
+from models.networks.folding import folded_features
+from models.networks.network import to_tensors
+from models.training.augment import augment, centre, draw
+from models.training.feed import part
+from models.training.precision import autocast, usable_dtype
+from models.training.trained import TrainedModel
 
 FloatArray = npt.NDArray[np.float32]
 KINDS: dict[Encoding, type[Images] | type[Texts] | type[Vectors]] = {

@@ -44,7 +44,7 @@ class Recipe:
         warmup_fraction: share of the steps in which `one_cycle` rises.
         nesterov: whether SGD's momentum looks ahead.
         decay_norms: whether biases and the weights of norms are decayed too.
-        precision: of the matrix products, in training and scoring (models.precision).
+        precision: of the matrix products, in training and scoring (models.training.precision).
         compile: whether to compile the network where that works.
         cutout: side in pixels of the square that is blanked in each image; 0 = none.
         random_resized_crop: whether to crop at a random scale and aspect (ImageNet).
@@ -52,7 +52,7 @@ class Recipe:
         downsampling: between the widths of VDCNN.
         hidden: width of the hidden layer of a probe on frozen features; 0 = none.
         warm_start: whether a round starts from the previous round's weights.
-        weights: file of weights to start from (models.pretrained); None = fresh ones.
+        weights: file of weights to start from (models.networks.pretrained); None = fresh ones.
         crop_fraction: share of an image's side that the network sees: the centre when it scores,
             what random resized crops are scaled to when it learns (224 of 256: 0.875).
         threads: of the official fastText library; with more than one, no seed repeats a training.

@@ -24,8 +24,8 @@ from models.catalog import (
     resolve_recipe,
 )
 from models.data.arrays import Images
-from models.registry import build
-from models.train import load_model, train
+from models.networks.build import build
+from models.training.train import load_model, train
 from workers.cli.models import describe
 
 CATALOG = """
@@ -48,7 +48,7 @@ CATALOG = """
 NETWORK = """
     from torch import nn
 
-    from models.network import Network
+    from models.networks.network import Network
 
 
     class Flat(Network):

@@ -13,12 +13,12 @@ from torch.nn import functional
 from models.catalog import MODELS, resolve_recipe
 from models.data.arrays import Images, Inputs, InputSpec, Vectors
 from models.data.text import encode
-from models.folding import folded_features
-from models.network import Network
+from models.networks.build import build
+from models.networks.folding import folded_features
+from models.networks.network import Network
 from models.predict import predict, suitable_minibatch
-from models.registry import build
-from models.train import train
-from tests.models.test_training import fit, make_set
+from models.training.train import train
+from tests.models.training.test_train import fit, make_set
 
 # One of each family.
 IMAGE_MODELS = (
@@ -159,7 +159,7 @@ class TestFolding:
         def fail(_: object) -> None:
             raise IndexError
 
-        monkeypatch.setattr("models.folding._overwrite_in_place", fail)
+        monkeypatch.setattr("models.networks.folding._overwrite_in_place", fail)
         network = build("preact8", 2)
         assert folded_features(network) == network.features
 

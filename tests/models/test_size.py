@@ -5,8 +5,8 @@ import torch
 
 from models.catalog import MODELS, Encoding, find_model, resolve_recipe
 from models.data.arrays import InputSpec
+from models.networks.build import build
 from models.recipe import RecipeError
-from models.registry import build
 from models.size import MOST_EPOCHS, check_size, training_bytes
 
 GIB = 1024**3

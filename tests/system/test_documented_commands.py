@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.train import load_model
+from models.training.train import load_model
 from workers.service.stack import Stack
 
 DOCS = Path(__file__).parents[2] / "docs"

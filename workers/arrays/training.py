@@ -9,10 +9,10 @@ import torch
 import torch.distributed as dist
 
 from models.catalog import Encoding, find_model, resolve_recipe
-from models.checkpoints import CheckpointFile
 from models.data.arrays import Images, Vectors
-from models.distributed import rank_and_size
-from models.train import train
+from models.training.checkpoints import CheckpointFile
+from models.training.distributed import rank_and_size
+from models.training.train import train
 
 CHECKPOINT_SECONDS = 60.0
 

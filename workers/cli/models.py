@@ -47,7 +47,7 @@ def describe(name: str) -> dict[str, Any]:
     import torch  # noqa: PLC0415
 
     from models.catalog import Encoding, find_model  # noqa: PLC0415
-    from models.registry import build  # noqa: PLC0415
+    from models.networks.build import build  # noqa: PLC0415
 
     info, parameters, features = find_model(name), None, None
     if info.encoding is not Encoding.VECTORS:

@@ -24,7 +24,7 @@ from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.predict import predict
-from models.train import TrainingStopped, train
+from models.training.train import TrainingStopped, train
 from selection.registry import rank
 from selection.types import Signals
 from selection.watch import SelectionStopped

@@ -18,10 +18,10 @@ from app.db.session import transaction
 from app.services import jobs
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
-from models.checkpoints import CheckpointFile
-from models.precision import name_of_device
 from models.recipe import Recipe, recipe_from_json
-from models.train import TrainProgress
+from models.training.checkpoints import CheckpointFile
+from models.training.precision import name_of_device
+from models.training.train import TrainProgress
 from workers.jobs.packed_pool import PoolReader
 from workers.steps.training import RoundHooks
 

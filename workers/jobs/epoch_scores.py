@@ -8,8 +8,8 @@ from app.db.tables import CoreSet
 from app.services import job_results
 from models.data.arrays import Inputs
 from models.predict import predict
-from models.timing import Stopwatch
-from models.train import EpochHook, TrainedModel
+from models.training.timing import Stopwatch
+from models.training.train import EpochHook, TrainedModel
 from workers.jobs.context import JobContext
 from workers.jobs.snapshot import store_arrays
 from workers.steps.round import RoundInputs

@@ -17,9 +17,9 @@ from app.db.queries import projects, rounds
 from app.db.session import transaction
 from app.domain.errors import NotFound
 from app.storage.artifacts import ArtifactStore
-from models.precision import name_of_device
 from models.recipe import recipe_from_json
-from models.timing import Stopwatch
+from models.training.precision import name_of_device
+from models.training.timing import Stopwatch
 from selection.options import options_from_json
 from selection.watch import Watch
 from workers.jobs.packed_pool import PoolReader

@@ -16,7 +16,7 @@ from app.db.tables import JobKind, Project, Round
 from app.domain.errors import NotFound
 from app.services import job_results
 from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
-from models.train import TrainedModel
+from models.training.train import TrainedModel
 from selection.options import SelectionOptions, options_from_json
 from workers.jobs.context import JobContext
 from workers.jobs.epoch_scores import score_keeper

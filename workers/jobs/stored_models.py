@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from app.storage.artifacts import ArtifactStore
-from models.trained import TrainedModel, load_model
+from models.training.trained import TrainedModel, load_model
 
 
 def store_model(store: ArtifactStore, trained: TrainedModel) -> str:

@@ -15,7 +15,7 @@ from app.queue import check_broker
 from app.services import presence
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room
-from models.precision import name_of_device
+from models.training.precision import name_of_device
 
 SHOWN_VIOLATIONS = 5
 

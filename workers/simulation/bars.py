@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from models.train import TrainProgress
+from models.training.train import TrainProgress
 from svp_client import Client
 from svp_client.types import Project
 from workers.simulation.results import CoreSetLine, RoundLine, StudyLine

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.data.readers import Part
-from models.train import EpochHook, TrainProgress
+from models.training.checkpoints import CheckpointFile
+from models.training.train import EpochHook, TrainProgress
 from selection.options import SelectionOptions, needs_proxy
 from workers.simulation.config import ModelConfig, TrapsConfig
 from workers.simulation.data import DataSet, model_inputs

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.timing import Stopwatch
-from models.train import TrainedModel
+from models.training.timing import Stopwatch
+from models.training.train import TrainedModel
 from selection.catalog import Signal, needed_of
 from selection.types import Ranking, Signals
 from workers.simulation.config import ExperimentError

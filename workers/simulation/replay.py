@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.strategy import strategy_of_round
-from models.train import TrainedModel, load_model
+from models.training.train import TrainedModel, load_model
 from selection.options import needs_proxy
 from workers.simulation.context import SeedContext, best_error
 from workers.simulation.kinds import ActiveLearningConfig

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from app.storage.durable import replaced
-from models.train import train
+from models.training.train import train
 from svp_client import Client
 from workers.simulation.bars import Bar, Bars
 from workers.simulation.config import ExperimentError

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from app.storage.durable import replaced
 from models.catalog import find_model
+from models.networks.build import fresh_network
+from models.networks.pretrained import weights_hash
 from models.predict import accuracy, predict
-from models.pretrained import weights_hash
-from models.registry import fresh_network
-from models.timing import Stopwatch
-from models.train import EpochHook, TrainedModel
+from models.training.timing import Stopwatch
+from models.training.train import EpochHook, TrainedModel
 from selection.registry import rank
 from selection.types import Signals
 from selection.uncertainty import entropy

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.recipe import recipe_from_json
-from models.train import TrainProgress
+from models.training.train import TrainProgress
 from svp_client import Client
 from svp_client.types import CoreSet, CoreSetScores
 from workers.simulation.labeled_projects import LabeledProjects, make_core_set

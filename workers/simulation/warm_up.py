@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from models.data.arrays import Inputs
 from models.predict import predict
-from models.timing import Stopwatch
-from models.train import TrainedModel, train
+from models.training.timing import Stopwatch
+from models.training.train import TrainedModel, train
 from selection.options import SelectionOptions
 from selection.watch import Watch
 from workers.simulation.config import ModelConfig

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from models.catalog import find_model
 from models.data.arrays import Inputs
-from models.forgetting import ForgettingCounts
 from models.recipe import Recipe
-from models.timing import Stopwatch
-from models.train import TrainedModel
+from models.training.forgetting import ForgettingCounts
+from models.training.timing import Stopwatch
+from models.training.train import TrainedModel
 from selection.catalog import Signal
 from selection.options import SelectionOptions
 from selection.registry import needed_signals

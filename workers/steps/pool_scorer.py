@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from models.data.arrays import Inputs
 from models.predict import Predictions
-from models.timing import Stopwatch
-from models.train import TrainedModel
+from models.training.timing import Stopwatch
+from models.training.train import TrainedModel
 from selection.catalog import Signal
 from selection.errors import SelectionError
 from selection.mapped import take_rows

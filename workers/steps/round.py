@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from models.data.arrays import Inputs
 from models.recipe import Recipe
-from models.timing import Stopwatch
-from models.train import TrainedModel, can_start
+from models.training.timing import Stopwatch
+from models.training.train import TrainedModel, can_start
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, select, wanted_signals
 from selection.watch import Watch

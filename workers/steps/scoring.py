@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 from models.data.arrays import Inputs
-from models.forgetting import ForgettingCounts
 from models.predict import FloatArray, Predictions, predict
-from models.train import TrainedModel
+from models.training.forgetting import ForgettingCounts
+from models.training.train import TrainedModel
 from selection.uncertainty import entropy, least_confidence, margin
 
 

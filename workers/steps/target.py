@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from models.data.arrays import Inputs
 from models.recipe import Recipe
-from models.timing import Stopwatch
-from models.train import TrainedModel
+from models.training.timing import Stopwatch
+from models.training.train import TrainedModel
 from workers.steps.training import (
     Evaluation,
     RoundHooks,

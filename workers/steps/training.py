@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.checkpoints import CheckpointFile
 from models.data.arrays import Inputs
 from models.predict import accuracy, predict
 from models.recipe import Recipe
-from models.timing import Stopwatch
-from models.train import EpochHook, TrainedModel, TrainProgress, train
+from models.training.checkpoints import CheckpointFile
+from models.training.timing import Stopwatch
+from models.training.train import EpochHook, TrainedModel, TrainProgress, train
 from selection.watch import Watch
 
 IntArray = npt.NDArray[np.int64]
@@ -90,7 +90,7 @@ def train_watched(
     counts_forgetting: bool = False,
     initial: TrainedModel | None = None,
 ) -> TrainedModel:
-    """Return models.train's model.
+    """Return models.training.train's model.
 
     Its seconds are the stopwatch's part "training": those before a resumption included, those of
     `hooks.on_epoch` not.

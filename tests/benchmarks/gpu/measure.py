@@ -27,12 +27,12 @@ from models.catalog import Encoding, find_model, resolve_recipe
 from models.data.arrays import Images, Inputs, Texts
 from models.data.encoders import text_encoder
 from models.data.readers import read_cifar10
-from models.network import to_tensors
+from models.networks.build import fresh_network
+from models.networks.network import to_tensors
 from models.predict import accuracy, predict
 from models.recipe import Recipe
-from models.registry import fresh_network
-from models.timing import synchronize
-from models.train import TrainProgress, train
+from models.training.timing import synchronize
+from models.training.train import TrainProgress, train
 from selection.k_centers.greedy import greedy_k_centers
 from selection.watch import Watch
 from tests.benchmarks.models.published_loop import PilImages, train_epoch, without_normalisation

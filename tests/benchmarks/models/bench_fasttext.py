@@ -29,7 +29,7 @@ from models.data.readers import read_zhang_csv
 from models.data.text import normalize
 from models.predict import accuracy, predict
 from models.recipe import Recipe
-from models.train import TrainedModel, train
+from models.training.train import TrainedModel, train
 from tests.benchmarks.rivals import Outcome, Rival, compare, write_result
 
 TWIN, OFFICIAL = "fasttext", "fasttext_official"

@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the packag
 from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.data.readers import read_cifar10
+from models.networks.build import build
 from models.predict import predict
-from models.registry import build
-from models.train import train
+from models.training.train import train
 from tests.benchmarks.models.published_loop import PilImages, score, without_normalisation
 from tests.benchmarks.rivals import Rival, compare, write_result
 

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the packag
 from models.catalog import resolve_recipe
 from models.data.readers import RawDataSet, read_cifar10, read_zhang_csv
 from models.predict import accuracy, predict
-from models.train import train
+from models.training.train import train
 from tests.benchmarks.rivals import machine
 from workers.simulation.data import model_inputs
 

@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the packag
 from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.data.readers import Part, read_cifar10, read_digits
+from models.networks.build import fresh_network
 from models.recipe import Recipe
-from models.registry import fresh_network
-from models.train import train
+from models.training.train import train
 from tests.benchmarks.models.published_loop import PilImages, train_epoch, without_normalisation
 from tests.benchmarks.rivals import Outcome, Rival, compare, write_result
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from models.network import Network
+from models.networks.network import Network
 from models.recipe import Recipe
 
 

@@ -29,7 +29,7 @@ def cifar10(folder: Path) -> None:
     from models.data.arrays import Images  # noqa: PLC0415
     from models.data.readers import read_cifar10  # noqa: PLC0415
     from models.predict import accuracy, predict  # noqa: PLC0415
-    from models.train import train  # noqa: PLC0415
+    from models.training.train import train  # noqa: PLC0415
 
     part = read_cifar10(Path(os.environ["SVP_DATA_DIR"]) / "cifar-10-batches-py").train
     images, labels = part.content, part.labels

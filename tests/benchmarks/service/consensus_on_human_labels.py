@@ -23,7 +23,7 @@ from app.domain.consensus import resolve
 from models.catalog import find_model, resolve_recipe
 from models.data.encoders import text_encoder
 from models.predict import predict
-from models.train import train
+from models.training.train import train
 from workers.jobs.consensus import Opinions, crowdlab, dawid_skene
 
 IntArray = npt.NDArray[np.int64]

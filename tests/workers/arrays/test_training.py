@@ -9,7 +9,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 from typer.testing import CliRunner
 
-from models.train import TrainingStopped, load_model
+from models.training.train import TrainingStopped, load_model
 from workers.arrays.training import train_on_arrays
 from workers.cli.main import app
 

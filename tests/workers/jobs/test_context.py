@@ -15,7 +15,7 @@ from app.domain.errors import JobFenced
 from app.domain.states import RoundState
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
-from models.train import TrainProgress
+from models.training.train import TrainProgress
 from tests.projects import TINY, ServedProject
 from tests.workers.jobs.test_packed_pool import a_project
 from workers.jobs import context as contexts

@@ -37,10 +37,10 @@ from app.services.projects import (
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_recipe
 from models.data.text import encode
+from models.networks.build import build
 from models.predict import predict
 from models.recipe import RecipeError
-from models.registry import build
-from models.train import TrainedModel, TrainingStopped, train
+from models.training.train import TrainedModel, TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
 from workers.jobs import context as job_context

@@ -14,7 +14,7 @@ import pytest
 from models.data.arrays import Images, Inputs
 from models.data.readers import read_digits
 from models.recipe import Recipe
-from models.train import train
+from models.training.train import train
 from selection.select import select
 from tests.experiments import Lines, indices, run, run_any, tiny, write_tiny
 from tests.support import wait_for

@@ -7,8 +7,8 @@ import pytest
 
 from models import predict
 from models.catalog import resolve_recipe
-from models.forgetting import ForgettingCounts
-from models.train import train
+from models.training.forgetting import ForgettingCounts
+from models.training.train import train
 from selection.k_centers.greedy import greedy_k_centers
 from tests.experiments import run_any, tiny_study
 from tests.workers.simulation.test_core_sets import failing_at, refuse

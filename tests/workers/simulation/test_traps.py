@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.augment import augment, draw
 from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.predict import predict
-from models.train import train
+from models.training.augment import augment, draw
+from models.training.train import train
 from selection.uncertainty import entropy
 from tests.experiments import indices, run, run_any, tiny, tiny_core_sets
 from workers.simulation.config import ExperimentError

@@ -7,7 +7,7 @@ import pytest
 
 from models.data.arrays import Vectors
 from models.predict import Predictions
-from models.timing import Stopwatch
+from models.training.timing import Stopwatch
 from selection.catalog import Signal
 from selection.mapped import take_rows
 from selection.options import SelectionOptions

@@ -1,0 +1,1 @@
+"""Training of one network: steps of SGD, feeds, checkpoints, several processes."""

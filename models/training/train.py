@@ -1,0 +1,219 @@
+"""Training: deterministic for a seed, resumable at epoch ends, stoppable between minibatches."""
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils import deterministic as determinism
+
+from models.catalog import find_model
+from models.data.arrays import Inputs
+from models.recipe import Recipe
+from models.training.checkpoints import CheckpointFile
+from models.training.distributed import any_of, from_first, rank_and_size
+from models.training.run import EpochHook, TrainingDivergedError, TrainingRun, TrainingStopped
+from models.training.trained import TrainedModel, load_model
+
+__all__ = [
+    "EpochHook",
+    "TrainProgress",
+    "TrainedModel",
+    "TrainingDivergedError",
+    "TrainingStopped",
+    "can_start",
+    "deterministic",
+    "load_model",
+    "train",
+]
+
+IntArray = npt.NDArray[np.int64]
+WholeTrainer = Callable[[str, Recipe, Inputs, IntArray, int, int], TrainedModel]
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """How far a training is, at an epoch's end; `resumed_from` is 0 unless it was resumed.
+
+    `notes` say what the recipe asked for and this machine could not do.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    seconds: float
+    resumed_from: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
+    model: str,
+    recipe: Recipe,
+    inputs: Inputs,
+    labels: IntArray,
+    n_classes: int,
+    seed: int,
+    *,
+    device: str = "cpu",
+    count_forgetting: bool = False,
+    initial: TrainedModel | None = None,
+    checkpoint: CheckpointFile | None = None,
+    on_progress: Callable[[TrainProgress], None] | None = None,
+    on_epoch: EpochHook | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrainedModel:
+    """Return a model trained on all inputs, with the last epoch's weights.
+
+    In an initialised process group (models.training.distributed) every process calls this with the
+    same arguments, and gets the same model; the first one writes the checkpoints.
+
+    A model with a trainer of its own is trained in one piece: no checkpoint, no stop once it runs.
+
+    Args:
+        model: name in models.catalog.
+        recipe: how to train it.
+        inputs: m labeled inputs.
+        labels: their class indices, [m].
+        n_classes: C.
+        seed: every random stream derives from (seed, epoch, purpose), so a resumed training ends
+            with the same bits as an uninterrupted one on the same device.
+        device: "cpu" or "cuda[:i]".
+        count_forgetting: whether to count forgetting events (models.training.forgetting).
+        initial: a model of the same kind to start from; fresh weights otherwise.
+        checkpoint: where epoch ends are kept, as often as it is due, and found again.
+        on_progress: called at each epoch's end.
+        on_epoch: the same, with the model: to measure it. Numbers that it returns are kept, in the
+            checkpoint too, as the model's `measured`; its time is not training's. A resumed
+            training may repeat the epochs since the checkpoint, and the calls.
+        should_stop: asked before each minibatch.
+
+    Raises:
+        TrainingStopped: `should_stop` returned True.
+        TrainingDivergedError: the loss became infinite or NaN.
+        ValueError: labels or initial model do not fit; the message says how.
+    """
+    _check_labels(labels, len(inputs), n_classes)
+    _check_initial(initial, model, inputs, n_classes)
+    train_whole = _whole_trainer(model, is_plain=not count_forgetting and initial is None)
+    if train_whole is None:
+        run = TrainingRun(
+            model, recipe, inputs, labels, n_classes, seed, device,
+            count_forgetting=count_forgetting, initial=initial,
+        )  # fmt: skip
+        return _train_epochs(run, checkpoint, on_progress, on_epoch, should_stop)
+    if should_stop and should_stop():
+        raise TrainingStopped
+    trained = train_whole(model, recipe, inputs, labels, n_classes, seed)
+    return _report_whole(trained, on_progress, on_epoch)
+
+
+def _whole_trainer(model: str, *, is_plain: bool) -> WholeTrainer | None:
+    """Return what trains the model in one piece; None where its epochs are trained here."""
+    trainer = find_model(model).trainer
+    if trainer is None:
+        return None
+    if not is_plain:
+        raise ValueError(f"{model} counts no forgetting events and has no warm start.")
+    return pkgutil.resolve_name(trainer)
+
+
+def _report_whole(
+    trained: TrainedModel,
+    on_progress: Callable[[TrainProgress], None] | None,
+    on_epoch: EpochHook | None,
+) -> TrainedModel:
+    """Report a training in one piece as its last epoch's end; return it with what was measured."""
+    epochs = trained.recipe.epochs
+    if on_progress:
+        loss, seconds = trained.final_loss, trained.seconds
+        on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
+    value = on_epoch(epochs, trained) if on_epoch else None
+    return trained if value is None else replace(trained, measured=(value,))
+
+
+def _train_epochs(
+    run: TrainingRun,
+    checkpoint: CheckpointFile | None,
+    on_progress: Callable[[TrainProgress], None] | None,
+    on_epoch: EpochHook | None,
+    should_stop: Callable[[], bool] | None,
+) -> TrainedModel:
+    """Train what is left of a run, from its checkpoint on, and return its model."""
+    epochs, (rank, size) = run.recipe.epochs, rank_and_size()
+    if run.forgetting and size > 1:
+        raise ValueError("Forgetting events are counted by one process; train without torchrun.")
+    identity = run.identity() if checkpoint else ""
+    run.restore(from_first(checkpoint.load(identity) if checkpoint and rank == 0 else None))
+    resumed_from = run.epoch
+    # Processes that stopped at different steps would wait for one another for ever.
+    stops = (lambda: any_of(should_stop())) if should_stop else None
+    with deterministic():
+        while run.epoch < epochs:
+            with run.watch.part("training"):
+                run.train_epoch(stops)
+            run.measure(on_epoch)
+            is_due = checkpoint and (
+                checkpoint.is_due or (checkpoint.keeps_end and run.epoch == epochs)
+            )
+            if checkpoint and is_due and rank == 0:
+                checkpoint.save(identity, run.state())
+            if on_progress:
+                seconds, notes = run.watch.seconds["training"], tuple(run.sgd.notes)
+                on_progress(
+                    TrainProgress(run.epoch, epochs, run.loss, seconds, resumed_from, notes)
+                )
+    return run.trained()
+
+
+def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
+    if len(labels) == 0:
+        raise ValueError("There is nothing to train on: no item is labeled.")
+    if len(labels) != n:
+        raise ValueError(f"There are {n} inputs and {len(labels)} labels; they must be as many.")
+    is_bad = (labels < 0) | (labels >= n_classes)
+    if is_bad.any():
+        row = int(is_bad.argmax())
+        raise ValueError(
+            f"The label of row {row} is {labels[row]}; there are the classes 0..{n_classes - 1}."
+        )
+
+
+def can_start(
+    initial: TrainedModel, model: str, recipe: Recipe, inputs: Inputs, n_classes: int
+) -> bool:
+    """Whether a training as this recipe says may start from these weights."""
+    has = (initial.model, initial.spec, initial.n_classes, replace(initial.recipe, weights=None))
+    wants = (model, inputs.spec, n_classes, replace(recipe, weights=None))
+    return has == wants and find_model(model).trainer is None
+
+
+def _check_initial(
+    initial: TrainedModel | None, model: str, inputs: Inputs, n_classes: int
+) -> None:
+    if initial is None:
+        return
+    has = (initial.model, initial.spec, initial.n_classes)
+    wants = (model, inputs.spec, n_classes)
+    if has != wants:
+        raise ValueError(f"A training of {wants} cannot start from the weights of {has}.")
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Let torch use only kernels that give the same bits again.
+
+    Its filling of uninitialised memory stays off: no kernel here reads any, and it took an eighth
+    of a training step on the CPU.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    filled_before = determinism.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    determinism.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(mode=before)
+        determinism.fill_uninitialized_memory = filled_before  # type: ignore[attr-defined]
