@@ -14,20 +14,30 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
+    advice,
+    agreement,
+    annotation,
     annotators,
-    batches,
     core_sets,
+    events,
+    features,
+    flags,
     gold,
     health,
     images,
     items,
     jobs,
     labels,
+    learning_curve,
+    leases,
+    lifecycle,
     models,
+    project_settings,
     projects,
-    review,
+    requeue,
     rounds,
     set_aside,
+    skips,
     tokens,
 )
 from app.api.access_log import AccessLog
@@ -49,6 +59,12 @@ from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
 
 PREFIX = "/api/v1"
+# In the order in which the API's page shows them.
+ROUTES = (
+    projects, project_settings, lifecycle, features, events, items, set_aside,
+    leases, labels, skips, flags, requeue, annotation, annotators, agreement, gold,
+    rounds, advice, learning_curve, jobs, models, core_sets, tokens,
+)  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (
     "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",
@@ -97,8 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
     with_token = APIRouter(
         prefix=PREFIX, dependencies=[Depends(get_caller), Depends(check_parameters)]
     )
-    labeling = (batches, labels, review, annotators, gold)
-    for module in (projects, items, set_aside, *labeling, rounds, jobs, models, core_sets, tokens):
+    for module in ROUTES:
         with_token.include_router(module.router)
     app.include_router(with_token)
     app.include_router(docs_router(describe), prefix=PREFIX)

@@ -7,15 +7,8 @@ from fastapi import APIRouter, Query
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep
 from app.db.queries import gold as queries
-from app.schemas.annotation import (
-    GoldIn,
-    GoldItemOut,
-    GoldOutcomes,
-    GoldPage,
-    GoldRemoved,
-    GoldRemoveIn,
-)
 from app.schemas.bodies import problems
+from app.schemas.gold import GoldIn, GoldItemOut, GoldOutcomes, GoldPage, GoldRemoved, GoldRemoveIn
 from app.services.gold import remove_gold, set_gold
 
 router = APIRouter(prefix="/projects/{project}/gold", tags=["gold"], route_class=Route)

@@ -17,7 +17,7 @@ from app.api.deps import (
     SettingsDep,
     StoreDep,
 )
-from app.api.importing import Importing
+from app.api.imports import BodyImport
 from app.api.uploads import UPLOAD_SCHEMA, uploaded
 from app.db.queries import items as queries
 from app.db.queries import visibility
@@ -91,8 +91,8 @@ async def import_lines(
         raise HTTPException(
             415, "Send Content-Type: application/x-ndjson, or image files to /items/upload."
         )
-    importing = Importing(request, project, settings, store)
-    counts = await (importing.run_strictly() if strict else importing.run())
+    body_import = BodyImport(request, project, settings, store)
+    counts = await (body_import.run_strictly() if strict else body_import.run())
     return ImportResult.model_validate(counts)
 
 
@@ -120,9 +120,11 @@ async def upload(
 
     With `strict=true` one bad file refuses them all, and nothing is stored.
     """
-    importing = Importing(request, project, settings, store)
+    body_import = BodyImport(request, project, settings, store)
     async with uploaded(request) as (form, files):
-        return ImportResult.model_validate(await importing.store_files(form, files, strict=strict))
+        return ImportResult.model_validate(
+            await body_import.store_files(form, files, strict=strict)
+        )
 
 
 @router.get("", summary="List items", responses=problems(403, 404))

@@ -9,7 +9,7 @@ from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, Setting
 from app.db.queries import jobs as queries
 from app.domain.errors import NotFound
 from app.schemas.bodies import problems
-from app.schemas.progress import JobOut, JobPage
+from app.schemas.jobs import JobOut, JobPage
 from app.services.jobs import retry
 
 router = APIRouter(prefix="/projects/{project}/jobs", tags=["progress"], route_class=Route)

@@ -1,4 +1,4 @@
-"""Routes of labels: submit, undo, skip, export."""
+"""Routes of labels: submit, undo, export, history."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -10,21 +10,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
-from app.api.rendering import rendered
+from app.api.responses import rendered
+from app.db.queries import labels
 from app.db.queries import labels as queries
+from app.domain.errors import NotFound
+from app.schemas.answers import AnswersOut, ItemsIn
 from app.schemas.bodies import problems
-from app.schemas.labeling import (
-    AnswersOut,
-    ExportedLabelOut,
-    GivenLabel,
-    ItemsIn,
-    LabelsIn,
-    SkipsIn,
-)
+from app.schemas.labels import ExportedLabelOut, GivenLabel, LabelHistoryOut, LabelsIn
 from app.services.labels import LabelEntry, submit_labels, withdraw_labels
-from app.services.skips import submit_skips
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
+
+
 COLUMNS = [
     "item_id", "external_id", "index", "class", "source", "round", "is_control", "method",
     "agreement", "confidence", "labels", "flags", "resolved_at",
@@ -64,21 +61,6 @@ def withdraw(
 ) -> AnswersOut:
     """Take own labels back; the items are leased to the annotator again."""
     outcomes = withdraw_labels(session, project, annotator_id, body.item_ids, settings)
-    return AnswersOut.model_validate({"results": outcomes})
-
-
-@router.post("/skips", summary="Skip items", responses=problems(403, 404, 409))
-def skip(
-    body: SkipsIn,
-    session: SessionDep,
-    project: ProjectIdDep,
-    annotator_id: AnnotatorIdDep,
-    settings: SettingsDep,
-) -> AnswersOut:
-    """Take items out of their batch; the next reserve item takes the place of each."""
-    outcomes = submit_skips(
-        session, project, annotator_id, body.item_ids, body.reason, settings, body.comment
-    )
     return AnswersOut.model_validate({"results": outcomes})
 
 
@@ -141,3 +123,25 @@ def _rows(
             flags=label.flags,
             resolved_at=label.resolved_at,
         )
+
+
+@router.get("/items/{item}/labels", summary="An item's labels", responses=problems(403, 404))
+def read_history(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, item: int
+) -> list[LabelHistoryOut]:
+    """Return every label that the item was given, withdrawn ones too, with replaced classes."""
+    if item not in labels.items_of_project(session, project.id, [item]):
+        raise NotFound("pool item", item)
+    given = labels.given_labels(session, [item], with_withdrawn=True).get(item, [])
+    earlier = labels.earlier_classes(session, [g.label.id for g in given])
+    return [
+        LabelHistoryOut(
+            **given_label(g, project.classes).model_dump(),
+            item_id=item,
+            created_at=g.label.created_at,
+            revised_at=g.label.revised_at,
+            withdrawn_at=g.label.withdrawn_at,
+            earlier_classes=[project.classes[c] for c in earlier.get(g.label.id, [])],
+        )
+        for g in given
+    ]

@@ -10,7 +10,7 @@ from app.db.queries import models
 from app.db.tables import Model
 from app.domain.errors import NotFound
 from app.schemas.bodies import problems
-from app.schemas.progress import ModelOut
+from app.schemas.models import ModelOut
 
 router = APIRouter(prefix="/projects/{project}/models", tags=["progress"], route_class=Route)
 

@@ -1,53 +1,38 @@
-"""Routes of projects: create, list, read, and the ways through their states."""
+"""Routes of projects: create, list, read."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
-from app.api.bodies import Route, takes_large_bodies
+from app.api.bodies import Route
 from app.api.deps import (
-    AdminDep,
     AnnotatorIdDep,
     CallerDep,
     ProjectDep,
-    ProjectIdDep,
     ServiceAdminDep,
     SessionDep,
     SettingsDep,
-    StoreDep,
-    in_reading_thread,
-    in_thread,
 )
-from app.api.spool import spooled
-from app.db.queries import events, projects, rounds, visibility
-from app.db.session import transaction
+from app.db.queries import projects, rounds, visibility
 from app.db.tables import Project, Role
 from app.schemas.bodies import problems
 from app.schemas.projects import (
     DEFAULT_PROXY,
     DEFAULT_TARGET,
     AnnotatorProjectOut,
-    EventOut,
-    EventPage,
-    FeaturesOut,
     ModelSpec,
     ProgressOut,
-    ProjectChange,
     ProjectCreate,
     ProjectOut,
     ProjectPage,
     RoundRef,
 )
-from app.services import features
-from app.services import lifecycle as course
-from app.services.features import BroughtFeatures
-from app.services.project_settings import change_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.storage.room import check_room
 
 router = APIRouter(prefix="/projects", tags=["projects"], route_class=Route)
+
+
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -114,118 +99,3 @@ def brief(project: Project) -> dict[str, Any]:
     """Return what annotators see of a project."""
     shown = ("id", "name", "state", "modality", "classes")
     return {name: getattr(project, name) for name in shown}
-
-
-@router.patch("/{project}", summary="Change settings", responses=problems(403, 404, 409))
-def change(
-    body: ProjectChange,
-    session: SessionDep,
-    project: ProjectIdDep,
-    _admin: AdminDep,
-    settings: SettingsDep,
-) -> ProjectOut:
-    """Change settings between rounds; each change is an event with the value before and after.
-
-    Strategy, selection, proxy, trigger and round_budget count from the next round on: a round keeps
-    those that it was created with (a failed one takes the new ones when it is retried).
-    total_budget, reserve, target and stop_when count when they are next looked at.
-    """
-    changes = body.model_dump(exclude_unset=True)
-    for name in ("proxy", "target"):
-        if name in changes:
-            changes[name] = ModelChoice(**changes[name])
-    return render(session, change_project(session, project, changes, settings))
-
-
-@router.post("/{project}/start", summary="Start", responses=problems(403, 404, 409))
-def start(
-    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
-) -> ProjectOut:
-    """Start a draft: round 0 is selected."""
-    return render(session, course.start_project(session, project, settings.job_max_attempts))
-
-
-@router.post("/{project}/pause", summary="Pause", responses=problems(403, 404, 409))
-def pause(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
-    """Pause: nothing is leased, late labels are taken, running jobs end."""
-    return render(session, course.pause_project(session, project))
-
-
-@router.post("/{project}/resume", summary="Resume", responses=problems(403, 404, 409))
-def resume(
-    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
-) -> ProjectOut:
-    """Go on where the project was paused."""
-    return render(session, course.resume_project(session, project, settings.job_max_attempts))
-
-
-@router.post("/{project}/finish", summary="Finish now", responses=problems(403, 404, 409))
-def finish(
-    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
-) -> ProjectOut:
-    """End labeling and train the target on the labels at hand."""
-    return render(session, course.finish_project(session, project, settings.job_max_attempts))
-
-
-@router.post("/{project}/cancel", summary="Cancel", responses=problems(403, 404, 409))
-def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
-    """Cancel for good; the labels stay and can be exported."""
-    return render(session, course.cancel_project(session, project))
-
-
-@router.put(
-    "/{project}/features",
-    summary="Bring features",
-    responses=problems(403, 404, 413, 507),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            },
-        }
-    },
-)
-@takes_large_bodies
-async def bring_features(
-    request: Request,
-    project: ProjectIdDep,
-    _admin: AdminDep,
-    store: StoreDep,
-    settings: SettingsDep,
-) -> FeaturesOut:
-    """Store features of the pool: a NumPy file (numpy.save) of float32 or float64 [n_pool, d].
-
-    Row i belongs to the pool item of index i. They serve cold starts, strategies that work on
-    features (`selection.features` = brought), near-duplicates and candidate pools.
-    """
-
-    def store_file(path: Path) -> BroughtFeatures:
-        n, d = features.check_features(path)
-        return BroughtFeatures(store.put_file(path), n, d)
-
-    def bring(brought: BroughtFeatures) -> None:
-        with transaction(request.app.state.session_factory) as session:
-            features.bring_features(session, project, brought)
-
-    check_room(settings)
-    async with spooled(request.stream(), settings.uploads_folder) as path:
-        brought = await in_reading_thread(request, store_file, path)
-    await in_thread(request, bring, brought)
-    return FeaturesOut.model_validate(brought)
-
-
-@router.get("/{project}/events", summary="List events", responses=problems(403, 404))
-def list_events(
-    session: SessionDep,
-    project: ProjectDep,
-    _admin: AdminDep,
-    cursor: Annotated[int, Query(ge=0)] = 0,
-    limit: Limit = 100,
-) -> EventPage:
-    """Return what happened in the project, oldest first."""
-    page = events.list_page(session, project.id, cursor, limit)
-    return EventPage(
-        events=[EventOut.model_validate(event) for event in page],
-        next_cursor=page[-1].id if len(page) == limit else None,
-    )

@@ -1,33 +1,19 @@
-"""Routes of rounds and the learning curve."""
+"""Routes of rounds."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
-from app.db.queries import models, rounds
-from app.db.tables import BatchSource, ModelRole
+from app.db.queries import rounds
+from app.db.tables import BatchSource
 from app.domain.errors import NotFound
-from app.domain.learning_curve import Share
-from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState, ProjectState
+from app.domain.states import BatchItemState
 from app.schemas.bodies import problems
-from app.schemas.progress import (
-    AdviceOut,
-    CurvePoint,
-    GainOut,
-    JobOut,
-    MeasuredRoundOut,
-    RoundOut,
-    SelectedItem,
-    SelectedPage,
-    ShareOut,
-    StabilityOut,
-)
-from app.services.advice import ProjectAdvice, read_advice
+from app.schemas.jobs import JobOut
+from app.schemas.rounds import RoundOut, SelectedItem, SelectedPage
 from app.services.jobs import retry_round
-from app.services.lifecycle import n_next_batch
 from app.services.next_round import begin_next_round
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
@@ -54,44 +40,6 @@ def begin_next(
     round_ = begin_next_round(session, project, settings)
     session.refresh(round_)
     return RoundOut.model_validate(round_)
-
-
-@router.get("/advice", summary="Label more, or stop", responses=problems(403, 404))
-def read_stopping_advice(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> AdviceOut:
-    """Return whether labeling more is worth it, why, and what was measured of each round."""
-    takes_labels = project.state in {*LABEL_ACCEPTING_PROJECT_STATES, ProjectState.DRAFT}
-    return render_advice(
-        read_advice(session, project, n_next_batch(session, project) if takes_labels else 0)
-    )
-
-
-def render_advice(found: ProjectAdvice) -> AdviceOut:
-    """Return the advice as the API shows it."""
-    return AdviceOut(
-        advice=found.advice.verdict,
-        reasons=list(found.advice.reasons),
-        expected_gain=GainOut(**asdict(found.gain)) if found.gain else None,
-        measured_on=found.measured_on,
-        rounds=[
-            MeasuredRoundOut(
-                round=measured.round_.number,
-                model_id=measured.model.id,
-                proxy=measured.model.name,
-                n_labeled=measured.model.n_labeled,
-                evaluation=_share(measured.evaluation),
-                control=_share(measured.control),
-                stability=StabilityOut(**measured.stability) if measured.stability else None,
-            )
-            for measured in found.rounds
-        ],
-    )
-
-
-def _share(share: Share | None) -> ShareOut | None:
-    if share is None:
-        return None
-    low, high = share.interval
-    return ShareOut(accuracy=share.value, low=low, high=high, n=share.n)
 
 
 @router.get("/rounds/{number}", summary="Read a round", responses=problems(403, 404))
@@ -148,19 +96,3 @@ def retry(
     job = retry_round(session, project, number, settings)
     session.refresh(job)
     return JobOut.model_validate(job)
-
-
-@router.get("/learning-curve", summary="Accuracy by labels", responses=problems(403, 404))
-def learning_curve(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[CurvePoint]:
-    """Return every model's accuracy on the evaluation split, oldest first."""
-    return [
-        CurvePoint(
-            model_id=model.id,
-            role=ModelRole(model.role),
-            round=model.round_number,
-            n_labeled=model.n_labeled,
-            accuracy=model.metrics.get("accuracy"),
-            seconds=model.seconds,
-        )
-        for model in models.list_all(session, project.id)
-    ]

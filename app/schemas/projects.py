@@ -1,4 +1,4 @@
-"""Requests and responses of projects and events."""
+"""Requests and responses of projects."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,7 +13,11 @@ from models.catalog import Modality
 from selection.options import CandidateKind, FeatureSource
 
 Budget = Annotated[int, Field(ge=1, le=2**40)]
+
+
 DEFAULT_PROXY = {Modality.IMAGE: "preact8", Modality.TEXT: "fasttext"}
+
+
 DEFAULT_TARGET = {Modality.IMAGE: "preact56", Modality.TEXT: "fasttext"}
 
 
@@ -230,32 +234,8 @@ class AnnotatorProjectOut(Response):
     progress: ProgressOut | None = None
 
 
-class FeaturesOut(Response):
-    """Brought features: a row for each pool item, `d` values wide."""
-
-    features_hash: str
-    n: int
-    d: int
-
-
 class ProjectPage(Response):
     """Projects by id; `next_cursor` asks for the following page."""
 
     projects: list[ProjectOut | AnnotatorProjectOut]
-    next_cursor: int | None
-
-
-class EventOut(Response):
-    """Something that happened."""
-
-    id: int
-    name: str
-    facts: dict[str, Any]
-    created_at: datetime
-
-
-class EventPage(Response):
-    """Events, oldest first; `next_cursor` asks for the following page."""
-
-    events: list[EventOut]
     next_cursor: int | None

@@ -232,7 +232,7 @@ class TestTexts:
             sizes.append(len(prepared))
             return prepared
 
-        monkeypatch.setattr("app.api.importing.prepare_items", watched)
+        monkeypatch.setattr("app.api.imports.prepare_items", watched)
         lines = [{"external_id": f"n-{i}", "text": f"text {i}"} for i in range(7)]
         lines[3] = lines[0]  # known from an earlier chunk
         lines[5] = {"external_id": "n-1", "text": "another"}

@@ -15,13 +15,12 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from app.api import annotators, items, projects, review, tokens
 from app.api.bodies import FREE_UNPACKED_BYTES, Route
 from app.api.encodings import UNPACKERS, Unpacker
 from app.api.ndjson import LineReader
 from app.config import Settings
 from app.domain.errors import BodyInvalid, BodyTooLarge
-from app.main import create_app
+from app.main import ROUTES, create_app
 from svp_client import Client, ClientError
 from tests.app.conftest import MakeClient, bearer, png
 
@@ -101,8 +100,7 @@ class TestCallerFirst:
             assert not body.was_read
 
     def test_every_route_that_takes_a_body_asks_for_its_caller(self) -> None:
-        modules = (annotators, items, projects, review, tokens)
-        for route in (route for module in modules for route in module.router.routes):
+        for route in (route for module in ROUTES for route in module.router.routes):
             assert isinstance(route, Route)
         app = create_app(Settings(database_url=SecretStr("postgresql://nowhere/none")))
         for route in app.routes:
@@ -366,7 +364,7 @@ class TestStrictImport:
     def test_good_lines_are_stored_in_order(
         self, admin: Client, text_project: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("app.api.importing.STRICT_ROWS_AT_ONCE", 3)
+        monkeypatch.setattr("app.api.imports.STRICT_ROWS_AT_ONCE", 3)
         monkeypatch.setattr("app.api.ndjson.CHUNK_LINES", 4)
         counts = post(admin, text_project, b"".join(map(line, range(10))), "?strict=true")
         assert (counts["n_created"], counts["n_known"], counts["n_failed"]) == (10, 0, 0)

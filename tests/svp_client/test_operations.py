@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from app.config import Settings
 from app.main import create_app, describe
 from app.schemas.core_sets import CoreSetItemOut
-from app.schemas.labeling import ExportedLabelOut
+from app.schemas.labels import ExportedLabelOut
 from svp_client import Client, settings, types
 from svp_client.calls import Call, Lines, Pages
 from svp_client.connection import PREFIX

@@ -29,7 +29,7 @@ STRICT_ROWS_AT_ONCE = 4000
 
 
 @dataclass
-class Importing:
+class BodyImport:
     """One request's import.
 
     Attributes:

@@ -14,18 +14,11 @@ from app.api.deps import (
     SettingsDep,
 )
 from app.api.items import content_of
-from app.api.rendering import rendered
+from app.api.responses import rendered
 from app.db.queries.leases import LeasedItem
 from app.domain.states import ProjectState
 from app.schemas.bodies import problems
-from app.schemas.labeling import (
-    BatchItemOut,
-    LeaseOut,
-    LeasesIn,
-    LeasesOut,
-    NextBatchOut,
-    Suggestion,
-)
+from app.schemas.leases import BatchItemOut, LeaseOut, LeasesIn, LeasesOut, NextBatchOut, Suggestion
 from app.services.image_urls import ImageUrls
 from app.services.leases import NextBatch, next_batch, release_leases, renew_leases
 

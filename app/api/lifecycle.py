@@ -1,0 +1,48 @@
+"""Routes that lead a project through its states."""
+
+from fastapi import APIRouter
+
+from app.api.bodies import Route
+from app.api.deps import AdminDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.projects import render
+from app.schemas.bodies import problems
+from app.schemas.projects import ProjectOut
+from app.services import lifecycle
+
+router = APIRouter(prefix="/projects", tags=["projects"], route_class=Route)
+
+
+@router.post("/{project}/start", summary="Start", responses=problems(403, 404, 409))
+def start(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> ProjectOut:
+    """Start a draft: round 0 is selected."""
+    return render(session, lifecycle.start_project(session, project, settings.job_max_attempts))
+
+
+@router.post("/{project}/pause", summary="Pause", responses=problems(403, 404, 409))
+def pause(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
+    """Pause: nothing is leased, late labels are taken, running jobs end."""
+    return render(session, lifecycle.pause_project(session, project))
+
+
+@router.post("/{project}/resume", summary="Resume", responses=problems(403, 404, 409))
+def resume(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> ProjectOut:
+    """Go on where the project was paused."""
+    return render(session, lifecycle.resume_project(session, project, settings.job_max_attempts))
+
+
+@router.post("/{project}/finish", summary="Finish now", responses=problems(403, 404, 409))
+def finish(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
+) -> ProjectOut:
+    """End labeling and train the target on the labels at hand."""
+    return render(session, lifecycle.finish_project(session, project, settings.job_max_attempts))
+
+
+@router.post("/{project}/cancel", summary="Cancel", responses=problems(403, 404, 409))
+def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
+    """Cancel for good; the labels stay and can be exported."""
+    return render(session, lifecycle.cancel_project(session, project))

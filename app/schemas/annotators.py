@@ -1,0 +1,53 @@
+"""Requests and responses of annotators."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from app.schemas.bodies import Request, Response
+
+
+class GoldScoreOut(Response):
+    """Share of gold answered rightly since the annotator was last resumed, with its 95% interval.
+
+    Skipped gold does not count; the interval is Wilson's.
+    """
+
+    n_answers: int
+    n_right: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class AnnotatorOut(Response):
+    """Counts of one annotator's labels; only labels that stand are counted.
+
+    Labels on reserve were given on a ranking that did not know the batch before it: their share
+    says how stale the rankings are that annotators work on.
+    """
+
+    name: str
+    n_labels: int
+    n_on_reserve: int
+    labels_behind_median: float
+    seconds_median: float | None
+    last_label_at: datetime | None
+    n_flagged: int = 0
+    gold: GoldScoreOut
+    paused: str | None = Field(description="Why the project hands them nothing; null: it does.")
+
+
+class PauseIn(Request):
+    """Why an annotator is paused; they read it."""
+
+    reason: Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$"
+        ),
+    ]
+    excludes_labels: bool = Field(
+        default=False, description="Their labels count no more, as after failed gold."
+    )

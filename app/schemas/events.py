@@ -1,0 +1,22 @@
+"""Responses of events."""
+
+from datetime import datetime
+from typing import Any
+
+from app.schemas.bodies import Response
+
+
+class EventOut(Response):
+    """Something that happened."""
+
+    id: int
+    name: str
+    facts: dict[str, Any]
+    created_at: datetime
+
+
+class EventPage(Response):
+    """Events, oldest first; `next_cursor` asks for the following page."""
+
+    events: list[EventOut]
+    next_cursor: int | None

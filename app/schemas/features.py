@@ -1,0 +1,11 @@
+"""Responses of brought features."""
+
+from app.schemas.bodies import Response
+
+
+class FeaturesOut(Response):
+    """Brought features: a row for each pool item, `d` values wide."""
+
+    features_hash: str
+    n: int
+    d: int

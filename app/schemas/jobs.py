@@ -1,0 +1,31 @@
+"""Responses of jobs."""
+
+from datetime import datetime
+from typing import Any
+
+from app.db.tables import JobKind
+from app.domain.states import JobState
+from app.schemas.bodies import Response
+
+
+class JobOut(Response):
+    """Work for a worker; `error` is why its last attempt ended. A lost worker costs no attempt."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    attempts: int
+    max_attempts: int
+    lost_workers: int
+    progress: dict[str, Any]
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobPage(Response):
+    """Jobs, newest first; `next_cursor` asks for the following page."""
+
+    jobs: list[JobOut]
+    next_cursor: int | None
