@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
@@ -11,7 +11,7 @@ from app.db.queries import jobs as job_queries
 from app.db.queries import tokens
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
-from app.db.tables import Project, Split
+from app.db.tables import Item, Project, Split
 from app.services import job_results, jobs
 from app.services.items import ImportCounts, ItemIn, import_items
 from app.services.job_results import Selection
@@ -19,7 +19,10 @@ from app.services.jobs import ClaimedJob
 from app.services.lifecycle import start_project
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
+from svp_client import Client
+from svp_client.types import BatchItem
 
+Factory = sessionmaker[Session]
 CLASSES = ("a", "b")
 TINY = ModelChoice("fasttext", {"epochs": 1, "buckets": 50})
 
@@ -115,3 +118,33 @@ def expire_leases(
                 "AND (leased_by = :annotator OR :annotator IS NULL)"
             ).bindparams(project=project_id, annotator=annotator_id)
         )
+
+
+def poll(client: Client, project: int, size: int) -> list[int]:
+    """Return the ids of the items that the client leases."""
+    return [item["item_id"] for item in client.next_batch(project, size)["items"]]
+
+
+def give(client: Client, project: int, items: list[int], name: str = "a") -> list[str]:
+    """Label the items with one class; return the code or the status of each."""
+    labels = [{"item_id": item, "class": name} for item in items]
+    return [r["code"] or r["status"] for r in client.submit_labels(project, labels)]
+
+
+def label(client: Client, project: int, items: Sequence[BatchItem], name: str = "pos") -> list[str]:
+    """Label items of next-batch with one class; return the code or the status of each."""
+    return give(client, project, [item["item_id"] for item in items], name)
+
+
+def events(admin: Client, project: int, name: str) -> list[dict[str, Any]]:
+    """Return the facts of the project's events of this name."""
+    page = admin.request("GET", f"/projects/{project}/events?limit=1000").json()
+    return [event["facts"] for event in page["events"] if event["name"] == name]
+
+
+def ids(factory: Factory, project: int, *indices: int) -> list[int]:
+    with transaction(factory) as session:
+        of_index = dict(
+            session.execute(select(Item.index, Item.id).where(Item.project_id == project)).all()
+        )
+    return [of_index[i] for i in indices]

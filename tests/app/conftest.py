@@ -14,15 +14,20 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import Role
 from app.main import create_app
 from app.server import make_server
 from app.services.tokens import create_token
 from svp_client import Client, Retries
+from tests.app.items import PROJECT
+from tests.app.team import Team
+from tests.loop import import_texts, publish_in_order, start_labeling
 from tests.support import wait_for
 
 MakeClient = Callable[..., Client]
+Start = Callable[..., int]
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +101,58 @@ def text_project(admin: Client) -> int:
     )["id"]
     admin.import_items(project, ({"external_id": f"t-{i}", "text": f"text {i}"} for i in range(40)))
     return int(project)
+
+
+@pytest.fixture
+def start(session_factory: sessionmaker[Session], settings: Settings) -> Callable[..., int]:
+    """start(**settings) -> a project in round 0, published in index order."""
+
+    def start(n_gold: int = 0, **given: Any) -> int:
+        project = start_labeling(session_factory, settings, "p", **given)
+        with transaction(session_factory) as session:
+            names = [f"gold-{i}" for i in range(n_gold)]
+            import_texts(session, settings, project, names, class_name="a")
+        return project
+
+    return start
+
+
+@pytest.fixture
+def promises(session_factory: sessionmaker[Session]) -> Iterator[None]:
+    """After each test the database keeps every promise."""
+    yield
+    with transaction(session_factory) as session:
+        assert list(find_violations(session)) == []
+
+
+@pytest.fixture
+def people(make_client: MakeClient) -> list[Client]:
+    """Four annotators: ada, bob, eve, ivy."""
+    return [make_client(name) for name in ("ada", "bob", "eve", "ivy")]
+
+
+@pytest.fixture
+def images(admin: Client) -> int:
+    """A draft of images, without items."""
+    return int(admin.create_project(name="images", **PROJECT)["id"])
+
+
+@pytest.fixture
+def running(
+    admin: Client, text_project: int, session_factory: sessionmaker[Session], settings: Settings
+) -> int:
+    """A running project whose round 0 is being labeled."""
+    admin.start(text_project)
+    publish_in_order(session_factory, settings, text_project, 40)
+    return text_project
+
+
+@pytest.fixture
+def team(session_factory: sessionmaker[Session], settings: Settings) -> Iterator[Team]:
+    """Whatever the team does, the database keeps every promise."""
+    yield Team(session_factory, settings)
+    with transaction(session_factory) as session:
+        assert list(find_violations(session)) == []
 
 
 def bearer(client: Client) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import rounds
@@ -18,9 +18,7 @@ from app.services.lifecycle import pause_project, resume_project
 from app.services.project_settings import change_project
 from app.services.requeue import reassign_items, requeue_items
 from app.services.set_aside import Retried, take_back
-from tests.loop import annotator, expire_leases, import_texts, start_labeling
-
-Factory = sessionmaker[Session]
+from tests.loop import Factory, annotator, expire_leases, import_texts, start_labeling
 
 
 class Waiting:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.session import transaction
@@ -16,9 +15,8 @@ from app.main import PREFIX
 from svp_client import Client
 from tests.app.conftest import bearer
 from tests.app.test_roles import REQUIRED, Needs
-from tests.loop import import_texts, start_labeling
+from tests.loop import Factory, import_texts, start_labeling
 
-Factory = sessionmaker[Session]
 Ask = Callable[..., str]
 N_ITEMS, N_BATCH, N_GOLD = 44, 36, 12
 ASKED = {

@@ -1,9 +1,11 @@
-"""A download has one deadline for everything, however a host spends the time."""
+"""Images by address: what may be read, and one deadline for everything."""
 
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -138,3 +140,88 @@ def test_an_object_store_that_does_not_answer_counts(limits: Settings) -> None:
     fsspec.register_implementation("slow", Silent, clobber=True)
     assert refused("slow://images/a.png", limits).item_code == "image_too_slow"
     answers.set()
+
+
+class TestImageUris:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        root = tmp_path / "images"
+        root.mkdir()
+        (root / "a.png").write_bytes(png())
+        (tmp_path / "secret.png").write_bytes(png())
+        (root / "link.png").symlink_to(tmp_path / "secret.png")
+        return root
+
+    @pytest.fixture
+    def server(self) -> Iterator[int]:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(302 if self.path == "/away" else 200)
+                self.send_header("Location", "/a.png")
+                self.end_headers()
+                if self.path != "/large":
+                    self.wfile.write(png())
+                    return
+                for _ in range(40_000):
+                    self.wfile.write(bytes(1000))
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield server.server_port
+            server.shutdown()
+            thread.join()
+
+    def test_files_inside_a_root_are_read(self, folder: Path, settings: Settings) -> None:
+        allowed = settings.model_copy(update={"image_roots": (str(folder),)})
+        assert read_image_uri("a.png", allowed) == png()
+        assert read_image_uri(str(folder / "a.png"), allowed) == png()
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "../secret.png",
+            "/etc/passwd",
+            "link.png",
+            "file:///etc/passwd",
+            "ftp://host/a.png",
+            "http://unlisted.example/a.png",
+            "http://localhost:{port}/a.png",
+            "http://169.254.169.254/latest",
+            "s3://bucket/a.png",
+        ],
+    )
+    def test_everything_else_is_refused(
+        self, folder: Path, settings: Settings, server: int, uri: str
+    ) -> None:
+        allowed = settings.model_copy(
+            update={"image_roots": (str(folder),), "image_hosts": ("localhost",)}
+        )
+        with pytest.raises(ItemInvalid) as refusal:
+            read_image_uri(uri.format(port=server), allowed)
+        assert refusal.value.item_code == "image_uri_not_allowed"
+        assert "SVP_IMAGE_ROOTS" in refusal.value.detail
+
+    def test_listed_address_is_read_and_redirects_are_not_followed(
+        self, settings: Settings, server: int
+    ) -> None:
+        allowed = settings.model_copy(update={"image_hosts": (f"127.0.0.1:{server}",)})
+        assert read_image_uri(f"http://127.0.0.1:{server}/a.png", allowed) == png()
+        with pytest.raises(ItemInvalid) as refusal:
+            read_image_uri(f"http://127.0.0.1:{server}/away", allowed)
+        assert refusal.value.item_code == "image_not_found"
+
+    def test_a_large_image_is_read_in_a_time_that_grows_with_its_size_only(
+        self, settings: Settings, server: int
+    ) -> None:
+        host = f"127.0.0.1:{server}"
+        limits = {"image_hosts": (host,), "max_image_bytes": 40_000_000}
+        allowed, started = settings.model_copy(update=limits), time.thread_time()
+        assert len(read_image_uri(f"http://{host}/large", allowed)) == 40_000_000
+        assert time.thread_time() - started < 4  # 0.1 s; copied at every piece: over 15 s
+        short = allowed.model_copy(update={"max_image_bytes": 39_999_999})
+        with pytest.raises(ItemInvalid, match="more than 39999999 bytes"):
+            read_image_uri(f"http://{host}/large", short)

@@ -5,18 +5,15 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries.signing import key_for
 from app.db.session import transaction
 from app.services.image_urls import ImageUrls
 from svp_client import Client, ClientError
-from tests.app.conftest import png
-from tests.loop import publish_in_order
+from tests.app.conftest import MakeClient, png
+from tests.loop import Factory, publish_in_order
 
-Factory = sessionmaker[Session]
-MakeClient = Callable[..., Client]
 N_ITEMS = 6
 
 

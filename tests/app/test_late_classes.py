@@ -1,21 +1,18 @@
 """Items known without a class that are imported again with one."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries.invariants import find_violations
-from app.db.session import transaction
 from svp_client import Client
-from tests.loop import start_labeling
+from tests.loop import Factory, start_labeling
 
-Factory = sessionmaker[Session]
 N_ITEMS = 12
+pytestmark = pytest.mark.usefixtures("promises")
 
 
 @pytest.fixture
@@ -31,13 +28,6 @@ def project(session_factory: Factory, settings: Settings) -> int:
         total_budget=8,
         reserve=2,
     )
-
-
-@pytest.fixture(autouse=True)
-def promises(session_factory: Factory) -> Iterator[None]:
-    yield
-    with transaction(session_factory) as session:
-        assert list(find_violations(session)) == []
 
 
 @pytest.fixture

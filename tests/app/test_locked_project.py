@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.admission import DATABASE_SHARE, READING_SHARE
 from app.api.deps import SessionDep
@@ -26,10 +25,9 @@ from app.services import jobs
 from app.services.leases import next_batch
 from app.services.tokens import create_token
 from tests.app.conftest import png
-from tests.loop import annotator, expire_leases, start_labeling
+from tests.loop import Factory, annotator, expire_leases, start_labeling
 from tests.support import wait_for
 
-Factory = sessionmaker[Session]
 N_POLLERS = 20
 
 

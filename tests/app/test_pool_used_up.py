@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries.invariants import find_violations
@@ -11,10 +10,7 @@ from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
 from app.services.set_aside import set_items_aside
 from svp_client import Client, ClientError
-from tests.app.test_setting_aside import ids
-from tests.loop import import_texts, publish_in_order, start_labeling
-
-Factory = sessionmaker[Session]
+from tests.loop import Factory, ids, import_texts, publish_in_order, start_labeling
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import tokens
@@ -31,6 +31,7 @@ from app.services.lifecycle import finish_project
 from app.services.next_round import begin_next_round
 from app.services.requeue import requeue_items
 from tests.loop import (
+    Factory,
     annotator,
     claim_waiting,
     expire_leases,
@@ -40,8 +41,6 @@ from tests.loop import (
 )
 
 pytestmark = pytest.mark.slow
-
-Factory = sessionmaker[Session]
 
 
 def at_once(factory: Factory, *uses: Callable[[Session], Any]) -> list[Any]:

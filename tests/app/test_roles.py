@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from app.db.tables import Role
 from app.main import PREFIX
 from svp_client import Client, ClientError
+from tests.app.conftest import MakeClient
 
-MakeClient = Callable[..., Client]
 Route = tuple[str, str]
 
 

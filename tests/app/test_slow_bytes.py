@@ -14,7 +14,6 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.admission import READING_SHARE
@@ -24,9 +23,9 @@ from app.server import make_server
 from app.storage.artifacts import ArtifactStore
 from tests.app.conftest import png
 from tests.app.test_locked_project import Service
+from tests.loop import Factory
 from tests.support import wait_for
 
-Factory = sessionmaker[Session]
 N_UPLOADS = 8
 BOUNDARY = "b"
 PATIENCE_SECONDS = 60

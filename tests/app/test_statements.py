@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection, event, text
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries.invariants import find_violations
@@ -15,9 +14,8 @@ from app.services.answers import Outcome
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.skips import submit_skips
-from tests.loop import annotator, start_labeling
+from tests.loop import Factory, annotator, start_labeling
 
-Factory = sessionmaker[Session]
 Give = Callable[[list[tuple[int, str]]], list[Outcome]]
 
 

@@ -16,16 +16,28 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "out", "*.egg-info", ".*_cache", ".hypothesis")
 TESTS = (  # the quick ones first
-    "tests/app/test_slots.py",
+    "tests/app/test_leases.py",
+    "tests/app/test_labels.py",
+    "tests/app/test_requeue.py",
     "tests/app/test_statements.py",
-    "tests/app/test_answers.py",
+    "tests/app/test_skips.py",
+    "tests/app/test_consensus.py",
     "tests/app/test_annotation.py",
+    "tests/app/test_annotators.py",
+    "tests/app/test_gold.py",
+    "tests/app/test_flags.py",
+    "tests/app/test_budget.py",
+    "tests/app/test_rounds.py",
+    "tests/app/test_models.py",
+    "tests/app/test_jobs.py",
     "tests/app/test_races.py",
     "tests/workers/jobs/test_labeling_machine.py",
 )
 ROUND_TESTS = (
+    "tests/app/test_rounds.py",
     "tests/app/test_triggers.py",
-    "tests/app/test_changes.py",
+    "tests/app/test_project_settings.py",
+    "tests/app/test_advice.py",
     "tests/app/test_stopping.py",
     "tests/workers/jobs/test_changing_projects.py",
 )
@@ -142,7 +154,7 @@ BUGS = (
         "app/services/items.py",
         'row["index"] = next_index[split]\n            next_index[split] += 1\n',
         'next_index[split] += 1\n            row["index"] = next_index[split]\n',
-        ("tests/app/test_bad_input.py",),
+        ("tests/app/test_items.py",),
     ),
     Bug(
         "late label takes another one's lease",
@@ -268,7 +280,7 @@ BUGS = (
         "an import counts nothing that it stores",
         "app/services/items.py",
         "    counts.add(done)\n",
-        tests=("tests/app/test_bad_input.py",),
+        tests=("tests/app/test_items.py",),
     ),
     Bug(
         "a kept slot goes to who holds the item",

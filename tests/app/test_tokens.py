@@ -1,37 +1,23 @@
-"""Names, what tokens reach, and whom a tool's token may act for."""
+"""Tokens: what they reach, whom a tool's token acts for, and when they are refused."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import SecretStr
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.session import transaction
 from app.db.tables import Role
-from app.domain.errors import InvalidName, TooManyAnnotators
-from app.domain.names import class_index, normalised
+from app.domain.errors import TooManyAnnotators
 from app.main import create_app
 from app.services.tokens import acting_annotator, authenticate, create_token
 from svp_client import Client, ClientError
-from tests.app.conftest import bearer
-from tests.loop import start_labeling
-
-Factory = sessionmaker[Session]
-MakeClient = Callable[..., Client]
-
-
-def refusal(client: Client, project: int, annotator: str) -> tuple[int, str]:
-    """Return status and code of a poll for the annotator."""
-    with pytest.raises(ClientError) as refused:
-        client.request("GET", f"/projects/{project}/next-batch", params={"annotator": annotator})
-    return refused.value.status, refused.value.code
+from tests.app.conftest import MakeClient, bearer
+from tests.loop import Factory, start_labeling
 
 
 @pytest.fixture
@@ -42,55 +28,29 @@ def project(session_factory: Factory, settings: Settings) -> int:
     )
 
 
-class TestNames:
-    @given(st.text(max_size=220))
-    def test_a_normalised_name_stays_as_it_is(self, name: str) -> None:
-        try:
-            found = normalised(name)
-        except InvalidName:
-            return
-        assert normalised(found) == found == found.strip()
-        assert "  " not in found
-
-    def test_white_space_and_composition_make_no_other_name(self) -> None:
-        assert normalised(" Zoe\u0308 \t Lee\u00a0") == normalised("Zo\u00eb Lee")
-
-    def test_capitals_do(self) -> None:
-        assert normalised("Ada") != normalised("ada")
-
-    @pytest.mark.parametrize("name", ["", "  ", "\u200d", "a\u200bdmin", "a\x00", "x" * 201])
-    def test_blank_invisible_and_long_names_are_refused(self, name: str) -> None:
-        with pytest.raises(InvalidName):
-            normalised(name)
-
-    def test_classes_are_found_however_they_are_written(self) -> None:
-        classes = ["caf\u00e9", "old  name"]  # the second is from before names were normalised
-        assert class_index(classes, " cafe\u0301") == 0
-        assert class_index(classes, "old  name") == 1
-        assert class_index(classes, "") is None
-
-    def test_one_person_is_one_annotator_however_a_tool_writes_the_name(
-        self, make_client: MakeClient, project: int
+class TestTokens:
+    def test_revoked_expired_and_unknown_tokens_are_refused(
+        self, http: TestClient, admin: Client
     ) -> None:
-        tool = make_client("tool", project_id=project, act_as=True)
-        for name in ("Zo\u00eb", " Zoe\u0308 "):
-            tool.next_batch(project, 3, annotator=name)
-        first, again = (
-            {x["item_id"] for x in tool.next_batch(project, 3, annotator=name)["items"]}
-            for name in ("Zo\u00eb", "Zoe\u0308\u00a0")
-        )
-        assert first == again
+        past = (datetime.now(UTC) - timedelta(1)).isoformat()
+        expired = admin.request(
+            "POST", "/tokens", json={"name": "old", "all_projects": True, "expires_at": past}
+        ).json()
+        revoked = admin.request(
+            "POST", "/tokens", json={"name": "gone", "all_projects": True}
+        ).json()
+        admin.request("DELETE", f"/tokens/{revoked['id']}")
+        for token in (expired["token"], revoked["token"], "svp_guess"):
+            with pytest.raises(ClientError) as refusal:
+                Client("http://testserver", token, http=http).project(1)
+            assert (refusal.value.status, refusal.value.code) == (401, "not_authenticated")
 
-    def test_projects_and_classes_are_normalised(self, admin: Client) -> None:
-        made = admin.create_project(
-            name=" my   texts ",
-            modality="text",
-            classes=["cafe\u0301", " b"],
-            initial_budget=1,
-            round_budget=1,
-            total_budget=1,
-        )
-        assert (made["name"], made["classes"]) == ("my texts", ["caf\u00e9", "b"])
+
+def refusal(client: Client, project: int, annotator: str) -> tuple[int, str]:
+    """Return status and code of a poll for the annotator."""
+    with pytest.raises(ClientError) as refused:
+        client.request("GET", f"/projects/{project}/next-batch", params={"annotator": annotator})
+    return refused.value.status, refused.value.code
 
 
 class TestReach:
@@ -177,7 +137,7 @@ class TestActingFor:
             assert sum(pool.map(act, range(8))) == 3
 
 
-class TestLeases:
+class TestLeasesOfATool:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
         limits = {"max_leases_per_annotator": 4, "max_leases_per_token": 6}

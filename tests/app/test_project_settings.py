@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.migrate import alembic_config
@@ -13,9 +12,8 @@ from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.services import jobs
 from svp_client import Client, ClientError
-from tests.loop import claim_waiting, publish_in_order, start_labeling
+from tests.loop import Factory, claim_waiting, publish_in_order, start_labeling
 
-Factory = sessionmaker[Session]
 N_ITEMS = 40
 
 

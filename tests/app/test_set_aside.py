@@ -2,7 +2,6 @@
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries import batches, labels, projects
@@ -10,7 +9,7 @@ from app.db.queries import set_aside as queries
 from app.db.queries.invariants import find_violations
 from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
-from app.db.tables import BatchItem, Event, Item, Project, SkipReason
+from app.db.tables import BatchItem, Event, Project, SkipReason
 from app.domain.errors import NothingToTrainOn
 from app.domain.states import BatchItemState, ProjectState
 from app.services.gold import set_gold
@@ -20,9 +19,7 @@ from app.services.lifecycle import budget_state, cancel_project, finish_project,
 from app.services.set_aside import Retried, set_items_aside, take_back
 from app.services.skips import submit_skips
 from svp_client import Client
-from tests.loop import annotator, import_texts, start_labeling
-
-Factory = sessionmaker[Session]
+from tests.loop import Factory, annotator, ids, import_texts, start_labeling
 
 
 @pytest.fixture
@@ -34,14 +31,6 @@ def ada(session_factory: Factory) -> int:
 def project(session_factory: Factory, settings: Settings) -> int:
     """Ten items; the batch holds 0 to 2, the reserve 3 and 4."""
     return start_labeling(session_factory, settings, "p", initial_budget=3, total_budget=6)
-
-
-def ids(factory: Factory, project: int, *indices: int) -> list[int]:
-    with transaction(factory) as session:
-        of_index = dict(
-            session.execute(select(Item.index, Item.id).where(Item.project_id == project)).all()
-        )
-    return [of_index[i] for i in indices]
 
 
 def set_aside(factory: Factory, settings: Settings, project: int, *indices: int) -> int:
