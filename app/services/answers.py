@@ -1,7 +1,7 @@
 """Shared by labels, skips and undo: reads all that a request is about, once.
 
 One request is one transaction under the project's lock; its valid entries commit, the refused are
-listed. What the labels of an item give is decided in app.services.consensus.
+listed. An item's label is decided in app.services.consensus.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import annotators, gold, models, projects, set_aside, tokens
-from app.db.queries.answers import BatchItemRow, LabelRow, RoundFacts, Standing
+from app.db.queries.answers import AnswerState, BatchItemRow, LabelRow, RoundFacts
 from app.db.tables import GoldAnswer, GoldItem, Project
 from app.domain.annotation import AnnotationOptions, annotation_from_json
 from app.domain.errors import ProjectNotAccepting
@@ -66,7 +66,7 @@ class Answers:
     """All that one request needs of the database, read once and kept up to date while it is served.
 
     Attributes:
-        standing: the items with their batch items, slots and labels, as the request changes them.
+        state: the items with their batch items, slots and labels, as the request changes them.
         gold: of these items, those that the annotator was handed as gold, with the answer.
         adjudicators: ids of those who may decide where labels do not agree.
         replaced_versions: label versions of answers that changed since the last `write`; models
@@ -77,7 +77,7 @@ class Answers:
     project: Project
     annotator_id: int
     settings: Settings
-    standing: Standing
+    state: AnswerState
     gold: dict[int, tuple[GoldAnswer, GoldItem]]
     adjudicators: frozenset[int]
     replaced_versions: list[int] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Answers:
     def write(self) -> None:
         """Write what the entries so far have changed."""
         self.session.flush()
-        self.standing.write()
+        self.state.write()
         if self.replaced_versions:
             models.mark_stale(self.session, self.project.id, min(self.replaced_versions))
             self.replaced_versions.clear()
@@ -93,7 +93,7 @@ class Answers:
     @property
     def now(self) -> datetime:
         """The transaction's instant by the database's clock."""
-        return self.standing.now
+        return self.state.now
 
     @property
     def is_adjudicator(self) -> bool:
@@ -133,7 +133,7 @@ class Answers:
 
     def own_label(self, item_id: int) -> LabelRow | None:
         """Return the annotator's label of the item that stands."""
-        given = self.standing.given[item_id]
+        given = self.state.given[item_id]
         return next((x for x in given if x.annotator_id == self.annotator_id), None)
 
     def require_open(self, item_id: int) -> tuple[BatchItemRow, RoundFacts]:
@@ -142,7 +142,7 @@ class Answers:
         Raises:
             Refused: the item wants no answer; the code says why.
         """
-        batch_item, round_ = self.standing.live.get(item_id, (None, None))
+        batch_item, round_ = self.state.live.get(item_id, (None, None))
         if batch_item is None or round_ is None or batch_item.state != BatchItemState.OPEN:
             raise self._why_not_open(item_id, batch_item)
         return batch_item, round_
@@ -164,7 +164,7 @@ class Answers:
             return Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
         if is_open_to_tell and batch_item is not None:
             return Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
-        if is_open_to_tell and item_id in self.standing.resolved:
+        if is_open_to_tell and item_id in self.state.resolved:
             return Refused("already_labeled", f"Item {item_id} was imported with its label.")
         return _not_in_batch(item_id)
 
@@ -184,7 +184,7 @@ class Answers:
             raise _not_in_batch(item_id)
 
     def _require_item(self, item_id: int) -> None:
-        if item_id not in self.standing.items:
+        if item_id not in self.state.items:
             raise Refused("unknown_item", f"Project {self.project.id} has no pool item {item_id}.")
 
 
@@ -249,15 +249,15 @@ def read_answers(
         paused: ids of annotators whom the project hands nothing; they adjudicate nothing either.
     """
     names = annotation_from_json(project.annotation).adjudicators
-    standing = Standing(session, project.id, annotator_id, item_ids)
+    state = AnswerState(session, project.id, annotator_id, item_ids)
     adjudicators = frozenset(tokens.ids_by_name(session, names).values()) if names else frozenset()
     return Answers(
         session=session,
         project=project,
         annotator_id=annotator_id,
         settings=settings,
-        standing=standing,
-        gold=gold.answers_of(session, annotator_id, list(standing.gold)),
+        state=state,
+        gold=gold.answers_of(session, annotator_id, list(state.gold)),
         adjudicators=adjudicators - set(paused),
     )
 

@@ -84,8 +84,8 @@ def resolve_open_items(
         answers = read_answers(session, project, NOBODY, part, settings, paused)
         for item_id in part:
             if redraws:
-                batch_item, _ = answers.standing.live[item_id]
-                index = answers.standing.items[item_id]
+                batch_item, _ = answers.state.live[item_id]
+                index = answers.state.items[item_id]
                 batch_item.labels_wanted = labels_wanted(
                     answers.options, project.labels_per_item, project.seed, index
                 )
@@ -99,10 +99,10 @@ def resolve_item(answers: Answers, item_id: int) -> None:
     Models trained on an answer that changed become stale. A skipped item stays as it is. Labels of
     annotators whom gold caught are there, but do not count.
     """
-    batch_item, _ = answers.standing.live[item_id]
+    batch_item, _ = answers.state.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         return
-    every = answers.standing.given[item_id]
+    every = answers.state.given[item_id]
     given = [x for x in every if not x.is_excluded]
     adjudication = next((x for x in given if x.is_adjudication), None)
     options = answers.options
@@ -115,7 +115,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
         adjudicated=adjudication.class_index if adjudication else None,
     )
     _fit_slots(answers, batch_item, decision)
-    resolved = answers.standing.resolved.get(item_id)
+    resolved = answers.state.resolved.get(item_id)
     if decision.class_index is None:
         if resolved is not None:
             _forget(answers, resolved)
@@ -133,7 +133,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
 
 def _fit_slots(answers: Answers, batch_item: BatchItemRow, decision: Decision) -> None:
     """Leave as many slots without a label as labels are wanted; free ones go first."""
-    slots = answers.standing.slots[batch_item.id]
+    slots = answers.state.slots[batch_item.id]
     for for_adjudicator, n_wanted in (
         (False, decision.n_more),
         (True, int(decision.wants_adjudicator)),
@@ -156,7 +156,7 @@ def _fit_slots(answers: Answers, batch_item: BatchItemRow, decision: Decision) -
 
 
 def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedRow:
-    batch_item, round_ = answers.standing.live[item_id]
+    batch_item, round_ = answers.state.live[item_id]
     resolved = ResolvedRow(
         item_id=item_id,
         project_id=answers.project.id,
@@ -165,7 +165,7 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedRow:
         round_number=round_.number,
         label_version=_next_version(answers),
     )
-    answers.standing.resolved[item_id] = resolved
+    answers.state.resolved[item_id] = resolved
     set_item_state(batch_item, BatchItemState.LABELED, answers.now)
     batch_item.is_requeued = False
     answers.project.n_labeled += 1
@@ -179,11 +179,11 @@ def _forget(answers: Answers, resolved: ResolvedRow) -> None:
     """
     answers.replaced_versions.append(resolved.label_version)
     _next_version(answers)
-    batch_item, round_ = answers.standing.live[resolved.item_id]
+    batch_item, round_ = answers.state.live[resolved.item_id]
     if round_.state != RoundState.LABELING:
         batch_item.source = BatchSource.RESERVE
     gold.remove(answers.session, answers.project.id, [resolved.item_id])
-    del answers.standing.resolved[resolved.item_id]
+    del answers.state.resolved[resolved.item_id]
     set_item_state(batch_item, BatchItemState.OPEN, answers.now)
     answers.project.n_labeled -= 1
 

@@ -63,15 +63,15 @@ def _set(
 def _set_one(
     answers: Answers, item_id: int, annotator_id: int, done: Excluded, *, is_excluded: bool
 ) -> None:
-    given = answers.standing.given[item_id]
+    given = answers.state.given[item_id]
     label = next(x for x in given if x.annotator_id == annotator_id)
     label.is_excluded = is_excluded
     done.n_labels += 1
-    if item_id not in answers.standing.live:
+    if item_id not in answers.state.live:
         return
-    was_resolved = item_id in answers.standing.resolved
+    was_resolved = item_id in answers.state.resolved
     resolve_item(answers, item_id)
-    if was_resolved and item_id not in answers.standing.resolved:
-        batch_item, _ = answers.standing.live[item_id]
+    if was_resolved and item_id not in answers.state.resolved:
+        batch_item, _ = answers.state.live[item_id]
         batch_item.is_requeued = True  # stays in the budget until it is labeled again
         done.n_reopened += 1

@@ -41,8 +41,8 @@ def flag_items(
 
 
 def _require_handed_out(answers: Answers, item_id: int) -> None:
-    live = answers.standing.live.get(item_id)
-    slots = answers.standing.slots[live[0].id] if live else []
+    live = answers.state.live.get(item_id)
+    slots = answers.state.slots[live[0].id] if live else []
     if all(slot.leased_by != answers.annotator_id for slot in slots):
         raise Refused(
             "not_yours",

@@ -99,7 +99,7 @@ def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
         return AnswerStatus.CREATED
     if own.class_index == class_index:
         return AnswerStatus.UNCHANGED
-    answers.standing.revisions.append(Revision(own.item_id, own.annotator_id, own.class_index))
+    answers.state.revisions.append(Revision(own.item_id, own.annotator_id, own.class_index))
     own.class_index = class_index
     own.revised_at = answers.now
     resolve_item(answers, entry.item_id)
@@ -123,7 +123,7 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
     slot.leased_by = answers.annotator_id
     slot.leased_until = None
     slot.filled = True
-    for other in answers.standing.slots[batch_item.id]:
+    for other in answers.state.slots[batch_item.id]:
         if other is not slot and other.reserved_for == answers.annotator_id:
             other.reserved_for = None  # nobody could take it any more
     project = answers.project
@@ -139,12 +139,12 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
         on_reserve=batch_item.source == BatchSource.RESERVE,
         is_adjudication=slot.for_adjudicator,
     )
-    answers.standing.given[entry.item_id].append(label)
+    answers.state.given[entry.item_id].append(label)
     resolve_item(answers, entry.item_id)
 
 
 def _slot_to_fill(answers: Answers, batch_item: BatchItemRow) -> SlotRow:
-    slots = answers.standing.slots[batch_item.id]
+    slots = answers.state.slots[batch_item.id]
     slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
     if slot is None:
         raise Refused(
@@ -166,13 +166,13 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     own = answers.own_label(item_id)
     if own is None:
         return AnswerStatus.UNCHANGED
-    answers.standing.given[item_id].remove(own)
+    answers.state.given[item_id].remove(own)
     facts = {"item": item_id, "annotator": answers.annotator_id}
     events.append(answers.session, answers.project.id, "label.withdrawn", facts)
-    batch_item, _ = answers.standing.live[item_id]
+    batch_item, _ = answers.state.live[item_id]
     slot = next(
         s
-        for s in answers.standing.slots[batch_item.id]
+        for s in answers.state.slots[batch_item.id]
         if s.leased_by == answers.annotator_id and s.filled
     )
     slot.filled, slot.leased_by = False, None
@@ -188,7 +188,7 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
 
 def _lease_again(answers: Answers, batch_item: BatchItemRow) -> None:
     """Lease a slot of the item to the annotator, unless others hold all that are left."""
-    slots = answers.standing.slots[batch_item.id]
+    slots = answers.state.slots[batch_item.id]
     slot = slot_for_answer(slots, answers.annotator_id, is_adjudicator=answers.is_adjudicator)
     if slot is None:
         return

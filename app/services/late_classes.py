@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.db.queries import batches, events
 from app.db.queries import late_classes as queries
-from app.db.queries.late_classes import WhereItStands
+from app.db.queries.late_classes import LabelingState
 from app.db.tables import BatchSource, Project
 from app.domain.states import BatchItemState
 
@@ -34,18 +34,18 @@ def take_classes(
         project: locked.
         wanted: item id -> class index, of items known without a class.
     """
-    standing = queries.where_they_stand(session, list(wanted))
+    states = queries.labeling_states(session, list(wanted))
     refused: dict[int, Refusal] = {}
     taken: dict[int, int] = {}
     for item_id, class_index in wanted.items():
-        stands = standing[item_id]
-        refusal = _why_not(project, stands, class_index)
+        found = states[item_id]
+        refusal = _why_not(project, found, class_index)
         if refusal is not None:
             refused[item_id] = refusal
-        elif stands.class_index is None:
+        elif found.class_index is None:
             taken[item_id] = class_index
     if taken:
-        _leave_batches(session, [standing[item_id] for item_id in taken])
+        _leave_batches(session, [states[item_id] for item_id in taken])
         project.label_version += 1
         queries.resolve(session, project.id, taken, project.label_version)
         project.n_imported += len(taken)
@@ -53,18 +53,18 @@ def take_classes(
     return len(taken), refused
 
 
-def _why_not(project: Project, stands: WhereItStands, class_index: int) -> Refusal | None:
-    if stands.class_index is not None:
-        if stands.class_index == class_index:
+def _why_not(project: Project, found: LabelingState, class_index: int) -> Refusal | None:
+    if found.class_index is not None:
+        if found.class_index == class_index:
             return None
         return Refusal(
             "already_labeled",
-            f"The item is labeled {project.classes[stands.class_index]} already. To have it "
+            f"The item is labeled {project.classes[found.class_index]} already. To have it "
             "labeled anew, requeue it.",
         )
-    if stands.state == BatchItemState.SKIPPED:
+    if found.state == BatchItemState.SKIPPED:
         return Refusal("already_skipped", "Annotators skipped the item; it stays out.")
-    if stands.is_committed:
+    if found.is_committed:
         return Refusal(
             "in_work",
             "An annotator holds the item or has labeled it. Import its class again when it is "
@@ -73,9 +73,9 @@ def _why_not(project: Project, stands: WhereItStands, class_index: int) -> Refus
     return None
 
 
-def _leave_batches(session: Session, standing: list[WhereItStands]) -> None:
-    waiting = [stands for stands in standing if stands.batch_item_id is not None]
-    queries.withdraw(session, [stands.batch_item_id for stands in waiting])
+def _leave_batches(session: Session, states: list[LabelingState]) -> None:
+    waiting = [found for found in states if found.batch_item_id is not None]
+    queries.withdraw(session, [found.batch_item_id for found in waiting])
     of_batch = [x.round_id for x in waiting if x.source == BatchSource.BATCH]
     for round_id in sorted({round_id for round_id in of_batch if round_id is not None}):
         batches.promote_reserve(session, round_id, of_batch.count(round_id))

@@ -110,25 +110,25 @@ def _active_annotator(session: Session, project: Project, name: str) -> int:
 
 
 def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> AnswerStatus:
-    if item_id not in answers.standing.live:
+    if item_id not in answers.state.live:
         raise Refused("not_in_batch", f"Item {item_id} was not handed out: nothing to hand again.")
     if item_id in is_gold:
         raise Refused("is_gold", f"Item {item_id} is gold; remove it from the gold items first.")
-    batch_item, _ = answers.standing.live[item_id]
+    batch_item, _ = answers.state.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
         raise Refused("already_skipped", f"Item {item_id} was skipped and left its batch.")
-    slots = answers.standing.slots[batch_item.id]
+    slots = answers.state.slots[batch_item.id]
     is_open = batch_item.state == BatchItemState.OPEN
     if is_open and not batch_item.is_requeued and not is_committed(slots):
         raise Refused("nothing_to_requeue", f"Item {item_id} has no label and nobody holds it.")
-    answers.standing.given[item_id] = []
+    answers.state.given[item_id] = []
     for slot in slots:
         slot.filled, slot.leased_by, slot.leased_until, slot.reserved_for = False, None, None, None
     batch_item.labels_wanted = labels_wanted(
         answers.options,
         answers.project.labels_per_item,
         answers.project.seed,
-        answers.standing.items[item_id],
+        answers.state.items[item_id],
     )
     resolve_item(answers, item_id)
     batch_item.is_requeued = True
@@ -138,7 +138,7 @@ def _requeue_one(answers: Answers, item_id: int, is_gold: Collection[int]) -> An
 
 def _reassign_one(answers: Answers, item_id: int, annotator_id: int | None) -> AnswerStatus:
     batch_item, _ = answers.require_open(item_id)
-    all_slots = answers.standing.slots[batch_item.id]
+    all_slots = answers.state.slots[batch_item.id]
     slots = [slot for slot in all_slots if not slot.filled]
     if annotator_id is None:
         for slot in slots:
@@ -146,7 +146,7 @@ def _reassign_one(answers: Answers, item_id: int, annotator_id: int | None) -> A
         return AnswerStatus.REASSIGNED
     if any(
         slot.leased_by == annotator_id and slot.filled
-        for slot in answers.standing.slots[batch_item.id]
+        for slot in answers.state.slots[batch_item.id]
     ):
         raise Refused("already_labeled", f"This annotator has labeled item {item_id}.")
     ordinary = [slot for slot in slots if not slot.for_adjudicator or _may(answers, annotator_id)]

@@ -104,10 +104,10 @@ def _take_out_of_batches(
 ) -> None:
     answers = _answers(session, project, item_ids, settings)
     left: dict[int, int] = {}  # places that became free, by round
-    for batch_item, _ in answers.standing.live.values():
+    for batch_item, _ in answers.state.live.values():
         if batch_item.state != BatchItemState.OPEN:
             continue
-        slots = answers.standing.slots[batch_item.id]
+        slots = answers.state.slots[batch_item.id]
         if any(slot.filled for slot in slots):
             set_item_state(batch_item, BatchItemState.SKIPPED, answers.now)
             batch_item.skip_reason = SkipReason.UNREADABLE
@@ -127,7 +127,7 @@ def _take_out_of_batches(
 
 def _reopen(answers: Answers, item_id: int) -> None:
     """Let an item that left its batch with answers, because it could not be read, go on."""
-    live = answers.standing.live.get(item_id)
+    live = answers.state.live.get(item_id)
     if live is None:
         return
     batch_item, _ = live

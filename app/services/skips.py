@@ -54,13 +54,13 @@ def submit_skips(
 def _skip_one(
     answers: Answers, item_id: int, reason: SkipReason, comment: str | None
 ) -> AnswerStatus:
-    live = answers.standing.live.get(item_id)
+    live = answers.state.live.get(item_id)
     if live is not None and live[0].state == BatchItemState.SKIPPED:
         return AnswerStatus.UNCHANGED
     batch_item, _ = answers.require_open(item_id)
     if answers.own_label(item_id) is not None:  # an answer first, then a skip: undo it before
         raise Refused("already_labeled", f"Item {item_id} has all the labels it needs.")
-    slots = answers.standing.slots[batch_item.id]
+    slots = answers.state.slots[batch_item.id]
     is_adjudicator = answers.is_adjudicator
     if slot_for_answer(slots, answers.annotator_id, is_adjudicator=is_adjudicator) is None:
         raise Refused("leased_to_another", f"Item {item_id} is leased to another annotator.")
@@ -81,6 +81,6 @@ def _promote_reserve(answers: Answers, round_id: int) -> None:
     """Let the round's best reserve item take a place in its batch."""
     answers.write()
     promoted = batches.promote_reserve(answers.session, round_id, 1)
-    for batch_item, _ in answers.standing.live.values():
+    for batch_item, _ in answers.state.live.values():
         if batch_item.id in promoted:  # the request may skip it as well
             batch_item.source = BatchSource.BATCH

@@ -165,7 +165,7 @@ _LABELS = (
 )
 
 
-class Standing:
+class AnswerState:
     """The state of a request's items in the database.
 
     Attributes:

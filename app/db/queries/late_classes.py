@@ -16,7 +16,7 @@ from app.domain.states import BatchItemState
 
 
 @dataclass(frozen=True)
-class WhereItStands:
+class LabelingState:
     """An item's resolved class and its live batch item, as far as it has them."""
 
     class_index: int | None
@@ -27,7 +27,7 @@ class WhereItStands:
     is_committed: bool
 
 
-def where_they_stand(session: Session, item_ids: Sequence[int]) -> dict[int, WhereItStands]:
+def labeling_states(session: Session, item_ids: Sequence[int]) -> dict[int, LabelingState]:
     """Return item id -> how far it is."""
     wanted = select(func.unnest(literal(list(item_ids), ARRAY(BigInteger))).label("id")).subquery()
     rows = session.execute(
@@ -47,7 +47,7 @@ def where_they_stand(session: Session, item_ids: Sequence[int]) -> dict[int, Whe
             and_(BatchItem.item_id == wanted.c.id, BatchItem.state != BatchItemState.WITHDRAWN),
         )
     )
-    return {row[0]: WhereItStands(*row[1:]) for row in rows}
+    return {row[0]: LabelingState(*row[1:]) for row in rows}
 
 
 def withdraw(session: Session, batch_item_ids: Sequence[int | None]) -> None:
