@@ -27,6 +27,7 @@ from tests.experiments import (
 )
 from tests.support import wait_for
 from workers.service.stack import Stack
+from workers.simulation.active_learning.through_api import project_name
 from workers.simulation.results import (
     CoreSetLine,
     LineFile,
@@ -36,7 +37,6 @@ from workers.simulation.results import (
     read_scores,
 )
 from workers.simulation.run import read_run_id
-from workers.simulation.through_api import project_name
 
 pytestmark = pytest.mark.slow
 

@@ -172,7 +172,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of all three arms.")] = 1,
 ) -> None:
     """Start a service of its own and let an oracle label 1,797 real images; compare selectors."""
-    from workers.reports.demo import write_demo  # noqa: PLC0415
+    from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415
     from workers.simulation.kinds import ActiveLearningConfig  # noqa: PLC0415
     from workers.simulation.load import load_experiment  # noqa: PLC0415
     from workers.simulation.results import read_lines, summarize  # noqa: PLC0415

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from workers.reports.active_learning_report import active_learning_document
-from workers.reports.core_set_report import core_set_document
+from workers.reports.active_learning.report import active_learning_document
+from workers.reports.core_sets.report import core_set_document
 from workers.reports.document import Document
+from workers.reports.model_studies.report import study_document
 from workers.reports.sources import read_sources
-from workers.reports.study_report import study_document
 from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
 from workers.simulation.load import read_experiment
 from workers.simulation.results import CoreSetLine, RoundLine, StudyLine

@@ -7,7 +7,7 @@ arms that one selector of core-sets serves, one model of a study.
 from collections import Counter
 from pathlib import Path
 
-from workers.simulation.core_sets import arms_of, fractions_of
+from workers.simulation.core_sets.replay import arms_of, fractions_of
 from workers.simulation.kinds import (
     ALL,
     ActiveLearningConfig,

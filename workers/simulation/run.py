@@ -12,11 +12,13 @@ from rich.console import Console
 from app.storage.durable import replaced
 from models.training.train import train
 from svp_client import Client
+from workers.simulation.active_learning.replay import RunContext, replay_arm
+from workers.simulation.active_learning.through_api import ServiceRun
 from workers.simulation.bars import Bar, Bars
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import Shared
-from workers.simulation.core_sets import CoreSetContext, replay_core_sets
-from workers.simulation.core_sets_through_api import CoreSetServiceRun
+from workers.simulation.core_sets.replay import CoreSetContext, replay_core_sets
+from workers.simulation.core_sets.through_api import CoreSetServiceRun
 from workers.simulation.data import DataSet, data_folder, load_data, model_inputs
 from workers.simulation.kinds import (
     ActiveLearningConfig,
@@ -25,13 +27,11 @@ from workers.simulation.kinds import (
     ModelStudyConfig,
 )
 from workers.simulation.load import EXPERIMENT_FILE, read_experiment
+from workers.simulation.model_studies.replay import StudyContext, replay_study
+from workers.simulation.model_studies.through_api import StudyServiceRun
 from workers.simulation.oracle import answer_key
 from workers.simulation.plan import item_epochs, steps_of, units_of
-from workers.simulation.replay import RunContext, replay_arm
 from workers.simulation.service_limits import refuse_beyond_service
-from workers.simulation.studies import StudyContext, replay_study
-from workers.simulation.studies_through_api import StudyServiceRun
-from workers.simulation.through_api import ServiceRun
 from workers.steps.threads import use_threads
 
 RUN_ID_FILE = "run-id"

@@ -11,7 +11,8 @@ import pytest
 
 from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study, write_tiny
 from tests.support import wait_for
-from tests.workers.simulation import test_core_sets, test_studies
+from tests.workers.simulation.core_sets import test_replay as test_core_sets
+from tests.workers.simulation.model_studies import test_replay as test_studies
 from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import ActiveLearningConfig, AnyExperiment
 from workers.simulation.results import CoreSetLine, LineFile, read_lines, read_lines_of

@@ -13,8 +13,8 @@ from workers.reports.cells import (
     minutes,
     ratio_cell,
 )
-from workers.reports.core_set_figures import error_by_fraction
-from workers.reports.core_sets import CoreSets, Kept, Sources, lacks, measure
+from workers.reports.core_sets.figures import error_by_fraction
+from workers.reports.core_sets.measured import CoreSets, Kept, Sources, lacks, measure
 from workers.reports.document import Document, Picture, Table
 from workers.reports.paper_numbers import NOTHING
 from workers.reports.points import Point, table_of_points

@@ -26,7 +26,7 @@ from workers.simulation.results import LineFile, read_lines, summarize
 from workers.steps import round as round_step
 from workers.steps import training
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def replace_budget(experiment: ActiveLearningConfig, total_budget: int) -> ActiveLearningConfig:

@@ -8,8 +8,8 @@ import pytest
 
 from models.catalog import resolve_recipe
 from tests.experiments import run_any, tiny_core_sets
-from workers.simulation import core_sets
 from workers.simulation.config import ExperimentError
+from workers.simulation.core_sets import replay
 from workers.simulation.data import load_data
 from workers.simulation.kinds import CoreSetConfig
 from workers.simulation.results import CoreSetLine, LinesOf, read_lines_of
@@ -110,7 +110,7 @@ class TestGoingOn:
             trained.append(args[3])
             return train(*args, **kwargs)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(core_sets, "train_selector", counted)
+        monkeypatch.setattr(replay, "train_selector", counted)
         run(tiny_core_sets(tmp_path), tmp_path / "out")
         assert len(trained) == 2
 
@@ -119,8 +119,8 @@ class TestGoingOn:
     ) -> None:
         experiment = tiny_core_sets(tmp_path)
         before = run(experiment, tmp_path / "out")
-        monkeypatch.setattr(core_sets, "train_selector", refuse)
-        monkeypatch.setattr(core_sets.CoreSetContext, "train_target", refuse)
+        monkeypatch.setattr(replay, "train_selector", refuse)
+        monkeypatch.setattr(replay.CoreSetContext, "train_target", refuse)
         assert run(experiment, tmp_path / "out") == before
 
     def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(

@@ -14,7 +14,7 @@ from app.domain.states import JobState, ProjectState
 from svp_client import Client
 from svp_client.types import Model
 from workers.simulation.context import best_error
-from workers.simulation.core_sets import CoreSetContext, arms_of, fractions_of
+from workers.simulation.core_sets.replay import CoreSetContext, arms_of, fractions_of
 from workers.simulation.kinds import ALL
 from workers.simulation.labeled_projects import POLL_SECONDS, LabeledProjects, make_core_set
 from workers.simulation.oracle import OracleError

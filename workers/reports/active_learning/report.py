@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from workers.reports.active_learning import Arms, Measured, Sources, lacks, measure
-from workers.reports.active_learning_figures import differences_and_seconds, error_by_budget
+from workers.reports.active_learning.figures import differences_and_seconds, error_by_budget
+from workers.reports.active_learning.measured import Arms, Measured, Sources, lacks, measure
 from workers.reports.cells import (
     BEST_EPOCH,
     DASH,

@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from workers.reports.figures import draw, finish, panels, strategy_title, styles
+from workers.reports.model_studies.measured import Study, StudyModel
 from workers.reports.statistics import Estimate, estimate
-from workers.reports.studies import Study, StudyModel
 
 RESIDUAL = ("preact", "resnet", "resnext", "wide_resnet", "densenet", "mobilenet")
 TIME = "#8a6d3b"

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.reports.cells import DASH, columns, correlation, mean, mean_std, minus, minutes
-from workers.reports.correlation import between_models, pearson, spearman
 from workers.reports.document import Document, Picture, Table
-from workers.reports.sources import facts_of, gaps_of, title_of
-from workers.reports.statistics import Estimate
-from workers.reports.studies import UNCERTAINTIES, Sources, Study, lacks, measure
-from workers.reports.study_figures import (
+from workers.reports.model_studies.correlation import between_models, pearson, spearman
+from workers.reports.model_studies.figures import (
     correlation_as_training_goes_on,
     error_by_depth_and_epoch,
     heatmaps,
     ranking_title,
     residual_first,
 )
+from workers.reports.model_studies.measured import UNCERTAINTIES, Sources, Study, lacks, measure
+from workers.reports.sources import facts_of, gaps_of, title_of
+from workers.reports.statistics import Estimate
 
 CONFIDENCE_CLAIM = 0.96
 SHOWN_MODELS = 6  # of which epochs are compared with each other, and pairs are listed at once

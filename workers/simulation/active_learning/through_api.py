@@ -18,9 +18,9 @@ from models.data.arrays import Images
 from models.data.readers import Part
 from svp_client import Client
 from svp_client.types import Model, Project
+from workers.simulation.active_learning.replay import RunContext
 from workers.simulation.context import best_error
 from workers.simulation.oracle import Oracle
-from workers.simulation.replay import RunContext
 from workers.simulation.results import RoundLine
 
 MOST_PEOPLE = 10_000  # who leaves is followed by another

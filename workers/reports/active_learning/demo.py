@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from rich.console import Console
 
+from workers.reports.active_learning.speedup_table import speedup_markdown, speedup_table
 from workers.reports.document import Picture
 from workers.reports.figures import CHANCE, PALETTE, draw_seconds, finish, panels
-from workers.reports.tables import speedup_markdown, speedup_table
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.results import PARTS, ArmResult, software_versions
 

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from workers.reports.core_sets import EVERYTHING, CoreSets, Kept
+from workers.reports.core_sets.measured import EVERYTHING, CoreSets, Kept
 from workers.reports.figures import (
     CHANCE,
     draw,

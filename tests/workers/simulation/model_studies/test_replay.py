@@ -11,11 +11,11 @@ from models.training.forgetting import ForgettingCounts
 from models.training.train import train
 from selection.k_centers.greedy import greedy_k_centers
 from tests.experiments import run_any, tiny_study
-from tests.workers.simulation.test_core_sets import failing_at, refuse
-from workers.simulation import studies
+from tests.workers.simulation.core_sets.test_replay import failing_at, refuse
 from workers.simulation.config import ExperimentError
 from workers.simulation.data import load_data, model_inputs
 from workers.simulation.kinds import ModelStudyConfig
+from workers.simulation.model_studies import replay
 from workers.simulation.results import LinesOf, StudyLine, read_lines_of, read_scores
 from workers.steps import scoring
 from workers.steps.core_set import initial_rows
@@ -159,7 +159,7 @@ class TestGoingOn:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = run(tiny_study(tmp_path), tmp_path / "out")
-        monkeypatch.setattr(studies, "train_selector", refuse)
+        monkeypatch.setattr(replay, "train_selector", refuse)
         assert run(tiny_study(tmp_path), tmp_path / "out") == before
 
 

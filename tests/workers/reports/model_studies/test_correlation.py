@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from workers.reports.correlation import between_models, between_runs, pearson, spearman
+from workers.reports.model_studies.correlation import (
+    between_models,
+    between_runs,
+    pearson,
+    spearman,
+)
 
 FloatArray = npt.NDArray[np.float64]
 # Few values, so that there are ties; infinity: never learned.

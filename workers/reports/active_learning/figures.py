@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from workers.reports.active_learning import Arms, BySeed, Measured
+from workers.reports.active_learning.measured import Arms, BySeed, Measured
 from workers.reports.figures import (
     CHANCE,
     draw,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.reports.correlation import FloatArray, Runs, between_runs, spearman
 from workers.reports.figures import short_name
+from workers.reports.model_studies.correlation import FloatArray, Runs, between_runs, spearman
 from workers.reports.paper_numbers import NOTHING, PaperNumber, everything
 from workers.reports.sources import (
     Arm,

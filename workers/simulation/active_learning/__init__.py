@@ -1,0 +1,1 @@
+"""Active learning: rounds of labeling, with arms that differ in who selects."""

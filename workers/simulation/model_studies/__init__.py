@@ -1,0 +1,1 @@
+"""Model studies: models trained on the whole pool, compared by error and per-item scores."""
