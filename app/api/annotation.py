@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectIdDep, SessionDep, SettingsDep
-from app.api.projects import render
 from app.db.session import transaction
+from app.presenters.projects import present_project
 from app.schemas.annotation import AnnotationChange
 from app.schemas.bodies import problems
 from app.schemas.projects import ProjectOut
@@ -34,4 +34,6 @@ def change(
     # Committed before we wait for the project's lock: else requests of a new name wait as well.
     with transaction(request.app.state.authentication_factory) as naming:
         introduce(naming, changes.get("adjudicators", ()))
-    return render(session, change_annotation(session, project, changes, labels_per_item, settings))
+    return present_project(
+        session, change_annotation(session, project, changes, labels_per_item, settings)
+    )

@@ -17,11 +17,14 @@ from app.db.queries import core_sets as queries
 from app.db.tables import CoreSet, Job
 from app.domain.errors import CoreSetNotReady, NotFound
 from app.domain.states import JobState
+from app.presenters.core_sets import present_core_set, present_kept_item
 from app.schemas.bodies import problems
 from app.schemas.core_sets import CoreSetIn, CoreSetItemOut, CoreSetOut, CoreSetScoresOut
 from app.services import core_sets
 
 router = APIRouter(prefix="/projects/{project}/core-sets", tags=["core-sets"], route_class=Route)
+
+
 COLUMNS = ["rank", "item_id", "external_id", "index", "class", "score"]
 
 
@@ -35,19 +38,19 @@ def create(
 ) -> CoreSetOut:
     """Ask for a core-set; a worker selects it."""
     wanted = core_sets.CoreSetIn(**body.model_dump())
-    return _render(*core_sets.create_core_set(session, project, wanted, settings))
+    return present_core_set(*core_sets.create_core_set(session, project, wanted, settings))
 
 
 @router.get("", summary="List core-sets", responses=problems(403, 404))
 def list_core_sets(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[CoreSetOut]:
     """Return every core-set, oldest first."""
-    return [_render(*row) for row in queries.list_all(session, project.id)]
+    return [present_core_set(*row) for row in queries.list_all(session, project.id)]
 
 
 @router.get("/{core_set}", summary="Read a core-set", responses=problems(403, 404))
 def read(session: SessionDep, project: ProjectDep, _admin: AdminDep, core_set: int) -> CoreSetOut:
     """Return one core-set, with the state and progress of its job."""
-    return _render(*_get(session, project.id, core_set))
+    return present_core_set(*_get(session, project.id, core_set))
 
 
 @router.get(
@@ -144,15 +147,6 @@ def _get_made(session: Session, project_id: int, core_set_id: int) -> CoreSet:
     return found
 
 
-def _render(core_set: CoreSet, job: Job) -> CoreSetOut:
-    own = {
-        name: getattr(core_set, name) for name in CoreSetOut.model_fields if hasattr(core_set, name)
-    }
-    return CoreSetOut(
-        **own, job_id=job.id, state=JobState(job.state), progress=job.progress, error=job.error
-    )
-
-
 def _rows(
     factory: sessionmaker[Session], core_set_id: int, classes: list[str]
 ) -> Iterator[CoreSetItemOut]:
@@ -160,11 +154,4 @@ def _rows(
         return queries.kept_items(session, core_set_id, after, limit)
 
     for kept in in_pages(factory, read_page, lambda kept: kept.rank):
-        yield CoreSetItemOut(
-            rank=kept.rank,
-            item_id=kept.item_id,
-            external_id=kept.external_id,
-            index=kept.index,
-            class_=classes[kept.class_index],
-            score=kept.score,
-        )
+        yield present_kept_item(kept, classes)

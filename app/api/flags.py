@@ -8,9 +8,10 @@ from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import flags
 from app.domain.errors import NotFound
+from app.presenters.flags import present_flag
 from app.schemas.answers import AnswersOut
 from app.schemas.bodies import problems
-from app.schemas.flags import FlagOut, FlagPage, FlagsIn
+from app.schemas.flags import FlagPage, FlagsIn
 from app.services.flags import flag_items
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
@@ -41,17 +42,7 @@ def list_flags(
     """Return annotators' remarks, oldest first."""
     page = flags.page(session, project.id, cursor, limit, only_open=open_)
     return FlagPage(
-        flags=[
-            FlagOut(
-                id=flag.id,
-                item_id=flag.item_id,
-                annotator=name,
-                comment=flag.comment,
-                created_at=flag.created_at,
-                closed_at=flag.closed_at,
-            )
-            for flag, name in page
-        ],
+        flags=[present_flag(flag, name) for flag, name in page],
         next_cursor=page[-1][0].id if len(page) == limit else None,
     )
 

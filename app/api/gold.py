@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep
 from app.db.queries import gold as queries
+from app.presenters.gold import present_gold_item
 from app.schemas.bodies import problems
-from app.schemas.gold import GoldIn, GoldItemOut, GoldOutcomes, GoldPage, GoldRemoved, GoldRemoveIn
+from app.schemas.gold import GoldIn, GoldOutcomes, GoldPage, GoldRemoved, GoldRemoveIn
 from app.services.gold import remove_gold, set_gold
 
 router = APIRouter(prefix="/projects/{project}/gold", tags=["gold"], route_class=Route)
@@ -40,15 +41,6 @@ def list_gold(
     """Return the gold items and how often they were answered rightly."""
     page = queries.page(session, project.id, cursor, limit)
     return GoldPage(
-        items=[
-            GoldItemOut(
-                item_id=entry.item.id,
-                external_id=entry.item.external_id,
-                class_=project.classes[entry.class_index],
-                n_answers=entry.n_answers,
-                n_right=entry.n_right,
-            )
-            for entry in page
-        ],
+        items=[present_gold_item(entry, project.classes) for entry in page],
         next_cursor=page[-1].item.id if len(page) == limit else None,
     )

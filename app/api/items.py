@@ -21,37 +21,21 @@ from app.api.imports import BodyImport
 from app.api.uploads import UPLOAD_SCHEMA, uploaded
 from app.db.queries import items as queries
 from app.db.queries import visibility
-from app.db.queries.leases import ShownItem
-from app.db.tables import Item, Project, Role, Split
+from app.db.tables import Role, Split
 from app.domain.errors import NotFound
+from app.presenters.items import present_item, present_item_to_annotator
 from app.schemas.bodies import problems
-from app.schemas.items import AnnotatorItemOut, Content, ImportResult, ItemOut, ItemPage
-from app.services.image_urls import ImageUrls
+from app.schemas.items import AnnotatorItemOut, ImportResult, ItemOut, ItemPage
 
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"], route_class=Route)
+
+
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+
+
 Strict = Annotated[
     bool, Query(description="Refuse all (422 import_refused) if one line or file is refused.")
 ]
-
-
-def content_of(item: Item | ShownItem, urls: ImageUrls) -> Content:
-    """Return what an annotator sees of the item."""
-    if item.text is not None:
-        return Content(text=item.text)
-    return Content(image_url=urls.of(item.project_id, item.id))
-
-
-def _render(item: Item, project: Project, urls: ImageUrls) -> ItemOut:
-    has_class = item.class_index is not None
-    return ItemOut(
-        item_id=item.id,
-        external_id=item.external_id,
-        split=Split(item.split),
-        index=item.index,
-        content=content_of(item, urls),
-        class_=project.classes[item.class_index or 0] if has_class else None,
-    )
 
 
 @router.post(
@@ -148,7 +132,7 @@ def list_items(
     else:
         page = queries.page_by_index(session, project.id, split or Split.POOL, cursor, limit)
     return ItemPage(
-        items=[_render(item, project, urls) for item in page],
+        items=[present_item(item, project, urls) for item in page],
         next_cursor=page[-1].index if len(page) == limit and external_id is None else None,
     )
 
@@ -167,9 +151,7 @@ def read(
     if found is None:
         raise NotFound("item", item)
     if caller.role is Role.ADMIN:
-        return _render(found, project, urls)
+        return present_item(found, project, urls)
     if not visibility.is_shown(session, annotator_id, item):
         raise NotFound("item", item)
-    return AnnotatorItemOut(
-        item_id=found.id, external_id=found.external_id, content=content_of(found, urls)
-    )
+    return present_item_to_annotator(found, urls)

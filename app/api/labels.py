@@ -11,12 +11,12 @@ from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.api.responses import rendered
-from app.db.queries import labels
 from app.db.queries import labels as queries
 from app.domain.errors import NotFound
+from app.presenters.labels import present_exported_label, present_history
 from app.schemas.answers import AnswersOut, ItemsIn
 from app.schemas.bodies import problems
-from app.schemas.labels import ExportedLabelOut, GivenLabel, LabelHistoryOut, LabelsIn
+from app.schemas.labels import ExportedLabelOut, LabelHistoryOut, LabelsIn
 from app.services.labels import LabelEntry, submit_labels, withdraw_labels
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
@@ -90,15 +90,16 @@ def export(
     return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
 
 
-def given_label(given: queries.GivenLabel, classes: list[str]) -> GivenLabel:
-    """Return an annotator's label with the name of its class."""
-    return GivenLabel(
-        annotator=given.annotator,
-        class_=classes[given.label.class_index],
-        is_flagged=given.label.is_flagged,
-        is_excluded=given.label.is_excluded,
-        is_adjudication=given.label.is_adjudication,
-    )
+@router.get("/items/{item}/labels", summary="An item's labels", responses=problems(403, 404))
+def read_history(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, item: int
+) -> list[LabelHistoryOut]:
+    """Return every label that the item was given, withdrawn ones too, with replaced classes."""
+    if item not in queries.items_of_project(session, project.id, [item]):
+        raise NotFound("pool item", item)
+    given = queries.given_labels(session, [item], with_withdrawn=True).get(item, [])
+    earlier = queries.earlier_classes(session, [g.label.id for g in given])
+    return [present_history(g, project.classes, earlier.get(g.label.id, [])) for g in given]
 
 
 def _rows(
@@ -108,40 +109,4 @@ def _rows(
         return queries.export_page(session, project_id, after, limit)
 
     for label in in_pages(factory, read_page, lambda label: label.index):
-        yield ExportedLabelOut(
-            item_id=label.item_id,
-            external_id=label.external_id,
-            index=label.index,
-            class_=classes[label.class_index],
-            source=label.source,
-            round=label.round_number,
-            is_control=label.is_control,
-            method=label.method,
-            agreement=label.agreement,
-            confidence=label.confidence,
-            labels=[given_label(given, classes) for given in label.labels],
-            flags=label.flags,
-            resolved_at=label.resolved_at,
-        )
-
-
-@router.get("/items/{item}/labels", summary="An item's labels", responses=problems(403, 404))
-def read_history(
-    session: SessionDep, project: ProjectDep, _admin: AdminDep, item: int
-) -> list[LabelHistoryOut]:
-    """Return every label that the item was given, withdrawn ones too, with replaced classes."""
-    if item not in labels.items_of_project(session, project.id, [item]):
-        raise NotFound("pool item", item)
-    given = labels.given_labels(session, [item], with_withdrawn=True).get(item, [])
-    earlier = labels.earlier_classes(session, [g.label.id for g in given])
-    return [
-        LabelHistoryOut(
-            **given_label(g, project.classes).model_dump(),
-            item_id=item,
-            created_at=g.label.created_at,
-            revised_at=g.label.revised_at,
-            withdrawn_at=g.label.withdrawn_at,
-            earlier_classes=[project.classes[c] for c in earlier.get(g.label.id, [])],
-        )
-        for g in given
-    ]
+        yield present_exported_label(label, classes)

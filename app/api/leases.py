@@ -13,41 +13,13 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
 )
-from app.api.items import content_of
 from app.api.responses import rendered
-from app.db.queries.leases import LeasedItem
-from app.domain.states import ProjectState
+from app.presenters.leases import present_leases, present_next_batch
 from app.schemas.bodies import problems
-from app.schemas.leases import BatchItemOut, LeaseOut, LeasesIn, LeasesOut, NextBatchOut, Suggestion
-from app.services.image_urls import ImageUrls
-from app.services.leases import NextBatch, next_batch, release_leases, renew_leases
+from app.schemas.leases import LeasesIn, LeasesOut, NextBatchOut
+from app.services.leases import next_batch, release_leases, renew_leases
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
-
-
-def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
-    if leased.suggestion_class is None or leased.suggestion_confidence is None:
-        return None
-    return Suggestion(
-        class_=batch.project.classes[leased.suggestion_class],
-        confidence=leased.suggestion_confidence,
-    )
-
-
-def _render(batch: NextBatch, leased: LeasedItem, urls: ImageUrls) -> BatchItemOut:
-    shown = BatchItemOut(
-        item_id=leased.item.id,
-        external_id=leased.item.external_id,
-        content=content_of(leased.item, urls),
-        leased_until=leased.leased_until,
-    )
-    if not batch.hides_ranking:
-        shown.suggestion = _suggestion(batch, leased)
-        shown.rank = leased.rank
-        shown.source = leased.source
-        shown.model_version = None if leased.model_round is None else f"round-{leased.model_round}"
-        shown.labels_behind = batch.labels_behind(leased)
-    return shown
 
 
 @router.get(
@@ -76,14 +48,7 @@ def read_next_batch(
     headers = {"Cache-Control": "no-store"}
     if not batch.items:
         headers["Retry-After"] = str(settings.poll_after_seconds)
-    number = batch.round_.number if batch.round_ and not batch.hides_ranking else None
-    answer = NextBatchOut(
-        state=ProjectState(batch.project.state),
-        round=number,
-        waiting_for=batch.waiting_for,
-        items=[_render(batch, leased, urls) for leased in batch.items],
-    )
-    return rendered(answer, headers)
+    return rendered(present_next_batch(batch, urls), headers)
 
 
 @router.post("/leases/renew", summary="Renew leases", responses=problems(403, 404, 409))
@@ -95,7 +60,7 @@ def renew(
     settings: SettingsDep,
 ) -> LeasesOut:
     """Extend the annotator's live leases; one that has ended is missing from the answer."""
-    return _leases(renew_leases(session, project, annotator_id, body.item_ids, settings))
+    return present_leases(renew_leases(session, project, annotator_id, body.item_ids, settings))
 
 
 @router.post("/leases/release", summary="Release leases", responses=problems(403, 404))
@@ -107,10 +72,4 @@ def release(
     settings: SettingsDep,
 ) -> LeasesOut:
     """Give items back unlabeled, some or all; others get them at once. Returns what is left."""
-    return _leases(release_leases(session, project, annotator_id, body.item_ids, settings))
-
-
-def _leases(items: list[LeasedItem]) -> LeasesOut:
-    return LeasesOut(
-        leases=[LeaseOut(item_id=i.item.id, leased_until=i.leased_until) for i in items]
-    )
+    return present_leases(release_leases(session, project, annotator_id, body.item_ids, settings))

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectIdDep, SessionDep, SettingsDep
-from app.api.projects import render
+from app.presenters.projects import present_project
 from app.schemas.bodies import problems
 from app.schemas.projects import ProjectOut
 from app.services import lifecycle
@@ -17,13 +17,15 @@ def start(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
 ) -> ProjectOut:
     """Start a draft: round 0 is selected."""
-    return render(session, lifecycle.start_project(session, project, settings.job_max_attempts))
+    return present_project(
+        session, lifecycle.start_project(session, project, settings.job_max_attempts)
+    )
 
 
 @router.post("/{project}/pause", summary="Pause", responses=problems(403, 404, 409))
 def pause(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
     """Pause: nothing is leased, late labels are taken, running jobs end."""
-    return render(session, lifecycle.pause_project(session, project))
+    return present_project(session, lifecycle.pause_project(session, project))
 
 
 @router.post("/{project}/resume", summary="Resume", responses=problems(403, 404, 409))
@@ -31,7 +33,9 @@ def resume(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
 ) -> ProjectOut:
     """Go on where the project was paused."""
-    return render(session, lifecycle.resume_project(session, project, settings.job_max_attempts))
+    return present_project(
+        session, lifecycle.resume_project(session, project, settings.job_max_attempts)
+    )
 
 
 @router.post("/{project}/finish", summary="Finish now", responses=problems(403, 404, 409))
@@ -39,10 +43,12 @@ def finish(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
 ) -> ProjectOut:
     """End labeling and train the target on the labels at hand."""
-    return render(session, lifecycle.finish_project(session, project, settings.job_max_attempts))
+    return present_project(
+        session, lifecycle.finish_project(session, project, settings.job_max_attempts)
+    )
 
 
 @router.post("/{project}/cancel", summary="Cancel", responses=problems(403, 404, 409))
 def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> ProjectOut:
     """Cancel for good; the labels stay and can be exported."""
-    return render(session, lifecycle.cancel_project(session, project))
+    return present_project(session, lifecycle.cancel_project(session, project))

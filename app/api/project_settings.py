@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectIdDep, SessionDep, SettingsDep
-from app.api.projects import render
+from app.presenters.projects import present_project
 from app.schemas.bodies import problems
 from app.schemas.projects import ProjectChange, ProjectOut
 from app.services.project_settings import change_project
@@ -31,4 +31,4 @@ def change(
     for name in ("proxy", "target"):
         if name in changes:
             changes[name] = ModelChoice(**changes[name])
-    return render(session, change_project(session, project, changes, settings))
+    return present_project(session, change_project(session, project, changes, settings))

@@ -1,9 +1,8 @@
 """Routes of projects: create, list, read."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from sqlalchemy.orm import Session
 
 from app.api.bodies import Route
 from app.api.deps import (
@@ -14,19 +13,18 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
 )
-from app.db.queries import projects, rounds, visibility
-from app.db.tables import Project, Role
+from app.db.queries import projects, visibility
+from app.db.tables import Role
+from app.presenters.projects import present_project, present_project_to_annotator
 from app.schemas.bodies import problems
 from app.schemas.projects import (
     DEFAULT_PROXY,
     DEFAULT_TARGET,
     AnnotatorProjectOut,
     ModelSpec,
-    ProgressOut,
     ProjectCreate,
     ProjectOut,
     ProjectPage,
-    RoundRef,
 )
 from app.services.projects import ModelChoice, ProjectIn, create_project
 
@@ -34,15 +32,6 @@ router = APIRouter(prefix="/projects", tags=["projects"], route_class=Route)
 
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
-
-
-def render(session: Session, project: Project) -> ProjectOut:
-    """Return the project with its newest round."""
-    session.flush()
-    latest = rounds.latest(session, project.id)
-    out = ProjectOut.model_validate(project)
-    out.round = RoundRef.model_validate(latest) if latest else None
-    return out
 
 
 @router.post("", status_code=201, summary="Create a project", responses=problems(403, 409))
@@ -58,7 +47,7 @@ def create(
         target=ModelChoice(target.model, target.recipe),
         reserve=body.round_budget if body.reserve is None else body.reserve,
     )
-    return render(session, create_project(session, settings, machine.most_model_bytes))
+    return present_project(session, create_project(session, settings, machine.most_model_bytes))
 
 
 @router.get("", summary="List projects", responses=problems())
@@ -73,7 +62,7 @@ def list_projects(
     is_admin = caller.role is Role.ADMIN
     return ProjectPage(
         projects=[
-            render(session, project) if is_admin else AnnotatorProjectOut(**brief(project))
+            present_project(session, project) if is_admin else present_project_to_annotator(project)
             for project in page
         ],
         next_cursor=page[-1].id if len(page) == limit else None,
@@ -90,12 +79,6 @@ def read(
     tell them which items are gold.
     """
     if caller.role is Role.ADMIN:
-        return render(session, project)
+        return present_project(session, project)
     progress = visibility.progress_of(session, project.id, annotator_id)
-    return AnnotatorProjectOut(**brief(project), progress=ProgressOut.model_validate(progress))
-
-
-def brief(project: Project) -> dict[str, Any]:
-    """Return what annotators see of a project."""
-    shown = ("id", "name", "state", "modality", "classes")
-    return {name: getattr(project, name) for name in shown}
+    return present_project_to_annotator(project, progress)

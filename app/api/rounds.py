@@ -7,12 +7,11 @@ from fastapi import APIRouter, Query
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import rounds
-from app.db.tables import BatchSource
 from app.domain.errors import NotFound
-from app.domain.states import BatchItemState
+from app.presenters.rounds import present_selected_item
 from app.schemas.bodies import problems
 from app.schemas.jobs import JobOut
-from app.schemas.rounds import RoundOut, SelectedItem, SelectedPage
+from app.schemas.rounds import RoundOut, SelectedPage
 from app.services.jobs import retry_round
 from app.services.next_round import begin_next_round
 
@@ -69,19 +68,7 @@ def list_selected(
         raise NotFound("round", number)
     page = rounds.ranked_page(session, round_.id, -1 if cursor is None else cursor, limit)
     return SelectedPage(
-        items=[
-            SelectedItem(
-                item_id=item.id,
-                external_id=item.external_id,
-                index=item.index,
-                rank=selected.rank,
-                source=BatchSource(selected.source),
-                score=selected.score,
-                is_control=selected.is_control,
-                state=BatchItemState(selected.state),
-            )
-            for selected, item in page
-        ],
+        items=[present_selected_item(selected, item) for selected, item in page],
         next_cursor=page[-1][0].rank if len(page) == limit else None,
     )
 

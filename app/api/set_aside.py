@@ -18,9 +18,10 @@ from app.api.deps import (
 from app.db.queries import projects
 from app.db.queries import set_aside as queries
 from app.db.session import transaction
-from app.db.tables import Item, Split
+from app.db.tables import Item
+from app.presenters.set_aside import present_set_aside
 from app.schemas.bodies import problems
-from app.schemas.set_aside import RetriedOut, RetryIn, SetAsideOut, SetAsidePage
+from app.schemas.set_aside import RetriedOut, RetryIn, SetAsidePage
 from app.services.set_aside import Retried, read_again, take_back
 
 router = APIRouter(prefix="/projects/{project}/set-aside", tags=["items"], route_class=Route)
@@ -41,18 +42,7 @@ def list_set_aside(
     """
     page = queries.page(session, project.id, cursor, limit)
     return SetAsidePage(
-        items=[
-            SetAsideOut(
-                item_id=item.id,
-                external_id=item.external_id,
-                split=Split(item.split),
-                index=item.index,
-                image_uri=item.image_uri,
-                reason=row.reason,
-                set_aside_at=row.set_aside_at,
-            )
-            for item, row in page
-        ],
+        items=[present_set_aside(item, row) for item, row in page],
         next_cursor=page[-1][0].id if len(page) == limit else None,
     )
 

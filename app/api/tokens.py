@@ -5,16 +5,12 @@ from fastapi import APIRouter
 from app.api.bodies import Route
 from app.api.deps import ServiceAdminDep, SessionDep
 from app.db.queries import tokens as queries
-from app.db.tables import Token
+from app.presenters.tokens import present_token
 from app.schemas.bodies import problems
 from app.schemas.tokens import TokenCreate, TokenCreated, TokenOut
 from app.services.tokens import create_token, revoke_token
 
 router = APIRouter(prefix="/tokens", tags=["tokens"], route_class=Route)
-
-
-def _render(token: Token, name: str) -> dict[str, object]:
-    return {"name": name, **{c: getattr(token, c) for c in TokenOut.model_fields if c != "name"}}
 
 
 @router.post("", status_code=201, summary="Create a token", responses=problems(403, 404))
@@ -30,13 +26,15 @@ def create(body: TokenCreate, session: SessionDep, _admin: ServiceAdminDep) -> T
         max_annotators=body.max_annotators,
         expires_at=body.expires_at,
     )
-    return TokenCreated.model_validate({**_render(token, body.name), "token": clear})
+    return TokenCreated.model_validate(
+        {**present_token(token, body.name).model_dump(), "token": clear}
+    )
 
 
 @router.get("", summary="List tokens", responses=problems(403))
 def list_tokens(session: SessionDep, _admin: ServiceAdminDep) -> list[TokenOut]:
     """Return every token without its secret."""
-    return [TokenOut.model_validate(_render(t, name)) for t, name in queries.list_all(session)]
+    return [present_token(t, name) for t, name in queries.list_all(session)]
 
 
 @router.delete("/{token}", status_code=204, summary="Revoke a token", responses=problems(403, 404))

@@ -1,0 +1,28 @@
+"""Projects as the API and pages show them."""
+
+from sqlalchemy.orm import Session
+
+from app.db.queries import rounds
+from app.db.queries.visibility import Progress
+from app.db.tables import Project
+from app.schemas.projects import AnnotatorProjectOut, ProgressOut, ProjectOut, RoundRef
+
+
+def present_project(session: Session, project: Project) -> ProjectOut:
+    """Return the project with its newest round."""
+    session.flush()
+    latest = rounds.latest(session, project.id)
+    out = ProjectOut.model_validate(project)
+    out.round = RoundRef.model_validate(latest) if latest else None
+    return out
+
+
+def present_project_to_annotator(
+    project: Project, progress: Progress | None = None
+) -> AnnotatorProjectOut:
+    """Return what annotators see of the project, with how far they are themselves."""
+    shown = ("id", "name", "state", "modality", "classes")
+    return AnnotatorProjectOut(
+        **{name: getattr(project, name) for name in shown},
+        progress=ProgressOut.model_validate(progress) if progress else None,
+    )
