@@ -15,9 +15,6 @@ from app.services.annotation_settings import introduce
 router = APIRouter(prefix="/projects/{project}", tags=["annotators"], route_class=Route)
 
 
-MAY_BE_NULL = ("gold_min_accuracy", "max_labels_per_item")  # it says something; else: as it was
-
-
 @router.patch("/annotation", summary="Change annotation", responses=problems(403, 404, 409))
 def change(
     request: Request,
@@ -28,9 +25,8 @@ def change(
     settings: SettingsDep,
 ) -> ProjectOut:
     """Change overlap, consensus, adjudicators or gold; open items follow, an event says what."""
-    given = body.model_dump(exclude_unset=True)
-    labels_per_item = given.pop("labels_per_item", None)
-    changes = {key: x for key, x in given.items() if x is not None or key in MAY_BE_NULL}
+    changes = dict(body)
+    labels_per_item = changes.pop("labels_per_item", None)
     # Committed before we wait for the project's lock: else requests of a new name wait as well.
     with transaction(request.app.state.authentication_factory) as naming:
         introduce(naming, changes.get("adjudicators", ()))

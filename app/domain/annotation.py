@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from app.domain.errors import InvalidProject
+from app.domain.json_fields import SettingError, from_json
+from app.domain.names import Name
 
 MAX_LABELS_PER_ITEM = 25
-MAX_GOLD_FRACTION = 0.5
+SHARE = MappingProxyType({"ge": 0, "le": 1})
 
 
 class ConsensusMethod(StrEnum):
@@ -39,57 +42,84 @@ class GoldAction(StrEnum):
 
 @dataclass(frozen=True)
 class AnnotationOptions:
-    """Annotation settings beside `labels_per_item`.
+    """Annotation settings, beside labels_per_item."""
 
-    Attributes:
-        overlap_fraction: share of the items that get `labels_per_item` labels; the others get one.
-        consensus: how several labels become one.
-        min_agreement: share of an item's labels that must agree.
-        max_labels_per_item: how far a tie or too low an agreement adds one more annotator; None:
-            no further than `labels_per_item`.
-        adjudicators: names of who decides items that still do not agree then; without them the
-            majority stands, a tie goes to the label given first.
-        gold_fraction: share of handed-out items that are gold, expected.
-        gold_min_accuracy: share of gold below which an annotator is paused; None: never.
-        gold_min_answers: gold answers before that is looked at.
-        gold_action: what becomes of a paused annotator's labels.
-    """
-
-    overlap_fraction: float = 1.0
-    consensus: ConsensusMethod = ConsensusMethod.MAJORITY
-    min_agreement: float = 0.0
-    max_labels_per_item: int | None = None
-    adjudicators: tuple[str, ...] = ()
-    gold_fraction: float = 0.0
-    gold_min_accuracy: float | None = None
-    gold_min_answers: int = 5
-    gold_action: GoldAction = GoldAction.FLAG
+    overlap_fraction: float = field(
+        default=1.0,
+        metadata={
+            **SHARE,
+            "description": "Share of the items that get labels_per_item labels; the others get "
+            "one.",
+        },
+    )
+    consensus: ConsensusMethod = field(
+        default=ConsensusMethod.MAJORITY,
+        metadata={
+            "description": "majority; dawid_skene and crowdlab resolve anew before each training."
+        },
+    )
+    min_agreement: float = field(
+        default=0.0,
+        metadata={**SHARE, "description": "Share of an item's labels that must agree."},
+    )
+    max_labels_per_item: int | None = field(
+        default=None,
+        metadata={
+            "ge": 1,
+            "le": MAX_LABELS_PER_ITEM,
+            "description": "How far ties and low agreement add one more annotator; null: no "
+            "further than labels_per_item.",
+        },
+    )
+    adjudicators: tuple[Name, ...] = field(
+        default=(),
+        metadata={
+            "max_length": 100,
+            "description": "Annotators who decide what does not agree even then. Without them the "
+            "majority stands, and a tie goes to the label given first.",
+        },
+    )
+    gold_fraction: float = field(
+        default=0.0,
+        metadata={
+            "ge": 0,
+            "le": 0.5,
+            "description": "Share of handed-out items that are gold, expected. Gold costs "
+            "annotators' time and brings no label.",
+        },
+    )
+    gold_min_accuracy: float | None = field(
+        default=None,
+        metadata={
+            **SHARE,
+            "description": "Share of right gold below which an annotator is paused; null: nobody "
+            "is.",
+        },
+    )
+    gold_min_answers: int = field(
+        default=5,
+        metadata={"ge": 1, "le": 10_000, "description": "Gold answers before that."},
+    )
+    gold_action: GoldAction = field(
+        default=GoldAction.FLAG,
+        metadata={
+            "description": "flag: a paused annotator's labels count no more; requeue: and those "
+            "of items that only they labeled are withdrawn; keep: they are flagged and count."
+        },
+    )
 
     def check(self, labels_per_item: int) -> None:
-        """Check that the options fit each other and `labels_per_item`.
+        """Check that the options fit `labels_per_item`.
 
         Raises:
             InvalidProject: they do not; says which.
         """
         most = self.max_labels_per_item
-        if not 1 <= labels_per_item <= MAX_LABELS_PER_ITEM:
-            raise InvalidProject(f"labels_per_item must be 1 to {MAX_LABELS_PER_ITEM}.")
-        if most is not None and not labels_per_item <= most <= MAX_LABELS_PER_ITEM:
+        if most is not None and most < labels_per_item:
             raise InvalidProject(
                 f"annotation.max_labels_per_item is {most}; make it at least labels_per_item "
                 f"({labels_per_item}) and at most {MAX_LABELS_PER_ITEM}."
             )
-        for name in ("overlap_fraction", "min_agreement", "gold_min_accuracy"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise InvalidProject(f"annotation.{name} is {value}; it is a share, 0 to 1.")
-        if not 0 <= self.gold_fraction <= MAX_GOLD_FRACTION:
-            raise InvalidProject(
-                f"annotation.gold_fraction is {self.gold_fraction}; make it 0 to "
-                f"{MAX_GOLD_FRACTION}: gold costs annotators' time and brings no label."
-            )
-        if self.gold_min_answers < 1:
-            raise InvalidProject("annotation.gold_min_answers must be at least 1.")
 
     def cap(self, labels_wanted: int) -> int:
         """Return how many labels an item may get in all, an adjudicator's apart.
@@ -109,25 +139,12 @@ def annotation_from_json(stored: Mapping[str, Any]) -> AnnotationOptions:
     """Return the options of a JSON object; what it lacks has its default.
 
     Raises:
-        InvalidProject: an unknown option, consensus method or action.
+        InvalidProject: an option is unknown or not allowed.
     """
-    known = {field.name for field in fields(AnnotationOptions)}
-    if unknown := sorted(set(stored) - known):
-        raise InvalidProject(
-            f"annotation: there is no option {', '.join(unknown)}; known are "
-            f"{', '.join(sorted(known))}."
-        )
-    given = dict(stored)
-    for name, choices in (("consensus", ConsensusMethod), ("gold_action", GoldAction)):
-        if name not in given:
-            continue
-        if given[name] not in list(choices):
-            raise InvalidProject(
-                f"annotation.{name}: there is no {given[name]!r}; use one of {', '.join(choices)}."
-            )
-        given[name] = choices(given[name])
-    given["adjudicators"] = tuple(given.get("adjudicators", ()))
-    return AnnotationOptions(**given)
+    try:
+        return from_json(AnnotationOptions, stored)
+    except SettingError as error:
+        raise InvalidProject(f"annotation: {error}") from None
 
 
 def labels_wanted(options: AnnotationOptions, labels_per_item: int, seed: int, index: int) -> int:

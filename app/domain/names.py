@@ -6,6 +6,9 @@ NFC). Capitals count: tools name people by identifiers of their own, in which "A
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
 
 from app.domain.errors import InvalidName
 
@@ -29,6 +32,13 @@ def normalised(name: str) -> str:
     if any(unicodedata.category(c) in INVISIBLE for c in seen):
         raise InvalidName("A name holds a control or invisible character; remove it.")
     return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
+    AfterValidator(normalised),
+]
 
 
 def class_index(classes: Sequence[str], name: str) -> int | None:

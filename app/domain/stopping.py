@@ -7,11 +7,10 @@ must reach it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from app.domain.json_fields import check_number
 from app.domain.learning_curve import Gain
 
 STABLE_KAPPA = 0.99
@@ -29,30 +28,29 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class StopRule:
-    """When labeling ends by itself; every part that is set must hold. None set: never.
+    """When labeling ends by itself, between two rounds; all that is set must hold."""
 
-    Attributes:
-        kappa: predictions are stable: kappa is at least this in each of the last `rounds` rounds.
-        rounds: how many.
-        gain: the next round's expected gain in accuracy, at the upper end of the interval of its
-            mean over trainings, is below this share.
-    """
-
-    kappa: float | None = None
-    rounds: int = STABLE_ROUNDS
-    gain: float | None = None
-
-    def __post_init__(self) -> None:
-        """JSON may hold anything.
-
-        Raises:
-            SettingError: a value is not allowed.
-        """
-        if self.kappa is not None:
-            check_number("kappa", self.kappa, 0, 1)
-        if self.gain is not None:
-            check_number("gain", self.gain, 0, 1)
-        check_number("rounds", self.rounds, 1, 100, whole=True)
+    kappa: float | None = field(
+        default=None,
+        metadata={
+            "ge": 0,
+            "le": 1,
+            "description": "Kappa of successive proxies' predictions is at least this,",
+        },
+    )
+    rounds: int = field(
+        default=STABLE_ROUNDS,
+        metadata={"ge": 1, "le": 100, "description": "in each of so many rounds."},
+    )
+    gain: float | None = field(
+        default=None,
+        metadata={
+            "ge": 0,
+            "le": 1,
+            "description": "The upper end of the next round's expected gain in accuracy (of its "
+            "mean over trainings) is below this.",
+        },
+    )
 
     @property
     def is_set(self) -> bool:

@@ -1,14 +1,11 @@
 """When a round ends: with its whole batch, at a share of it, after a time, or by hand."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from app.domain.json_fields import check_number
-
 LONGEST_SECONDS = 10 * 365 * 86_400.0
-MOST_LABELS = 2**40
 
 
 class EndReason(StrEnum):
@@ -39,28 +36,32 @@ class RoundProgress:
 
 @dataclass(frozen=True)
 class Trigger:
-    """When the next round begins before the whole batch is labeled.
+    """When the next round begins before the whole batch is labeled."""
 
-    Attributes:
-        retrain_fraction: share of the batch in (0, 1] whose labels end the round.
-        retrain_after_seconds: the round ends this long after its labeling began; None = never.
-        min_new_labels: labels that the round's selection did not know which both must wait for.
-    """
-
-    retrain_fraction: float = 1.0
-    retrain_after_seconds: float | None = None
-    min_new_labels: int = 1
-
-    def __post_init__(self) -> None:
-        """JSON may hold anything.
-
-        Raises:
-            SettingError: a value is not allowed.
-        """
-        check_number("retrain_fraction", self.retrain_fraction, 0.01, 1)
-        if self.retrain_after_seconds is not None:
-            check_number("retrain_after_seconds", self.retrain_after_seconds, 1, LONGEST_SECONDS)
-        check_number("min_new_labels", self.min_new_labels, 1, MOST_LABELS, whole=True)
+    retrain_fraction: float = field(
+        default=1.0,
+        metadata={
+            "ge": 0.01,
+            "le": 1,
+            "description": "Share of the batch whose labels end the round.",
+        },
+    )
+    retrain_after_seconds: float | None = field(
+        default=None,
+        metadata={
+            "ge": 1,
+            "le": LONGEST_SECONDS,
+            "description": "The round ends this long after its labeling began; null: never.",
+        },
+    )
+    min_new_labels: int = field(
+        default=1,
+        metadata={
+            "ge": 1,
+            "le": 2**40,
+            "description": "Labels since the last selection that both must wait for.",
+        },
+    )
 
     @property
     def may_end_early(self) -> bool:

@@ -1,11 +1,10 @@
 """Requests and responses of annotators."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from app.schemas.bodies import Request, Response
+from app.schemas.bodies import Comment, Request, Response
 
 
 class GoldScoreOut(Response):
@@ -42,12 +41,7 @@ class AnnotatorOut(Response):
 class PauseIn(Request):
     """Why an annotator is paused; they read it."""
 
-    reason: Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$"
-        ),
-    ]
+    reason: Comment
     excludes_labels: bool = Field(
         default=False, description="Their labels count no more, as after failed gold."
     )

@@ -1,22 +1,58 @@
 """The shapes of bodies: requests, responses, and errors as application/problem+json."""
 
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, get_args, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-
-from app.domain.names import MAX_NAME, normalised
-
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
-    AfterValidator(normalised),
-]
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import CoreSchema, core_schema
 
 
 class Request(BaseModel):
     """A request body; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class KeysOf:
+    """Annotation of a JSON object that holds some fields of a settings dataclass, checked as such.
+
+    Attributes:
+        kind: the dataclass; the metadata of its fields holds their bounds.
+        skips_null: whether null leaves a field that cannot be null as it is.
+    """
+
+    kind: type[Any]
+    skips_null: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, _source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return a schema that checks the given fields and yields these alone."""
+
+        def check(given: Any, validate: ValidatorFunctionWrapHandler) -> dict[str, Any]:
+            if self.skips_null and isinstance(given, dict):
+                given = {k: v for k, v in given.items() if v is not None or k not in self._required}
+            checked = asdict(validate(given))
+            return {name: checked[name] for name in given}
+
+        return core_schema.no_info_wrap_validator_function(
+            check,
+            handler.generate_schema(self.kind),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda given: given),
+        )
+
+    @property
+    def _required(self) -> set[str]:
+        """Names of the fields that cannot be null."""
+        return {n for n, h in get_type_hints(self.kind).items() if type(None) not in get_args(h)}
 
 
 class Response(BaseModel):

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
+from app.domain.annotation import MAX_LABELS_PER_ITEM, AnnotationOptions
+from app.domain.names import Name
 from app.domain.states import ProjectState, RoundState
-from app.domain.triggers import LONGEST_SECONDS
-from app.schemas.annotation import AnnotationSpec
-from app.schemas.bodies import Name, Request, Response
+from app.domain.stopping import StopRule
+from app.domain.triggers import Trigger
+from app.schemas.bodies import KeysOf, Request, Response
 from models.catalog import Modality
-from selection.options import CandidateKind, FeatureSource
+from selection.options import SelectionOptions
 
 Budget = Annotated[int, Field(ge=1, le=2**40)]
 
@@ -30,72 +32,6 @@ class ModelSpec(Request):
     )
 
 
-class CandidatesSpec(Request):
-    """The part of the pool that the strategy looks at."""
-
-    kind: CandidateKind = Field(
-        description="neighbours: of the labeled items (SEALS); uniform: a subsample of the pool."
-    )
-    n: int = Field(ge=1, le=2**40, description="Neighbours of each labeled item; or items.")
-
-
-class SelectionSpec(Request):
-    """Options that apply to any strategy."""
-
-    class_balance: bool = Field(
-        default=False, description="The same number of each predicted class."
-    )
-    duplicate_similarity: float | None = Field(
-        None, gt=0, le=1, description="Cosine similarity of features from which items are doubles."
-    )
-    control_fraction: float = Field(
-        0.0, ge=0, lt=1, description="Share of the batch drawn uniformly instead, and marked."
-    )
-    candidates: CandidatesSpec | None = None
-    measure_recall: bool = Field(
-        default=False,
-        description="Also scan the whole pool, and report what the candidates missed.",
-    )
-    features: FeatureSource = Field(
-        FeatureSource.PROXY, description="proxy, or brought: those PUT to /features."
-    )
-    cold_start: str = Field(
-        "uniform", description="Strategy of rounds without a proxy; others use brought features."
-    )
-
-
-class TriggerSpec(Request):
-    """When the next round begins before the batch is labeled to its end."""
-
-    retrain_fraction: float = Field(
-        1.0, ge=0.01, le=1, description="Share of the batch whose labels end the round."
-    )
-    retrain_after_seconds: float | None = Field(
-        None,
-        ge=1,
-        le=LONGEST_SECONDS,
-        description="The round ends this long after its labeling began; null: never by time.",
-    )
-    min_new_labels: int = Field(
-        1, ge=1, le=2**40, description="Labels since the last selection that both must wait for."
-    )
-
-
-class StopSpec(Request):
-    """When labeling ends by itself, between two rounds; all that is set must hold."""
-
-    kappa: float | None = Field(
-        None, ge=0, le=1, description="Kappa of successive proxies' predictions is at least this,"
-    )
-    rounds: int = Field(3, ge=1, le=100, description="in each of so many rounds.")
-    gain: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="The upper end of the next round's expected gain in accuracy is below this.",
-    )
-
-
 class ProjectCreate(Request):
     """A new project."""
 
@@ -111,11 +47,11 @@ class ProjectCreate(Request):
     reserve: int | None = Field(
         None, ge=0, description="Items ranked after a batch; round_budget by default."
     )
-    labels_per_item: int = Field(1, ge=1, le=25)
-    annotation: AnnotationSpec = Field(default_factory=AnnotationSpec)
-    selection: SelectionSpec = Field(default_factory=SelectionSpec)
-    trigger: TriggerSpec = Field(default_factory=TriggerSpec)
-    stop_when: StopSpec = Field(default_factory=StopSpec)
+    labels_per_item: int = Field(1, ge=1, le=MAX_LABELS_PER_ITEM)
+    annotation: AnnotationOptions = Field(default_factory=AnnotationOptions)
+    selection: SelectionOptions = Field(default_factory=SelectionOptions)
+    trigger: Trigger = Field(default_factory=Trigger)
+    stop_when: StopRule = Field(default_factory=StopRule)
     seed: int = Field(0, ge=0, lt=2**31)
     measures_epochs: bool = Field(
         default=False,
@@ -156,9 +92,9 @@ class ProjectChange(Request):
         None, description="At least what is labeled or handed out already."
     )
     reserve: int | None = Field(None, ge=0, le=2**40)
-    selection: SelectionSpec | None = None
-    trigger: TriggerSpec | None = None
-    stop_when: StopSpec | None = None
+    selection: Annotated[dict[str, Any] | None, KeysOf(SelectionOptions)] = None
+    trigger: Annotated[dict[str, Any] | None, KeysOf(Trigger)] = None
+    stop_when: Annotated[dict[str, Any] | None, KeysOf(StopRule)] = None
 
     model_config = ConfigDict(
         extra="forbid",

@@ -2,7 +2,8 @@
 
 from pydantic import ConfigDict, Field
 
-from app.schemas.bodies import Name, Request
+from app.domain.names import Name
+from app.schemas.bodies import Request
 
 
 class ReassignIn(Request):

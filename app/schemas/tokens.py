@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from app.db.tables import Role
-from app.schemas.bodies import Name, Request, Response
+from app.domain.names import Name
+from app.schemas.bodies import Request, Response
 from app.services.tokens import MAX_ANNOTATORS
 
 

@@ -24,7 +24,7 @@ from app.domain.triggers import EndReason, Trigger
 from app.services.advice import reasons_to_stop
 from app.services.rounds import create_job, create_next_round, plan_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
-from selection.options import options_from_json
+from selection.options import SelectionOptions
 
 POOL_USED_UP = "project.pool_used_up"
 LEASES_FREED = "leases_freed"  # in which transaction, and of which project
@@ -66,7 +66,7 @@ def check_brought_features(project: Project) -> None:
     Raises:
         ProjectNotStartable: they were not brought for every item.
     """
-    needs_features = options_from_json(project.selection).needs_brought_features
+    needs_features = from_json(SelectionOptions, project.selection).needs_brought_features
     if needs_features and project.n_featured != project.n_pool:
         raise ProjectNotStartable(
             f"The selection options use brought features; {project.n_featured} of "

@@ -21,9 +21,9 @@ from models.catalog import Modality, ModelError, find_model, models_for, resolve
 from models.recipe import RecipeError
 from models.size import check_size
 from selection.catalog import known_strategies
-from selection.options import FeatureSource, OptionsError, options_from_json
+from selection.options import FeatureSource, SelectionOptions
 
-Setting = TypeVar("Setting", Trigger, StopRule)
+Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule)
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,7 @@ def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[
     if settings.strategy not in known_strategies():
         known = ", ".join(known_strategies())
         raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
-    try:
-        options = options_from_json(settings.selection)
-    except OptionsError as error:
-        raise InvalidProject(f"selection: {error}") from None
+    options = _checked("selection", SelectionOptions, settings.selection)
     takes_vectors = options.features is FeatureSource.BROUGHT
     bounds = ModelBounds(settings.modality, len(settings.classes), most_model_bytes)
     return {

@@ -12,10 +12,11 @@ from structlog.contextvars import get_contextvars
 from app.db.queries import events, labels, rounds
 from app.db.session import wake_after_commit
 from app.db.tables import CoreSet, Job, JobKind, Project, Round
+from app.domain.json_fields import from_json
 from app.domain.states import JobState, RoundState
 from app.domain.strategy import strategy_of_round
 from app.services.transitions import set_round_state
-from selection.options import needs_proxy, options_from_json
+from selection.options import SelectionOptions, needs_proxy
 
 QUEUES = {
     JobKind.SELECT: "cpu",
@@ -37,7 +38,7 @@ class RoundPlan:
 def plan_round(session: Session, project: Project) -> RoundPlan:
     """Return how a round that is created now is selected."""
     n_classes = labels.n_classes_resolved(session, project.id)
-    options = options_from_json(project.selection)
+    options = from_json(SelectionOptions, project.selection)
     strategy = strategy_of_round(
         project.strategy,
         needs_model=needs_proxy(project.strategy, options),

@@ -15,10 +15,7 @@ from selection.errors import BudgetError, EmptyPoolError, NotEnoughMemoryError
 from selection.options import (
     CandidateKind,
     Candidates,
-    FeatureSource,
-    OptionsError,
     SelectionOptions,
-    options_from_json,
 )
 from selection.registry import RANKERS, needed_signals, rank
 from selection.select import Pool, Selected, select, wanted_signals
@@ -289,49 +286,6 @@ class TestCandidates:
 
 
 class TestOptions:
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            ({"duplicate_similarity": 0.0}, "duplicate_similarity"),
-            ({"control_fraction": 1.0}, "control_fraction"),
-            ({"control_fraction": -0.1}, "control_fraction"),
-            ({"candidates": {"kind": "neighbours", "n": 0}}, "at least 1"),
-            ({"candidates": {"kind": "far", "n": 3}}, "far"),
-            ({"candidates": {"n": 3}}, "kind"),
-            ({"measure_recall": True}, "set candidates"),
-            ({"cold_start": "entropy"}, "typiclust"),
-            ({"balance": True}, "class_balance"),
-            ({"class_balance": "no"}, "class_balance must be true or false, not 'no'"),
-            ({"measure_recall": 1}, "measure_recall must be true or false"),
-            ({"control_fraction": "0.1"}, "control_fraction must be a number, not '0.1'"),
-            ({"control_fraction": None}, "control_fraction must be a number"),
-            ({"control_fraction": float("nan")}, "control_fraction must be in"),
-            ({"duplicate_similarity": True}, "duplicate_similarity must be a number"),
-            ({"candidates": {"kind": "uniform", "n": "5"}}, "n must be a whole number, not '5'"),
-            ({"candidates": {"kind": "uniform", "n": 2.5}}, "n must be a whole number"),
-            ({"candidates": {"kind": [], "n": 2}}, "does not fit"),
-            ({"candidates": 5}, "does not fit"),
-            ({"features": []}, "does not fit"),
-            ({"cold_start": ["uniform"]}, "cold_start must be a strategy's name"),
-        ],
-    )
-    def test_bad_option_is_an_error_that_says_what_to_do(
-        self, options: dict[str, object], said: str
-    ) -> None:
-        with pytest.raises(OptionsError, match=said):
-            options_from_json(options)
-
-    def test_options_survive_json(self) -> None:
-        options = SelectionOptions(
-            class_balance=True,
-            duplicate_similarity=0.95,
-            control_fraction=0.1,
-            candidates=Candidates(CandidateKind.NEIGHBOURS, 50),
-            features=FeatureSource.BROUGHT,
-            cold_start="typiclust",
-        )
-        assert options_from_json(options.to_json()) == options
-
     @every_strategy
     def test_needed_signals_are_wanted(self, strategy: str) -> None:
         assert wanted_signals(strategy, SelectionOptions()) == needed_signals(strategy)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from app.domain.json_fields import from_json
 from selection.catalog import Signal
 from selection.errors import SelectionError
 from selection.k_centers.greedy import estimate_run
 from selection.mapped import take_rows
-from selection.options import SelectionOptions, options_from_json
+from selection.options import SelectionOptions
 from selection.registry import needed_signals
 from selection.select import Pool, Selected, Streams, select
 from selection.types import FloatArray, Rows, Signals
@@ -38,11 +39,11 @@ def select_from_arrays(
     Of several processes, one a shard, only the first writes.
 
     Raises:
-        SelectionError, OptionsError: the input does not fit; the message names row and value.
+        SelectionError, SettingError: the input does not fit; the message names row and value.
     """
     started = time.perf_counter()
     watch = Watch(device, state_file=state_file)
-    asked = options_from_json(options)
+    asked = from_json(SelectionOptions, options)
     _refuse_missing(strategy, arrays, asked)
     if "WORLD_SIZE" in os.environ and strategy == "k_centers":
         _refuse_in_shards(arrays, asked, watch)

@@ -16,11 +16,12 @@ from app.config import Settings
 from app.db.queries import projects, rounds
 from app.db.session import transaction
 from app.domain.errors import NotFound
+from app.domain.json_fields import from_json
 from app.storage.artifacts import ArtifactStore
 from models.recipe import recipe_from_json
 from models.training.precision import name_of_device
 from models.training.timing import Stopwatch
-from selection.options import options_from_json
+from selection.options import SelectionOptions
 from selection.watch import Watch
 from workers.jobs.packed_pool import PoolReader
 from workers.jobs.snapshot import load_arrays, read_snapshot
@@ -88,7 +89,7 @@ def replay_selection(
             proxy,
             decided["seed"],
             number,
-            options_from_json(decided["options"]),
+            from_json(SelectionOptions, decided["options"]),
             Stopwatch(device),
             Watch(device),
         )

@@ -14,10 +14,11 @@ from app.db.queries.core_sets import SelectedItem
 from app.db.session import transaction
 from app.db.tables import JobKind, Project, Round
 from app.domain.errors import NotFound
+from app.domain.json_fields import from_json
 from app.services import job_results
 from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
 from models.training.train import TrainedModel
-from selection.options import SelectionOptions, options_from_json
+from selection.options import SelectionOptions
 from workers.jobs.context import JobContext
 from workers.jobs.epoch_scores import score_keeper
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
@@ -48,7 +49,10 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     project, round_ = opened.project, opened.round_
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
-    proxy, options = round_.settings["proxy"], options_from_json(round_.settings["selection"])
+    proxy, options = (
+        round_.settings["proxy"],
+        from_json(SelectionOptions, round_.settings["selection"]),
+    )
     model, recipe = proxy["model"], context.recipe(proxy["recipe"])
     opened, inputs = read_inputs(context, opened, model, recipe)
     snapshot = opened.snapshot

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from app.domain.json_fields import SettingError, from_json
 from models.catalog import find_model
 from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
-from selection.options import OptionsError, SelectionOptions, needs_proxy, options_from_json
+from selection.options import SelectionOptions, needs_proxy
 from workers.simulation.config import (
     Config,
     ExperimentConfig,
@@ -84,7 +85,7 @@ class ActiveLearningConfig(ExperimentConfig):
         try:
             if self.options.needs_brought_features:
                 raise ValueError("selection: a replay has no brought features")
-        except OptionsError as error:
+        except SettingError as error:
             raise ValueError(f"selection: {error}") from None
         for name, arm in self.arms.items():
             _check_arm(name, arm.selector, self.strategy_of(name), self.models, Purpose.BATCH)
@@ -93,7 +94,7 @@ class ActiveLearningConfig(ExperimentConfig):
     @property
     def options(self) -> SelectionOptions:
         """The options around the strategy: the table `selection`."""
-        return options_from_json(self.selection)
+        return from_json(SelectionOptions, self.selection)
 
     def strategy_of(self, arm: str) -> str:
         """Return the strategy of an arm."""
