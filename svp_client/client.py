@@ -4,54 +4,28 @@ import time
 from collections.abc import Iterator
 from json import JSONDecodeError
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
-from svp_client.calls import Call, Lines, Pages, Series, raw
-from svp_client.connection import NOT_MODIFIED, TIMEOUT_SECONDS, Connection
+from svp_client.base import BaseClient
+from svp_client.calls import Call, Lines, Pages, Series
+from svp_client.connection import NOT_MODIFIED
 from svp_client.errors import cut_off, not_json
 from svp_client.methods import Sync
 from svp_client.ndjson import LineDecoder
-from svp_client.retries import Retries
-from svp_client.routes import Routes
 
 T = TypeVar("T")
 
 
-class Client(Routes, Sync):
-    """Talks to one service with one token; threads may share it.
+class Client(BaseClient[httpx.Client], Sync):
+    """Talks to one service with one token; threads may share it."""
 
-    Args:
-        url: of the service, e.g. http://127.0.0.1:8000.
-        token: a bearer token, from `svp token create` or `create_token`.
-        timeout: seconds to wait for a connection and for each part of an answer.
-        retries: how often requests that may be repeated are sent again.
-        trust_env: whether proxies and certificates are taken from the environment (HTTP_PROXY,
-            SSL_CERT_FILE and so on). By default they are, unless the service is on this machine.
-        http: an httpx client to use instead of a new one; closing this client leaves it open.
+    @staticmethod
+    def _new_http(**options: Any) -> httpx.Client:
+        return httpx.Client(**options)
 
-    Raises:
-        ClientError: the URL is not one.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        token: str,
-        *,
-        timeout: float = TIMEOUT_SECONDS,
-        retries: Retries | None = None,
-        trust_env: bool | None = None,
-        http: httpx.Client | None = None,
-    ) -> None:
-        self._connection = Connection(url, token, retries or Retries())
-        self._owns_http = http is None
-        self._http = http or httpx.Client(
-            **self._connection.http_options(timeout, trust_env=trust_env)
-        )
-
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         """Return the client; leaving closes its connections."""
         return self
 
@@ -68,32 +42,6 @@ class Client(Routes, Sync):
         """Close the connections that this client opened."""
         if self._owns_http:
             self._http.close()
-
-    @property
-    def token(self) -> str:
-        """The token that requests carry."""
-        return self._connection.token
-
-    def with_token(self, token: str) -> "Client":
-        """Return a client with another token over the same connections."""
-        connection = self._connection
-        return Client(connection.url, token, retries=connection.retries, http=self._http)
-
-    def request(
-        self, method: str, path: str, *, is_idempotent: bool | None = None, **options: Any
-    ) -> httpx.Response:
-        """Return the answer of a request below /api/v1, for what has no method of its own.
-
-        Args:
-            method: of HTTP.
-            path: below /api/v1, e.g. /projects.
-            is_idempotent: whether it may be sent again; by default the method says so.
-            **options: of httpx's `build_request`: params, json, content, headers.
-
-        Raises:
-            ClientError: it failed.
-        """
-        return self.perform(raw(method, path, options, is_idempotent=is_idempotent))
 
     def perform(self, described: Call[T] | Series[T]) -> T:
         """Send what is described and return the result.

@@ -2,17 +2,34 @@
 
 from svp_client.routes.annotators import Annotators
 from svp_client.routes.core_sets import CoreSets
+from svp_client.routes.flags import Flags
 from svp_client.routes.gold import Gold
 from svp_client.routes.items import Items
+from svp_client.routes.jobs import Jobs
 from svp_client.routes.labels import Labels
+from svp_client.routes.leases import Leases
 from svp_client.routes.models import Models
 from svp_client.routes.projects import Projects
-from svp_client.routes.review import Review
+from svp_client.routes.requeue import Requeue
 from svp_client.routes.rounds import Rounds
 from svp_client.routes.tokens import Tokens
 
 
-class Routes(Projects, Items, Labels, Review, Annotators, Gold, Rounds, Models, CoreSets, Tokens):
+class Routes(
+    Projects,
+    Items,
+    Leases,
+    Labels,
+    Flags,
+    Requeue,
+    Annotators,
+    Gold,
+    Rounds,
+    Jobs,
+    Models,
+    CoreSets,
+    Tokens,
+):
     """Every method of the API."""
 
 

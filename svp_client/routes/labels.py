@@ -1,4 +1,4 @@
-"""Labeling: next-batch, leases, labels, skips, and the export of labels."""
+"""Labels: submit, take back, skip, export, and an item's history."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,40 +6,15 @@ from typing import Any
 from svp_client import paths
 from svp_client.calls import Call, Lines, as_json, as_text, get, send, under
 from svp_client.methods import entries, result
-from svp_client.types import AnswerOutcome, ExportedLabel, Lease, NextBatch
+from svp_client.types import AnswerOutcome, ExportedLabel, LabelHistory
 
 
 class Labels:
-    """Methods of labeling.
+    """Methods of labels and skips.
 
     A token with the right `act_as` names the annotator whom a request is for; any other token is
     the annotator itself.
     """
-
-    @result
-    def next_batch(
-        self, project: int, size: int = 10, annotator: str | None = None
-    ) -> Call[NextBatch]:
-        """Lease up to `size` items; asking again returns those that are still leased first.
-
-        An empty list comes with the project's state and with what it waits for.
-        """
-        path = paths.project(project, "/next-batch")
-        return get(path, as_json, size=size, annotator=annotator)
-
-    @result
-    def renew_leases(
-        self, project: int, item_ids: Iterable[int] | None = None, annotator: str | None = None
-    ) -> Call[list[Lease]]:
-        """Extend leases, of these items or all; return those that live."""
-        return _change_leases(project, "/renew", item_ids, annotator)
-
-    @result
-    def release_leases(
-        self, project: int, item_ids: Iterable[int] | None = None, annotator: str | None = None
-    ) -> Call[list[Lease]]:
-        """Give items back unlabeled, these or all; return the leases that are left."""
-        return _change_leases(project, "/release", item_ids, annotator)
 
     @result
     def submit_labels(
@@ -89,6 +64,11 @@ class Labels:
         """Return the resolved labels in order of import as CSV."""
         return get(paths.labels(project), as_text, format="csv")
 
+    @result
+    def label_history(self, project: int, item: int) -> Call[list[LabelHistory]]:
+        """Return every label that an item was given, withdrawn ones too."""
+        return get(paths.items(project, f"/{item}/labels"), as_json)
+
 
 def answered(
     path: str, body: Mapping[str, Any], annotator: str | None = None, *, is_idempotent: bool
@@ -96,11 +76,3 @@ def answered(
     """Return a call that is answered by one outcome for each item."""
     parse = under("results")
     return send("POST", path, parse, body, is_idempotent=is_idempotent, annotator=annotator)
-
-
-def _change_leases(
-    project: int, change: str, item_ids: Iterable[int] | None, annotator: str | None
-) -> Call[list[Lease]]:
-    body = {} if item_ids is None else {"item_ids": list(item_ids)}
-    path, parse = paths.leases(project, change), under("leases")
-    return send("POST", path, parse, body, is_idempotent=True, annotator=annotator)

@@ -1,13 +1,13 @@
-"""Rounds and jobs: what was selected, what it gained, what workers do."""
+"""Rounds: what they selected, and whether another is worth it."""
 
 from svp_client import paths
-from svp_client.calls import Call, Pages, as_json, get, send, under
+from svp_client.calls import Call, Pages, as_json, get, send
 from svp_client.methods import entries, result
 from svp_client.types import Advice, Job, Round, SelectedItem
 
 
 class Rounds:
-    """Methods of rounds and jobs."""
+    """Methods of rounds."""
 
     @result
     def rounds(self, project: int) -> Call[list[Round]]:
@@ -38,23 +38,3 @@ class Rounds:
     def advice(self, project: int) -> Call[Advice]:
         """Return whether labeling more is worth it, why, and what was measured of each round."""
         return get(paths.project(project, "/advice"), as_json)
-
-    @result
-    def jobs(self, project: int, limit: int = 100) -> Call[list[Job]]:
-        """Return the newest jobs, newest first; `job_history` yields all."""
-        return get(paths.jobs(project), under("jobs"), limit=limit)
-
-    @entries
-    def job_history(self, project: int) -> Pages[Job]:
-        """Yield every job, newest first."""
-        return Pages(get(paths.jobs(project), as_json), "jobs")
-
-    @result
-    def job(self, project: int, job: int) -> Call[Job]:
-        """Return one job with its progress."""
-        return get(paths.jobs(project, f"/{job}"), as_json)
-
-    @result
-    def retry_job(self, project: int, job: int) -> Call[Job]:
-        """Create a new job in place of a failed one and return it."""
-        return send("POST", paths.jobs(project, f"/{job}/retry"), as_json)

@@ -1,0 +1,30 @@
+"""Jobs: the work of the workers."""
+
+from svp_client import paths
+from svp_client.calls import Call, Pages, as_json, get, send, under
+from svp_client.methods import entries, result
+from svp_client.types import Job
+
+
+class Jobs:
+    """Methods of jobs."""
+
+    @result
+    def jobs(self, project: int, limit: int = 100) -> Call[list[Job]]:
+        """Return the newest jobs, newest first; `job_history` yields all."""
+        return get(paths.jobs(project), under("jobs"), limit=limit)
+
+    @entries
+    def job_history(self, project: int) -> Pages[Job]:
+        """Yield every job, newest first."""
+        return Pages(get(paths.jobs(project), as_json), "jobs")
+
+    @result
+    def job(self, project: int, job: int) -> Call[Job]:
+        """Return one job with its progress."""
+        return get(paths.jobs(project, f"/{job}"), as_json)
+
+    @result
+    def retry_job(self, project: int, job: int) -> Call[Job]:
+        """Create a new job in place of a failed one and return it."""
+        return send("POST", paths.jobs(project, f"/{job}/retry"), as_json)

@@ -1,0 +1,74 @@
+"""Answers of the API as typed dictionaries.
+
+Instants are ISO 8601 texts; states and other names are those that the API documents.
+"""
+
+from svp_client.types.advice import Advice, Gain, MeasuredRound, Share, Stability
+from svp_client.types.agreement import (
+    Agreement,
+    AnnotatorAgreement,
+    PairAgreement,
+    RoundAgreement,
+    SharedAgreement,
+)
+from svp_client.types.annotators import Annotator, GoldScore
+from svp_client.types.answers import AnswerOutcome
+from svp_client.types.core_sets import CoreSet, CoreSetItem, CoreSetScores
+from svp_client.types.events import Event
+from svp_client.types.features import Features
+from svp_client.types.flags import Flag
+from svp_client.types.gold import GoldItem, GoldOutcome
+from svp_client.types.items import Content, ImportResult, Item, LineError
+from svp_client.types.jobs import Job
+from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
+from svp_client.types.leases import BatchItem, Lease, NextBatch, Suggestion
+from svp_client.types.models import CurvePoint, Model
+from svp_client.types.projects import Project, RoundRef
+from svp_client.types.rounds import Round, SelectedItem
+from svp_client.types.set_aside import Retried, SetAside
+from svp_client.types.tokens import Token
+
+__all__ = [
+    "Advice",
+    "Agreement",
+    "Annotator",
+    "AnnotatorAgreement",
+    "AnswerOutcome",
+    "BatchItem",
+    "Content",
+    "CoreSet",
+    "CoreSetItem",
+    "CoreSetScores",
+    "CurvePoint",
+    "Event",
+    "ExportedLabel",
+    "Features",
+    "Flag",
+    "Gain",
+    "GivenLabel",
+    "GoldItem",
+    "GoldOutcome",
+    "GoldScore",
+    "ImportResult",
+    "Item",
+    "Job",
+    "LabelHistory",
+    "Lease",
+    "LineError",
+    "MeasuredRound",
+    "Model",
+    "NextBatch",
+    "PairAgreement",
+    "Project",
+    "Retried",
+    "Round",
+    "RoundAgreement",
+    "RoundRef",
+    "SelectedItem",
+    "SetAside",
+    "Share",
+    "SharedAgreement",
+    "Stability",
+    "Suggestion",
+    "Token",
+]

@@ -1,0 +1,44 @@
+"""Answers about items and imports."""
+
+from typing import TypedDict
+
+
+class Content(TypedDict):
+    """Content for the annotator: a text, or the URL of an image."""
+
+    text: str | None
+    image_url: str | None
+
+
+Item = TypedDict(
+    "Item",
+    {
+        "item_id": int,
+        "external_id": str,
+        "split": str,
+        "index": int,
+        "content": Content,
+        "class": str | None,
+    },
+)
+"""An item; annotators see its ids and its content only."""
+
+
+class LineError(TypedDict):
+    """Why one line or file, counted from 1, was refused."""
+
+    line: int
+    external_id: str | None
+    code: str
+    detail: str
+
+
+class ImportResult(TypedDict):
+    """The result of an import; a bad line does not stop the others."""
+
+    n_created: int
+    n_updated: int
+    n_known: int
+    n_failed: int
+    n_without_spaces: int
+    errors: list[LineError]

@@ -1,0 +1,31 @@
+"""Answers about models and the learning curve."""
+
+from typing import Any, TypedDict
+
+
+class Model(TypedDict):
+    """A trained model; `stale` says that a label it learned from was revised since."""
+
+    id: int
+    role: str
+    name: str
+    round_number: int | None
+    n_labeled: int
+    metrics: dict[str, Any]
+    seconds: dict[str, float]
+    recipe: dict[str, Any]
+    recipe_hash: str
+    provenance: dict[str, Any]
+    stale: bool
+    created_at: str
+
+
+class CurvePoint(TypedDict):
+    """One model on the evaluation split."""
+
+    model_id: int
+    role: str
+    round: int | None
+    n_labeled: int
+    accuracy: float | None
+    seconds: dict[str, float]

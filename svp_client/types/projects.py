@@ -1,0 +1,43 @@
+"""Answers about projects."""
+
+from typing import Any, TypedDict
+
+
+class RoundRef(TypedDict):
+    """The newest round of a project."""
+
+    number: int
+    state: str
+
+
+class Project(TypedDict):
+    """A project and how far it is; counts are of items."""
+
+    id: int
+    name: str
+    state: str
+    modality: str
+    classes: list[str]
+    proxy: dict[str, Any]
+    target: dict[str, Any]
+    strategy: str
+    initial_budget: int
+    round_budget: int
+    total_budget: int
+    reserve: int
+    labels_per_item: int
+    annotation: dict[str, Any]
+    selection: dict[str, Any]
+    trigger: dict[str, Any]
+    stop_when: dict[str, Any]
+    features_hash: str | None
+    seed: int
+    measures_epochs: bool
+    n_pool: int
+    n_evaluation: int
+    n_labeled: int
+    n_imported: int
+    n_skipped: int
+    round: RoundRef | None
+    created_at: str
+    finished_at: str | None
