@@ -13,10 +13,12 @@ from app.db.queries.batches import RankedItem
 from app.db.session import transaction
 from app.db.tables import Item, Project, Split
 from app.services import job_results, jobs
-from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.import_counts import ImportCounts
+from app.services.items import import_items
 from app.services.job_results import Selection
 from app.services.jobs import ClaimedJob
 from app.services.lifecycle import start_project
+from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
 from svp_client import Client

@@ -9,7 +9,7 @@ from app.presenters.advice import present_advice
 from app.schemas.advice import AdviceOut
 from app.schemas.bodies import problems
 from app.services.advice import read_advice
-from app.services.lifecycle import n_next_batch
+from app.services.budget import n_next_batch
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
 

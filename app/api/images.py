@@ -21,8 +21,7 @@ from app.db.tables import Item, Role
 from app.domain.errors import ArtifactMissing, ImageUrlInvalid, NotFound
 from app.schemas.bodies import problems
 from app.services.image_urls import ImageUrls
-from app.services.images import media_type
-from app.services.items import read_image
+from app.services.images import media_type, read_image
 
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"])
 

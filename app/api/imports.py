@@ -21,7 +21,9 @@ from app.db.session import transaction
 from app.db.tables import Project
 from app.domain.errors import BodyInvalid, BodyTooLarge, ImportRefused, ItemInvalid
 from app.schemas.items import ItemLine, UploadForm
-from app.services.items import ImportCounts, ItemIn, Prepared, prepare_items, store_items
+from app.services.import_counts import ImportCounts
+from app.services.items import store_items
+from app.services.prepared_items import ItemIn, Prepared, prepare_items
 from app.storage.artifacts import ArtifactStore
 
 Row = TypeVar("Row")

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.config import Settings
 from app.schemas.items import UploadForm, UploadMetadata
-from app.services.items import ItemIn
+from app.services.prepared_items import ItemIn
 
 MAX_FILES = 1000
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "iso-8859-1"})

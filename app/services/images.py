@@ -1,5 +1,6 @@
 """Inspects images as a whole before they are stored, and refuses those that cannot be read."""
 
+import hashlib
 import io
 import warnings
 from dataclasses import dataclass, replace
@@ -7,7 +8,11 @@ from dataclasses import dataclass, replace
 from PIL import Image, UnidentifiedImageError
 
 from app.config import Settings
-from app.domain.errors import ItemInvalid
+from app.db.queries import items as queries
+from app.db.tables import Item
+from app.domain.errors import ArtifactMissing, ItemInvalid
+from app.services.image_uris import read_image_uri
+from app.storage.artifacts import ArtifactStore
 from models.orientation import LYING, orientation
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -103,3 +108,25 @@ def _too_many_pixels(size: str, settings: Settings) -> ItemInvalid:
         f"The image claims {size} pixels; at most {settings.max_image_pixels} in all are taken. "
         "Scale it down.",
     )
+
+
+def read_image(store: ArtifactStore, settings: Settings, item: Item | queries.ItemContent) -> bytes:
+    """Return the bytes of an image item, from the store or its URI.
+
+    Raises:
+        ArtifactMissing: they are gone, or not what was imported.
+    """
+    if item.content_hash is None:
+        raise ArtifactMissing(f"Item {item.id} is a text and has no image.")
+    if item.image_uri is None:
+        return store.get(item.content_hash)
+    try:
+        data = read_image_uri(item.image_uri, settings)
+    except ItemInvalid as error:
+        raise ArtifactMissing(f"The image of item {item.id} is gone: {error.detail}") from None
+    if hashlib.sha256(data).hexdigest() != item.content_hash:
+        raise ArtifactMissing(
+            f"The file behind {item.image_uri} has changed since item {item.id} was imported; "
+            "put the old file back or import the new one under another external_id."
+        )
+    return data

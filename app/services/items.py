@@ -1,112 +1,28 @@
-"""Importing items: each line checked, known ones left alone, dense indices under the lock."""
+"""Stores imported items: known ones left alone, dense indices under the lock."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-import structlog
 from psycopg.errors import UniqueViolation
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import items as queries
 from app.db.queries import projects
-from app.db.tables import Item, Project, Split
-from app.domain.errors import ArtifactMissing, ItemInvalid, ProjectNotAccepting
-from app.domain.json_text import is_storable
-from app.domain.names import class_index
-from app.domain.naming import listed, shown
+from app.db.tables import Project, Split
+from app.domain.errors import ProjectNotAccepting
 from app.domain.states import ProjectState
-from app.services.image_uris import read_image_uri
-from app.services.images import ImageFacts, inspect_image
+from app.services.import_counts import ImportCounts, LateClass
 from app.services.late_classes import take_classes
 from app.services.lifecycle import advance, free_expired
-from app.storage.artifacts import ArtifactBatch, ArtifactStore
-from app.storage.room import check_room
+from app.services.prepared_items import ItemIn, Prepared, prepare_items
+from app.storage.artifacts import ArtifactStore
 from models.scripts import is_without_spaces
 
 IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
-MAX_EXTERNAL_ID = 512
-MAX_ERRORS = 1000
-MAX_DETAIL = 1000
-NO_IMAGE = MappingProxyType(
-    dict.fromkeys(("content_hash", "image_uri", "width", "height", "channels"))
-)
-Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without its index)
+
+
 Fingerprint = tuple[object, ...]  # what must be equal for an item to be the same
-
-
-class ItemIn(NamedTuple):
-    """One item as it is handed in; exactly one of text, image_uri and image is set."""
-
-    external_id: str
-    split: Split = Split.POOL
-    class_name: str | None = None
-    text: str | None = None
-    image_uri: str | None = None
-    image: bytes | None = None
-
-
-@dataclass(frozen=True)
-class RefusedLine:
-    """Why one line or file was not taken."""
-
-    line: int
-    external_id: str | None
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class LateClass:
-    """A class that a line brings for an item known without one."""
-
-    line: int
-    external_id: str
-    class_index: int
-
-
-@dataclass
-class ImportCounts:
-    """Counts of an import so far; `late` are lines that are yet to be decided."""
-
-    n_created: int = 0
-    n_updated: int = 0
-    n_known: int = 0
-    n_failed: int = 0
-    n_without_spaces: int = 0
-    errors: list[RefusedLine] = field(default_factory=list)
-    late: list[LateClass] = field(default_factory=list)
-
-    def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
-        """Count a refused line; the first 1,000 are kept with their reasons, cut."""
-        self.n_failed += 1
-        if self.keeps_reasons:
-            named = None if external_id is None else external_id[:MAX_EXTERNAL_ID]
-            self.errors.append(RefusedLine(line, named, code, detail[:MAX_DETAIL]))
-
-    @property
-    def keeps_reasons(self) -> bool:
-        """Whether a reason would be kept; those of the first 1,000 are."""
-        return len(self.errors) < MAX_ERRORS
-
-    def why(self) -> str:
-        """Return where and why a line was refused first."""
-        if not self.errors:
-            return "they conflict with known items."
-        first = self.errors[0]
-        return f"the first is line {first.line}: {first.detail}"
-
-    def add(self, other: "ImportCounts") -> None:
-        """Add what another part of the same import did."""
-        self.n_created += other.n_created
-        self.n_updated += other.n_updated
-        self.n_known += other.n_known
-        self.n_failed += other.n_failed
-        self.n_without_spaces += other.n_without_spaces
-        self.errors = sorted(self.errors + other.errors, key=lambda fault: fault.line)[:MAX_ERRORS]
 
 
 def import_items(
@@ -128,31 +44,6 @@ def import_items(
     project = projects.get(session, project_id)
     prepared = prepare_items(project, store, settings, lines, counts)
     store_items(session, settings, project_id, prepared, counts)
-
-
-def prepare_items(
-    project: Project,
-    store: ArtifactStore,
-    settings: Settings,
-    lines: Iterable[tuple[int, ItemIn]],
-    counts: ImportCounts,
-) -> list[Prepared]:
-    """Return what `store_items` takes, images stored and inspected; refused lines are counted.
-
-    Asks the database nothing: reading images from where they lie may take long.
-
-    Raises:
-        StorageFull: no room for an image, or a disk is nearly full.
-    """
-    check_room(settings)
-    prepared: list[Prepared] = []
-    with store.batch() as images:
-        for line, item in lines:
-            try:
-                prepared.append((line, _prepare(project, item, images, settings)))
-            except ItemInvalid as error:
-                counts.refuse(line, item.external_id, error.item_code, error.detail)
-    return prepared
 
 
 def store_items(
@@ -187,141 +78,6 @@ def store_items(
     # A project whose pool was used up waits without a round; new items let it go on.
     advance(session, project, settings.job_max_attempts)
     return project
-
-
-def read_image(store: ArtifactStore, settings: Settings, item: Item | queries.ItemContent) -> bytes:
-    """Return the bytes of an image item, from the store or its URI.
-
-    Raises:
-        ArtifactMissing: they are gone, or not what was imported.
-    """
-    if item.content_hash is None:
-        raise ArtifactMissing(f"Item {item.id} is a text and has no image.")
-    if item.image_uri is None:
-        return store.get(item.content_hash)
-    try:
-        data = read_image_uri(item.image_uri, settings)
-    except ItemInvalid as error:
-        raise ArtifactMissing(f"The image of item {item.id} is gone: {error.detail}") from None
-    if hashlib.sha256(data).hexdigest() != item.content_hash:
-        raise ArtifactMissing(
-            f"The file behind {item.image_uri} has changed since item {item.id} was imported; "
-            "put the old file back or import the new one under another external_id."
-        )
-    return data
-
-
-def _prepare(
-    project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
-) -> dict[str, Any]:
-    _check_external_id(item.external_id)
-    content = _check_content(project, item, images, settings)
-    index = None
-    if item.class_name is not None:
-        index = class_index(project.classes, item.class_name)
-        if index is None:
-            raise ItemInvalid(
-                "unknown_class",
-                f"There is no class {shown(item.class_name)}; use one of "
-                f"{listed(project.classes)}.",
-            )
-    elif item.split is Split.EVALUATION:
-        raise ItemInvalid(
-            "evaluation_without_class",
-            "Items of the evaluation split measure the models and must carry their class.",
-        )
-    return {
-        "project_id": project.id,
-        "split": item.split.value,  # a plain str: the driver renders enums in Python
-        "external_id": item.external_id,
-        "class_index": index,
-        **content,
-    }
-
-
-def _check_external_id(external_id: str) -> None:
-    if not external_id.strip():
-        raise ItemInvalid("external_id_missing", "Give each item an external_id of your own.")
-    if not is_storable(external_id):
-        raise ItemInvalid(
-            "external_id_invalid",
-            "The external_id holds a NUL character or half of a surrogate pair; remove it.",
-        )
-    if len(external_id) > MAX_EXTERNAL_ID:
-        raise ItemInvalid(
-            "external_id_too_long", f"An external_id has at most {MAX_EXTERNAL_ID} characters."
-        )
-
-
-def _check_content(
-    project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
-) -> dict[str, Any]:
-    if (item.text is not None) != (project.modality == "text"):
-        raise ItemInvalid(
-            "modality_mismatch",
-            f"Project {project.id} takes {project.modality} items; this one is not.",
-        )
-    if item.text is not None:
-        _check_text(item.text, settings)
-        return {"text": item.text, **NO_IMAGE}
-    data, facts = _read_image(item, settings)
-    if item.image is None:
-        digest = hashlib.sha256(data).hexdigest()
-        return _image(digest, item.image_uri, facts)
-    return _image(images.put(data), None, facts)
-
-
-def _read_image(item: ItemIn, settings: Settings) -> tuple[bytes, ImageFacts]:
-    """Return the bytes and facts of the item's image.
-
-    Raises:
-        ItemInvalid: whatever goes wrong: nothing that one item holds may stop the others.
-    """
-    try:
-        data = item.image
-        if data is None:
-            data = read_image_uri(item.image_uri or "", settings)
-        return data, inspect_image(data, settings)
-    except ItemInvalid:
-        raise
-    except Exception as error:  # noqa: BLE001 - of URI parsers, file systems and decoders
-        code = "image_not_decodable" if item.image is not None else "image_uri_invalid"
-        reason = f"{type(error).__name__}: {error}"[:MAX_DETAIL]
-        structlog.get_logger().warning("item.unreadable", code=code, reason=reason)
-        raise ItemInvalid(
-            code,
-            f"The image cannot be read ({reason}); correct its address or send another file.",
-        ) from None
-
-
-def _image(digest: str, uri: str | None, facts: ImageFacts) -> dict[str, Any]:
-    return {
-        "text": None,
-        "content_hash": digest,
-        "image_uri": uri,
-        "width": facts.width,
-        "height": facts.height,
-        "channels": facts.channels,
-    }
-
-
-def _check_text(text: str, settings: Settings) -> None:
-    if not text or text.isspace():
-        raise ItemInvalid("text_empty", "The text is empty; leave such items out.")
-    if not is_storable(text):
-        raise ItemInvalid(
-            "text_invalid",
-            "The text holds a NUL character or half of a surrogate pair; remove it.",
-        )
-    if 4 * len(text) <= settings.max_text_bytes:  # a character has at most 4 bytes
-        return
-    size_bytes = len(text.encode())
-    if size_bytes > settings.max_text_bytes:
-        raise ItemInvalid(
-            "text_too_large",
-            f"The text has {size_bytes} bytes; at most {settings.max_text_bytes} are taken. "
-            "Cut it or split it into several items.",
-        )
 
 
 def _store_new(

@@ -21,9 +21,10 @@ from app.domain.annotation import annotation_from_json, labels_wanted
 from app.domain.budget import next_batch_budget
 from app.domain.errors import JobFenced, NotFound
 from app.domain.states import JobState, ProjectState, RoundState
+from app.services.budget import budget_state, n_selectable
 from app.services.jobs import ClaimedJob
 from app.services.leases import release_expired
-from app.services.lifecycle import advance, budget_state, n_selectable
+from app.services.lifecycle import advance
 from app.services.transitions import set_job_state, set_project_state, set_round_state
 
 

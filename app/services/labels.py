@@ -16,9 +16,10 @@ from app.domain.naming import listed, shown
 from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
+from app.services.budget import budget_state
 from app.services.consensus import resolve_item
 from app.services.leases import after_freeing
-from app.services.lifecycle import advance, budget_state
+from app.services.lifecycle import advance
 
 
 @dataclass(frozen=True)

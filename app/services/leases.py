@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, leases, projects, rounds, tokens
+from app.db.queries import annotators, batches, free_slots, leases, projects, rounds, tokens
 from app.db.queries import gold as gold_queries
 from app.db.queries.leases import LeasedItem, Slot
 from app.db.tables import Project, Round
@@ -15,7 +15,8 @@ from app.domain.annotation import annotation_from_json
 from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import ProjectState, RoundState
 from app.services import gold_mixing
-from app.services.lifecycle import advance, budget_state, free_expired, is_pool_used_up
+from app.services.budget import budget_state
+from app.services.lifecycle import advance, free_expired, is_pool_used_up
 
 
 class WaitingFor(StrEnum):
@@ -152,10 +153,10 @@ def _lease_new(
     is_adjudicator = bool(adjudicators) and annotator_id in set(
         tokens.ids_by_name(session, adjudicators).values()
     )
-    slots = leases.lease_kept_slots(
+    slots = free_slots.lease_kept_slots(
         session, project.id, annotator_id, size, seconds, is_adjudicator=is_adjudicator
     )
-    slots += leases.lease_free_slots(
+    slots += free_slots.lease_free_slots(
         session,
         project.id,
         annotator_id,
@@ -166,7 +167,7 @@ def _lease_new(
     )
     if len(slots) < size:
         left = budget_state(session, project).left_for_reserve
-        slots += leases.lease_free_slots(
+        slots += free_slots.lease_free_slots(
             session,
             project.id,
             annotator_id,

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.db.queries import batches, events, gold, labels, leases, projects, rounds, set_aside
 from app.db.queries import jobs as job_queries
 from app.db.tables import JobKind, Project, Round
-from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.errors import (
     NothingToTrainOn,
     ProjectNotAccepting,
@@ -22,11 +21,14 @@ from app.domain.json_fields import from_json
 from app.domain.states import JobState, ProjectState, RoundState
 from app.domain.triggers import EndReason, Trigger
 from app.services.advice import reasons_to_stop
+from app.services.budget import budget_state, n_next_batch, n_selectable
 from app.services.rounds import create_job, create_next_round, plan_round
 from app.services.transitions import set_job_state, set_project_state, set_round_state
 from selection.options import SelectionOptions
 
 POOL_USED_UP = "project.pool_used_up"
+
+
 LEASES_FREED = "leases_freed"  # in which transaction, and of which project
 
 
@@ -260,32 +262,6 @@ def end_round(session: Session, round_: Round, reason: EndReason) -> None:
     n_left = batches.keep_as_reserve(session, round_.id)
     round_.completed_at = func.now()
     set_round_state(session, round_, RoundState.COMPLETED, reason=reason, n_left=n_left)
-
-
-def n_next_batch(session: Session, project: Project) -> int:
-    """Return how many items the next batch would hold if the live round ended now."""
-    is_first = rounds.latest(session, project.id) is None
-    wanted = project.initial_budget if is_first else project.round_budget
-    budget = budget_state(session, project)
-    return next_batch_budget(wanted, budget, n_selectable(session, project, budget))
-
-
-def budget_state(session: Session, project: Project) -> BudgetState:
-    """Return what the project's budget looks like now; expects expired leases to be freed."""
-    counts = batches.open_counts(session, project.id)
-    return BudgetState(
-        total=project.total_budget,
-        labeled=project.n_labeled,
-        committed=counts.committed,
-        open_batch=counts.batch,
-    )
-
-
-def n_selectable(session: Session, project: Project, budget: BudgetState) -> int:
-    """Return how many pool items a selection may choose from."""
-    taken = project.n_labeled + project.n_imported + project.n_skipped + budget.committed
-    taken += set_aside.n_unselectable(session, project.id)
-    return max(0, project.n_pool - taken)
 
 
 def _train_target(

@@ -8,8 +8,9 @@ from app.db.tables import Project, Round
 from app.domain.errors import BudgetSpent, NoNewLabels, ProjectNotAccepting, RoundNotEndable
 from app.domain.states import ProjectState, RoundState
 from app.domain.triggers import EndReason
+from app.services.budget import n_next_batch
 from app.services.leases import release_expired
-from app.services.lifecycle import end_round, n_next_batch
+from app.services.lifecycle import end_round
 from app.services.rounds import create_next_round
 
 

@@ -10,8 +10,9 @@ from app.db.queries import events, jobs, projects
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, ProjectNotAccepting
 from app.domain.states import ProjectState
+from app.services.budget import budget_state
 from app.services.leases import release_expired
-from app.services.lifecycle import advance, budget_state, check_brought_features
+from app.services.lifecycle import advance, check_brought_features
 from app.services.projects import ModelChoice, ProjectIn, check_initial_budget, checked_settings
 
 MERGED = ("selection", "trigger", "stop_when")  # given keys replace stored ones, others stay

@@ -16,10 +16,10 @@ from app.db.tables import BatchSource, Item, Project, SkipReason
 from app.domain.errors import ArtifactMissing
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState
 from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers, set_item_state
+from app.services.budget import budget_state
 from app.services.consensus import resolve_item
-from app.services.items import read_image
+from app.services.images import read_image
 from app.services.leases import after_freeing, release_expired
-from app.services.lifecycle import budget_state
 from app.storage.artifacts import ArtifactStore
 
 MAX_NAMED = 100  # ids in an event

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.db.tables import Project
-from app.services import items
+from app.services import prepared_items
 from svp_client import Client, ClientError
 from tests.app.items import post_lines
 
@@ -98,9 +98,9 @@ class TestTexts:
     ) -> None:
         monkeypatch.setattr(f"app.api.ndjson.{limit}", n)
         sizes = []
-        prepare = items.prepare_items
+        prepare = prepared_items.prepare_items
 
-        def watched(project: Project, *given: Any) -> list[items.Prepared]:
+        def watched(project: Project, *given: Any) -> list[prepared_items.Prepared]:
             prepared = prepare(project, *given)
             sizes.append(len(prepared))
             return prepared

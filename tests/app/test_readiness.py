@@ -20,7 +20,7 @@ from app.config import Settings
 from app.db.session import make_engine, make_session_factory, transaction
 from app.domain.errors import StorageFull
 from app.services import presence
-from app.services.items import prepare_items
+from app.services.prepared_items import prepare_items
 from app.services.readiness import find_faults
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room, has_room

@@ -12,10 +12,11 @@ from app.db.session import transaction
 from app.db.tables import BatchItem, Event, Project, SkipReason
 from app.domain.errors import NothingToTrainOn
 from app.domain.states import BatchItemState, ProjectState
+from app.services.budget import budget_state, n_selectable
 from app.services.gold import set_gold
 from app.services.labels import LabelEntry, submit_labels, withdraw_labels
 from app.services.leases import next_batch, release_leases
-from app.services.lifecycle import budget_state, cancel_project, finish_project, n_selectable
+from app.services.lifecycle import cancel_project, finish_project
 from app.services.set_aside import Retried, set_items_aside, take_back
 from app.services.skips import submit_skips
 from svp_client import Client

@@ -23,7 +23,7 @@ from app.db.session import make_engine, make_session_factory, transaction
 from app.db.tables import Split
 from app.domain.learning_curve import Gain, Share
 from app.services.advice import read_advice
-from app.services.lifecycle import n_next_batch
+from app.services.budget import n_next_batch
 from app.services.projects import ModelChoice
 from models.catalog import find_model
 from models.data.arrays import Images

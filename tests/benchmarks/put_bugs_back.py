@@ -107,8 +107,8 @@ BUGS = (
     Bug(
         "a doubled claim wins",
         "app/db/queries/jobs.py",
-        "HAS_ATTEMPTS, or_(Job.state == JobState.QUEUED, IS_STALE))\n        .with_for",
-        "HAS_ATTEMPTS)\n        .with_for",
+        "        .where(Job.id == job_id, is_claimable(max_lost_workers))\n",
+        "        .where(Job.id == job_id)\n",
     ),
     Bug(
         "sweep does not look again",
@@ -139,7 +139,7 @@ BUGS = (
     ),
     Bug(
         "an annotator gets an item twice",
-        "app/db/queries/leases.py",
+        "app/db/queries/free_slots.py",
         "            ~has_slot(IS_HELD),\n            condition,\n",
         "            condition,\n",
     ),
@@ -186,8 +186,8 @@ BUGS = (
     ),
     Bug(
         "what is kept for one goes to another",
-        "app/db/queries/leases.py",
-        "        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == _ANNOTATOR),\n",
+        "app/db/queries/free_slots.py",
+        "        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == ANNOTATOR),\n",
     ),
     Bug(
         "a surplus place stays open",
@@ -198,8 +198,8 @@ BUGS = (
     Bug(
         "a job that begins again takes the changed proxy",
         "workers/jobs/run.py",
-        'proxy, options = round_.settings["proxy"],',
-        "proxy, options = project.proxy,",
+        'proxy = round_.settings["proxy"]',
+        "proxy = project.proxy",
         ROUND_TESTS,
     ),
     Bug(
@@ -284,7 +284,7 @@ BUGS = (
     ),
     Bug(
         "a kept slot goes to who holds the item",
-        "app/db/queries/leases.py",
+        "app/db/queries/free_slots.py",
         "            ~has_slot(IS_HELD),\n        )\n",
         "        )\n",
     ),

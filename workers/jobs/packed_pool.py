@@ -24,7 +24,7 @@ from app.db.queries.set_aside import Unreadable
 from app.db.session import transaction
 from app.db.tables import Project, Split
 from app.domain.errors import ArtifactMissing, FeaturesInvalid
-from app.services.items import read_image
+from app.services.images import read_image
 from app.storage.artifacts import ArtifactStore
 from app.storage.durable import replaced
 from models.catalog import Encoding, ModelInfo, find_model

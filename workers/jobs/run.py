@@ -49,10 +49,8 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     project, round_ = opened.project, opened.round_
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
-    proxy, options = (
-        round_.settings["proxy"],
-        from_json(SelectionOptions, round_.settings["selection"]),
-    )
+    proxy = round_.settings["proxy"]
+    options = from_json(SelectionOptions, round_.settings["selection"])
     model, recipe = proxy["model"], context.recipe(proxy["recipe"])
     opened, inputs = read_inputs(context, opened, model, recipe)
     snapshot = opened.snapshot

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db.queries import batches, labels, set_aside
 from app.db.tables import Project, Round, Split
 from app.domain.budget import ranking_length
-from app.services.lifecycle import budget_state, n_selectable
+from app.services.budget import budget_state, n_selectable
 from app.storage.artifacts import ArtifactStore
 
 IntArray = npt.NDArray[np.int64]

@@ -4,28 +4,15 @@ All of them expect that the caller holds the project's row lock. Every poll send
 that each is built once: building one takes longer than Postgres takes to answer it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Interval,
-    Select,
-    and_,
-    bindparam,
-    func,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import BigInteger, Interval, Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from app.db.queries.batches import IS_COMMITTED, IS_OPEN, has_slot
+from app.db.queries.batches import IS_OPEN
 from app.db.queries.rows import as_json, from_json, is_one_of, table_of
 from app.db.tables import (
     BatchItem,
@@ -40,34 +27,48 @@ from app.db.tables import (
 
 Slot = tuple[int, int]  # (batch item, slot)
 
-DRAWN_FROM = 64  # items that a poll draws from beyond those that it hands out
+
 SLOT_KEY = ("batch_item_id", "slot")
+
+
 _SLOTS = table_of(BatchItemSlot)
+
+
 _GIVEN = from_json(_SLOTS, SLOT_KEY)  # as_json(SLOT_KEY, slots)
+
+
 _IS_GIVEN = (
     _SLOTS.c.batch_item_id == _GIVEN.c.batch_item_id,
     _SLOTS.c.slot == _GIVEN.c.slot,
 )
-_PROJECT = bindparam("project", type_=BigInteger)
-_ANNOTATOR = bindparam("annotator", type_=BigInteger)
-_LIMIT = bindparam("limit", type_=BigInteger)
-IS_HELD = BatchItemSlot.leased_by == _ANNOTATOR
-IS_KEPT = or_(BatchItemSlot.reserved_for.is_not(None), BatchItemSlot.for_adjudicator)
+
+
+PROJECT = bindparam("project", type_=BigInteger)
+
+
+ANNOTATOR = bindparam("annotator", type_=BigInteger)
+
+
+IS_HELD = BatchItemSlot.leased_by == ANNOTATOR
+
+
 _FREE_EXPIRED = (
     update(_SLOTS)
     .where(
-        _SLOTS.c.project_id == _PROJECT,
+        _SLOTS.c.project_id == PROJECT,
         _SLOTS.c.leased_until <= func.now(),
         ~_SLOTS.c.filled,
     )
     .values(leased_by=None, leased_until=None)
     .returning(_SLOTS.c.slot)
 )
+
+
 _HELD = (
     select(BatchItemSlot.batch_item_id, BatchItemSlot.slot)
     .join(BatchItem, BatchItem.id == BatchItemSlot.batch_item_id)
     .where(
-        BatchItemSlot.project_id == _PROJECT,
+        BatchItemSlot.project_id == PROJECT,
         IS_HELD,
         BatchItemSlot.leased_until.is_not(None),  # says the same; lets the leases' index serve
         ~BatchItemSlot.filled,
@@ -75,13 +76,21 @@ _HELD = (
     )
     .order_by(BatchItem.source, BatchItem.round_id, BatchItem.rank)
 )
+
+
 _HELD_OF_ITEMS = _HELD.where(is_one_of(table_of(BatchItem).c.item_id, "ids"))
+
+
 _FREE = update(_SLOTS).where(*_IS_GIVEN).values(leased_by=None, leased_until=None)
+
+
 _LEASE = (
     update(_SLOTS)
     .where(*_IS_GIVEN)
-    .values(leased_by=_ANNOTATOR, leased_until=func.now() + bindparam("seconds", type_=Interval))
+    .values(leased_by=ANNOTATOR, leased_until=func.now() + bindparam("seconds", type_=Interval))
 )
+
+
 _LEASED_ITEMS = (
     select(
         BatchItemSlot.batch_item_id,
@@ -146,8 +155,8 @@ def leases_of(
     """Return the slots of open items that the annotator holds, best rank first."""
     given: dict[str, Any] = {"project": project_id, "annotator": annotator_id}
     if item_ids is None:
-        return _slots(session, _HELD, given)
-    return _slots(session, _HELD_OF_ITEMS, given | {"ids": list(item_ids)})
+        return read_slots(session, _HELD, given)
+    return read_slots(session, _HELD_OF_ITEMS, given | {"ids": list(item_ids)})
 
 
 def n_held_through(session: Session, project_id: int, token_id: int) -> int:
@@ -181,67 +190,6 @@ def free_slots(session: Session, slots: Sequence[Slot]) -> None:
         session.execute(_FREE, as_json(SLOT_KEY, slots))
 
 
-def lease_free_slots(
-    session: Session,
-    project_id: int,
-    annotator_id: int,
-    limit: int,
-    lease_seconds: float,
-    *,
-    uncommitted_reserve: bool = False,
-    is_adjudicator: bool = False,
-    order: Callable[[Slot], float] | None = None,
-) -> list[Slot]:
-    """Lease up to `limit` free slots, one per item, and return them.
-
-    Either of what the budget already counts (items of the batch, and reserve items that another
-    annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
-    first, best rank first. Leaves out items that this annotator holds or has answered, and slots
-    that are kept for others. With an `order`, the first by it of some more of the best ranked.
-    """
-    more = 0 if order is None else DRAWN_FROM
-    parts: list[tuple[BatchSource, bool | None]] = [
-        (BatchSource.BATCH, None),
-        (BatchSource.RESERVE, True),
-    ]
-    if uncommitted_reserve:
-        parts = [(BatchSource.RESERVE, False)]
-    given = {"project": project_id, "annotator": annotator_id}
-    slots: list[Slot] = []
-    for source, is_committed in parts:
-        if len(slots) < limit:
-            statement = _free_slots(
-                source, is_committed=is_committed, is_adjudicator=is_adjudicator
-            )
-            n_left = limit - len(slots)
-            best = _slots(session, statement, given | {"limit": n_left + more})
-            slots += (sorted(best, key=order) if order else best)[:n_left]
-    lease_slots(session, slots, annotator_id, lease_seconds)
-    return slots
-
-
-def lease_kept_slots(
-    session: Session,
-    project_id: int,
-    annotator_id: int,
-    limit: int,
-    lease_seconds: float,
-    *,
-    is_adjudicator: bool,
-) -> list[Slot]:
-    """Lease up to `limit` free slots that are kept for this annotator, one per item.
-
-    Those reassigned to them and, for an adjudicator, items whose labels do not agree; both only
-    where the budget counts the item already. Best rank first.
-    """
-    if limit <= 0:
-        return []
-    given = {"project": project_id, "annotator": annotator_id, "limit": limit}
-    slots = _slots(session, _kept_slots(is_adjudicator=is_adjudicator), given)
-    lease_slots(session, slots, annotator_id, lease_seconds)
-    return slots
-
-
 def lease_slots(
     session: Session, slots: Sequence[Slot], annotator_id: int, lease_seconds: float
 ) -> None:
@@ -263,78 +211,6 @@ def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
     return [by_slot[slot] for slot in slots]
 
 
-def _slots(session: Session, statement: Select[int, int], given: dict[str, Any]) -> list[Slot]:
+def read_slots(session: Session, statement: Select[int, int], given: dict[str, Any]) -> list[Slot]:
+    """Return the slots that the statement finds."""
     return [(batch_item_id, slot) for batch_item_id, slot in session.execute(statement, given)]
-
-
-def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
-    """Return the condition that a slot is free, and not kept for others than the annotator."""
-    return and_(
-        BatchItemSlot.leased_by.is_(None),
-        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == _ANNOTATOR),
-        true() if is_adjudicator else ~BatchItemSlot.for_adjudicator,
-    )
-
-
-@lru_cache
-def _free_slots(
-    source: BatchSource, *, is_committed: bool | None, is_adjudicator: bool
-) -> Select[int, int]:
-    """Return free slots for the annotator, newest round and best rank first.
-
-    A few rows of each round, in the order of the index ix_batch_items_open: sorting all that is
-    open would cost every poll the size of the batch.
-    """
-    is_free = _is_free(is_adjudicator=is_adjudicator)
-    condition = {None: true(), True: IS_COMMITTED, False: ~IS_COMMITTED}[is_committed]
-    first_free = (
-        select(func.min(BatchItemSlot.slot))
-        .where(BatchItemSlot.batch_item_id == BatchItem.id, is_free)
-        .scalar_subquery()
-    )
-    best = (
-        select(BatchItem.id, BatchItem.rank, first_free.label("slot"))
-        .where(
-            BatchItem.project_id == _PROJECT,
-            BatchItem.source == source,
-            BatchItem.round_id == Round.id,
-            IS_OPEN,
-            has_slot(is_free),
-            ~has_slot(IS_HELD),
-            condition,
-        )
-        .order_by(BatchItem.rank)
-        .limit(_LIMIT)
-        .lateral()
-    )
-    return (
-        select(best.c.id, best.c.slot)
-        .select_from(Round)
-        .join(best, true())
-        .where(Round.project_id == _PROJECT)
-        .order_by(Round.id.desc(), best.c.rank)
-        .limit(_LIMIT)
-    )
-
-
-@lru_cache
-def _kept_slots(*, is_adjudicator: bool) -> Select[int, int]:
-    """Return free slots that are kept for the annotator, best rank first."""
-    is_free = _is_free(is_adjudicator=is_adjudicator)
-    kept = (
-        select(BatchItemSlot.batch_item_id, func.min(BatchItemSlot.slot).label("slot"))
-        .where(BatchItemSlot.project_id == _PROJECT, IS_KEPT, is_free)
-        .group_by(BatchItemSlot.batch_item_id)
-        .subquery()
-    )
-    return (
-        select(BatchItem.id, kept.c.slot)
-        .join(kept, kept.c.batch_item_id == BatchItem.id)
-        .where(
-            IS_OPEN,
-            or_(BatchItem.source == BatchSource.BATCH, IS_COMMITTED),
-            ~has_slot(IS_HELD),
-        )
-        .order_by(BatchItem.round_id, BatchItem.rank)
-        .limit(_LIMIT)
-    )

@@ -22,10 +22,12 @@ from app.db.tables import ConsensusSource, Event, Item, Job, Label, Project, Res
 from app.domain.consensus import resolve
 from app.services.consensus import write_consensus
 from app.services.excluded_labels import exclude_labels
-from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.import_counts import ImportCounts
+from app.services.items import import_items
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.lifecycle import start_project
+from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import annotator, claim_waiting

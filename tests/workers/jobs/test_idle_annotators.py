@@ -16,10 +16,13 @@ from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import Project
 from app.domain.states import ProjectState
-from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.budget import budget_state
+from app.services.import_counts import ImportCounts
+from app.services.items import import_items
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
-from app.services.lifecycle import budget_state, start_project
+from app.services.lifecycle import start_project
+from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
 from tests.loop import annotator

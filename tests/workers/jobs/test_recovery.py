@@ -20,8 +20,10 @@ from app.db.tables import Job, JobKind, Project, Split
 from app.domain.errors import JobFenced
 from app.domain.states import JobState
 from app.services import job_results, jobs
-from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.import_counts import ImportCounts
+from app.services.items import import_items
 from app.services.lifecycle import cancel_project, finish_project, start_project
+from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
 from tests.support import wait_for

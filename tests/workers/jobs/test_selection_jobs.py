@@ -25,8 +25,10 @@ from app.domain.errors import CoreSetInvalid, FeaturesInvalid, InvalidProject, P
 from app.domain.states import JobState
 from app.services import core_sets, features
 from app.services.core_sets import CoreSetIn
-from app.services.items import ImportCounts, ItemIn, import_items
+from app.services.import_counts import ImportCounts
+from app.services.items import import_items
 from app.services.lifecycle import start_project
+from app.services.prepared_items import ItemIn
 from app.services.projects import (
     ModelBounds,
     ModelChoice,

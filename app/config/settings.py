@@ -1,4 +1,4 @@
-"""Settings of this machine, read once at the edge from SVP_* variables and handed down."""
+"""Settings of this machine."""
 
 import os
 import re
@@ -7,15 +7,9 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psutil
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-# A cluster puts these into every container beside a service called "svp" or "svp-...". They are
-# nobody's settings, but for SVP_PORT, which is one when it holds a number.
-INJECTED = re.compile(
-    r"SVP_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
-)
-INJECTED_PORT = re.compile(r"SVP_(\w+_)?PORT")
 INJECTED_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
 MAX_JOB_LEASE_SECONDS = 600.0
 
@@ -287,55 +281,6 @@ class Settings(BaseSettings):
         return self.artifact_url or f"file://{self.data_folder / 'artifacts'}"
 
 
-def environment_without_settings() -> dict[str, str]:
-    """Return this process's environment less every SVP_*: what a child gets beside its settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("SVP_")}
-
-
-def make_settings(**values: object) -> Settings:
-    """Return the settings from the environment, with these values in place of it.
-
-    Raises:
-        ValueError: a SVP_* variable is unknown or has a value that is not allowed; the message
-            names it.
-    """
-    known = {f"SVP_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
-    unknown = sorted(
-        name
-        for name in os.environ
-        if name.startswith("SVP_") and name not in known and not _is_injected(name)
-    )
-    if unknown:
-        raise ValueError(
-            f"Unknown setting {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
-        )
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise ValueError(_sentence(error)) from None
-
-
-def read_settings() -> Settings:
-    """Return the settings from the environment; see `make_settings`."""
-    return make_settings()
-
-
-def _is_injected(name: str) -> bool:
-    if INJECTED.fullmatch(name):
-        return True
-    holds_address = INJECTED_ADDRESS.fullmatch(os.environ[name])
-    return bool(INJECTED_PORT.fullmatch(name) and holds_address)
-
-
-def _sentence(error: ValidationError) -> str:
-    """Return what is wrong with which settings; never their values, which may be secrets."""
-    faults = [
-        f"SVP_{'_'.join(str(part) for part in fault['loc']).upper() or 'SETTINGS'}: {fault['msg']}"
-        for fault in error.errors()
-    ]
-    return f"A setting cannot be used: {'; '.join(faults)}. Correct it and start again."
-
-
 def _revealed(value: object) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
@@ -346,8 +291,3 @@ def _with_password(url: str, password: str) -> str:
     user_info, _, address = parts.netloc.rpartition("@")
     user = user_info.split(":", 1)[0]
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))
-
-
-NOT_SETTINGS = frozenset(
-    {"SVP_DATA_DIR", "SVP_REQUIRE_ALL", "SVP_TOKEN", "SVP_URL", "SVP_ADMIN_TOKEN"}
-)

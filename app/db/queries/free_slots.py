@@ -1,0 +1,154 @@
+"""Statements that lease free slots, best rank first.
+
+All of them expect that the caller holds the project's row lock.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from app.db.queries.batches import IS_COMMITTED, IS_OPEN, has_slot
+from app.db.queries.leases import ANNOTATOR, IS_HELD, PROJECT, Slot, lease_slots, read_slots
+from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Round
+
+LIMIT = bindparam("limit", type_=BigInteger)
+DRAWN_FROM = 64  # items that a poll draws from beyond those that it hands out
+
+
+IS_KEPT = or_(BatchItemSlot.reserved_for.is_not(None), BatchItemSlot.for_adjudicator)
+
+
+def lease_free_slots(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    limit: int,
+    lease_seconds: float,
+    *,
+    uncommitted_reserve: bool = False,
+    is_adjudicator: bool = False,
+    order: Callable[[Slot], float] | None = None,
+) -> list[Slot]:
+    """Lease up to `limit` free slots, one per item, and return them.
+
+    Either of what the budget already counts (items of the batch, and reserve items that another
+    annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
+    first, best rank first. Leaves out items that this annotator holds or has answered, and slots
+    that are kept for others. With an `order`, the first by it of some more of the best ranked.
+    """
+    more = 0 if order is None else DRAWN_FROM
+    parts: list[tuple[BatchSource, bool | None]] = [
+        (BatchSource.BATCH, None),
+        (BatchSource.RESERVE, True),
+    ]
+    if uncommitted_reserve:
+        parts = [(BatchSource.RESERVE, False)]
+    given = {"project": project_id, "annotator": annotator_id}
+    slots: list[Slot] = []
+    for source, is_committed in parts:
+        if len(slots) < limit:
+            statement = _free_slots(
+                source, is_committed=is_committed, is_adjudicator=is_adjudicator
+            )
+            n_left = limit - len(slots)
+            best = read_slots(session, statement, given | {"limit": n_left + more})
+            slots += (sorted(best, key=order) if order else best)[:n_left]
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def lease_kept_slots(
+    session: Session,
+    project_id: int,
+    annotator_id: int,
+    limit: int,
+    lease_seconds: float,
+    *,
+    is_adjudicator: bool,
+) -> list[Slot]:
+    """Lease up to `limit` free slots that are kept for this annotator, one per item.
+
+    Those reassigned to them and, for an adjudicator, items whose labels do not agree; both only
+    where the budget counts the item already. Best rank first.
+    """
+    if limit <= 0:
+        return []
+    given = {"project": project_id, "annotator": annotator_id, "limit": limit}
+    slots = read_slots(session, _kept_slots(is_adjudicator=is_adjudicator), given)
+    lease_slots(session, slots, annotator_id, lease_seconds)
+    return slots
+
+
+def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
+    """Return the condition that a slot is free, and not kept for others than the annotator."""
+    return and_(
+        BatchItemSlot.leased_by.is_(None),
+        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == ANNOTATOR),
+        true() if is_adjudicator else ~BatchItemSlot.for_adjudicator,
+    )
+
+
+@lru_cache
+def _free_slots(
+    source: BatchSource, *, is_committed: bool | None, is_adjudicator: bool
+) -> Select[int, int]:
+    """Return free slots for the annotator, newest round and best rank first.
+
+    A few rows of each round, in the order of the index ix_batch_items_open: sorting all that is
+    open would cost every poll the size of the batch.
+    """
+    is_free = _is_free(is_adjudicator=is_adjudicator)
+    condition = {None: true(), True: IS_COMMITTED, False: ~IS_COMMITTED}[is_committed]
+    first_free = (
+        select(func.min(BatchItemSlot.slot))
+        .where(BatchItemSlot.batch_item_id == BatchItem.id, is_free)
+        .scalar_subquery()
+    )
+    best = (
+        select(BatchItem.id, BatchItem.rank, first_free.label("slot"))
+        .where(
+            BatchItem.project_id == PROJECT,
+            BatchItem.source == source,
+            BatchItem.round_id == Round.id,
+            IS_OPEN,
+            has_slot(is_free),
+            ~has_slot(IS_HELD),
+            condition,
+        )
+        .order_by(BatchItem.rank)
+        .limit(LIMIT)
+        .lateral()
+    )
+    return (
+        select(best.c.id, best.c.slot)
+        .select_from(Round)
+        .join(best, true())
+        .where(Round.project_id == PROJECT)
+        .order_by(Round.id.desc(), best.c.rank)
+        .limit(LIMIT)
+    )
+
+
+@lru_cache
+def _kept_slots(*, is_adjudicator: bool) -> Select[int, int]:
+    """Return free slots that are kept for the annotator, best rank first."""
+    is_free = _is_free(is_adjudicator=is_adjudicator)
+    kept = (
+        select(BatchItemSlot.batch_item_id, func.min(BatchItemSlot.slot).label("slot"))
+        .where(BatchItemSlot.project_id == PROJECT, IS_KEPT, is_free)
+        .group_by(BatchItemSlot.batch_item_id)
+        .subquery()
+    )
+    return (
+        select(BatchItem.id, kept.c.slot)
+        .join(kept, kept.c.batch_item_id == BatchItem.id)
+        .where(
+            IS_OPEN,
+            or_(BatchItem.source == BatchSource.BATCH, IS_COMMITTED),
+            ~has_slot(IS_HELD),
+        )
+        .order_by(BatchItem.round_id, BatchItem.rank)
+        .limit(LIMIT)
+    )

@@ -1,0 +1,176 @@
+"""Items of an import, checked and their images read, before they are stored."""
+
+import hashlib
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import structlog
+
+from app.config import Settings
+from app.db.tables import Project, Split
+from app.domain.errors import ItemInvalid
+from app.domain.json_text import is_storable
+from app.domain.names import class_index
+from app.domain.naming import listed, shown
+from app.services.image_uris import read_image_uri
+from app.services.images import ImageFacts, inspect_image
+from app.services.import_counts import MAX_DETAIL, MAX_EXTERNAL_ID, ImportCounts
+from app.storage.artifacts import ArtifactBatch, ArtifactStore
+from app.storage.room import check_room
+
+NO_IMAGE = MappingProxyType(
+    dict.fromkeys(("content_hash", "image_uri", "width", "height", "channels"))
+)
+
+
+Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without its index)
+
+
+class ItemIn(NamedTuple):
+    """One item as it is handed in; exactly one of text, image_uri and image is set."""
+
+    external_id: str
+    split: Split = Split.POOL
+    class_name: str | None = None
+    text: str | None = None
+    image_uri: str | None = None
+    image: bytes | None = None
+
+
+def prepare_items(
+    project: Project,
+    store: ArtifactStore,
+    settings: Settings,
+    lines: Iterable[tuple[int, ItemIn]],
+    counts: ImportCounts,
+) -> list[Prepared]:
+    """Return what `store_items` takes, images stored and inspected; refused lines are counted.
+
+    Asks the database nothing: reading images from where they lie may take long.
+
+    Raises:
+        StorageFull: no room for an image, or a disk is nearly full.
+    """
+    check_room(settings)
+    prepared: list[Prepared] = []
+    with store.batch() as images:
+        for line, item in lines:
+            try:
+                prepared.append((line, _row_of(project, item, images, settings)))
+            except ItemInvalid as error:
+                counts.refuse(line, item.external_id, error.item_code, error.detail)
+    return prepared
+
+
+def _row_of(
+    project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
+) -> dict[str, Any]:
+    _check_external_id(item.external_id)
+    content = _check_content(project, item, images, settings)
+    index = None
+    if item.class_name is not None:
+        index = class_index(project.classes, item.class_name)
+        if index is None:
+            raise ItemInvalid(
+                "unknown_class",
+                f"There is no class {shown(item.class_name)}; use one of "
+                f"{listed(project.classes)}.",
+            )
+    elif item.split is Split.EVALUATION:
+        raise ItemInvalid(
+            "evaluation_without_class",
+            "Items of the evaluation split measure the models and must carry their class.",
+        )
+    return {
+        "project_id": project.id,
+        "split": item.split.value,  # a plain str: the driver renders enums in Python
+        "external_id": item.external_id,
+        "class_index": index,
+        **content,
+    }
+
+
+def _check_external_id(external_id: str) -> None:
+    if not external_id.strip():
+        raise ItemInvalid("external_id_missing", "Give each item an external_id of your own.")
+    if not is_storable(external_id):
+        raise ItemInvalid(
+            "external_id_invalid",
+            "The external_id holds a NUL character or half of a surrogate pair; remove it.",
+        )
+    if len(external_id) > MAX_EXTERNAL_ID:
+        raise ItemInvalid(
+            "external_id_too_long", f"An external_id has at most {MAX_EXTERNAL_ID} characters."
+        )
+
+
+def _check_content(
+    project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
+) -> dict[str, Any]:
+    if (item.text is not None) != (project.modality == "text"):
+        raise ItemInvalid(
+            "modality_mismatch",
+            f"Project {project.id} takes {project.modality} items; this one is not.",
+        )
+    if item.text is not None:
+        _check_text(item.text, settings)
+        return {"text": item.text, **NO_IMAGE}
+    data, facts = _read_image(item, settings)
+    if item.image is None:
+        digest = hashlib.sha256(data).hexdigest()
+        return _image(digest, item.image_uri, facts)
+    return _image(images.put(data), None, facts)
+
+
+def _read_image(item: ItemIn, settings: Settings) -> tuple[bytes, ImageFacts]:
+    """Return the bytes and facts of the item's image.
+
+    Raises:
+        ItemInvalid: whatever goes wrong: nothing that one item holds may stop the others.
+    """
+    try:
+        data = item.image
+        if data is None:
+            data = read_image_uri(item.image_uri or "", settings)
+        return data, inspect_image(data, settings)
+    except ItemInvalid:
+        raise
+    except Exception as error:  # noqa: BLE001 - of URI parsers, file systems and decoders
+        code = "image_not_decodable" if item.image is not None else "image_uri_invalid"
+        reason = f"{type(error).__name__}: {error}"[:MAX_DETAIL]
+        structlog.get_logger().warning("item.unreadable", code=code, reason=reason)
+        raise ItemInvalid(
+            code,
+            f"The image cannot be read ({reason}); correct its address or send another file.",
+        ) from None
+
+
+def _image(digest: str, uri: str | None, facts: ImageFacts) -> dict[str, Any]:
+    return {
+        "text": None,
+        "content_hash": digest,
+        "image_uri": uri,
+        "width": facts.width,
+        "height": facts.height,
+        "channels": facts.channels,
+    }
+
+
+def _check_text(text: str, settings: Settings) -> None:
+    if not text or text.isspace():
+        raise ItemInvalid("text_empty", "The text is empty; leave such items out.")
+    if not is_storable(text):
+        raise ItemInvalid(
+            "text_invalid",
+            "The text holds a NUL character or half of a surrogate pair; remove it.",
+        )
+    if 4 * len(text) <= settings.max_text_bytes:  # a character has at most 4 bytes
+        return
+    size_bytes = len(text.encode())
+    if size_bytes > settings.max_text_bytes:
+        raise ItemInvalid(
+            "text_too_large",
+            f"The text has {size_bytes} bytes; at most {settings.max_text_bytes} are taken. "
+            "Cut it or split it into several items.",
+        )
