@@ -15,7 +15,6 @@ from app.config import Settings
 
 OPEN_FILES = 65_536
 TICKS_BETWEEN_SWEEPS = 10  # of uvicorn's, each of 0.1 s
-LINGER_SECONDS = 10.0  # for the rest of a body whose answer has been sent
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
 TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\n"
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n"
@@ -125,7 +124,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if waited > self.settings.body_seconds:
                 self.transport.abort()
         elif self._is_in_body:
-            seconds = LINGER_SECONDS if self._is_answered else self.settings.body_seconds
+            limits = self.settings
+            seconds = limits.linger_seconds if self._is_answered else limits.body_seconds
             if waited > seconds:
                 self.drop(b"" if self._is_answered else TIMED_OUT)
         elif self._awaits_head() and waited > self.settings.header_seconds:

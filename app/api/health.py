@@ -10,13 +10,11 @@ from pydantic import BaseModel
 from starlette.datastructures import State
 
 from app.api.admission import Admission
+from app.config import Settings
 from app.domain.errors import NotReady, ServiceBusy
 from app.schemas.bodies import PROBLEM_REF
 from app.services.readiness import find_faults
 
-# Together shorter than who asks waits (workers.service.health).
-PARTS_SECONDS = 5.0
-PLACE_SECONDS = 2.0
 router = APIRouter(prefix="/health", tags=["health"])
 
 
@@ -49,9 +47,11 @@ async def ready(request: Request) -> Health:
     answers, a worker is there, and requests get their turn. A part that does not answer within
     seconds is a fault: this answers in any case.
     """
+    settings: Settings = request.app.state.settings
     faults = await _find_faults(request.app.state)
-    if not await _gets_a_place(request.app.state.admission):
-        faults["admission"] = f"requests wait for more than {PLACE_SECONDS:g} s"
+    seconds = settings.readiness_place_seconds
+    if not await _gets_a_place(request.app.state.admission, seconds):
+        faults["admission"] = f"requests wait for more than {seconds:g} s"
     if faults:
         structlog.get_logger().warning("health.not_ready", **faults)
         raise NotReady(faults)
@@ -62,17 +62,18 @@ async def _find_faults(state: State) -> dict[str, str]:
     asked: list[str] = []
     ask = partial(find_faults, state.session_factory, state.store, state.settings, asked)
     threads: CapacityLimiter = state.admission.health
+    seconds: float = state.settings.readiness_part_seconds
     try:
-        async with asyncio.timeout(PARTS_SECONDS):
+        async with asyncio.timeout(seconds):
             return await to_thread.run_sync(ask, limiter=threads, abandon_on_cancel=True)
     except TimeoutError:
         part = asked[-1] if asked else "health"
-        return {part: f"there was no answer within {PARTS_SECONDS:g} s"}
+        return {part: f"there was no answer within {seconds:g} s"}
 
 
-async def _gets_a_place(admission: Admission) -> bool:
+async def _gets_a_place(admission: Admission, seconds: float) -> bool:
     try:
-        async with asyncio.timeout(PLACE_SECONDS), admission.database.take("readiness"):
+        async with asyncio.timeout(seconds), admission.database.take("readiness"):
             return True
     except (TimeoutError, ServiceBusy):
         return False

@@ -27,7 +27,6 @@ from app.services.prepared_items import ItemIn, Prepared, prepare_items
 from app.storage.artifacts import ArtifactStore
 
 Row = TypeVar("Row")
-STRICT_ROWS_AT_ONCE = 4000
 
 
 @dataclass
@@ -114,7 +113,7 @@ class BodyImport:
     def _keep_all(self, prepared: Iterable[Prepared]) -> None:
         """Store all in one transaction, or nothing."""
         with transaction(self.request.app.state.session_factory) as session:
-            for rows in _in_groups(prepared, STRICT_ROWS_AT_ONCE):
+            for rows in _in_groups(prepared, self.settings.import_chunk_lines):
                 store_items(session, self.settings, self.project, rows, self.counts)
             self._refuse_faults()
 

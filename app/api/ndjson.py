@@ -9,8 +9,6 @@ from starlette.requests import ClientDisconnect
 from app.config import Settings
 from app.domain.errors import BodyInvalid, BodyTooLarge, ItemInvalid
 
-CHUNK_LINES = 4000
-CHUNK_BYTES = 4 << 20
 STEP_BYTES = 256 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NumberedLine = tuple[int, bytes | ItemInvalid]  # a line that is too long comes as its error
@@ -51,7 +49,7 @@ class LineReader:
     """Splits what it is fed into chunks of numbered lines.
 
     Args:
-        settings: the limits on lines and on the time that splitting takes.
+        settings: the limits on lines and chunks, and on the time that splitting takes.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -109,10 +107,17 @@ class LineReader:
                     continue
                 self._chunk.append((self._number, text))
                 self._chunk_bytes += len(line)
-            if len(self._chunk) >= CHUNK_LINES or self._chunk_bytes >= CHUNK_BYTES:
+            if self._is_full():
                 chunks.append(self._chunk)
                 self._chunk, self._chunk_bytes = [], 0
         return chunks
+
+    def _is_full(self) -> bool:
+        limits = self._settings
+        return (
+            len(self._chunk) >= limits.import_chunk_lines
+            or self._chunk_bytes >= limits.import_chunk_bytes
+        )
 
     def _check_limits(self) -> None:
         if self._number > self._settings.max_lines:

@@ -4,11 +4,12 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import psutil
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.config.passwords import with_password
 
 INJECTED_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
 MAX_JOB_LEASE_SECONDS = 600.0
@@ -131,6 +132,14 @@ class Settings(BaseSettings):
         10.0, gt=0, description="The longest that a request waits for its turn; then 503."
     )
 
+    # Together shorter than who asks waits (workers.service.health).
+    readiness_part_seconds: float = Field(
+        5.0, gt=0, le=6, description="The longest that readiness waits for its parts to answer."
+    )
+    readiness_place_seconds: float = Field(
+        2.0, gt=0, le=3, description="The longest that readiness waits for its turn."
+    )
+
     root_path: str = Field(
         "",
         pattern=r"^(/[\w.~-]+)*$",
@@ -148,6 +157,9 @@ class Settings(BaseSettings):
     )
     keep_alive_seconds: float = Field(
         75.0, ge=1, description="How long an idle connection stays open."
+    )
+    linger_seconds: float = Field(
+        10.0, gt=0, description="How long the rest of a body may take once it was answered."
     )
     max_header_bytes: int = Field(32 * 1024, ge=1024, description="The largest head of a request.")
     max_connections: int = Field(
@@ -169,6 +181,12 @@ class Settings(BaseSettings):
     )
     max_parse_seconds: float = Field(
         600.0, gt=0, description="The most processor time to split one import into lines."
+    )
+    import_chunk_lines: int = Field(
+        4000, ge=1, description="The most lines of an import that are stored at once."
+    )
+    import_chunk_bytes: int = Field(
+        4 * 1024**2, ge=1, description="The most bytes of lines that are stored at once."
     )
     max_line_bytes: int = Field(4 * 1024**2, ge=1024, description="The longest line of an import.")
     max_text_bytes: int = Field(1024**2, ge=16, description="The longest text of an item.")
@@ -211,7 +229,7 @@ class Settings(BaseSettings):
             if url and password:
                 values = {
                     **values,
-                    f"{part}_url": _with_password(_revealed(url), _revealed(password)),
+                    f"{part}_url": with_password(url, password),
                     f"{part}_password": None,
                 }
         return values
@@ -279,15 +297,3 @@ class Settings(BaseSettings):
     def artifact_store_url(self) -> str:
         """URL of the artifact store as fsspec reads it."""
         return self.artifact_url or f"file://{self.data_folder / 'artifacts'}"
-
-
-def _revealed(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-
-
-def _with_password(url: str, password: str) -> str:
-    """Return the URL with this password in place of any that it holds."""
-    parts = urlsplit(url)
-    user_info, _, address = parts.netloc.rpartition("@")
-    user = user_info.split(":", 1)[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))

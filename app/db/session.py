@@ -15,7 +15,6 @@ WAKEUPS = "wakeups"
 WAKEUP_CHANNEL = "svp_jobs"
 NOTIFY = text(f"NOTIFY {WAKEUP_CHANNEL}")
 IDLE_SINCE = "idle_since"
-PING_AFTER_SECONDS = 1.0
 Publish = Callable[[int, str], None]
 
 
@@ -54,6 +53,7 @@ def make_engine(
     pool_size: int = 10,
     max_connections: int = 40,
     timeouts: Timeouts = PATIENT,
+    ping_after_seconds: float = 1.0,
 ) -> Engine:
     """Return an engine on psycopg 3 for any Postgres URL; connects lazily.
 
@@ -72,16 +72,16 @@ def make_engine(
         max_overflow=max(0, max_connections - pool_size),
         connect_args={"connect_timeout": 10, "options": " ".join(options)},
     )
-    _ping_idle_connections(engine)
+    _ping_idle_connections(engine, ping_after_seconds)
     return engine
 
 
-def _ping_idle_connections(engine: Engine) -> None:
+def _ping_idle_connections(engine: Engine, after_seconds: float) -> None:
     """Replace connections that broke while they were idle; a busy one is not asked each time.
 
-    A connection that breaks within a second of its last use fails one request, which a ping would
-    have saved: the answer is a 503, sending again is safe, and SQLAlchemy drops what else the pool
-    holds. Asking each time costs every request two more statements.
+    A connection that breaks within `after_seconds` of its last use fails one request, which a ping
+    would have saved: the answer is a 503, sending again is safe, and SQLAlchemy drops what else the
+    pool holds. Asking each time costs every request two more statements.
     """
 
     def note(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -91,7 +91,7 @@ def _ping_idle_connections(engine: Engine) -> None:
         connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
     ) -> None:
         idle_since = record.info.get(IDLE_SINCE)
-        if idle_since is None or time.monotonic() - idle_since < PING_AFTER_SECONDS:
+        if idle_since is None or time.monotonic() - idle_since < after_seconds:
             return
         try:
             engine.dialect.do_ping(connection)

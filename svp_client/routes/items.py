@@ -20,21 +20,26 @@ class Items:
 
     @result
     def import_items(
-        self, project: int, items: Iterable[Mapping[str, Any]]
+        self,
+        project: int,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        request_bytes: int = IMPORT_BYTES,
     ) -> Series[ImportResult]:
         """Import items and return what became of them; importing again changes nothing.
 
-        They are sent in pieces of 8 MiB, so the source may be a generator of any length, and a
-        connection that breaks costs one piece. A bad item does not stop the others.
+        They are sent in requests of 8 MiB, so the source may be a generator of any length, and a
+        connection that breaks costs one request. A bad item does not stop the others.
 
         Args:
             project: its id.
             items: each with `external_id`, one of `text` and `image_uri`, and where wanted `split`
                 (pool or evaluation) and `class`.
+            request_bytes: the most bytes of one request.
         """
         done = _nothing_yet()
         n_before = 0
-        for n, content in ndjson.pieces(items, IMPORT_BYTES):
+        for n, content in ndjson.pieces(items, request_bytes):
             body = {"content": content, "headers": {"Content-Type": ndjson.MEDIA_TYPE}}
             _add(done, (yield _importing(paths.items(project), body)), n_before)
             n_before += n
@@ -46,6 +51,9 @@ class Items:
         project: int,
         files: Iterable[tuple[str, bytes]],
         metadata: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        request_files: int = UPLOAD_FILES,
+        request_bytes: int = UPLOAD_BYTES,
     ) -> Series[ImportResult]:
         """Upload image files and return what became of them; uploading again changes nothing.
 
@@ -53,10 +61,12 @@ class Items:
             project: its id.
             files: name and bytes of each; the name is its external id.
             metadata: by name, where wanted: `external_id`, `split` and `class`.
+            request_files: the most files of one request.
+            request_bytes: the most bytes of one request; a larger file goes alone.
         """
         done = _nothing_yet()
         n_before = 0
-        for part in _parts(files):
+        for part in _parts(files, request_files, request_bytes):
             about = {name: dict((metadata or {}).get(name, {})) for name, _ in part}
             body = {
                 "files": [("files", (name, data)) for name, data in part],
@@ -120,11 +130,13 @@ def _add(done: ImportResult, part: ImportResult, n_before: int) -> None:
         done["errors"].append({**error, "line": error["line"] + n_before})
 
 
-def _parts(files: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+def _parts(
+    files: Iterable[tuple[str, bytes]], most_files: int, most_bytes: int
+) -> Iterator[list[tuple[str, bytes]]]:
     part: list[tuple[str, bytes]] = []
     n_bytes = 0
     for name, data in files:
-        if part and (len(part) == UPLOAD_FILES or n_bytes + len(data) > UPLOAD_BYTES):
+        if part and (len(part) == most_files or n_bytes + len(data) > most_bytes):
             yield part
             part, n_bytes = [], 0
         part.append((name, data))

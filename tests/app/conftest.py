@@ -155,6 +155,12 @@ def team(session_factory: sessionmaker[Session], settings: Settings) -> Iterator
         assert list(find_violations(session)) == []
 
 
+def change_settings(http: TestClient, **changes: Any) -> None:
+    """Give the running application other values of these settings."""
+    state = http.app.state  # type: ignore[attr-defined]
+    state.settings = state.settings.model_copy(update=changes)
+
+
 def bearer(client: Client) -> dict[str, str]:
     """Return the headers of a client's requests."""
     return {"Authorization": f"Bearer {client.token}"}

@@ -11,7 +11,7 @@ from app.api.bodies import Route
 from app.config import Settings
 from app.main import ROUTES, create_app
 from svp_client import Client, ClientError
-from tests.app.conftest import MakeClient, bearer
+from tests.app.conftest import MakeClient, bearer, change_settings
 from tests.app.items import NDJSON, NESTED, line, post, refusal, routes_with_bodies
 
 
@@ -85,9 +85,7 @@ class TestLimits:
     def test_an_import_has_a_limit_of_its_own(
         self, http: TestClient, admin: Client, text_project: int
     ) -> None:
-        settings = http.app.state.settings  # type: ignore[attr-defined]
-        changed = settings.model_copy(update={"max_body_bytes": 4096, "max_json_bytes": 1024})
-        http.app.state.settings = changed  # type: ignore[attr-defined]
+        change_settings(http, max_body_bytes=4096, max_json_bytes=1024)
         assert post(admin, text_project, b"".join(map(line, range(60))))["n_created"] == 60
         path = f"/projects/{text_project}/items"
         for content in (b"x" * 5000, iter([b"x" * 2000] * 3)):

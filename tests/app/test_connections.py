@@ -5,17 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from app.db import session
 from app.db.session import make_engine
 from svp_client import Client, ClientError
 from tests.support import wait_for
 
 
-def test_an_idle_connection_that_broke_is_replaced(
-    database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "PING_AFTER_SECONDS", 0)
-    pooled = make_engine(database_url, pool_size=1)
+def test_an_idle_connection_that_broke_is_replaced(database_url: str, engine: Engine) -> None:
+    pooled = make_engine(database_url, pool_size=1, ping_after_seconds=0)
     with pooled.connect() as connection:
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
     with engine.connect() as connection:
@@ -29,8 +25,7 @@ def test_an_idle_connection_that_broke_is_replaced(
 def test_only_an_idle_connection_is_asked_whether_it_lives(
     database_url: str, monkeypatch: pytest.MonkeyPatch, after: float, n: int
 ) -> None:
-    monkeypatch.setattr(session, "PING_AFTER_SECONDS", after)
-    pooled = make_engine(database_url, pool_size=1)
+    pooled = make_engine(database_url, pool_size=1, ping_after_seconds=after)
     pings: list[object] = []
     monkeypatch.setattr(pooled.dialect, "do_ping", pings.append)
     for _ in range(4):

@@ -4,12 +4,11 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from svp_client import Client
-from tests.app.conftest import bearer, png
+from tests.app.conftest import bearer, change_settings, png
 from tests.app.items import IMAGES, NDJSON, line, post, refusal
 
 
@@ -36,10 +35,9 @@ class TestStrictImport:
         assert admin.project(text_project)["n_pool"] == 40
 
     def test_good_lines_are_stored_in_order(
-        self, admin: Client, text_project: int, monkeypatch: pytest.MonkeyPatch
+        self, http: TestClient, admin: Client, text_project: int
     ) -> None:
-        monkeypatch.setattr("app.api.imports.STRICT_ROWS_AT_ONCE", 3)
-        monkeypatch.setattr("app.api.ndjson.CHUNK_LINES", 4)
+        change_settings(http, import_chunk_lines=3)
         counts = post(admin, text_project, b"".join(map(line, range(10))), "?strict=true")
         assert (counts["n_created"], counts["n_known"], counts["n_failed"]) == (10, 0, 0)
         page = admin.request("GET", f"/projects/{text_project}/items?cursor=39").json()["items"]
@@ -65,10 +63,7 @@ class TestLinesThatMeanHarm:
     def test_a_faulty_uri_refuses_its_line_alone(
         self, admin: Client, tmp_path: Path, http: TestClient
     ) -> None:
-        settings = http.app.state.settings  # type: ignore[attr-defined]
-        http.app.state.settings = settings.model_copy(  # type: ignore[attr-defined]
-            update={"image_roots": (str(tmp_path), "s3://bucket")}
-        )
+        change_settings(http, image_roots=(str(tmp_path), "s3://bucket"))
         (tmp_path / "good.png").write_bytes(png())
         project = admin.create_project(**{**IMAGES, "name": "images"})["id"]
         uris = ["\\u0000", "http://[::1", "http://a]b/", "//[", "a" * 5000, "", "s3://bucket/["]

@@ -4,11 +4,13 @@ import gzip
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from app.db.tables import Project
 from app.services import prepared_items
 from svp_client import Client, ClientError
+from tests.app.conftest import change_settings
 from tests.app.items import post_lines
 
 
@@ -86,17 +88,20 @@ class TestTexts:
         assert [(i["external_id"], i["index"]) for i in page] == [("new-1", 40), ("new-2", 41)]
 
     @pytest.mark.parametrize(
-        ("limit", "n"), [("CHUNK_LINES", 2), ("CHUNK_BYTES", 60)], ids=["lines", "bytes"]
+        ("limit", "n"),
+        [("import_chunk_lines", 2), ("import_chunk_bytes", 60)],
+        ids=["lines", "bytes"],
     )
     def test_chunks_keep_the_order_of_the_lines(
         self,
+        http: TestClient,
         admin: Client,
         text_project: int,
         monkeypatch: pytest.MonkeyPatch,
         limit: str,
         n: int,
     ) -> None:
-        monkeypatch.setattr(f"app.api.ndjson.{limit}", n)
+        change_settings(http, **{limit: n})
         sizes = []
         prepare = prepared_items.prepare_items
 
@@ -117,9 +122,9 @@ class TestTexts:
         assert sizes == [2, 2, 2, 1]
 
     def test_a_chunk_that_cannot_be_stored_ends_the_import(
-        self, admin: Client, text_project: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
+        self, http: TestClient, admin: Client, text_project: int, engine: Engine
     ) -> None:
-        monkeypatch.setattr("app.api.ndjson.CHUNK_LINES", 2)
+        change_settings(http, import_chunk_lines=2)
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE items ADD CONSTRAINT no CHECK (text <> 'line 2')"))
         lines = [{"external_id": f"n-{i}", "text": f"line {i}"} for i in range(8)]

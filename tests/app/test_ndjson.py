@@ -10,6 +10,7 @@ from app.api.ndjson import LineReader
 from app.config import Settings
 from app.domain.errors import BodyTooLarge
 from svp_client import Client, ClientError
+from tests.app.conftest import change_settings
 from tests.app.items import line, post
 
 
@@ -49,10 +50,7 @@ class TestLines:
     def test_lines_before_a_limit_are_kept_once(
         self, http: TestClient, admin: Client, text_project: int
     ) -> None:
-        settings = http.app.state.settings  # type: ignore[attr-defined]
-        http.app.state.settings = settings.model_copy(  # type: ignore[attr-defined]
-            update={"max_body_bytes": 300_000}
-        )
+        change_settings(http, max_body_bytes=300_000)
         body = b"".join(map(line, range(20_000)))
         packed = gzip.compress(body)
         with pytest.raises(ClientError, match="lines before that were kept") as refused:
@@ -63,13 +61,9 @@ class TestLines:
         assert f"{n_kept} lines before that were kept ({n_kept} new, 0 known)" in str(refused.value)
 
     def test_an_import_of_bad_lines_ends(
-        self, http: TestClient, admin: Client, text_project: int, monkeypatch: pytest.MonkeyPatch
+        self, http: TestClient, admin: Client, text_project: int
     ) -> None:
-        monkeypatch.setattr("app.api.ndjson.CHUNK_LINES", 4)
-        settings = http.app.state.settings  # type: ignore[attr-defined]
-        http.app.state.settings = settings.model_copy(  # type: ignore[attr-defined]
-            update={"max_refused_lines": 5}
-        )
+        change_settings(http, import_chunk_lines=4, max_refused_lines=5)
         body = line(1) + b"x\n" * 20
         for query, n_kept in (("?strict=true", 0), ("", 1)):
             with pytest.raises(ClientError, match="the first is line 2") as refused:

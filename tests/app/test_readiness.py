@@ -14,7 +14,6 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.api import health
 from app.api.admission import DATABASE
 from app.config import Settings
 from app.db.session import make_engine, make_session_factory, transaction
@@ -24,6 +23,7 @@ from app.services.prepared_items import prepare_items
 from app.services.readiness import find_faults
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room, has_room
+from tests.app.conftest import change_settings
 from tests.app.test_slow_bytes import Gate, SlowStore
 from workers.service.health import ask_readiness
 from workers.service.parts import free_port
@@ -131,10 +131,8 @@ class TestAnswer:
         detail: str = answer.json()["detail"]
         return detail
 
-    def test_when_all_places_are_taken_it_says_so(
-        self, http: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(health, "PLACE_SECONDS", 0.1)
+    def test_when_all_places_are_taken_it_says_so(self, http: TestClient, app: FastAPI) -> None:
+        change_settings(http, readiness_place_seconds=0.1)
         places = app.state.admission.database
         assert http.portal is not None
         with ExitStack() as taken:
@@ -156,9 +154,8 @@ class TestAnswer:
         http: TestClient,
         app: FastAPI,
         settings: Settings,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(health, "PARTS_SECONDS", 0.5)
+        change_settings(http, readiness_part_seconds=0.5)
         gate = Gate()
         app.state.store = SlowStore(settings.artifact_store_url, gate)
         assert "artifacts: there was no answer within 0.5 s" in self.ask(http)

@@ -17,6 +17,7 @@ from app.server import make_server
 from tests.support import wait_for
 
 LIMITS = {
+    "linger_seconds": 1.5,
     "port": 0,
     "header_seconds": 0.5,
     "body_seconds": 0.7,
@@ -96,10 +97,7 @@ def ask(connection: socket, request: bytes = GET) -> bytes:
     ],
     ids=["nothing", "line", "head", "body", "answered body"],
 )
-def test_half_a_request_ends(
-    connect: Connect, sent: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.server.LINGER_SECONDS", 0.5)
+def test_half_a_request_ends(connect: Connect, sent: bytes, answer: bytes) -> None:
     connection = connect()
     connection.sendall(sent)
     found = answer_of(connection)

@@ -11,7 +11,6 @@ import pytest
 
 from svp_client import AsyncClient, Client, ClientError
 from svp_client.connection import is_loopback
-from svp_client.routes import items
 from svp_client.types import ImportResult
 from tests.svp_client.asking import Answers, Ask
 
@@ -164,10 +163,7 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 class TestImports:
-    def test_a_generator_is_sent_in_pieces_and_lines_are_counted_through(
-        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(items, "IMPORT_BYTES", 70)
+    def test_a_generator_is_sent_in_pieces_and_lines_are_counted_through(self, ask: Ask) -> None:
         sent: list[bytes] = []
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -181,7 +177,7 @@ class TestImports:
             return httpx.Response(200, json={**counts, "n_without_spaces": 1, "errors": [error]})
 
         texts = ({"external_id": str(i), "text": "t"} for i in range(5))
-        done = ask(answer, "import_items", 1, texts)
+        done = ask(answer, "import_items", 1, texts, request_bytes=70)
         assert [x.count(b"\n") for x in sent] == [2, 2, 2, 1]  # the second came twice
         assert sent[1] == sent[2]
         assert (done["n_created"], done["n_failed"], done["n_without_spaces"]) == (2, 3, 3)
@@ -194,14 +190,11 @@ class TestImports:
         assert not any(done.values())
         assert not answers.requests
 
-    def test_files_go_in_requests_of_limited_number_and_size(
-        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(items, "UPLOAD_FILES", 2)
-        monkeypatch.setattr(items, "UPLOAD_BYTES", 10)
+    def test_files_go_in_requests_of_limited_number_and_size(self, ask: Ask) -> None:
         counts: dict[str, Any] = dict.fromkeys(ImportResult.__required_keys__, 0) | {"errors": []}
         answers = Answers(httpx.Response(200, json=counts))
         sizes = [1, 1, 1, 12, 5, 5]
-        ask(answers, "upload_images", 1, [(f"{i}.png", b"x" * n) for i, n in enumerate(sizes)])
+        files = [(f"{i}.png", b"x" * n) for i, n in enumerate(sizes)]
+        ask(answers, "upload_images", 1, files, request_files=2, request_bytes=10)
         names = [r.content.count(b"filename=") for r in answers.requests]
         assert names == [2, 1, 1, 2]
