@@ -49,7 +49,7 @@ from app.api.errors import add_error_handlers
 from app.api.middleware import Head, RequestId, RootPath
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
-from app.db.queries.signing import key_for
+from app.db.queries.signing_keys import key_for
 from app.db.session import Timeouts, make_engine, make_session_factory, transaction
 from app.logging import configure_logging
 from app.queue import make_publisher

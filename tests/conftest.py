@@ -20,7 +20,7 @@ from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from tests.support import is_open, require, wait_for
 from workers.processes import wait_passively
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 TEMPLATE = "svp_template"
 

@@ -16,7 +16,7 @@ from app.api.encodings import UNPACKERS, Unpacker
 from app.config import Settings
 from app.domain.errors import BodyTooLarge
 from app.domain.json_text import find_unstorable, is_storable
-from app.domain.naming import shown
+from app.domain.quotes import shown
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})

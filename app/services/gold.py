@@ -18,7 +18,7 @@ from app.db.queries.items import KnownItem
 from app.db.tables import GoldItem, Project, ResolvedLabel, Split
 from app.domain.annotation import GoldAction, annotation_from_json
 from app.domain.names import class_index
-from app.domain.naming import listed, shown
+from app.domain.quotes import listed, shown
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services import requeue
 from app.services.answers import Answers, AnswerStatus, Refused

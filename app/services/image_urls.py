@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from app.domain.errors import ImageUrlExpired, ImageUrlInvalid
-from app.domain.signing import is_signed, signature_of
+from app.domain.signatures import is_signed, signature_of
 
 PURPOSE = "image_url"
 

@@ -12,7 +12,7 @@ from app.db.queries.answers import BatchItemRow, LabelRow, Revision, SlotRow
 from app.db.tables import BatchSource
 from app.domain.lease import is_committed, slot_for_answer
 from app.domain.names import class_index
-from app.domain.naming import listed, shown
+from app.domain.quotes import listed, shown
 from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers

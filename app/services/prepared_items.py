@@ -12,7 +12,7 @@ from app.db.tables import Project, Split
 from app.domain.errors import ItemInvalid
 from app.domain.json_text import is_storable
 from app.domain.names import class_index
-from app.domain.naming import listed, shown
+from app.domain.quotes import listed, shown
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
 from app.services.import_counts import MAX_DETAIL, MAX_EXTERNAL_ID, ImportCounts

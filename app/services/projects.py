@@ -12,7 +12,7 @@ from app.db.tables import Project
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.json_fields import SettingError, from_json
 from app.domain.names import normalised
-from app.domain.naming import listed
+from app.domain.quotes import listed
 from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger

@@ -9,7 +9,7 @@ from app.config import Settings
 from app.db.session import transaction
 from app.domain.errors import DomainError
 from app.queue import check_broker
-from app.services import presence
+from app.services import workers
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room
 
@@ -60,9 +60,9 @@ def _use_database(factory: sessionmaker[Session]) -> None:
 
 def _find_worker(factory: sessionmaker[Session]) -> None:
     with transaction(factory) as session:
-        if not presence.present(session):
+        if not workers.present(session):
             raise NoWorker(
-                f"no worker was seen in the last {presence.SEEN_WITHIN_SECONDS:.0f} s; start one: "
+                f"no worker was seen in the last {workers.SEEN_WITHIN_SECONDS:.0f} s; start one: "
                 "`svp worker`."
             )
 

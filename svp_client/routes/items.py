@@ -41,7 +41,7 @@ class Items:
         n_before = 0
         for n, content in ndjson.pieces(items, request_bytes):
             body = {"content": content, "headers": {"Content-Type": ndjson.MEDIA_TYPE}}
-            _add(done, (yield _importing(paths.items(project), body)), n_before)
+            _add(done, (yield _import_call(paths.items(project), body)), n_before)
             n_before += n
         return done
 
@@ -72,7 +72,7 @@ class Items:
                 "files": [("files", (name, data)) for name, data in part],
                 "data": {"metadata": json.dumps(about)},
             }
-            _add(done, (yield _importing(paths.items(project, "/upload"), body)), n_before)
+            _add(done, (yield _import_call(paths.items(project, "/upload"), body)), n_before)
             n_before += len(part)
         return done
 
@@ -104,7 +104,7 @@ class Items:
         return send("POST", path, as_json, body, is_idempotent=True)
 
 
-def _importing(path: str, body: Mapping[str, Any]) -> Call[ImportResult]:
+def _import_call(path: str, body: Mapping[str, Any]) -> Call[ImportResult]:
     return Call("POST", path, as_json, body=body, is_idempotent=True)
 
 

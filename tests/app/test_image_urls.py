@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.config import Settings
-from app.db.queries.signing import key_for
+from app.db.queries.signing_keys import key_for
 from app.db.session import transaction
 from app.services.image_urls import ImageUrls
 from svp_client import Client, ClientError

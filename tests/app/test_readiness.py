@@ -18,7 +18,7 @@ from app.api.admission import DATABASE
 from app.config import Settings
 from app.db.session import make_engine, make_session_factory, transaction
 from app.domain.errors import StorageFull
-from app.services import presence
+from app.services import workers
 from app.services.prepared_items import prepare_items
 from app.services.readiness import find_faults
 from app.storage.artifacts import ArtifactStore
@@ -26,7 +26,7 @@ from app.storage.room import check_room, has_room
 from tests.app.conftest import change_settings
 from tests.app.test_slow_bytes import Gate, SlowStore
 from workers.service.health import ask_readiness
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 ALL_BYTES = 2**62
 ANSWER_SECONDS = 10  # as long as who asks waits
@@ -55,7 +55,7 @@ def app(http: TestClient) -> FastAPI:
 def worker(session_factory: sessionmaker[Session]) -> None:
     """A worker is there."""
     with transaction(session_factory) as session:
-        presence.say(session, uuid4(), "here:1", "gpu,cpu")
+        workers.say(session, uuid4(), "here:1", "gpu,cpu")
 
 
 @pytest.mark.usefixtures("worker")
@@ -176,7 +176,7 @@ class TestLackOfRoom:
         url = f"http://127.0.0.1:{port}"
         assert not ask_readiness(url).lacks_room_only  # no worker is there
         with transaction(session_factory) as session:
-            presence.say(session, uuid4(), "here:1", "gpu,cpu")
+            workers.say(session, uuid4(), "here:1", "gpu,cpu")
         fault, lacks_room_only = ask_readiness(url)
         assert "SVP_MIN_FREE_BYTES" in (fault or "")
         assert lacks_room_only

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.app.conftest import admin, http, make_client, text_project
-from tests.svp_client.asking import Ask, ask_async, ask_sync
+from tests.svp_client.ask import Ask, ask_async, ask_sync
 
 __all__ = ["admin", "http", "make_client", "text_project"]
 

@@ -12,7 +12,7 @@ import pytest
 from svp_client import AsyncClient, Client, ClientError
 from svp_client.connection import is_loopback
 from svp_client.types import ImportResult
-from tests.svp_client.asking import Answers, Ask
+from tests.svp_client.ask import Answers, Ask
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.svp_client.building import FOLDER, build_wheel
+from tests.svp_client.wheels import FOLDER, build_wheel
 
 ROOT = FOLDER.parent
 NOT_WHEELED = {"build", "svp_client.egg-info", "__pycache__"}

@@ -12,7 +12,7 @@ import pytest
 
 from svp_client import Client, ClientError, Retries
 from svp_client.retries import retry_after_seconds
-from tests.svp_client.asking import QUICK, Answers, Ask
+from tests.svp_client.ask import QUICK, Answers, Ask
 
 LABELS = [{"item_id": 1, "class": "a"}]
 SETTINGS = {

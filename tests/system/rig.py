@@ -28,7 +28,8 @@ from app.db.tables import Role
 from app.services.tokens import create_token
 from svp_client import Client, Retries
 from tests.support import wait_for
-from workers.service.parts import Parts, free_port
+from workers.service.ports import free_port
+from workers.service.start_stop import StartStop
 
 READY_SECONDS = 60
 SVP = (sys.executable, "-m", "workers.cli.main")
@@ -94,7 +95,7 @@ class Proxy:
         self._open.discard(source)
 
 
-class Rig(Parts):
+class Rig(StartStop):
     """The running service. Entering starts every part, leaving ends them."""
 
     def __init__(self, folder: Path, artifacts: Path) -> None:

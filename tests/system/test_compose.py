@@ -21,7 +21,7 @@ from app.db.tables import Role
 from app.services.tokens import create_token
 from tests.support import is_open, require, wait_for
 from workers.cli.main import app as svp
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import Settings
 from app.db.session import transaction
-from app.services import presence
+from app.services import workers
 from workers.jobs.runner import JobRunner
 
 SAY_SECONDS = 5.0
@@ -38,9 +38,9 @@ class Presence(threading.Thread):
             try:
                 with transaction(self._runner.factory) as session:
                     if stops:
-                        presence.leave(session, self._id)
+                        workers.leave(session, self._id)
                     elif time.monotonic() - self._runner.turned_at < HANGS_AFTER_SECONDS:
-                        presence.say(session, self._id, self._name, self._queues)
+                        workers.say(session, self._id, self._name, self._queues)
             except SQLAlchemyError as error:
                 log.warning("worker.presence_failed", reason=str(error).strip())
             if stops:

@@ -12,7 +12,7 @@ from app.db.migrate import check_current
 from app.db.queries.invariants import INVARIANTS, find_violations
 from app.db.session import make_engine
 from app.queue import check_broker
-from app.services import presence
+from app.services import workers
 from app.storage.artifacts import ArtifactStore
 from app.storage.room import check_room
 from models.training.precision import name_of_device
@@ -88,7 +88,7 @@ def _find_workers(url: str) -> str:
     engine = make_engine(url, pool_size=1)
     try:
         with sessionmaker(engine)() as session:
-            found = presence.present(session)
+            found = workers.present(session)
     finally:
         engine.dispose()
     if not found:

@@ -19,8 +19,9 @@ from app.storage.room import has_room
 from workers.processes import StopClock
 from workers.service.health import ask_readiness, base_url
 from workers.service.logs import rotate, tail
-from workers.service.parts import Parts, free_port
+from workers.service.ports import free_port
 from workers.service.process import STOPPED_SECONDS, ServiceProcess
+from workers.service.start_stop import StartStop
 from workers.service.supervision import Part, StackError, Supervisor
 
 READY_SECONDS = 60.0
@@ -54,7 +55,7 @@ class PostgresPart:
         return None if self.server.is_running() else f"it ended: {tail(self.server.log)}"
 
 
-class Stack(Parts):
+class Stack(StartStop):
     """The running service. Entering starts Postgres, a worker and the API; leaving stops them."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
-from tests.svp_client.building import build_wheel
+from tests.svp_client.wheels import build_wheel
 
 TIMED = "import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
 

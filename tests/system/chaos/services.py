@@ -19,7 +19,7 @@ from tests.support import wait_for
 from tests.system.chaos.clock import PostgresClock
 from tests.system.chaos.disks import SmallDisk
 from tests.system.rig import SVP, Rig
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 LEASE_SECONDS = 20
 # Roomy: the files are sparse, and a service may want some gigabytes free.

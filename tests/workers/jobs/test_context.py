@@ -20,7 +20,7 @@ from tests.projects import TINY, ServedProject
 from tests.workers.jobs.test_packed_pool import a_project
 from workers.jobs import context as contexts
 from workers.jobs.context import JobContext
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 
 def test_a_job_of_the_same_id_in_another_database_has_another_checkpoint(

@@ -20,7 +20,7 @@ from app.config import Settings
 from app.db.session import make_session_factory, transaction, wake_after_commit
 from app.domain.states import JobState
 from app.queue import TASK_NAME, make_celery, make_publisher
-from app.services import presence
+from app.services import workers
 from tests.support import wait_for
 from tests.workers.jobs.test_recovery import FINISH_ALONE, job_id, project_id, read_job
 from workers.jobs.presence import Presence
@@ -199,7 +199,7 @@ class TestOverRedis:
 
 def _present(factory: sessionmaker[Session]) -> list[str]:
     with transaction(factory) as session:
-        return presence.present(session)
+        return workers.present(session)
 
 
 class TestPresence:
@@ -222,7 +222,7 @@ class TestPresence:
     def test_worker_that_was_killed_is_missed_after_30_seconds(
         self, session: Session, settings: Settings
     ) -> None:
-        presence.say(session, uuid4(), "host:1", settings.queues)
-        assert presence.present(session) == ["host:1"]
+        workers.say(session, uuid4(), "host:1", settings.queues)
+        assert workers.present(session) == ["host:1"]
         session.execute(text("UPDATE workers SET seen_at = now() - interval '31 s'"))
-        assert presence.present(session) == []
+        assert workers.present(session) == []

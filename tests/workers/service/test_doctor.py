@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from app.config import Settings
 from app.db.session import transaction
-from app.services import presence
+from app.services import workers
 from workers.cli.main import app
 from workers.service.doctor import check_machine
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 PARTS = ["database", "disk", "artifacts", "broker", "worker", "device"]
 ALL_BYTES = 2**62
@@ -23,7 +23,7 @@ ALL_BYTES = 2**62
 def worker(session_factory: sessionmaker[Session]) -> None:
     """A worker is there."""
     with transaction(session_factory) as session:
-        presence.say(session, uuid4(), "here:1", "gpu,cpu")
+        workers.say(session, uuid4(), "here:1", "gpu,cpu")
 
 
 def wrong(settings: Settings, url: str) -> dict[str, str]:
@@ -85,7 +85,7 @@ def test_the_command_fails_if_something_is_wrong(
     assert asked.exit_code == 1
     assert "WRONG  worker" in asked.stdout
     with transaction(session_factory) as session:
-        presence.say(session, uuid4(), "here:1", "gpu,cpu")
+        workers.say(session, uuid4(), "here:1", "gpu,cpu")
     asked = CliRunner().invoke(app, ["doctor"])
     assert asked.exit_code == 0
     assert "WRONG" not in asked.stdout

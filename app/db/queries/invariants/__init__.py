@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.db.queries.invariants.history import HISTORY
-from app.db.queries.invariants.labeling import LABELING
+from app.db.queries.invariants.labels import LABELING
 from app.db.queries.invariants.progress import PROGRESS
 
 INVARIANTS = (*LABELING, *PROGRESS, *HISTORY)

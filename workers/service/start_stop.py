@@ -1,13 +1,12 @@
 """A service of several parts: they start in order, and stop in the reverse order."""
 
-import socket
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 
-class Parts(ABC):
+class StartStop(ABC):
     """A context manager: entering starts the parts, leaving stops them."""
 
     def __init__(self) -> None:
@@ -34,10 +33,3 @@ class Parts(ABC):
     @abstractmethod
     def _start(self) -> None:
         """Start every part, and hand `_stack` what stops it; return when all are ready."""
-
-
-def free_port() -> int:
-    """Return a TCP port of this machine that nothing listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

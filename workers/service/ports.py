@@ -1,0 +1,10 @@
+"""TCP ports of this machine."""
+
+import socket
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nothing listens on at the moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
