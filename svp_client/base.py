@@ -44,7 +44,7 @@ class BaseClient(Routes, Generic[Http]):
         """
         self._connection = Connection(url, token, retries or Retries())
         self._owns_http = http is None
-        self._http = http or self._new_http(
+        self._http: Http = http or self._new_http(
             **self._connection.http_options(timeout, trust_env=trust_env)
         )
 
@@ -65,7 +65,7 @@ class BaseClient(Routes, Generic[Http]):
 
     @result
     def request(
-        self, method: str, path: str, *, is_idempotent: bool | None = None, **options: Any
+        self, /, method: str, path: str, *, is_idempotent: bool | None = None, **options: Any
     ) -> Call[httpx.Response]:
         """Return the answer of a request below /api/v1, for what has no method of its own.
 

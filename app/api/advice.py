@@ -14,7 +14,7 @@ from app.services.budget import n_next_batch
 router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
 
 
-@router.get("/advice", summary="Label more, or stop", responses=problems(403, 404))
+@router.get("/advice", summary="Read stopping advice", responses=problems(403, 404))
 def read_stopping_advice(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> AdviceOut:
     """Return whether labeling more is worth it, why, and what was measured of each round."""
     takes_labels = project.state in {*LABEL_ACCEPTING_PROJECT_STATES, ProjectState.DRAFT}

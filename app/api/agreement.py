@@ -11,7 +11,7 @@ from app.services.agreement import read_agreement
 router = APIRouter(prefix="/projects/{project}", tags=["annotators"], route_class=Route)
 
 
-@router.get("/agreement", summary="How far they agree", responses=problems(403, 404))
+@router.get("/agreement", summary="Read agreement", responses=problems(403, 404))
 def agreement(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> AgreementOut:
     """Return Krippendorff's alpha and kappas: of the project, by round, annotator and pair."""
     return AgreementOut.model_validate(read_agreement(session, project.id))

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["annotators"], route_clas
 AnnotatorName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
-@router.get("/annotators", summary="Who labeled how much", responses=problems(403, 404))
+@router.get("/annotators", summary="List annotators", responses=problems(403, 404))
 def list_annotators(
     session: SessionDep, project: ProjectDep, _admin: AdminDep
 ) -> list[AnnotatorOut]:
@@ -35,7 +35,7 @@ def pause(
     settings: SettingsDep,
     name: AnnotatorName,
 ) -> None:
-    """Hand this annotator nothing more; their labels are flagged, and count unless excluded."""
+    """Pause this annotator; their labels are flagged, and count unless excluded."""
     pause_annotator(session, project, name, body.reason, settings, excludes=body.excludes_labels)
 
 
@@ -45,7 +45,7 @@ def pause(
 def resume(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, name: AnnotatorName
 ) -> None:
-    """Hand this annotator items again; gold counts from now on, their labels' flags stay."""
+    """Resume this annotator; only gold from now on counts, and their labels' flags stay."""
     resume_annotator(session, project, name)
 
 
@@ -62,5 +62,5 @@ def clear(
     settings: SettingsDep,
     name: AnnotatorName,
 ) -> None:
-    """Take the flags of this annotator's labels away; labels that did not count do so again."""
+    """Clear the flags of this annotator's labels; excluded labels count again."""
     clear_flags(session, project, name, settings)

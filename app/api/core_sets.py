@@ -91,7 +91,7 @@ def export(
 def list_scores(
     session: SessionDep, project: ProjectDep, _admin: AdminDep, core_set: int
 ) -> list[CoreSetScoresOut]:
-    """Return how good the selection model was after each of its `score_epochs`."""
+    """Return the selection model's accuracy after each of its `score_epochs`."""
     found = _get_made(session, project.id, core_set)
     return [CoreSetScoresOut.model_validate(s) for s in queries.list_scores(session, found.id)]
 

@@ -25,7 +25,7 @@ def flag(
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
 ) -> AnswersOut:
-    """Note a remark on items that the annotator holds or has labeled; nothing else changes."""
+    """Flag items that the annotator holds or has labeled; nothing else changes."""
     outcomes = flag_items(session, project, annotator_id, body.item_ids, body.comment, settings)
     return AnswersOut.model_validate({"results": outcomes})
 
@@ -39,7 +39,7 @@ def list_flags(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     open_: Annotated[bool, Query(alias="open", description="Only those not closed.")] = True,  # noqa: FBT002 - a query parameter
 ) -> FlagPage:
-    """Return annotators' remarks, oldest first."""
+    """Return annotators' flags, oldest first."""
     page = flags.page(session, project.id, cursor, limit, only_open=open_)
     return FlagPage(
         flags=[present_flag(flag, name) for flag, name in page],
@@ -51,6 +51,6 @@ def list_flags(
     "/flags/{flag}/close", status_code=204, summary="Close a flag", responses=problems(403, 404)
 )
 def close_flag(session: SessionDep, project: ProjectIdDep, _admin: AdminDep, flag: int) -> None:
-    """Close a remark; it leaves the list and the export."""
+    """Close a flag; it leaves the list and the export."""
     if not flags.close(session, project, flag):
         raise NotFound("flag", flag)

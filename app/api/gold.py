@@ -22,11 +22,11 @@ def put(body: GoldIn, session: SessionDep, project: ProjectIdDep, _admin: AdminD
     return GoldOutcomes.model_validate({"results": set_gold(session, project, wanted)})
 
 
-@router.post("/remove", summary="Make items gold no more", responses=problems(403, 404))
+@router.post("/remove", summary="Remove items from the gold set", responses=problems(403, 404))
 def remove(
     body: GoldRemoveIn, session: SessionDep, project: ProjectIdDep, _admin: AdminDep
 ) -> GoldRemoved:
-    """Take items out of the gold, with what was answered to them."""
+    """Remove items from the gold set, and delete the answers to them."""
     return GoldRemoved(n_removed=remove_gold(session, project, body.external_ids))
 
 

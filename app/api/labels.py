@@ -59,7 +59,7 @@ def withdraw(
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
 ) -> AnswersOut:
-    """Take own labels back; the items are leased to the annotator again."""
+    """Withdraw your own labels; the items are leased to you again."""
     outcomes = withdraw_labels(session, project, annotator_id, body.item_ids, settings)
     return AnswersOut.model_validate({"results": outcomes})
 

@@ -71,5 +71,5 @@ def release(
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
 ) -> LeasesOut:
-    """Give items back unlabeled, some or all; others get them at once. Returns what is left."""
+    """Release some or all items unlabeled, for others to take. Returns the other leases."""
     return present_leases(release_leases(session, project, annotator_id, body.item_ids, settings))

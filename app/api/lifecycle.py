@@ -32,7 +32,7 @@ def pause(session: SessionDep, project: ProjectIdDep, _admin: AdminDep) -> Proje
 def resume(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
 ) -> ProjectOut:
-    """Go on where the project was paused."""
+    """Resume where the project was paused."""
     return present_project(
         session, lifecycle.resume_project(session, project, settings.job_max_attempts)
     )

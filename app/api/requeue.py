@@ -33,6 +33,6 @@ def reassign(
     _admin: AdminDep,
     settings: SettingsDep,
 ) -> AnswersOut:
-    """Keep a label of each of these open items for one annotator, whoever holds it now."""
+    """Reserve a label of each of these open items for one annotator, whoever holds it now."""
     outcomes = reassign_items(session, project, body.item_ids, body.annotator, settings)
     return AnswersOut.model_validate({"results": outcomes})

@@ -50,7 +50,7 @@ def read_round(session: SessionDep, project: ProjectDep, _admin: AdminDep, numbe
     return RoundOut.model_validate(round_)
 
 
-@router.get("/rounds/{number}/items", summary="What it selected", responses=problems(403, 404))
+@router.get("/rounds/{number}/items", summary="List selected items", responses=problems(403, 404))
 def list_selected(
     session: SessionDep,
     project: ProjectDep,

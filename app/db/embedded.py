@@ -1,4 +1,4 @@
-"""The private Postgres that serves where no SVP_DATABASE_URL is set.
+"""The private Postgres that runs where SVP_DATABASE_URL is not set.
 
 One owner (the supervisor of `svp up`, or a test session) starts and stops it; all others connect.
 It listens on a unix socket only, in a folder that no other user of the machine can enter.
@@ -30,7 +30,7 @@ TAIL_BYTES = 600
 
 @dataclass(frozen=True)
 class Postmaster:
-    """A server that runs: its process, and the folder of its socket."""
+    """A running server: its process and the folder of its socket."""
 
     process: psutil.Process
     socket_folder: str
@@ -49,7 +49,7 @@ class EmbeddedPostgres:
         return self.folder / "log"
 
     def start(self) -> str:
-        """Return the URL of the running server, started if need be, also after it was killed.
+        """Return the URL of the running server; start it if needed, also after it was killed.
 
         Retries for 15 s, as what a killed server leaves behind takes seconds to end; waits longer
         while the server recovers.
@@ -96,7 +96,7 @@ class EmbeddedPostgres:
         return running.process.pid if running else None
 
     def kill(self) -> None:
-        """Kill the server without a word; the next start recovers what was committed."""
+        """Kill the server at once; the next start recovers what was committed."""
         running = self._postmaster()
         if running is not None:
             with suppress(psutil.NoSuchProcess):

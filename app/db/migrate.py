@@ -1,4 +1,4 @@
-"""Brings a database to this program's schema, or says why it cannot be used."""
+"""Migrates a database to this program's schema, or says why it cannot be used."""
 
 from importlib.resources import files
 
@@ -33,7 +33,7 @@ def migrate(engine: Engine) -> str:
     """
     try:
         with engine.begin() as connection:
-            for name in ("lock_timeout", "statement_timeout"):  # a migration takes its time
+            for name in ("lock_timeout", "statement_timeout"):  # a migration may take long
                 connection.execute(text(f"SET LOCAL {name} = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             return _upgrade(connection)

@@ -1,4 +1,4 @@
-"""Postgres' programs, which a wheel brings, and the user of the system that they run as.
+"""Postgres' programs from a wheel, and the system user that they run as.
 
 Postgres refuses to run as root: there a user of its own, `pgserver`, runs it, and gets the right
 to pass through the folders above its data and its programs, and nothing else.
@@ -27,7 +27,7 @@ class PostgresProgram:
     user: pwd.struct_passwd | None
 
     def initialise(self, data_folder: Path) -> None:
-        """Create an empty cluster, whose texts sort and compare the same on every machine.
+        """Create an empty cluster in which texts sort and compare the same on every machine.
 
         Raises:
             OSError: it failed; the message holds what initdb said.

@@ -16,7 +16,7 @@ SHARE = MappingProxyType({"ge": 0, "le": 1})
 
 
 class ConsensusMethod(StrEnum):
-    """How several labels of an item become one.
+    """The method that turns several labels of an item into one.
 
     MAJORITY decides in the last label's own transaction. The others start from that and are
     computed by the worker over all labels before it trains.
@@ -30,9 +30,9 @@ class ConsensusMethod(StrEnum):
 class GoldAction(StrEnum):
     """The action taken when an annotator's accuracy on gold falls below the threshold.
 
-    FLAG pauses them and flags their labels, which count no more: items that need them are handed
+    FLAG pauses them and flags their labels, which no longer count: items that need them are handed
     out again. REQUEUE also withdraws the labels of items that nobody else labeled. KEEP flags
-    labels, which count all the same.
+    labels, which still count.
     """
 
     FLAG = "flag"
@@ -103,7 +103,7 @@ class AnnotationOptions:
     gold_action: GoldAction = field(
         default=GoldAction.FLAG,
         metadata={
-            "description": "flag: a paused annotator's labels count no more; requeue: and those "
+            "description": "flag: a paused annotator's labels no longer count; requeue: and those "
             "of items that only they labeled are withdrawn; keep: they are flagged and count."
         },
     )

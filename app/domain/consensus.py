@@ -1,4 +1,4 @@
-"""Consensus: from the labels of one item to its resolved label, or to what is still wanted."""
+"""Consensus: turns one item's labels into its resolved label, or says what is still wanted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def decide(
     may_adjudicate: bool,
     adjudicated: int | None = None,
 ) -> Decision:
-    """Return what an item's labels give: a class, one more annotator, or an adjudicator.
+    """Decide an item's labels: a class, one more annotator, or an adjudicator.
 
     Args:
         classes: class indices in the order in which the labels were given, an adjudicator's apart.

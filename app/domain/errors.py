@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """Base of every error that a caller can mend; `detail` is the sentence shown."""
+    """Base of every error that a caller can fix; `detail` is the sentence shown."""
 
     code: ClassVar[str] = "domain_error"
 
@@ -26,7 +26,7 @@ class NotFound(DomainError):
 
 
 class TransitionNotAllowed(DomainError):
-    """A state was asked for that may not follow the present one."""
+    """The requested state may not follow the current one."""
 
     code = "transition_not_allowed"
 
@@ -83,7 +83,7 @@ class InvalidProject(DomainError):
 
 
 class CoreSetInvalid(DomainError):
-    """A core-set was asked for that cannot be made of the labels at hand."""
+    """The requested core-set cannot be made from the current labels."""
 
     code = "core_set_invalid"
 
@@ -125,13 +125,13 @@ class AnnotatorPaused(DomainError):
 
 
 class RoundNotEndable(DomainError):
-    """The next round was asked for, but no round is being labeled: the next is on its way."""
+    """The next round cannot begin: no round is being labeled."""
 
     code = "round_not_labeling"
 
 
 class NoNewLabels(DomainError):
-    """The next round was asked for, but no label has changed since the last selection."""
+    """The next round cannot begin: no label has changed since the last selection."""
 
     code = "no_new_labels"
 
@@ -219,7 +219,7 @@ class JobFenced(DomainError):
 
 
 class ServiceBusy(DomainError):
-    """Too much is under way at once; sending the request again later is safe."""
+    """The service is too busy; it is safe to send the request again later."""
 
     code = "service_busy"
 

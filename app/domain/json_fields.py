@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 Fields = TypeVar("Fields")
@@ -29,15 +29,16 @@ def from_json(kind: type[Fields], values: Mapping[str, Any]) -> Fields:
     Raises:
         SettingError: a name is unknown or a value not allowed; names the field and the rule.
     """
-    found: Fields = _read(kind, json.dumps({"values": dict(values)}))
+    asked: Any = kind  # hashable, as every class is
+    found: Fields = _read(asked, json.dumps({"values": dict(values)}))
     return found
 
 
 @lru_cache(maxsize=1024)
-def _read(kind: type[Any], text: str) -> Any:
+def _read(kind: Any, text: str) -> Any:
     """Return the dataclass, which is frozen: requests read the same stored settings again."""
     try:
-        found = _reader_of(kind).model_validate_json(text, strict=True).values  # type: ignore[attr-defined]  # its one field
+        found = _reader_of(kind).model_validate_json(text, strict=True).values
         if hasattr(found, "check_rules"):
             found.check_rules()
     except ValidationError as error:
@@ -49,7 +50,7 @@ def _read(kind: type[Any], text: str) -> Any:
 
 
 @cache
-def _reader_of(kind: type[Any]) -> type[BaseModel]:
+def _reader_of(kind: Any) -> Any:
     return create_model(kind.__name__, __config__=ConfigDict(extra="forbid"), values=(kind, ...))
 
 

@@ -1,4 +1,4 @@
-"""Texts inside JSON values: which of them Postgres cannot store."""
+"""Finds texts inside JSON values that Postgres cannot store."""
 
 from typing import Any
 

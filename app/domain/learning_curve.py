@@ -1,4 +1,4 @@
-"""How accuracy grows with labels: intervals of measured shares, a fitted curve, the gain to expect.
+"""The learning curve: intervals of measured shares, a fitted curve, and the expected gain.
 
 Source: the inverse power law of learning curves (Cortes et al., NIPS 1993; Figueroa et al., BMC
 Medical Informatics 2012); Wilson's interval (JASA 1927).
@@ -52,7 +52,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Gain:
-    """By how much accuracy is expected to rise; shares, not percent.
+    """The expected rise of accuracy; shares, not percent.
 
     Attributes:
         expected: mean over trainings.
@@ -92,7 +92,7 @@ def falls_faster(points: Sequence[CurvePoint]) -> bool:
 def expected_gain(
     points: Sequence[CurvePoint], n_from: int, n_to: int, rng: np.random.Generator
 ) -> Gain | None:
-    """Return what labeling on from `n_from` to `n_to` labels is expected to bring.
+    """Return the gain expected from labeling on from `n_from` to `n_to` labels.
 
     The law is error = floor + scale * labels ** -exponent. Every exponent and every amount of
     training noise is weighted by how well the law then explains the points; for each, floor and

@@ -1,4 +1,4 @@
-"""Signatures of what the service hands out and later takes back."""
+"""Signs values that the service hands out and later takes back."""
 
 import hashlib
 import hmac
@@ -11,6 +11,6 @@ def signature_of(key: bytes, *words: object) -> str:
 
 
 def is_signed(signature: str, key: bytes, *words: object) -> bool:
-    """Return whether the signature is that of these words; takes as long if it is not."""
+    """Return whether the signature belongs to these words, in constant time."""
     expected = signature_of(key, *words)
     return hmac.compare_digest(signature.encode(errors="replace"), expected.encode())

@@ -43,5 +43,5 @@ class PauseIn(Request):
 
     reason: Comment
     excludes_labels: bool = Field(
-        default=False, description="Their labels count no more, as after failed gold."
+        default=False, description="Their labels no longer count, as after failed gold."
     )

@@ -8,7 +8,7 @@ from app.schemas.bodies import Comment, Request, Response
 
 
 class FlagsIn(Request):
-    """A remark on 1 to 1,000 items that the annotator was given."""
+    """A comment on 1 to 1,000 items that the annotator was given."""
 
     item_ids: list[int] = Field(min_length=1, max_length=1000)
     comment: Comment
@@ -20,7 +20,7 @@ class FlagsIn(Request):
 
 
 class FlagOut(Response):
-    """A remark on an item."""
+    """An annotator's comment on an item."""
 
     id: int
     item_id: int
@@ -31,7 +31,7 @@ class FlagOut(Response):
 
 
 class FlagPage(Response):
-    """Remarks, oldest first; `next_cursor` asks for the following page."""
+    """Flags, oldest first; `next_cursor` asks for the following page."""
 
     flags: list[FlagOut]
     next_cursor: int | None

@@ -29,7 +29,7 @@ class GoldIn(Request):
 
 
 class GoldRemoveIn(Request):
-    """1 to 1,000 items to make gold no more."""
+    """1 to 1,000 items to remove from the gold set."""
 
     external_ids: list[ExternalId] = Field(min_length=1, max_length=1000)
 

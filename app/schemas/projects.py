@@ -24,7 +24,7 @@ DEFAULT_TARGET = {Modality.IMAGE: "preact56", Modality.TEXT: "fasttext"}
 
 
 class ModelSpec(Request):
-    """A model by name and what its recipe changes."""
+    """A model by name, and the overrides of its recipe."""
 
     model: str = Field(description="Name of a model, e.g. preact20.")
     recipe: dict[str, Any] = Field(

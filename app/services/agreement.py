@@ -1,4 +1,4 @@
-"""How far the annotators of a project agree: over all, by round, by annotator, by pair."""
+"""Agreement of a project's annotators: overall, by round, by annotator and by pair."""
 
 from dataclasses import dataclass
 

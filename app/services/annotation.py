@@ -1,4 +1,4 @@
-"""Changing what a project asks of its annotators while it runs."""
+"""Changes a project's annotation settings while it runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,10 +23,10 @@ def change_annotation(
     labels_per_item: int | None,
     settings: Settings,
 ) -> Project:
-    """Change some of the options; open items follow at once, resolved ones keep their label.
+    """Change some settings; they apply to open items at once, and resolved ones keep their label.
 
-    With another `labels_per_item` or `overlap_fraction` the labels that open items want are drawn
-    anew; so an owner can let a round go on that waits for annotators who do not come.
+    A new `labels_per_item` or `overlap_fraction` also changes how many labels open items want. This
+    frees a round that waits for annotators who never come.
 
     Raises:
         InvalidProject: the options do not fit each other.

@@ -1,4 +1,4 @@
-"""The settings of annotation, checked as a whole."""
+"""Checks annotation settings as a whole."""
 
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -34,11 +34,11 @@ def checked_annotation(stored: Mapping[str, Any], labels_per_item: int) -> Annot
 
 
 def introduce(session: Session, names: Iterable[str]) -> None:
-    """Make these names annotators, if they are not.
+    """Add annotators of these names where there are none.
 
-    Before a project is locked: a name's row and a project's lock are always taken in this order, as
-    in a tool's first request for an annotator; names in alphabetical order. Else both may wait for
-    each other. Who may wait for the lock commits the names first.
+    Call it before you lock a project. Names are locked before projects, and in alphabetical order,
+    as in a tool's first request for an annotator; otherwise two requests could wait for each other.
+    A caller that may wait for the project's lock commits the names first.
     """
     for name in sorted({normalised(name) for name in names}):
         tokens.annotator_id(session, name)

@@ -1,4 +1,4 @@
-"""Annotators of a project as an admin sees them, and their pauses."""
+"""Annotators of a project as an admin sees them, and pausing them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,7 +78,7 @@ def pause_annotator(
     *,
     excludes: bool = False,
 ) -> None:
-    """Hand the annotator nothing more, by an admin's decision; with `excludes` as if gold had.
+    """Pause the annotator for an admin; with `excludes` their labels stop counting, as after gold.
 
     Raises:
         NotFound: there is no annotator of this name.
@@ -90,7 +90,7 @@ def pause_annotator(
 
 
 def resume_annotator(session: Session, project_id: int, name: str) -> None:
-    """Hand the annotator items again; gold counts from now on, flags stay until they are cleared.
+    """Resume the annotator; only gold from now on counts, and flags stay until cleared.
 
     Raises:
         NotFound: there is no paused annotator of this name.
@@ -103,7 +103,7 @@ def resume_annotator(session: Session, project_id: int, name: str) -> None:
 
 
 def clear_flags(session: Session, project_id: int, name: str, settings: Settings) -> None:
-    """Let the annotator's labels lose their flags and count again.
+    """Clear the flags of the annotator's labels, which then count again.
 
     Raises:
         NotFound: there is no annotator of this name.

@@ -1,6 +1,6 @@
-"""Shared by labels, skips and undo: reads all that a request is about, once.
+"""Shared by labels, skips and undo: reads everything that a request needs, once.
 
-One request is one transaction under the project's lock; its valid entries commit, the refused are
+One request is one transaction under the project's lock. Valid entries commit; refused entries are
 listed. An item's label is decided in app.services.consensus.
 """
 
@@ -63,7 +63,7 @@ class Refused(Exception):
 
 @dataclass
 class Answers:
-    """All that one request needs of the database, read once and kept up to date while it is served.
+    """Everything one request needs from the database, read once and then kept current.
 
     Attributes:
         state: the items with their batch items, slots and labels, as the request changes them.
@@ -117,7 +117,7 @@ class Answers:
         take_one: Callable[[Entry], AnswerStatus],
         take_gold: Callable[[Entry], AnswerStatus] | None = None,
     ) -> list[Outcome]:
-        """Return one outcome per entry, in order; `take_gold` is asked for the annotator's gold."""
+        """Return one outcome per entry, in order; `take_gold` takes answers to gold."""
         outcomes = []
         for entry in entries:
             item_id = item_of(entry)
@@ -170,7 +170,7 @@ class Answers:
 
     @cached_property
     def gold_set_aside(self) -> set[int]:
-        """Those of the gold items that cannot be read."""
+        """The gold items that cannot be read."""
         found = set_aside.of_items(self.session, self.project.id, list(self.gold))
         return {item.id for item in found}
 
@@ -206,7 +206,7 @@ def open_answers(
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
-        AnnotatorPaused: it takes none of this annotator.
+        AnnotatorPaused: this annotator is paused.
     """
     project = lock_accepting(session, project_id, settings)
     paused = annotators.paused(session, project_id)

@@ -1,4 +1,4 @@
-"""What a project's budget still allows."""
+"""Works out how much of a project's budget is left."""
 
 from sqlalchemy.orm import Session
 

@@ -30,10 +30,10 @@ def write_consensus(
     found: Sequence[Consensus],
     version_read: int,
 ) -> int:
-    """Make the consensus the resolved labels of a locked project; return how many classes changed.
+    """Store the consensus as a locked project's resolved labels; return how many changed class.
 
-    Leaves out what changed since the labels were read (a later label decided by majority; the next
-    round sees it) and what an adjudicator decided. Models that learned another class become stale.
+    Skips items that changed since the labels were read (a later label was decided by majority; the
+    next round sees it) and adjudicated items. Models that learned another class become stale.
 
     Args:
         session: in a transaction that holds the project's lock.
@@ -69,7 +69,7 @@ def write_consensus(
 def resolve_open_items(
     session: Session, project: Project, settings: Settings, *, redraws: bool = False
 ) -> None:
-    """Let open items follow a change of the annotation or of who adjudicates; expects the lock.
+    """Apply changed annotation settings or adjudicators to open items; expects the project's lock.
 
     Args:
         session: whose transaction this is.
@@ -94,10 +94,10 @@ def resolve_open_items(
 
 
 def resolve_item(answers: Answers, item_id: int) -> None:
-    """Make slots and resolved label of an item what its labels now ask for.
+    """Update an item's slots and resolved label to match its labels.
 
     Models trained on an answer that changed become stale. A skipped item stays as it is. Labels of
-    annotators whom gold caught are there, but do not count.
+    annotators who failed on gold are kept but do not count.
     """
     batch_item, _ = answers.state.live[item_id]
     if batch_item.state == BatchItemState.SKIPPED:
@@ -132,7 +132,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
 
 
 def _fit_slots(answers: Answers, batch_item: BatchItemRow, decision: Decision) -> None:
-    """Leave as many slots without a label as labels are wanted; free ones go first."""
+    """Keep one empty slot per label still wanted; drop free slots first."""
     slots = answers.state.slots[batch_item.id]
     for for_adjudicator, n_wanted in (
         (False, decision.n_more),
@@ -173,7 +173,7 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedRow:
 
 
 def _forget(answers: Answers, resolved: ResolvedRow) -> None:
-    """Open the item again; it is gold no more: an annotator who had it as gold may now get it.
+    """Open the item again and remove it from gold; who had it as gold may now get it as an item.
 
     Of a round that is over it goes on as reserve, so that the round stays complete.
     """

@@ -1,7 +1,7 @@
 """HTTP downloads with one deadline for everything: connection, handshake, head and body.
 
-A limit for each read, which is all that httpx has, lets a host that sends a byte a second go on for
-ever. Here each step gets only what is left of the time.
+A limit for each read, which is all that httpx has, lets a host that sends a byte a second go on
+forever. Here each step gets only what is left of the time.
 """
 
 import ssl

@@ -1,4 +1,4 @@
-"""Labels that do not count: those of annotators whom gold caught, until an admin clears them."""
+"""Labels that do not count: those of annotators who failed on gold, until an admin clears them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.services.consensus import resolve_item
 
 @dataclass
 class Excluded:
-    """How many labels changed, and how many items lost their resolved label by it."""
+    """Counts of labels that changed and of items that lost their resolved label."""
 
     n_labels: int = 0
     n_reopened: int = 0
@@ -23,7 +23,7 @@ class Excluded:
 def exclude_labels(
     session: Session, project: Project, annotator_id: int, settings: Settings
 ) -> Excluded:
-    """Let the annotator's labels count no more; expects the project's lock.
+    """Stop counting the annotator's labels; expects the project's lock.
 
     An item that loses its resolved label is handed out again, to others, and keeps its place in the
     budget. Labels of gold items stay: an admin has vouched for their class.
@@ -35,7 +35,7 @@ def exclude_labels(
 def include_labels(
     session: Session, project: Project, annotator_id: int, settings: Settings
 ) -> Excluded:
-    """Let the annotator's excluded labels count again; expects the project's lock."""
+    """Count the annotator's excluded labels again; expects the project's lock."""
     item_ids = annotators.excluded_items(session, project.id, annotator_id)
     return _set(session, project, annotator_id, item_ids, settings, is_excluded=False)
 

@@ -1,4 +1,4 @@
-"""Features brought by the user: one row for each pool item, stored as an artifact."""
+"""Features that users bring: one row for each pool item, stored as an artifact."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +47,11 @@ def check_features(path: Path) -> tuple[int, int]:
 
 
 def bring_features(session: Session, project_id: int, brought: BroughtFeatures) -> None:
-    """Make stored features the project's; selections that begin later use them.
+    """Use stored features for the project's selections from now on.
 
     Raises:
         NotFound: there is no such project.
-        FeaturesInvalid: they have not one row for each pool item.
+        FeaturesInvalid: they do not have one row for each pool item.
     """
     project = projects.lock(session, project_id)
     if brought.n != project.n_pool:

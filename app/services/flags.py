@@ -1,4 +1,4 @@
-"""Annotators' remarks on items that they hold or have answered."""
+"""Flags: annotators' comments on items that they hold or have answered."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,11 @@ def flag_items(
     comment: str,
     settings: Settings,
 ) -> list[Outcome]:
-    """Note a remark on items; return one outcome per item, in order. Leases and labels stay.
+    """Flag items with a comment; return one outcome per item, in order. Leases and labels stay.
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
-        AnnotatorPaused: it takes none of this annotator.
+        AnnotatorPaused: this annotator is paused.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
 

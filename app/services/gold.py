@@ -1,4 +1,4 @@
-"""Gold: items of known class, the answers to them, and what follows when these are too often wrong.
+"""Gold: items of known class, the answers to them, and what happens when too many are wrong.
 
 An answer to gold looks to its annotator like any other; it is kept apart from the labels, so that
 it is neither trained on nor counted in the budget.
@@ -70,7 +70,7 @@ def set_gold(
 
 
 def remove_gold(session: Session, project_id: int, external_ids: Sequence[str]) -> int:
-    """Make these items gold no more and forget what was answered to them; return how many were."""
+    """Remove these items from the gold set and delete their answers; return how many were gold."""
     projects.lock(session, project_id)
     found = items.known_by_external_id(session, project_id, external_ids)
     n = queries.remove(session, project_id, [item.id for item in found.values()])
@@ -95,7 +95,7 @@ def answer(answers: Answers, item_id: int, class_index: int) -> AnswerStatus:
 
 
 def take_back(answers: Answers, item_id: int) -> AnswerStatus:
-    """Undo the annotator's answer to gold; they hold the item again, as they would any other."""
+    """Undo the annotator's answer to gold; they hold the item again, like any other."""
     given, _ = answers.gold[item_id]
     if given.class_index is None:
         return AnswerStatus.UNCHANGED
@@ -114,7 +114,7 @@ def take_back(answers: Answers, item_id: int) -> AnswerStatus:
 
 
 def skip(answers: Answers, item_id: int) -> AnswerStatus:
-    """Let the annotator skip gold; it says nothing of their accuracy."""
+    """Take the annotator's skip of gold; it does not count for their accuracy."""
     given, _ = answers.gold[item_id]
     if given.skipped_at is not None:
         return AnswerStatus.UNCHANGED
@@ -128,7 +128,7 @@ def skip(answers: Answers, item_id: int) -> AnswerStatus:
 def pause_if_careless(
     session: Session, project: Project, annotator_id: int, settings: Settings
 ) -> None:
-    """Pause the annotator if their share of right gold fell below the project's threshold."""
+    """Pause the annotator if their accuracy on gold fell below the project's threshold."""
     options = annotation_from_json(project.annotation)
     if options.gold_min_accuracy is None:
         return
@@ -152,7 +152,7 @@ def pause(
     *,
     excludes: bool,
 ) -> None:
-    """Hand the annotator nothing more: leases end, labels are flagged, as asked handed out again.
+    """Pause the annotator: end leases, flag labels and, if asked, hand their items out again.
 
     With `excludes` the labels that stay do not count until an admin clears the flags. Disputed
     items that only they could have decided go by majority. Expects the project's lock.
@@ -165,7 +165,7 @@ def pause(
     session.flush()
     session.expire_all()  # the statements above went past loaded rows
     n_requeued = 0
-    accepts = project.state in LABEL_ACCEPTING_PROJECT_STATES  # else its labels are final
+    accepts = project.state in LABEL_ACCEPTING_PROJECT_STATES  # otherwise its labels are final
     options = annotation_from_json(project.annotation)
     if accepts and options.gold_action is GoldAction.REQUEUE:
         item_ids = annotators.labeled_alone(session, project.id, annotator_id)
@@ -173,7 +173,7 @@ def pause(
     excluded = Excluded()
     if accepts and excludes:
         excluded = exclude_labels(session, project, annotator_id, settings)
-    if accepts and options.adjudicators:  # what waits for the last adjudicator waits no more
+    if accepts and options.adjudicators:  # items no longer wait for the last adjudicator
         resolve_open_items(session, project, settings)
     facts = {
         "annotator": annotator_id,

@@ -1,7 +1,7 @@
-"""Gold among the items that an annotator is handed: how much, where, and looking like the rest.
+"""Mixes gold into the items that an annotator gets, so that it looks like the rest.
 
-Where a project has gold or a control arm, annotators see nothing of the ranking, and items come in
-an order of their own.
+Where a project has gold or a control arm, annotators see nothing of the ranking, and items come
+in an order that does not depend on it.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def hides_ranking(session: Session, project: Project) -> bool:
 
 @dataclass(frozen=True)
 class HandingOrder:
-    """An order of the items that one annotator holds that says nothing of where they come from.
+    """Orders one annotator's items without revealing where they come from.
 
     A function of (seed, annotator, item), so that an item keeps its place among the others from
     poll to poll.

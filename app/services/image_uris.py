@@ -1,6 +1,6 @@
-"""Reading images by URI, only from the roots and hosts that the operator listed.
+"""Reads images by URI, only from roots and hosts that the operator listed.
 
-A host may answer slowly, but not for ever: a download has one deadline for everything.
+A host may answer slowly, but not forever: a download has one deadline.
 """
 
 import ipaddress
@@ -112,10 +112,10 @@ def _read_http(uri: str, settings: Settings) -> bytes:
 
 
 def _in_time(use: Callable[[], T], seconds: float) -> T:
-    """Return what `use` returns, in a thread that is left behind when the time is over.
+    """Return the result of `use`, run in a thread that is abandoned when time is up.
 
-    For what cannot be interrupted: the resolver and drivers of object stores, which give up by
-    themselves some time.
+    For calls that cannot be interrupted: the resolver and the drivers of object stores, which give
+    up by themselves at some point.
 
     Raises:
         TimeoutError: it took longer.

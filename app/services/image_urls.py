@@ -1,7 +1,7 @@
-"""Addresses of images that a browser may open without a token, for a short time.
+"""Signed image URLs: a browser may open them without a token, for a short time.
 
-They name project and item, never where the bytes lie. Who may see an item is asked when its address
-is made; whoever has the address may open it until it expires.
+They name project and item, never where the bytes are. Access is checked when a URL is made;
+whoever has the URL may open it until it expires.
 """
 
 import time
@@ -19,7 +19,7 @@ class ImageUrls:
 
     Attributes:
         key: that signs them.
-        lasting_seconds: how long one may be opened, at most; at least half of that.
+        lasting_seconds: the longest time that a URL works; it works for at least half of that.
         root_path: path of the service behind a proxy, e.g. "/svp".
     """
 
@@ -28,7 +28,7 @@ class ImageUrls:
     root_path: str = ""
 
     def of(self, project_id: int, item_id: int) -> str:
-        """Return the item's address: the same for a while, so that browsers need not load anew."""
+        """Return the item's URL; it stays the same for a while, so that browsers can cache."""
         step = max(1, self.lasting_seconds // 2)
         expires = (int(time.time()) // step + 2) * step
         signature = signature_of(self.key, project_id, item_id, expires)

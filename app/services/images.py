@@ -1,4 +1,4 @@
-"""Inspects images as a whole before they are stored, and refuses those that cannot be read."""
+"""Checks whole images before they are stored, and refuses unreadable ones."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"BM": "i
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Size in pixels, upright, and channels (1 grey, 3 colour) of an accepted image."""
+    """Upright size in pixels and number of channels (1 grey, 3 colour) of an accepted image."""
 
     width: int
     height: int
@@ -31,7 +31,7 @@ class ImageFacts:
 
 
 def inspect_image(data: bytes, settings: Settings) -> ImageFacts:
-    """Return the facts of an image, decoded once to be sure of it.
+    """Decode an image once to check it; return its facts.
 
     Raises:
         ItemInvalid: its code says what is wrong; the sentence says what to do.
@@ -98,7 +98,7 @@ def _check_header(image: Image.Image, settings: Settings) -> ImageFacts:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Return whether 16 bits are stored: Pillow reads 16-bit RGB as 8-bit without a word."""
+    """Return whether 16 bits are stored: Pillow silently reads 16-bit RGB as 8-bit."""
     return any("16" in str(tile[3]) for tile in getattr(image, "tile", []))
 
 

@@ -1,4 +1,4 @@
-"""What an import did so far: counts, refused lines, classes yet to be decided."""
+"""Counts of an import so far, its refused lines, and classes yet to be decided."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ MAX_DETAIL = 1000
 
 @dataclass(frozen=True)
 class RefusedLine:
-    """Why one line or file was not taken."""
+    """The reason why one line or file was refused."""
 
     line: int
     external_id: str | None
@@ -62,7 +62,7 @@ class ImportCounts:
         return f"the first is line {first.line}: {first.detail}"
 
     def add(self, other: "ImportCounts") -> None:
-        """Add what another part of the same import did."""
+        """Add the counts of another part of the same import."""
         self.n_created += other.n_created
         self.n_updated += other.n_updated
         self.n_known += other.n_known

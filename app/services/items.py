@@ -1,4 +1,4 @@
-"""Stores imported items: known ones left alone, dense indices under the lock."""
+"""Stores imported items: skips known ones, and assigns dense indices under the project's lock."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -53,7 +53,7 @@ def store_items(
     prepared: Sequence[Prepared],
     counts: ImportCounts,
 ) -> Project:
-    """Store what is new of these in one transaction, adding to `counts`; return the project.
+    """Store the new ones of these in one transaction, adding to `counts`; return the project.
 
     A pool item that is known without a class and comes with one is updated: it gets an imported
     label, unless annotators are at it or labeled it otherwise.
@@ -86,7 +86,7 @@ def _store_new(
     prepared: Sequence[Prepared],
     known: dict[str, Fingerprint],
 ) -> ImportCounts:
-    """Store the items that are not known, with their indices and labels; return what was done.
+    """Store the unknown items with their indices and labels; return the counts.
 
     Raises:
         UniqueViolation: one is stored that `known` does not hold; nothing was changed.

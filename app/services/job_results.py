@@ -1,4 +1,4 @@
-"""Publishes a job's result and all that follows, in one transaction under the fence.
+"""Publishes a job's result and its consequences, in one transaction under the fence.
 
 Locks go project first, then job; whoever lost the job's token publishes nothing.
 """
@@ -151,7 +151,7 @@ def store_core_set_items(
     """Store a part of what a core-set's job selected; nobody sees it until the job is published.
 
     A part of its own transaction each, without the project's lock: annotators go on meanwhile. The
-    part of rank 0 removes what an attempt before this one left.
+    part of rank 0 removes the leftovers of an earlier attempt.
 
     Raises:
         JobFenced: the job belongs to another or has ended.

@@ -56,7 +56,7 @@ class ClaimedJob:
 
 @dataclass
 class SweepResult:
-    """The jobs and leases that one sweep mended."""
+    """The jobs and leases that one sweep repaired."""
 
     requeued: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
@@ -126,7 +126,7 @@ def fail_attempt(
 ) -> None:
     """End an attempt: back to queued while attempts are left, else failed with the reason.
 
-    What would happen again in the next attempt fails for good.
+    A failure that would happen again fails the job for good.
 
     Does nothing if the job belongs to another or has ended.
     """
@@ -199,9 +199,9 @@ def _retry_core_set(session: Session, project: Project, job: Job, settings: Sett
 
 
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:
-    """Mend what crashes left: stale jobs, lost wake-ups, expired leases; end rounds by time.
+    """Repair what crashes left: stale jobs, lost wake-ups, expired leases; end rounds by time.
 
-    Idempotent: any number of sweepers may run at once. Each mending is a transaction of its own. A
+    Idempotent: any number of sweepers may run at once. Each repair is its own transaction. A
     project that another transaction holds is left to the next sweep: the others need not wait.
     """
     result = SweepResult()

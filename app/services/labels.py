@@ -1,4 +1,4 @@
-"""Taking labels and taking them back: idempotent, revised with history, refused with a code."""
+"""Takes labels and withdraws them: idempotent, with history, refusals with a code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def submit_labels(
 
     Raises:
         ProjectNotAccepting: the project takes no labels in its state.
-        AnnotatorPaused: it takes none of this annotator.
+        AnnotatorPaused: this annotator is paused.
     """
     item_ids = [entry.item_id for entry in entries]
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
@@ -78,7 +78,7 @@ def withdraw_labels(
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
-        AnnotatorPaused: it takes none of this annotator.
+        AnnotatorPaused: this annotator is paused.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
     outcomes = answers.take(

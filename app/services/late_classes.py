@@ -1,4 +1,4 @@
-"""Classes that an import brings for items that are known without one."""
+"""Classes that a later import brings for known items without one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.domain.states import BatchItemState
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an item keeps its label, or its lack of one."""
+    """The reason why an item's class was not taken."""
 
     code: str
     detail: str
@@ -26,7 +26,7 @@ def take_classes(
     """Give pool items their imported label; return (how many, item -> why not, of the others).
 
     An item that waits in a batch or in the reserve and that nobody holds leaves it; the next
-    reserve item takes its place. One that is labeled already with this class is in neither part of
+    reserve item takes its place. An item that already has this class is in neither part of
     the answer. Expects the project's lock, with expired leases freed.
 
     Args:

@@ -1,4 +1,4 @@
-"""Handing items to annotators: what they hold first, then the batch, then the reserve."""
+"""Leases items to annotators: items they hold first, then the batch, then the reserve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from app.services.lifecycle import advance, free_expired, is_pool_used_up
 
 
 class WaitingFor(StrEnum):
-    """Why a poll of a running project brought nothing.
+    """The reason why a poll of a running project returned nothing.
 
     OTHERS hold or answer what is left; SELECTION is under way; an admin must RETRY a failed round;
     every item was skipped or cannot be read: POOL_USED_UP until an admin adds items or finishes;
@@ -207,7 +207,7 @@ def renew_leases(
 ) -> list[LeasedItem]:
     """Extend the annotator's live leases (of these items, or all) and return them.
 
-    A lease that has ended is not brought back: the item may be another's by now.
+    An expired lease is not renewed: another annotator may hold the item by now.
 
     Raises:
         ProjectNotAccepting: the project leases nothing in its state.
@@ -238,7 +238,7 @@ def release_leases(
     item_ids: Sequence[int] | None,
     settings: Settings,
 ) -> list[LeasedItem]:
-    """Give the annotator's leases (of these items, or all) back; return those that live on.
+    """Release the annotator's leases (of these items, or all); return those that remain.
 
     The items are free for others at once.
     """
@@ -268,7 +268,7 @@ def _held_items(
 
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:
-    """Free the project's expired leases and draw the consequences; return how many."""
+    """Free the project's expired leases and let the project go on; return how many."""
     n_freed = free_expired(session, project)
     if n_freed:
         after_freeing(session, project, settings)
@@ -276,7 +276,7 @@ def release_expired(session: Session, project: Project, settings: Settings) -> i
 
 
 def after_freeing(session: Session, project: Project, settings: Settings) -> None:
-    """Return reserve of earlier rounds to the pool; let a project go on that only waited."""
+    """Return reserve of earlier rounds to the pool, and advance a project that only waited."""
     newest = rounds.newest_published_id(session, project.id)
     batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
     advance(session, project, settings.job_max_attempts)

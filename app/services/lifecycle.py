@@ -1,4 +1,4 @@
-"""The course of a project: start, rounds one after the other, the target, and the ways to stop.
+"""A project's way through its states: start, pause, resume, rounds, finish, cancel.
 
 Every function expects to be the first to lock the project in its transaction; the caller commits.
 """
@@ -141,7 +141,7 @@ def cancel_project(session: Session, project_id: int) -> Project:
 
 
 def advance(session: Session, project: Project, max_attempts: int) -> None:
-    """Bring a running project forward as far as its labels allow; idempotent.
+    """Advance a running project as far as its labels allow; idempotent.
 
     Ends the live round if its batch is labeled or its trigger says so, then creates the next round
     and its job, or the target's job when the budget is spent or `stop_when` holds. Expired leases
@@ -161,7 +161,7 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
     if n_next > 0 and not stop:
         create_next_round(session, project, n_next, max_attempts)
         return
-    if stop:  # what nobody holds is not handed out any more
+    if stop:  # items that nobody holds are no longer handed out
         batches.withdraw_uncommitted(session, project.id)
     budget = budget_state(session, project)
     if budget.committed > 0:
@@ -217,8 +217,8 @@ def free_expired(session: Session, project: Project) -> int:
 def _decided_to_stop(session: Session, project: Project, n_next: int) -> list[str]:
     """Return why labeling ends by `stop_when`; [] = it goes on.
 
-    Decided once: what is still labeled while the last leases run changes nothing any more. Without
-    a label nothing can be trained, so that labeling goes on.
+    Decided once: labels that arrive while the last leases run change nothing. Without a label there
+    is nothing to train on, so labeling goes on.
     """
     if project.n_labeled + project.n_imported == 0:
         return []
@@ -246,7 +246,7 @@ def _end_reason(session: Session, project: Project, round_: Round) -> EndReason 
 def _is_worth_ending(session: Session, project: Project) -> bool:
     """Return whether a round may end early: the next one could train, and brings new items.
 
-    The last batch of a budget is labeled to its end; else ever smaller rounds would follow.
+    The last batch of a budget is labeled to its end; otherwise ever smaller rounds would follow.
     """
     budget = budget_state(session, project)
     n_left = min(budget.left_for_batch, n_selectable(session, project, budget))
@@ -256,8 +256,8 @@ def _is_worth_ending(session: Session, project: Project) -> bool:
 def end_round(session: Session, round_: Round, reason: EndReason) -> None:
     """Complete a round in labeling.
 
-    What is left of its batch goes on as reserve: leases stay valid, labels given so far count, and
-    annotators have work until the next round is published, which withdraws what nobody holds.
+    The rest of its batch becomes reserve: leases stay valid, labels given so far count, and
+    annotators have work until the next round is published, which withdraws items nobody holds.
     """
     n_left = batches.keep_as_reserve(session, round_.id)
     round_.completed_at = func.now()

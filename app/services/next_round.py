@@ -1,4 +1,4 @@
-"""The next round by hand, before the batch is labeled to its end."""
+"""Begins the next round by hand, before the batch is fully labeled."""
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from app.services.rounds import create_next_round
 def begin_next_round(session: Session, project_id: int, settings: Settings) -> Round:
     """End the round that is being labeled and create the next one; `stop_when` is not asked.
 
-    Of any number of hands, and the last label, exactly one creates it; the others are refused.
+    If several callers and the last label race, exactly one creates it; the others are refused.
 
     Raises:
         ProjectNotAccepting: the project is not running.

@@ -1,4 +1,4 @@
-"""Changing a project's settings: for the next round, one event each, with before and after."""
+"""Changes a project's settings for the next round; each change is an event."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,9 +25,9 @@ def change_project(
 ) -> Project:
     """Change settings of a project and return it.
 
-    Strategy, selection options, proxy, trigger and round budget count from the next round on; the
-    round at work keeps those that it was created with. Reserve, total budget, target and
-    `stop_when` are read when they are needed.
+    Strategy, selection options, proxy, trigger and round budget apply from the next round on; the
+    current round keeps its own. Reserve, total budget, target and `stop_when` are read when they
+    are needed.
 
     Args:
         session: in a transaction that the caller commits.
@@ -80,7 +80,7 @@ def _check_state(session: Session, project: Project, names: set[str]) -> None:
 
 
 def _as_handed_in(project: Project, changes: Mapping[str, Any]) -> ProjectIn:
-    """Return the settings as if they were handed in to create the project."""
+    """Return the changed settings in the form in which projects are created."""
     models = {name: ModelChoice(**getattr(project, name)) for name in ("proxy", "target")}
     merged = {name: {**getattr(project, name), **changes.get(name, {})} for name in MERGED}
     kept = ("name", "modality", "classes", "strategy", "labels_per_item", "seed", *BUDGETS)

@@ -1,4 +1,4 @@
-"""Creating projects: their settings are checked as a whole, here and when they are changed."""
+"""Creates projects, and checks their settings as a whole, here and when they change."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule)
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model by name and what its recipe changes."""
+    """A model by name, and the overrides of its recipe."""
 
     model: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class ModelBounds:
 
 @dataclass(frozen=True)
 class ProjectIn:
-    """A project's settings as they are handed in."""
+    """A new project's settings."""
 
     name: str
     modality: str
@@ -127,7 +127,7 @@ def check_initial_budget(initial_budget: int, total_budget: int) -> None:
 
 
 def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[str, Any]:
-    """Return what of the settings is completed by defaults, by column, each with all its fields.
+    """Return the settings that have defaults, completed, by column.
 
     Raises:
         InvalidProject: one is unknown or contradicts another.

@@ -1,4 +1,4 @@
-"""Whether the service can do its work: database, room on the disks, storage, broker, a worker."""
+"""Finds out whether the service can work: database, disk space, storage, broker, a worker."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,7 +24,8 @@ def find_faults(
 ) -> dict[str, str]:
     """Return why the service cannot work, by part; each part is used once.
 
-    Its name is appended to `asked` before: who waits for too long knows for which part.
+    Before it asks a part, it appends the part's name to `asked`, so that a caller whose wait times
+    out knows which part is slow.
     """
     faults: dict[str, str] = {}
     for part, use in _uses(factory, store, settings):
@@ -38,7 +39,7 @@ def find_faults(
 
 
 class NoWorker(DomainError):
-    """No worker is there."""
+    """No worker is running."""
 
     code = "no_worker"
 

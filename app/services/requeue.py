@@ -70,9 +70,9 @@ def reassign_items(
     annotator_name: str | None,
     settings: Settings,
 ) -> list[Outcome]:
-    """Keep a label of each of these open items for one annotator; return one outcome per item.
+    """Reserve a label of each of these open items for one annotator; return one outcome per item.
 
-    Whoever holds that slot loses the lease. None: the items are for everybody again.
+    Whoever holds that slot loses the lease. None: the items are open to everybody again.
 
     Raises:
         NotFound: there is no annotator of this name.

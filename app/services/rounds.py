@@ -1,4 +1,4 @@
-"""Creating rounds and jobs: what a round is run with is fixed here, and its strategy chosen.
+"""Creates rounds and jobs: fixes a round's settings and chooses its strategy.
 
 Every function expects that the project's row is locked.
 """
@@ -75,8 +75,8 @@ def create_job_again(
 ) -> Job:
     """Send a failed round back to work with the project's present settings, and a new job.
 
-    What made it fail may be a setting that was changed since. It goes back to where it failed,
-    unless the new settings need a training that the old ones did not, or the other way round.
+    The cause may be a setting that was changed since. The round goes back to where it failed,
+    unless only one of the old and new settings needs a training.
 
     Args:
         session: in a transaction that holds the project's lock.

@@ -1,7 +1,7 @@
-"""Setting items aside whose content cannot be read, and taking them back when it can.
+"""Sets unreadable items aside, and takes them back once they can be read.
 
 A round goes on without them: no selection, training or evaluation uses an item while it is set
-aside. Nothing that annotators gave is lost.
+aside. No answer of an annotator is lost.
 """
 
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ def set_items_aside(
 ) -> int:
     """Set items aside that cannot be read; return how many were not before.
 
-    One of an open batch leaves it, and the next reserve item takes its place. One that has answers
-    already leaves like a skipped one, so that these stay with it. Gold is taken from who holds it.
+    An item of an open batch leaves it, and the next reserve item takes its place. An item with
+    answers leaves like a skipped one, so that it keeps them. Gold is taken from whoever holds it.
     """
     project = projects.lock(session, project_id)
     release_expired(session, project, settings)
@@ -72,9 +72,9 @@ def read_again(items: Sequence[Item], store: ArtifactStore, settings: Settings) 
 
 
 def take_back(session: Session, project_id: int, retried: Retried, settings: Settings) -> int:
-    """Let items that can be read again be selected and trained on; return how many.
+    """Use items that can be read again for selection and training; return how many.
 
-    One with answers goes on as reserve, if the budget has room for it; else it stays skipped.
+    An item with answers becomes reserve if the budget has room for it; otherwise it stays skipped.
     """
     project = projects.lock(session, project_id)
     release_expired(session, project, settings)

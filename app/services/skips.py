@@ -1,4 +1,4 @@
-"""Taking items out of their batch that cannot be labeled."""
+"""Skips items that cannot be labeled: takes them out of their batch."""
 
 from collections.abc import Sequence
 
@@ -37,7 +37,7 @@ def submit_skips(
 
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
-        AnnotatorPaused: it takes none of this annotator.
+        AnnotatorPaused: this annotator is paused.
     """
     answers = open_answers(session, project_id, annotator_id, item_ids, settings)
     outcomes = answers.take(

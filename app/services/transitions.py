@@ -1,4 +1,4 @@
-"""The one setter of each state: checks the transition table and writes the event."""
+"""The only setters of states: each checks the transition table and writes the event."""
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session

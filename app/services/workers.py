@@ -1,4 +1,4 @@
-"""Which workers are there."""
+"""Keeps track of which workers are running."""
 
 from uuid import UUID
 
@@ -6,13 +6,13 @@ from sqlalchemy.orm import Session
 
 from app.db.queries import workers
 
-# Workers say every 5 s that they are there.
+# Workers report every 5 s that they are running.
 SEEN_WITHIN_SECONDS = 30.0
 FORGOTTEN_AFTER_SECONDS = 24 * 3600.0
 
 
 def say(session: Session, worker_id: UUID, name: str, queues: str) -> None:
-    """Note that this worker is there now; forget those that have gone without a word."""
+    """Note that this worker is running now; forget those that have stopped reporting."""
     workers.see(session, worker_id, name, queues)
     workers.forget_unseen(session, FORGOTTEN_AFTER_SECONDS)
 
@@ -23,5 +23,5 @@ def leave(session: Session, worker_id: UUID) -> None:
 
 
 def present(session: Session) -> list[str]:
-    """Return the names of the workers that are there."""
+    """Return the names of the running workers."""
     return workers.seen_within(session, SEEN_WITHIN_SECONDS)

@@ -1,4 +1,4 @@
-"""Which workers are there.
+"""Keeps track of which workers are running.
 
 Revision ID: 0012
 Revises: 0011

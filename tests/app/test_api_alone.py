@@ -22,7 +22,7 @@ from tests.app.conftest import png
 from tests.loop import publish_in_order
 from tests.support import is_open, wait_for
 from workers.cli.main import COMPUTING_LIBRARIES
-from workers.service.parts import free_port
+from workers.service.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 # `svp` in a process that cannot import what the extra `worker` brings.

@@ -68,7 +68,7 @@ def flag_labels(session: Session, project_id: int, annotator_id: int, *, flagged
 
 
 def forget_reservations(session: Session, project_id: int, annotator_id: int) -> None:
-    """Let everybody have what was kept for this annotator."""
+    """Open to everybody the slots that were kept for this annotator."""
     session.execute(
         update(BatchItemSlot)
         .where(

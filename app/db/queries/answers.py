@@ -1,4 +1,4 @@
-"""Reads the items that a request of answers is about and writes them back, a statement a table."""
+"""Reads the items of a request of answers and writes them back, with one statement per table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class SlotRow:
 
 @dataclass(slots=True)
 class LabelRow:
-    """A label that stands."""
+    """A label that was not withdrawn."""
 
     item_id: int
     annotator_id: int
@@ -108,7 +108,7 @@ class RoundFacts:
 
 @dataclass(frozen=True)
 class Revision:
-    """An answer that another of the same annotator replaces."""
+    """An answer that the same annotator replaced by another."""
 
     item_id: int
     annotator_id: int
@@ -172,7 +172,7 @@ class AnswerState:
         items: pool items of the project -> their pool index.
         live: by item, its batch item that is not withdrawn, and the round that ranked it.
         slots: by batch item, ascending.
-        given: by item, labels that stand in order of giving.
+        given: by item, its labels that were not withdrawn, oldest first.
         resolved: resolved label by item.
         gold: items that the annotator was handed as gold.
         now: the transaction's instant by the database's clock.
@@ -252,7 +252,7 @@ class AnswerState:
 
 
 class LabelRows(Rows[LabelRow]):
-    """Labels that stand; one that stands no more is kept as history."""
+    """Labels that were not withdrawn; a withdrawn one is kept as history."""
 
     def _remove(self, session: Session, keys: Sequence[Values]) -> None:
         session.execute(_withdraw(), as_json(LABEL_KEY, keys))
@@ -269,7 +269,7 @@ def _withdraw() -> Update:
 
 
 def keep_revisions(session: Session, revisions: Sequence[Revision]) -> None:
-    """Write answers that were replaced into the history of their labels, which are written."""
+    """Write replaced answers into the history of their labels, which must be written already."""
     rows = [(r.item_id, r.annotator_id, r.class_index) for r in revisions]
     session.execute(_keep_revisions(), as_json(names_of(Revision), rows))
 

@@ -1,4 +1,4 @@
-"""Statements on batch_items: publishing them, what is open and committed.
+"""Statements on batch_items: publish them, and find out what is open and committed.
 
 All of them expect that the caller holds the project's row lock.
 """
@@ -42,7 +42,7 @@ IS_OPEN = BatchItem.state == BatchItemState.OPEN
 
 
 def has_slot(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that a batch item has a slot that fulfils these."""
+    """Return the condition that a batch item has a slot that meets these conditions."""
     return exists().where(BatchItemSlot.batch_item_id == BatchItem.id, *conditions)
 
 
@@ -121,13 +121,13 @@ _WITHDRAW_UNCOMMITTED = _withdraw(
 def withdraw_uncommitted(
     session: Session, project_id: int, *, keep_round_id: int | None = None
 ) -> int:
-    """Withdraw the open reserve that nobody holds, but for one round's; return how many."""
+    """Withdraw the open reserve that nobody holds, except one round's; return how many."""
     of_round = {"of_project": project_id, "kept_round": keep_round_id or NO_ROUND}
     return len(session.execute(_WITHDRAW_UNCOMMITTED, of_round).all())
 
 
 def keep_as_reserve(session: Session, round_id: int) -> int:
-    """Let what is open of the round's batch go on as reserve, held or not; return how many."""
+    """Turn the open items of the round's batch into reserve, held or not; return how many."""
     rows = session.execute(
         update(BatchItem)
         .where(BatchItem.round_id == round_id, IS_OPEN, BatchItem.source == BatchSource.BATCH)

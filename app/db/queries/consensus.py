@@ -1,4 +1,4 @@
-"""Statements of the consensus over all labels of a project, which the worker computes."""
+"""Statements for the consensus over all labels of a project, which the worker computes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

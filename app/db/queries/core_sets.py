@@ -67,7 +67,7 @@ def _with_newest_job(project_id: int) -> Select[CoreSet, Job]:
 
 
 def delete_items(session: Session, core_set_id: int) -> None:
-    """Delete what an attempt before this one left."""
+    """Delete the leftovers of an earlier attempt."""
     session.execute(delete(CoreSetItem).where(CoreSetItem.core_set_id == core_set_id))
 
 
@@ -126,7 +126,7 @@ def kept_indices(session: Session, core_set_id: int) -> Sequence[int]:
 
 
 def store_scores(session: Session, core_set_id: int, scores: EpochScores) -> None:
-    """Insert what was measured after an epoch, or replace what an attempt before this one left."""
+    """Insert the measurements after an epoch, or replace those of an earlier attempt."""
     values = asdict(scores)
     session.execute(
         insert_or_update(CoreSetScores)

@@ -1,4 +1,4 @@
-"""Statements on annotators' remarks on items."""
+"""Statements on flags."""
 
 from collections.abc import Sequence
 

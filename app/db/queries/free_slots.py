@@ -33,10 +33,11 @@ def lease_free_slots(
 ) -> list[Slot]:
     """Lease up to `limit` free slots, one per item, and return them.
 
-    Either of what the budget already counts (items of the batch, and reserve items that another
-    annotator holds or answered), or of the reserve that nobody holds. The newest ranking goes
-    first, best rank first. Leaves out items that this annotator holds or has answered, and slots
-    that are kept for others. With an `order`, the first by it of some more of the best ranked.
+    The slots come from what the budget already counts (items of the batch, and reserve items that
+    another annotator holds or answered) or, with `uncommitted_reserve`, from the reserve that
+    nobody holds. The newest ranking goes first, best rank first. Leaves out items that this
+    annotator holds or has answered, and slots kept for others. An `order` chooses among a few
+    more of the best ranked.
     """
     more = 0 if order is None else DRAWN_FROM
     parts: list[tuple[BatchSource, bool | None]] = [
@@ -70,8 +71,8 @@ def lease_kept_slots(
 ) -> list[Slot]:
     """Lease up to `limit` free slots that are kept for this annotator, one per item.
 
-    Those reassigned to them and, for an adjudicator, items whose labels do not agree; both only
-    where the budget counts the item already. Best rank first.
+    These are items reassigned to them and, for an adjudicator, items whose labels do not agree;
+    both only where the budget already counts the item. Best rank first.
     """
     if limit <= 0:
         return []
@@ -82,7 +83,7 @@ def lease_kept_slots(
 
 
 def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
-    """Return the condition that a slot is free, and not kept for others than the annotator."""
+    """Return the condition that a slot is free and not kept for somebody else."""
     return and_(
         BatchItemSlot.leased_by.is_(None),
         or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == ANNOTATOR),

@@ -101,7 +101,7 @@ def known(session: Session, item_ids: Sequence[int]) -> dict[int, GoldItem]:
 
 
 def remove(session: Session, project_id: int, item_ids: Sequence[int]) -> int:
-    """Make these items gold no more, with what was answered; return how many were."""
+    """Remove these items from the gold set, with their answers; return how many were gold."""
     rows = session.execute(
         delete(GoldItem)
         .where(GoldItem.project_id == project_id, GoldItem.item_id.in_(item_ids))
@@ -149,8 +149,8 @@ def n_handed_out(session: Session, project_id: int, annotator_id: int) -> int:
 def candidates(session: Session, project_id: int, annotator_id: int, limit: int) -> list[int]:
     """Return up to `limit` gold items to hand to the annotator.
 
-    First what they were handed and let go, then what they never saw nor labeled, in an order of
-    their own. Items that are set aside are left out: nobody could see them.
+    First come items that they were handed and released, then items that they never saw or labeled,
+    in an order of their own. Items that are set aside are left out: nobody could see them.
     """
     can_be_read = ~exists().where(SetAsideItem.item_id == GoldItem.item_id)
     waiting = (

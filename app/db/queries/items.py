@@ -30,7 +30,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class KnownItem:
-    """The values that tell whether an item that is imported again is the same."""
+    """The values that show whether a repeated import holds the same item."""
 
     id: int
     external_id: str
@@ -123,7 +123,7 @@ def page_by_index(
 
 @dataclass(slots=True)  # not frozen: that takes three times as long, for millions of items
 class ItemContent:
-    """Where an item's content lies."""
+    """The place of an item's content."""
 
     id: int
     index: int

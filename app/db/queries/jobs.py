@@ -33,7 +33,7 @@ def is_claimable(max_lost_workers: int) -> ColumnElement[bool]:
 def claim(
     session: Session, job_id: int, token: UUID, lease_seconds: float, max_lost_workers: int
 ) -> tuple[Job, JobState] | None:
-    """Give the job to the holder of `token` if it waits or its holder is gone, else return None.
+    """Give the job to the holder of `token`; return None unless it waits or has lost its holder.
 
     Returns the job and the state that it was in. One UPDATE: of any number of claims at once
     exactly one wins. Waits for no lock: a child may hold the row for as long as it lives, and the
@@ -64,7 +64,7 @@ def claim(
 
 
 def extend_lease(session: Session, job_id: int, token: UUID, lease_seconds: float) -> bool:
-    """Extend the lease; False if somebody has locked the row, or it is the holder's no more.
+    """Extend the lease; False if somebody has locked the row, or the holder has lost the job.
 
     Waits for no lock: the supervisor, who beats, must be free to kill a child that hangs within a
     transaction of its own.
@@ -171,7 +171,7 @@ def lock_stale(session: Session, job_id: int) -> Job | None:
 
 
 def mark_unheard(session: Session, after_seconds: float) -> list[tuple[int, str]]:
-    """Return (job, queue) of queued jobs whose last wake-up is older; note that one is sent now."""
+    """Return (job, queue) of queued jobs whose last wake-up is older; record a new wake-up now."""
     rows = session.execute(
         update(Job)
         .where(

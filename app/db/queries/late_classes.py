@@ -17,7 +17,7 @@ from app.domain.states import BatchItemState
 
 @dataclass(frozen=True)
 class LabelingState:
-    """An item's resolved class and its live batch item, as far as it has them."""
+    """An item's resolved class and its live batch item, where it has them."""
 
     class_index: int | None
     batch_item_id: int | None
@@ -28,7 +28,7 @@ class LabelingState:
 
 
 def labeling_states(session: Session, item_ids: Sequence[int]) -> dict[int, LabelingState]:
-    """Return item id -> how far it is."""
+    """Return item id -> its state."""
     wanted = select(func.unnest(literal(list(item_ids), ARRAY(BigInteger))).label("id")).subquery()
     rows = session.execute(
         select(
@@ -63,7 +63,7 @@ def withdraw(session: Session, batch_item_ids: Sequence[int | None]) -> None:
 def resolve(
     session: Session, project_id: int, classes: Mapping[int, int], label_version: int
 ) -> None:
-    """Give these items, item id -> class index, the class that they were imported with."""
+    """Resolve these items (item id -> class index) to the class that they were imported with."""
     given = (
         func.unnest(
             literal(list(classes), ARRAY(BigInteger)),

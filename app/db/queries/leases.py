@@ -1,4 +1,4 @@
-"""Statements on the slots of batch items: who holds which, and what they are shown of it.
+"""Statements on leases: who holds which slots, and what annotators see of the items.
 
 All of them expect that the caller holds the project's row lock. Every poll sends most of them, so
 that each is built once: building one takes longer than Postgres takes to answer it.

@@ -1,4 +1,4 @@
-"""Statements on trained models, and on which labels they have seen."""
+"""Statements on trained models and on the labels that they have seen."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def snapshot_of_proxy(session: Session, model_id: int) -> str:
 
 
 def mark_stale(session: Session, project_id: int, label_version: int) -> None:
-    """Mark what has seen the answer of this version: trained models, and jobs that train now."""
+    """Mark models that learned this version's answer as stale, and jobs that train on it."""
     session.execute(
         update(Model)
         .where(Model.project_id == project_id, Model.label_version >= label_version)

@@ -32,7 +32,7 @@ def lock(session: Session, project_id: int) -> Project:
 def lock_if_free(session: Session, project_id: int) -> Project | None:
     """Return the project, locked as by `lock`; None if another transaction holds it or it is gone.
 
-    What mends by itself comes again, and must not wait for one project while others need it.
+    Sweeps come again, so they must not wait for one project while others need them.
     """
     return session.scalar(_LOCKED_IF_FREE, {"project_id": project_id})
 

@@ -1,4 +1,4 @@
-"""Rows of a table as plain objects that are changed in memory and written back together.
+"""Rows of a table as plain objects, changed in memory and written back together.
 
 A request changes hundreds of rows. They come as one parameter, JSON that Postgres reads as rows;
 the ORM's flush takes a parameter for each value of each row, and most of a request's time.
@@ -46,7 +46,7 @@ class Rows(Generic[Row]):
         kind: dataclass whose fields are columns of it; the first tell rows apart.
         n_key: how many those are.
         stored: the rows as they were read.
-        only: what stored rows of the table must fulfil to be these; None: the key is enough.
+        only: a further condition on the stored rows; None: the key is enough.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Rows(Generic[Row]):
         self._stored = self._by_key(stored)
 
     def write(self, session: Session, rows: Iterable[Row]) -> None:
-        """Make the table hold these rows: delete, update and insert, a statement each at most."""
+        """Make the table hold these rows, with at most one DELETE, UPDATE and INSERT."""
         stored, now = self._stored, self._by_key(rows)
         if gone := [key for key in stored if key not in now]:
             self._remove(session, gone)
@@ -76,7 +76,7 @@ class Rows(Generic[Row]):
         self._stored = now
 
     def _update(self, session: Session, changed: Sequence[tuple[Values, Values]]) -> None:
-        """Write the columns in which a row differs; an index on another one need not follow."""
+        """Write only the columns that differ, so that indexes on other columns stay untouched."""
         is_written = [
             i < self._n_key or any(old[i] != new[i] for old, new in changed)
             for i in range(len(self._names))

@@ -35,7 +35,7 @@ class Unreadable:
 
 
 def add(session: Session, project_id: int, unreadable: Sequence[Unreadable]) -> list[int]:
-    """Set these items aside; return the ids of those that were not before."""
+    """Set these items aside; return the ids of those that were not yet."""
     if not unreadable:
         return []
     rows = [
@@ -53,7 +53,7 @@ def add(session: Session, project_id: int, unreadable: Sequence[Unreadable]) -> 
 
 
 def note_again(session: Session, unreadable: Sequence[Unreadable]) -> None:
-    """Replace the reasons of items that are set aside and still cannot be read."""
+    """Update the reasons of items that still cannot be read."""
     for item in unreadable:
         row = session.get(SetAsideItem, item.item_id)
         if row is not None:
@@ -61,7 +61,7 @@ def note_again(session: Session, unreadable: Sequence[Unreadable]) -> None:
 
 
 def remove(session: Session, project_id: int, item_ids: Sequence[int]) -> list[int]:
-    """Set these items aside no longer; return the ids of those that were."""
+    """Take back these items; return the ids of those that were set aside."""
     return list(
         session.scalars(
             delete(SetAsideItem)

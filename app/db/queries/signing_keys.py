@@ -1,4 +1,4 @@
-"""Statements on the keys that sign what the service hands out."""
+"""Statements on signing keys."""
 
 import secrets
 
@@ -12,7 +12,7 @@ KEY_BYTES = 32
 
 
 def key_for(session: Session, purpose: str) -> bytes:
-    """Return the key of this purpose, the same for all processes; made the first time."""
+    """Return the key for this purpose, the same in all processes; create it the first time."""
     session.execute(
         insert(SigningKey)
         .values(purpose=purpose, key=secrets.token_bytes(KEY_BYTES))

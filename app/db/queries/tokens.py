@@ -12,7 +12,7 @@ from app.db.tables import Annotator, Role, Token, TokenAnnotator
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes a request, by its token."""
+    """The caller of a request, by its token."""
 
     annotator_id: int
     name: str
@@ -88,7 +88,7 @@ def n_acted_for(session: Session, token_id: int) -> int:
 
 
 def note_acting(session: Session, token_id: int, annotator_id: int) -> None:
-    """Remember that the token acts for this annotator."""
+    """Record that the token acts for this annotator."""
     session.execute(
         insert(TokenAnnotator)
         .values(token_id=token_id, annotator_id=annotator_id)

@@ -1,4 +1,4 @@
-"""Statements on what one annotator sees of a project: their items and how far they are.
+"""Statements on what one annotator sees of a project: their items and their progress.
 
 Gold counts as any other item does, so that nothing tells it apart.
 """
@@ -52,7 +52,7 @@ def _claims(annotator_id: int, item_id: int) -> list[ColumnElement[bool]]:
 
 
 def progress_of(session: Session, project_id: int, annotator_id: int) -> Progress:
-    """Return how far the annotator is."""
+    """Return the annotator's progress."""
     gold = (GoldAnswer.project_id == project_id, GoldAnswer.annotator_id == annotator_id)
     labeled = select(func.count()).where(
         Label.project_id == project_id,

@@ -1,4 +1,4 @@
-"""Statements on workers: seen, gone; by the database's clock."""
+"""Statements on workers: when they were last seen, by the database's clock."""
 
 from datetime import timedelta
 from uuid import UUID

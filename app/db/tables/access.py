@@ -1,4 +1,4 @@
-"""Who may use the service: annotators and their tokens."""
+"""Tables of annotators and their tokens."""
 
 from datetime import datetime
 from enum import StrEnum

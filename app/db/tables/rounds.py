@@ -62,7 +62,7 @@ class Round(Base):
     # whatever is changed meanwhile.
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     predictions_hash: Mapped[str | None]  # artifact: the proxy's classes of a fixed pool sample
-    # How far they agree with those of the round before: n, agreement, kappa, round.
+    # Read agreement with those of the round before: n, agreement, kappa, round.
     stability: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = created_now()
     labeling_at: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""The promises of the domain as SQL: each statement returns the rows that break one.
+"""The invariants of the domain as SQL: each statement returns the rows that break one.
 
 Run by `svp doctor --invariants` and after each step of the stateful test. They only read; run
 them in one REPEATABLE READ transaction, so that all see the same instant.

@@ -1,4 +1,4 @@
-"""Promises about the events: they tell what became of states and settings, without a gap."""
+"""Invariants of events: they record every change of states and settings, without a gap."""
 
 from app.db.queries.invariants.invariant import Invariant
 from app.domain.states import ALLOWED_TRANSITIONS, JobState, ProjectState, RoundState
