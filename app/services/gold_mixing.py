@@ -48,7 +48,7 @@ def hides_ranking(session: Session, project: Project) -> bool:
     """
     return (
         annotation_from_json(project.annotation).gold_fraction > 0
-        or project.selection.get("control_fraction", 0) > 0
+        or project.selection["control_fraction"] > 0
         or gold.was_handed_out_or_control(session, project.id)
     )
 

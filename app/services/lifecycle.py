@@ -236,7 +236,7 @@ def _end_reason(session: Session, project: Project, round_: Round) -> EndReason 
         return None
     if not batches.has_open_batch(session, project.id):
         return EndReason.BATCH_LABELED
-    trigger = from_json(Trigger, round_.settings.get("trigger", {}))
+    trigger = from_json(Trigger, round_.settings["trigger"])
     if not trigger.may_end_early:
         return None
     reason = trigger.reason(rounds.progress(session, project, round_))
