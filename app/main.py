@@ -1,4 +1,4 @@
-"""The application: created from settings, never at import."""
+"""The application, created from settings and never at import."""
 
 import gc
 import sys

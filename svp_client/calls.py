@@ -1,4 +1,4 @@
-"""Calls of the API as data: what is sent, and how the answer is read."""
+"""Calls of the API as data: the request, and how its answer is read."""
 
 import base64
 import hashlib

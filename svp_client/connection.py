@@ -1,4 +1,4 @@
-"""Shared by both clients: where the service is, who asks, and through which proxies."""
+"""Shared by both clients: the service's URL, the token and the proxies."""
 
 import ipaddress
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ NEVER_RIGHT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooMan
 
 @dataclass(frozen=True)
 class Retries:
-    """How often a request is sent again, and how long the client waits before.
+    """How often a request is repeated, and how long the client waits before each try.
 
     The wait doubles each time and is drawn from its upper half, so that many clients do not come
     back together. A longer `Retry-After` of the service is kept to.

@@ -1,4 +1,4 @@
-"""Places: how many requests do something at once, of all projects and of each.
+"""Places: limits how many requests run at once, overall and per project.
 
 A request that waits for a place holds no thread and no connection. A project whose requests all
 wait, for its lock or for a slow image host, holds its share of the places, and the others go on.

@@ -39,7 +39,7 @@ async def get_settings(request: Request) -> Settings:
 
 
 async def admitted(request: Request) -> AsyncIterator[None]:
-    """Wait for one of the places of requests that use the database (app.api.admission)."""
+    """Wait for a place among the requests that use the database (app.api.admission)."""
     async with _admission(request).database.take(_path_project(request)):
         yield
 
@@ -76,14 +76,14 @@ async def in_reading_thread(
 ) -> R:
     """Run a function that reads images or files, which may take long, in a thread.
 
-    It opens no transaction and takes no place of those that do.
+    It opens no transaction and takes no place from those that do.
     """
     places = _admission(request).reading
     return await places.run(_path_project(request), use, *args, **kw)
 
 
 def _path_project(request: Request) -> int | None:
-    """Return the path's project, however its number is written: 1, 01, and 1.0 are one project."""
+    """Return the path's project; 1, 01 and 1.0 are the same project."""
     try:
         return _NUMBER.validate_python(request.path_params.get("project"))
     except ValidationError:
@@ -110,7 +110,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
 async def get_caller(request: Request, credentials: Credentials) -> Caller:
-    """Return who calls; one statement of its own, before the request's transaction.
+    """Return the caller, by one statement before the request's transaction.
 
     Routes that parse a body have asked before (app.api.bodies).
     """
@@ -132,7 +132,7 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
 async def get_image_urls(request: Request) -> ImageUrls:
-    """Return what makes and checks the signed addresses of images."""
+    """Return the object that signs and checks image URLs."""
     settings: Settings = request.app.state.settings
     root_path: str = request.scope.get("root_path", "")
     return ImageUrls(request.app.state.image_key, settings.image_url_seconds, root_path)

@@ -1,4 +1,4 @@
-"""The API's pages for people: Swagger UI with its files from here, which needs no token to open."""
+"""Serves Swagger UI with its own files; opening it needs no token."""
 
 from collections.abc import Callable
 from pathlib import Path

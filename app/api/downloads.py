@@ -1,4 +1,4 @@
-"""Artifacts as files to download: how they are sent, and what OpenAPI says of them."""
+"""Sends artifacts as files, and describes them in OpenAPI."""
 
 import base64
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ FILE: Mapping[int | str, dict[str, Any]] = MappingProxyType(
 def as_file(store: ArtifactStore, digest: str, name: str) -> StreamingResponse:
     """Return the artifact as a file of this name, with its SHA-256 for the reader to check.
 
-    A damaged one is never sent whole: the store withholds its end, which breaks the answer off.
+    A damaged one is never sent whole: the store withholds its end, which breaks off the answer.
 
     Raises:
-        ArtifactMissing: it is gone, or damaged and small.
+        ArtifactMissing: it is missing, or damaged and small.
     """
     return StreamingResponse(
         store.stream(digest),

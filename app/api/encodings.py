@@ -1,4 +1,4 @@
-"""Unpacking of request bodies that are sent with a Content-Encoding, a bounded step at a time."""
+"""Unpacks request bodies with a Content-Encoding, one bounded step at a time."""
 
 import sys
 import zlib

@@ -1,4 +1,4 @@
-"""Streams of rows, read in pages and written as JSON lines or CSV."""
+"""Streams rows, read in pages, as JSON lines or CSV."""
 
 import csv
 import io
@@ -40,13 +40,13 @@ def in_pages(
 
 
 def as_jsonl(rows: Iterable[Response]) -> Iterator[str]:
-    """Yield one JSON object a line; nothing in it is taken for a line's end by other programs."""
+    """Yield one JSON object per line, without characters that other programs take for line ends."""
     for row in rows:
         yield row.model_dump_json(by_alias=True).translate(ESCAPED_LINE_ENDS) + "\n"
 
 
 def _cell(value: Any) -> Any:
-    """Return what a CSV cell holds: lists as JSON."""
+    """Return the value of a CSV cell: lists as JSON."""
     return orjson.dumps(value).decode() if isinstance(value, list) else value
 
 

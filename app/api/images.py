@@ -35,10 +35,10 @@ async def get_reader(
     expires: Annotated[int | None, Query(description="Of a signed address.")] = None,
     signature: Annotated[str | None, Query(max_length=100, description="The same.")] = None,
 ) -> Caller | None:
-    """Return who reads by a token; None for a signed address, which needs none.
+    """Return the caller of the token; None for a signed URL, which needs no token.
 
     Raises:
-        ImageUrlInvalid: the address is not one that the service made.
+        ImageUrlInvalid: the service did not sign the URL.
         ImageUrlExpired: it is too old.
     """
     if expires is None and signature is None:
@@ -96,7 +96,7 @@ async def image(
 
 
 def _find(request: Request, reader: Caller | None, project_id: int, item_id: int) -> Item:
-    """Return the image item, read and done with: the bytes may come from far."""
+    """Return the image item; the transaction ends first, as reading the bytes may take long."""
     with reading(request.app.state.session_factory) as session:
         found = queries.get(session, project_id, item_id)
         is_hidden = (

@@ -1,4 +1,4 @@
-"""An import of lines: chunks are stored as they come, or with `strict` all of them or none."""
+"""Imports lines: chunks are stored as they come, or with `strict` all or none."""
 
 import asyncio
 import tempfile
@@ -34,8 +34,8 @@ class BodyImport:
     """One request's import.
 
     Attributes:
-        counts: what was stored, or refused as it was.
-        unfit: lines refused before that; kept apart, for another thread counts them.
+        counts: stored lines, and lines refused while they were stored.
+        unfit: lines refused earlier; kept apart, because another thread counts them.
     """
 
     request: Request
@@ -46,7 +46,7 @@ class BodyImport:
     unfit: ImportCounts = field(default_factory=ImportCounts)
 
     async def run(self) -> ImportCounts:
-        """Store the body's lines as they come; return what became of them.
+        """Store the body's lines as they come; return the counts.
 
         Raises:
             BodyInvalid, BodyTooLarge: the body ends early; the error says what was kept.
@@ -72,7 +72,7 @@ class BodyImport:
     async def run_strictly(self) -> ImportCounts:
         """Store all lines in one transaction, once the last one has come; return the counts.
 
-        What is prepared waits in a file: nothing is read or checked under the project's lock.
+        Prepared lines wait in a file: nothing is read or checked under the project's lock.
 
         Raises:
             ImportRefused: at least one line cannot be taken; nothing is stored.

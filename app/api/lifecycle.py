@@ -42,7 +42,7 @@ def resume(
 def finish(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
 ) -> ProjectOut:
-    """End labeling and train the target on the labels at hand."""
+    """End labeling and train the target on the labels so far."""
     return present_project(
         session, lifecycle.finish_project(session, project, settings.job_max_attempts)
     )

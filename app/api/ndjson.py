@@ -1,4 +1,4 @@
-"""Lines of a streamed body, split in a thread and in constant memory."""
+"""Splits a streamed body into lines, in a thread and in constant memory."""
 
 import time
 from collections.abc import AsyncIterator

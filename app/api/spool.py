@@ -1,4 +1,4 @@
-"""Request bodies that are files: kept on the disk while they are read."""
+"""Keeps request bodies that are files on the disk while they are read."""
 
 import tempfile
 from collections.abc import AsyncIterator

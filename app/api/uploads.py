@@ -1,4 +1,4 @@
-"""Uploads of image files as multipart/form-data, read after the caller is known."""
+"""Reads uploads of image files (multipart/form-data) once the caller is known."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -43,7 +43,7 @@ UPLOAD_SCHEMA: dict[str, Any] = {
 
 @asynccontextmanager
 async def uploaded(request: Request) -> AsyncIterator[tuple[UploadForm, list[UploadFile]]]:
-    """Yield the form's fields and files; large files lie on the disk until the end.
+    """Yield the form's fields and files; large files stay on the disk until the end.
 
     Raises:
         RequestValidationError: a field is missing or not what it should be.

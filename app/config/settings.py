@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     artifact_url: str | None = Field(
         None,
-        description="URL of stored files, for fsspec; unset, they lie in the data folder.",
+        description="URL of stored files, for fsspec; unset, they are in the data folder.",
     )
     weights_folder: Path | None = Field(
         None,

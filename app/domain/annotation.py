@@ -55,7 +55,7 @@ class AnnotationOptions:
     consensus: ConsensusMethod = field(
         default=ConsensusMethod.MAJORITY,
         metadata={
-            "description": "majority; dawid_skene and crowdlab resolve anew before each training."
+            "description": "majority; dawid_skene and crowdlab resolve again before each training."
         },
     )
     min_agreement: float = field(

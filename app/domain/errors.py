@@ -156,7 +156,7 @@ class NothingToTrainOn(DomainError):
     def __init__(self, project_id: int) -> None:
         super().__init__(
             f"Every labeled item of project {project_id} is set aside because it cannot be read; "
-            f"GET /projects/{project_id}/set-aside says why. Mend the folder or the host of the "
+            f"GET /projects/{project_id}/set-aside says why. Fix the folder or the host of the "
             "images, POST to its /retry, then try again; or label other items."
         )
 

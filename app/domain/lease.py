@@ -26,7 +26,7 @@ def slot_for_answer(
 ) -> AnySlot | None:
     """Return the slot that an answer of this annotator fills, or None if all belong to others.
 
-    The slot leased to the annotator, else a free one that is kept for them, else the first free one
+    The slot leased to the annotator, or a free one kept for them, or the first free one
     that is not kept for others: an answer for an item that nobody holds is taken as if it had been
     leased.
     """

@@ -75,7 +75,8 @@ def resolve_open_items(
         session: whose transaction this is.
         project: locked, with expired leases freed.
         settings: of this machine.
-        redraws: draw anew how many labels each item wants; else only items with a label are read.
+        redraws: draw again how many labels each item wants; if not, only items with a label are
+            read.
     """
     item_ids = batches.open_item_ids(session, project.id, only_answered=not redraws)
     paused = annotators.paused(session, project.id)
@@ -144,7 +145,7 @@ def _fit_slots(answers: Answers, batch_item: BatchItemRow, decision: Decision) -
             slots.remove(slot)
         for slot in waiting[:n_wanted]:
             if for_adjudicator and slot.reserved_for not in answers.adjudicators:
-                slot.reserved_for = None  # kept for somebody who adjudicates no more
+                slot.reserved_for = None  # it was kept for a former adjudicator
         for _ in range(n_wanted - len(waiting)):
             slot = SlotRow(
                 batch_item_id=batch_item.id,
@@ -175,7 +176,7 @@ def _insert(answers: Answers, item_id: int, class_index: int) -> ResolvedRow:
 def _forget(answers: Answers, resolved: ResolvedRow) -> None:
     """Open the item again and remove it from gold; who had it as gold may now get it as an item.
 
-    Of a round that is over it goes on as reserve, so that the round stays complete.
+    An item of a completed round becomes reserve, so that the round stays complete.
     """
     answers.replaced_versions.append(resolved.label_version)
     _next_version(answers)

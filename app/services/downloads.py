@@ -40,7 +40,7 @@ def download(
     deadline: Deadline,
     check: Callable[[int, bytearray], None],
 ) -> bytes:
-    """Return what lies at the URL; follows no redirect and uses no proxy.
+    """Return the content of the URL; follows no redirect and uses no proxy.
 
     Args:
         url: http or https.

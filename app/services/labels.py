@@ -24,7 +24,7 @@ from app.services.lifecycle import advance
 
 @dataclass(frozen=True)
 class LabelEntry:
-    """One label handed in; `class_name` is not yet checked."""
+    """One submitted label; `class_name` is not yet checked."""
 
     item_id: int
     class_name: str
@@ -73,7 +73,7 @@ def withdraw_labels(
 
     The item is leased to the annotator again, so that the next poll or another label mends it; in
     a paused project it is free, and where others hold its last slots it stays theirs. Where the
-    labels of others suffice it stays resolved. An item whose round is over goes on as reserve, so
+    labels of others suffice it stays resolved. An item of a completed round becomes reserve, so
     that the round stays complete. No standing label: `unchanged`.
 
     Raises:

@@ -60,7 +60,7 @@ def _why_not(project: Project, found: LabelingState, class_index: int) -> Refusa
         return Refusal(
             "already_labeled",
             f"The item is labeled {project.classes[found.class_index]} already. To have it "
-            "labeled anew, requeue it.",
+            "labeled again, requeue it.",
         )
     if found.state == BatchItemState.SKIPPED:
         return Refusal("already_skipped", "Annotators skipped the item; it stays out.")

@@ -101,7 +101,7 @@ def resume_project(session: Session, project_id: int, max_attempts: int = 3) -> 
 
 
 def finish_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
-    """End labeling now and train the target on the labels at hand.
+    """End labeling now and train the target on the labels so far.
 
     Where every item was skipped or set aside there are none: the project ends without a target.
 
@@ -215,10 +215,10 @@ def free_expired(session: Session, project: Project) -> int:
 
 
 def _decided_to_stop(session: Session, project: Project, n_next: int) -> list[str]:
-    """Return why labeling ends by `stop_when`; [] = it goes on.
+    """Return why labeling ends by `stop_when`; [] = it continues.
 
     Decided once: labels that arrive while the last leases run change nothing. Without a label there
-    is nothing to train on, so labeling goes on.
+    is nothing to train on, so labeling continues.
     """
     if project.n_labeled + project.n_imported == 0:
         return []
@@ -231,7 +231,7 @@ def _decided_to_stop(session: Session, project: Project, n_next: int) -> list[st
 
 
 def _end_reason(session: Session, project: Project, round_: Round) -> EndReason | None:
-    """Return why the live round ends now, or None if it goes on."""
+    """Return why the live round ends now, or None if it continues."""
     if round_.state != RoundState.LABELING:
         return None
     if not batches.has_open_batch(session, project.id):

@@ -28,7 +28,7 @@ Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without 
 
 
 class ItemIn(NamedTuple):
-    """One item as it is handed in; exactly one of text, image_uri and image is set."""
+    """One item to import; exactly one of text, image_uri and image is set."""
 
     external_id: str
     split: Split = Split.POOL

@@ -54,7 +54,7 @@ def change_project(
             events.append(session, project.id, "project.setting_changed", facts)
             setattr(project, name, value)
             if name in ("stop_when", "total_budget"):
-                project.stop_reasons = None  # asked anew
+                project.stop_reasons = None  # checked again
     if "selection" in new and project.state != ProjectState.DRAFT:
         check_brought_features(project)
     advance(session, project, settings.job_max_attempts)

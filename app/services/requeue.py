@@ -166,7 +166,7 @@ def _may(answers: Answers, annotator_id: int) -> bool:
 
 
 def _slot_to_keep(slots: Sequence[SlotRow], annotator_id: int) -> SlotRow:
-    """Return the slot that the annotator has already, else a free one, else one of another."""
+    """Return the slot that the annotator has already, or a free one, or somebody else's."""
     return min(
         slots,
         key=lambda s: (

@@ -25,7 +25,7 @@ SYNC_THREADS = 8
 class ArtifactStore:
     """Stores bytes once; a reader sees a whole file or none, and never a damaged one.
 
-    What lies on this machine's disk is forced to it before `put` returns.
+    Files on this machine's disk are synced before `put` returns.
 
     Args:
         url: folder as fsspec reads it: file:///var/lib/svp/artifacts, s3://bucket/prefix.

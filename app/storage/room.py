@@ -16,7 +16,7 @@ def has_room(folder: Path, n_bytes: int) -> bool:
 
 
 def check_room(settings: Settings) -> None:
-    """Return if every disk of the service has room for more than what goes on anyhow.
+    """Return if every disk of the service has room for new data.
 
     Raises:
         StorageFull: one has less than SVP_MIN_FREE_BYTES; Postgres needs the rest.

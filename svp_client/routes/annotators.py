@@ -1,4 +1,4 @@
-"""Annotators: what is asked of them, their work, agreement, pauses."""
+"""Annotators: annotation settings, their work, agreement and pauses."""
 
 from typing import Unpack
 
@@ -34,7 +34,7 @@ class Annotators:
     def pause_annotator(
         self, project: int, name: str, reason: str, *, excludes_labels: bool = False
     ) -> Call[None]:
-        """Hand an annotator no more items; their labels are flagged, and may count no more."""
+        """Pause an annotator; their labels are flagged, and excluded if wanted."""
         body = {"reason": reason, "excludes_labels": excludes_labels}
         path = paths.annotator(project, name, "/pause")
         return send("POST", path, nothing, body, is_idempotent=True)

@@ -1,4 +1,4 @@
-"""Gold: items of known class that show how careful annotators are."""
+"""Gold: items of known class that measure annotators' accuracy."""
 
 from collections.abc import Iterable, Mapping
 

@@ -12,7 +12,7 @@ from svp_client.types import ImportResult, Item, Retried, SetAside
 IMPORT_BYTES = 8 << 20
 UPLOAD_FILES = 500
 UPLOAD_BYTES = 64 << 20
-MAX_ERRORS = 1000  # the service lists no more of one request, either
+MAX_ERRORS = 1000  # the service lists as many per request
 
 
 class Items:
@@ -26,7 +26,7 @@ class Items:
         *,
         request_bytes: int = IMPORT_BYTES,
     ) -> Series[ImportResult]:
-        """Import items and return what became of them; importing again changes nothing.
+        """Import items and return the counts; importing again changes nothing.
 
         They are sent in requests of 8 MiB, so the source may be a generator of any length, and a
         connection that breaks costs one request. A bad item does not stop the others.
@@ -55,7 +55,7 @@ class Items:
         request_files: int = UPLOAD_FILES,
         request_bytes: int = UPLOAD_BYTES,
     ) -> Series[ImportResult]:
-        """Upload image files and return what became of them; uploading again changes nothing.
+        """Upload image files and return the counts; uploading again changes nothing.
 
         Args:
             project: its id.
@@ -120,7 +120,7 @@ def _nothing_yet() -> ImportResult:
 
 
 def _add(done: ImportResult, part: ImportResult, n_before: int) -> None:
-    """Add what became of a piece that `n_before` lines come before."""
+    """Add the result of a request that follows `n_before` lines."""
     done["n_created"] += part["n_created"]
     done["n_updated"] += part["n_updated"]
     done["n_known"] += part["n_known"]

@@ -1,4 +1,4 @@
-"""Trained models and what they measure."""
+"""Trained models and the learning curve."""
 
 from svp_client import paths
 from svp_client.calls import Call, as_bytes, as_json, get

@@ -97,7 +97,7 @@ class Rows(Generic[Row]):
 def table_of(model: type[Base]) -> Table:
     """Return the model's table."""
     table = model.__table__
-    assert isinstance(table, Table)  # noqa: S101 - it is for every mapped class of ours
+    assert isinstance(table, Table)  # noqa: S101 - every mapped class has one
     return table
 
 

@@ -55,4 +55,4 @@ class PausedAnnotator(Base):
     )
     reason: Mapped[str]
     paused_at: Mapped[datetime] = created_now()
-    resumed_at: Mapped[datetime | None]  # gold answers before count no more
+    resumed_at: Mapped[datetime | None]  # earlier gold answers do not count

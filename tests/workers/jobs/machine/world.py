@@ -75,6 +75,7 @@ class World(RuleBasedStateMachine):
         self.settings = settings
         self.store = ArtifactStore(settings.artifact_store_url)
         self.annotators = [annotator(factory, name) for name in NAMES]
+        self.project = 0  # until the machine starts one
         self.items: list[int] = []
         self.standing: dict[tuple[int, int], str] = {}
         self.held: list[ClaimedJob] = []
