@@ -1,4 +1,4 @@
-"""first tables."""
+"""The first tables."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whether a project's models are measured after each epoch of their training.
+"""A switch to measure a project's models after each epoch of their training.
 
 Revision ID: 0010
 Revises: 0009

@@ -1,4 +1,4 @@
-"""Whom a tool's token may act for, keys of signed addresses, and labels that do not count.
+"""Annotators of a tool's token, keys that sign URLs, and labels that do not count.
 
 Revision ID: 0014
 Revises: 0013

@@ -1,4 +1,4 @@
-"""How many workers a job has lost: that costs it no attempt.
+"""Counts the workers that a job has lost, which cost it no attempt.
 
 Revision ID: 0016
 Revises: 0015
