@@ -1,4 +1,4 @@
-"""How one description of a method serves both clients.
+"""Turns one description of a method into a method of both clients.
 
 The methods of `svp_client.routes` say what is to be sent and how the answer is read. The decorators
 here make each a method that does it: at once for `Client`, awaited for `AsyncClient`. Signature

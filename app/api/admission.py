@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 @dataclass
 class _Share:
-    """One project's part of the places, and how many use it or wait for it."""
+    """One project's share of the places, with the number of requests that use it or wait for it."""
 
     places: asyncio.Semaphore
     n_users: int = 0

@@ -76,7 +76,7 @@ class Unpacker(ABC):
 
 
 class GzipUnpacker(Unpacker):
-    """Of gzip; zeros may follow a member, as tapes pad them."""
+    """Unpacks gzip; zeros may follow a member, as tapes pad them."""
 
     name = "gzip"
 
@@ -111,7 +111,7 @@ class GzipUnpacker(Unpacker):
 
 
 class ZstdUnpacker(Unpacker):
-    """Of zstd."""
+    """Unpacks zstd."""
 
     name = "zstd"
 

@@ -32,8 +32,10 @@ async def get_reader(
     item: Annotated[int, Path()],
     urls: Annotated[ImageUrls, Depends(get_image_urls)],
     credentials: Credentials,
-    expires: Annotated[int | None, Query(description="Of a signed address.")] = None,
-    signature: Annotated[str | None, Query(max_length=100, description="The same.")] = None,
+    expires: Annotated[int | None, Query(description="Expiry of a signed URL.")] = None,
+    signature: Annotated[
+        str | None, Query(max_length=100, description="Signature of a signed URL.")
+    ] = None,
 ) -> Caller | None:
     """Return the caller of the token; None for a signed URL, which needs no token.
 

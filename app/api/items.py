@@ -119,7 +119,7 @@ def list_items(
     urls: ImageUrlsDep,
     split: Annotated[Split | None, Query(description="pool by default.")] = None,
     external_id: Annotated[
-        str | None, Query(max_length=512, description="That item alone, of either split.")
+        str | None, Query(max_length=512, description="Only the item of this id, of either split.")
     ] = None,
     cursor: Annotated[int, Query(ge=-1)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -21,7 +21,7 @@ PRIVATE = 0o700
 
 @dataclass(frozen=True)
 class PostgresProgram:
-    """Where the programs are, and who runs them; `user` is None for the present user."""
+    """The folder of the programs and the user who runs them; None is the current user."""
 
     folder: Path
     user: pwd.struct_passwd | None

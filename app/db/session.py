@@ -20,7 +20,7 @@ Publish = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long Postgres lets a connection wait or idle; it then ends statement or transaction.
+    """The longest that a connection may wait or idle; Postgres then ends statement or transaction.
 
     Attributes:
         lock_seconds: for a lock that another transaction holds.

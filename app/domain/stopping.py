@@ -1,4 +1,4 @@
-"""Whether labeling more is worth it: advice from measurements, and the rule of an automatic stop.
+"""Advice on whether to label more, from measurements, and the rule for stopping automatically.
 
 Source: Bloodgood and Vijay-Shanker, "A Method for Stopping Active Learning Based on Stabilizing
 Predictions and the Need for User-Adjustable Stopping" (CoNLL 2009): kappa of successive models'

@@ -1,4 +1,4 @@
-"""Which strategy selects a round."""
+"""Chooses the strategy that selects a round."""
 
 
 def strategy_of_round(

@@ -9,7 +9,7 @@ LONGEST_SECONDS = 10 * 365 * 86_400.0
 
 
 class EndReason(StrEnum):
-    """Why a round was completed."""
+    """The reason why a round was completed."""
 
     BATCH_LABELED = "batch_labeled"
     FRACTION = "fraction"
@@ -19,7 +19,7 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True)
 class RoundProgress:
-    """How far a round's labeling is.
+    """The progress of a round's labeling.
 
     Attributes:
         n_labeled: items of its batch that are labeled.

@@ -14,7 +14,7 @@ class ShareOut(Response):
 
 
 class StabilityOut(Response):
-    """How far two proxies agree on `n` unlabeled items, a fixed uniform sample of the pool.
+    """Agreement of two proxies on `n` unlabeled items, a fixed uniform sample of the pool.
 
     `kappa` is Cohen's; null where both always predict the same single class.
     """
@@ -26,7 +26,7 @@ class StabilityOut(Response):
 
 
 class MeasuredRoundOut(Response):
-    """How good a round's proxy is.
+    """Measurements of a round's proxy.
 
     `evaluation`: on the evaluation split. `control`: on the control arm of the round, a uniform
     sample of the pool, by predictions made before its labels were known. `stability`: against the
@@ -59,7 +59,7 @@ class GainOut(Response):
 
 
 class AdviceOut(Response):
-    """Whether labeling more is worth it, why, and what was measured.
+    """Advice on whether to label more, the reasons, and the measurements.
 
     `expected_gain` is that of the next batch; it needs three rounds measured on the evaluation
     split, or else on the control arm: `measured_on` says which. It is null, too, while the error

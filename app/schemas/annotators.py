@@ -39,7 +39,7 @@ class AnnotatorOut(Response):
 
 
 class PauseIn(Request):
-    """Why an annotator is paused; they read it."""
+    """The reason for a pause; the annotator reads it."""
 
     reason: Comment
     excludes_labels: bool = Field(

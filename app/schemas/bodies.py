@@ -72,7 +72,7 @@ class Problem(BaseModel):
     request_id: str | None = None
     errors: list[dict[str, str | int | None]] | None = None
     parts: dict[str, str] | None = Field(
-        None, description="Of `not_ready`: why each part does not work."
+        None, description="With `not_ready`: the reason why each part does not work."
     )
 
     model_config = ConfigDict(

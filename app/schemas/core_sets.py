@@ -18,7 +18,7 @@ class CoreSetIn(Request):
     fraction: Annotated[float | None, Field(gt=0, lt=1)] = None
     budget: Annotated[int | None, Field(ge=1)] = None
     model: Annotated[
-        str | None, Field(description="That selects; by default the project's proxy.")
+        str | None, Field(description="The model that selects; by default the project's proxy.")
     ] = None
     recipe: Annotated[
         dict[str, Any], Field(description="Overrides of the model's default recipe.")
@@ -34,7 +34,7 @@ class CoreSetIn(Request):
         Field(
             ge=0,
             lt=2**31,
-            description="Of what is drawn, where core-sets of several seeds are to begin alike.",
+            description="Seed of the uniform draw, so that core-sets of several seeds begin alike.",
         ),
     ] = None
     score_epochs: Annotated[

@@ -50,7 +50,7 @@ class GoldOutcomes(Response):
 
 
 class GoldRemoved(Response):
-    """How many of the items were gold."""
+    """The number of items that were gold."""
 
     n_removed: int
 

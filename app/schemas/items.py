@@ -52,7 +52,7 @@ class UploadForm(Request):
 
 
 class LineError(Response):
-    """Why one line (counted from 1) or file was not taken."""
+    """The reason why one line (counted from 1) or file was refused."""
 
     line: int
     external_id: str | None

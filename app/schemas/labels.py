@@ -47,10 +47,12 @@ class ExportedLabelOut(Response):
     source: LabelSource
     round: int | None
     is_control: bool = Field(description="Drawn uniformly: part of an unbiased sample.")
-    method: ConsensusSource = Field(description="What the class rests on.")
+    method: ConsensusSource = Field(description="The way in which the class was decided.")
     agreement: float = Field(description="Share of the labels of the most frequent class.")
-    confidence: float | None = Field(description="Of the class, by Dawid-Skene or CROWDLAB.")
-    labels: list[GivenLabel] = Field(description="Of each annotator, in order of giving.")
+    confidence: float | None = Field(
+        description="Confidence in the class, by Dawid-Skene or CROWDLAB."
+    )
+    labels: list[GivenLabel] = Field(description="Each annotator's label, oldest first.")
     flags: list[str] = Field(description="Comments of the open flags.")
     resolved_at: datetime
 

@@ -79,7 +79,7 @@ class NextBatchOut(Response):
 
 
 class LeasesIn(Request):
-    """Which of the annotator's leases; without `item_ids` all of them."""
+    """The annotator's leases to change; without `item_ids` all of them."""
 
     item_ids: list[int] | None = Field(None, min_length=1, max_length=1000)
 

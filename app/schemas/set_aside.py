@@ -28,7 +28,7 @@ class SetAsidePage(Response):
 
 
 class RetryIn(Request):
-    """Which items to read again; without `item_ids` the first 1,000 that are set aside."""
+    """The items to read again; without `item_ids` the first 1,000 that are set aside."""
 
     item_ids: list[int] | None = Field(None, min_length=1, max_length=1000)
 
@@ -36,7 +36,7 @@ class RetryIn(Request):
 
 
 class RetriedOut(Response):
-    """How many items could be read again, and how many of the project are still set aside."""
+    """Counts of items that could be read again, and of the project's items still set aside."""
 
     n_taken_back: int
     n_left: int

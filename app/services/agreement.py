@@ -32,7 +32,7 @@ class PairAgreement:
 
 @dataclass(frozen=True)
 class AnnotatorAgreement:
-    """How one annotator agrees with the others.
+    """One annotator's agreement with the others.
 
     Attributes:
         name: of the annotator.

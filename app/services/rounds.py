@@ -28,7 +28,7 @@ QUEUES = {
 
 @dataclass(frozen=True)
 class RoundPlan:
-    """How a round is selected: `strategy` may be a cold start's; `trains` a proxy first."""
+    """A round's plan: `strategy` may be a cold start's; `trains` says to train a proxy first."""
 
     strategy: str
     trains: bool

@@ -1,4 +1,4 @@
-"""How much room the disks have that the service writes to."""
+"""Measures the free space of the disks that the service writes to."""
 
 import os
 import shutil

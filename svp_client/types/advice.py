@@ -13,7 +13,7 @@ class Share(TypedDict):
 
 
 class Stability(TypedDict):
-    """How far two proxies agree on `n` unlabeled items, a fixed uniform sample of the pool."""
+    """Agreement of two proxies on `n` unlabeled items, a fixed uniform sample of the pool."""
 
     round: int
     n: int

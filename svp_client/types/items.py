@@ -25,7 +25,7 @@ Item = TypedDict(
 
 
 class LineError(TypedDict):
-    """Why one line or file, counted from 1, was refused."""
+    """The reason why one line or file, counted from 1, was refused."""
 
     line: int
     external_id: str | None

@@ -16,7 +16,7 @@ class SetAside(TypedDict):
 
 
 class Retried(TypedDict):
-    """How many items could be read again, and how many are still set aside."""
+    """Counts of items that could be read again, and of those still set aside."""
 
     n_taken_back: int
     n_left: int

@@ -49,7 +49,7 @@ _HELD_OF_ITEMS = _HELD.where(is_one_of(table_of(GoldAnswer).c.item_id, "item_ids
 
 @dataclass(frozen=True)
 class GoldScore:
-    """How an annotator did on gold since they were last resumed."""
+    """An annotator's score on gold since they were last resumed."""
 
     n_answers: int = 0
     n_right: int = 0

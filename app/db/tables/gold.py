@@ -1,4 +1,4 @@
-"""How annotators do on items whose class is known, and who is paused."""
+"""Tables of gold items, the answers to them, and paused annotators."""
 
 from datetime import datetime
 

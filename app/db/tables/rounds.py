@@ -19,7 +19,7 @@ class BatchSource(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Why an item cannot be labeled; a comment may say more."""
+    """The reason why an item cannot be labeled; a comment may say more."""
 
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
