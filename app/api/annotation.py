@@ -6,7 +6,7 @@ from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.session import transaction
 from app.presenters.projects import present_project
-from app.schemas.annotation import AnnotationChange
+from app.schemas.annotation import GivenAnnotation
 from app.schemas.bodies import problems
 from app.schemas.projects import ProjectOut
 from app.services.annotation import change_annotation
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["annotators"], route_clas
 @router.patch("/annotation", summary="Change annotation", responses=problems(403, 404, 409))
 def change(
     request: Request,
-    body: AnnotationChange,
+    body: GivenAnnotation,
     session: SessionDep,
     project: ProjectIdDep,
     _admin: AdminDep,

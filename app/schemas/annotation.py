@@ -10,7 +10,7 @@ from app.schemas.bodies import KeysOf
 
 
 @dataclass(frozen=True)
-class AnnotationSettings(AnnotationOptions):
+class AnnotationChange(AnnotationOptions):
     """Annotation settings; a request that changes them leaves out those that stay."""
 
     labels_per_item: int = field(default=1, metadata={"ge": 1, "le": MAX_LABELS_PER_ITEM})
@@ -23,4 +23,4 @@ class AnnotationSettings(AnnotationOptions):
     )
 
 
-AnnotationChange = Annotated[dict[str, Any], KeysOf(AnnotationSettings, skips_null=True)]
+GivenAnnotation = Annotated[dict[str, Any], KeysOf(AnnotationChange, skips_null=True)]
