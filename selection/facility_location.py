@@ -11,13 +11,18 @@ import numpy as np
 from numba import njit, prange
 
 from selection.k_centers.filter import largest_value
-from selection.types import FloatArray, Rows, Scores
+from selection.types import FloatArray, Ranking, Rows, Scores, Signals, given
 
 BOUNDED = 64  # candidates whose float32 bounds are computed in one pass over the items
 EXACT = 4  # candidates whose float64 gains are
 FITTING = 1e10  # largest values between this and its inverse have squares in float32
 FARTHEST = 1e100  # where items lie within FITTING
 N_PARTS = 64  # of the items; their sums are added in order, whatever the number of threads
+
+
+def rank(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `facility_location`."""
+    return Ranking(*facility_location(given(signals.features), signals.labeled_features, budget))
 
 
 def facility_location(

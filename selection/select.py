@@ -1,6 +1,6 @@
 """One selection as a whole: control arm, candidate pool, strategy, constraints.
 
-The strategy proper is `selection.registry.rank`; what may be asked of any strategy is put around it
+The strategy proper is `selection.rank.rank`; what may be asked of any strategy is put around it
 here, so that the service, the replay and `svp select` do the same.
 """
 
@@ -16,12 +16,12 @@ from selection.candidates import (
     selection_recall,
     uniform_candidates,
 )
-from selection.catalog import Signal
+from selection.catalog import Signal, find_strategy
 from selection.constraints import class_balanced, without_duplicates
 from selection.control import draw_control, interleave
 from selection.errors import BudgetError, EmptyPoolError, SelectionError
 from selection.options import CandidateKind, Candidates, SelectionOptions
-from selection.registry import needed_signals, rank
+from selection.rank import rank
 from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
 from selection.watch import Watch
 
@@ -89,7 +89,7 @@ def wanted_signals(strategy: str, options: SelectionOptions) -> frozenset[Signal
     Raises:
         UnknownStrategyError: there is no such strategy.
     """
-    return needed_signals(strategy) | options.signals
+    return find_strategy(strategy).needs | options.signals
 
 
 def select(

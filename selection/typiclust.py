@@ -11,11 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from selection.clusters import cluster, unit_rows
-from selection.types import FloatArray, IntArray, Rows, Scores
+from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
 
 MOST_CLUSTERS = 500
 TOO_SMALL_CLUSTER = 5
 N_NEIGHBOURS = 20
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `typiclust`."""
+    return Ranking(*typiclust(given(signals.features), signals.labeled_features, budget, rng))
 
 
 def typiclust(

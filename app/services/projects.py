@@ -20,7 +20,8 @@ from app.services.annotation_settings import checked_annotation, introduce
 from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
 from models.recipe import RecipeError
 from models.size import check_size
-from selection.catalog import known_strategies
+from selection.catalog import Purpose, find_strategy
+from selection.errors import SelectionError
 from selection.options import FeatureSource, SelectionOptions
 
 Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule)
@@ -132,10 +133,15 @@ def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[
     Raises:
         InvalidProject: one is unknown or contradicts another.
     """
-    if settings.strategy not in known_strategies():
-        known = ", ".join(known_strategies())
-        raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
+    try:
+        find_strategy(settings.strategy, Purpose.BATCH)
+    except SelectionError as error:
+        raise InvalidProject(f"strategy: {error}") from None
     options = _checked("selection", SelectionOptions, settings.selection)
+    try:
+        options.check_cold_start()
+    except ValueError as error:
+        raise InvalidProject(f"selection: {error}") from None
     takes_vectors = options.features is FeatureSource.BROUGHT
     bounds = ModelBounds(settings.modality, len(settings.classes), most_model_bytes)
     return {

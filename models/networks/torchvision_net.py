@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from models.catalog import ModelSetup
 from models.data.arrays import InputSpec
 from models.networks.image_network import ImageNetwork
 
@@ -61,6 +62,11 @@ class TorchvisionNet(ImageNetwork):
             tensor = torch.tensor(values).view(1, -1, 1, 1) * 255
             named[key] = tensor if channels == 3 else tensor.mean(1, keepdim=True)
         return named
+
+
+def build(setup: ModelSetup, spec: InputSpec, n_classes: int) -> TorchvisionNet:
+    """Return the network that torchvision knows by the model's name."""
+    return TorchvisionNet(setup.model, spec, n_classes)
 
 
 def _make(name: str, n_classes: int) -> nn.Module:

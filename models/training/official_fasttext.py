@@ -48,7 +48,7 @@ def train_official(
         FastTextMissingError: the library is not installed.
         TrainingDivergedError: it met NaN.
     """
-    assert isinstance(inputs, Texts)  # noqa: S101 - the registry checks the modality
+    assert isinstance(inputs, Texts)  # noqa: S101 - `build` checks the modality
     library = _library()
     watch = Stopwatch("cpu")
     with watch.part("training"), tempfile.TemporaryDirectory() as folder, _zeroed_memory():

@@ -14,10 +14,16 @@ import numpy as np
 from selection.k_centers.estimate import LIKELY_SHARE, Estimate, memory_needed
 from selection.k_centers.run import KCenters
 from selection.panel_products import PANEL
-from selection.types import FloatArray, Rows, Scores
+from selection.types import FloatArray, Ranking, Rows, Scores, Signals, given
 from selection.watch import SelectionStopped, Watch
 
 N_PROBED = 4096  # rows whose speed tells that of all
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator, watch: Watch) -> Ranking:
+    """Return the ranking by `greedy_k_centers`."""
+    features = given(signals.features)
+    return Ranking(*greedy_k_centers(features, signals.labeled_features, budget, rng, watch))
 
 
 def greedy_k_centers(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from selection import candidates, constraints, memory
 from selection.candidates import neighbour_candidates, uniform_candidates
+from selection.catalog import STRATEGIES
 from selection.constraints import class_quotas, near_duplicates
 from selection.control import control_places, draw_control
 from selection.errors import BudgetError, EmptyPoolError, NotEnoughMemoryError
@@ -17,12 +18,12 @@ from selection.options import (
     Candidates,
     SelectionOptions,
 )
-from selection.registry import RANKERS, needed_signals, rank
+from selection.rank import rank
 from selection.select import Pool, Selected, select, wanted_signals
 from selection.types import Rows, Signals
 from tests.selection.test_contracts import N, make_signals
 
-every_strategy = pytest.mark.parametrize("strategy", sorted(RANKERS))
+every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 
 
 def streams(purpose: str) -> np.random.Generator:
@@ -286,8 +287,13 @@ class TestCandidates:
 
 
 class TestOptions:
+    @pytest.mark.parametrize("strategy", ["entropy", "badge", "el2n", "unheard_of"])
+    def test_cold_start_that_needs_a_proxy_is_an_error(self, strategy: str) -> None:
+        with pytest.raises(ValueError, match=f"not '{strategy}': .*typiclust, uniform"):
+            SelectionOptions(cold_start=strategy).check_cold_start()
+
     @every_strategy
     def test_needed_signals_are_wanted(self, strategy: str) -> None:
-        assert wanted_signals(strategy, SelectionOptions()) == needed_signals(strategy)
+        assert wanted_signals(strategy, SelectionOptions()) == STRATEGIES[strategy].needs
         options = SelectionOptions(class_balance=True, duplicate_similarity=0.9)
         assert {"probs", "features"} <= wanted_signals(strategy, options)

@@ -25,7 +25,7 @@ from models.catalog import resolve_recipe
 from models.data.arrays import Images
 from models.predict import predict
 from models.training.train import TrainingStopped, train
-from selection.registry import rank
+from selection.rank import rank
 from selection.types import Signals
 from selection.watch import SelectionStopped
 from workers.jobs.context import JobContext

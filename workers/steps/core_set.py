@@ -16,9 +16,8 @@ from models.recipe import Recipe
 from models.training.forgetting import ForgettingCounts
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
-from selection.catalog import Signal
+from selection.catalog import Purpose, Signal, find_strategy
 from selection.options import SelectionOptions
-from selection.registry import needed_signals
 from selection.select import rank_constrained
 from selection.types import NEVER_LEARNED, Ranking, Rows, Signals
 from workers.steps.scoring import PLAIN, Scoring
@@ -108,7 +107,7 @@ def run_core_set_step(
     """
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
-    needs = needed_signals(request.strategy)
+    needs = find_strategy(request.strategy, Purpose.CORE_SET).needs
     is_measured = hooks.on_epoch is not None and find_model(model).counts_forgetting
     selector: TrainedModel | None = None
     metrics: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Every model of the registry keeps the same contract."""
+"""Every model of the catalog keeps the same contract."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from models.catalog import (
 )
 from models.data.arrays import Images, Inputs, InputSpec, Vectors
 from models.data.encoders import text_encoder
-from models.networks.build import BUILDERS, build, fresh_network, register
+from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.predict import predict
 from models.recipe import Recipe
@@ -93,10 +93,6 @@ def make_network(model: str, seed: int = 0) -> tuple[Recipe, Inputs, Network]:
 )
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(request.param, *make_network(request.param))
-
-
-def test_catalog_and_registry_list_the_same_names() -> None:
-    assert set(MODELS) == set(BUILDERS)
 
 
 class TestEveryModel:
@@ -237,11 +233,6 @@ class TestBuild:
     def test_an_image_size_below_the_smallest_side_is_refused_in_the_recipe(self) -> None:
         with pytest.raises(ValueError, match="inception_v3 must see at least 75"):
             resolve_recipe("inception_v3", {"image_size": 64})
-
-    @pytest.mark.parametrize("name", ["preact8", "nobodys"])
-    def test_a_double_or_unlisted_registration_is_refused(self, name: str) -> None:
-        with pytest.raises(ModelError, match=name):
-            register(name, BUILDERS["preact8"])
 
     def test_grey_images_count_as_colour(self) -> None:
         grey = Images(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), dtype=np.uint8))

@@ -45,6 +45,7 @@ from models.recipe import RecipeError
 from models.training.train import TrainedModel, TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
 from tests.loop import claim_waiting
+from tests.plugins import brought_strategy
 from workers.jobs import context as job_context
 from workers.jobs.context import JobContext
 from workers.jobs.packed_pool import PoolReader
@@ -233,6 +234,39 @@ class TestBroughtFeatures:
         assert round_.model_id is None
         far = set(selected_index(session_factory, project_id)[:5]) & set(range(60, 67))
         assert {(i - 60) % 4 for i in far} == {0, 1, 2, 3}, "one in each far direction"
+
+    def test_brought_strategy_can_be_the_cold_start(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with brought_strategy(tmp_path, monkeypatch, "svp_test_cold", "first_feature"):
+            project_id = make_project(0, selection={"cold_start": "first_feature"})
+            array = bring(session_factory, store, project_id, tmp_path / "f.npy")
+            start(session_factory, project_id)
+            do_job(project_id)
+        round_, _ = selected(session_factory, project_id)
+        assert (round_.strategy, round_.model_id) == ("first_feature", None)
+        order = np.argsort(-array[:, 0].astype(np.float64), kind="stable").tolist()
+        assert selected_index(session_factory, project_id) == order[:10]
+
+    def test_brought_cold_start_that_needs_nothing_starts_without_features(
+        self,
+        session_factory: sessionmaker[Session],
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with brought_strategy(tmp_path, monkeypatch, "svp_test_backwards", "backwards"):
+            project_id = make_project(0, selection={"cold_start": "backwards"})
+            start(session_factory, project_id)
+            do_job(project_id)
+        assert selected_index(session_factory, project_id) == list(range(N - 1, N - 11, -1))
 
     def test_strategy_on_brought_features_trains_no_proxy(
         self,

@@ -20,7 +20,7 @@ from models.networks.pretrained import weights_hash
 from models.predict import accuracy, predict
 from models.training.timing import Stopwatch
 from models.training.train import EpochHook, TrainedModel
-from selection.registry import rank
+from selection.rank import rank
 from selection.types import Signals
 from selection.uncertainty import entropy
 from selection.watch import Watch
