@@ -12,9 +12,10 @@ from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
+from typing import Any
 
 from models import recipes
-from models.recipe import Recipe, RecipeError
+from models.recipe import Recipe, RecipeError, recipe_from_json
 
 PLUGIN_GROUP = "svp.models"
 
@@ -94,6 +95,10 @@ class ModelSetup:
 
     model: str
     recipe: Recipe
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values; `setup_from_json` reads them back."""
+        return {"model": self.model, "recipe": self.recipe.to_json()}
 
 
 def _preact(depth: int) -> ModelInfo:
@@ -250,6 +255,16 @@ def _brought(name: str) -> ModelInfo | None:
     if not isinstance(found, ModelInfo) or found.name != name:
         raise ModelError(f"{where} must be a models.catalog.ModelInfo of that name, not {found!r}.")
     return found
+
+
+def resolve_setup(model: str, overrides: Mapping[str, object]) -> ModelSetup:
+    """Return the model with its recipe, as `resolve_recipe` gives it."""
+    return ModelSetup(model, resolve_recipe(model, overrides))
+
+
+def setup_from_json(values: Mapping[str, Any]) -> ModelSetup:
+    """Return the setup that `ModelSetup.to_json` wrote, its recipe checked anew."""
+    return ModelSetup(values["model"], recipe_from_json(values["recipe"]))
 
 
 def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:

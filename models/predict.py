@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.catalog import Encoding, find_model
 from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
+from models.data.types import FloatArray
 from models.networks.folding import folded_features
 from models.networks.network import to_tensors
 from models.training.augment import augment, centre, draw
@@ -18,7 +19,6 @@ from models.training.feed import part
 from models.training.precision import autocast, usable_dtype
 from models.training.trained import TrainedModel
 
-FloatArray = npt.NDArray[np.float32]
 KINDS: dict[Encoding, type[Images] | type[Texts] | type[Vectors]] = {
     Encoding.PIXELS: Images,
     Encoding.VECTORS: Vectors,

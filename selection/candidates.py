@@ -12,8 +12,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, Rows
 from selection.memory import check_memory
-from selection.types import FloatArray, Rows
 
 FEW_ROWS = 20_000  # up to here exact search takes less time than an index
 MOST_CELLS = 4096

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.clusters import cluster
-from selection.types import FloatArray, Ranking, Rows, Scores, Signals, given
+from selection.types import Ranking, Signals, given
 from selection.uncertainty import margin
 
 CANDIDATES_PER_PICK = 10  # k_m / k_t of the paper's first experiments

@@ -6,7 +6,8 @@ the pool. The control items do.
 
 import numpy as np
 
-from selection.types import Ranking, Rows
+from selection.arrays import Rows
+from selection.types import Ranking
 
 
 def control_places(budget: int, fraction: float) -> Rows:

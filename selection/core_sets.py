@@ -2,15 +2,8 @@
 
 import numpy as np
 
-from selection.types import (
-    NEVER_LEARNED,
-    FloatArray,
-    IntArray,
-    Ranking,
-    Scores,
-    Signals,
-    given,
-)
+from selection.arrays import FloatArray, IntArray, Scores
+from selection.types import NEVER_LEARNED, Ranking, Signals, given
 
 
 def rank_by_forgetting_events(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:

@@ -10,8 +10,9 @@ Source: Minoux (1978) for the lazy greedy; Wei, Iyer, Bilmes (2015) for its use 
 import numpy as np
 from numba import njit, prange
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.k_centers.filter import largest_value
-from selection.types import FloatArray, Ranking, Rows, Scores, Signals, given
+from selection.types import Ranking, Signals, given
 
 BOUNDED = 64  # candidates whose float32 bounds are computed in one pass over the items
 EXACT = 4  # candidates whose float64 gains are

@@ -7,8 +7,9 @@ pure in pseudo-labels. The graph of the balls is never stored: memory is O(n).
 
 import numpy as np
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.clusters import cluster, unit_rows
-from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
+from selection.types import Ranking, Signals, given
 
 PURITY = 0.95
 N_SAMPLED = 2000  # balls that the radius is measured on

@@ -4,15 +4,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.checks import check_classes, check_counts, check_floats, check_probabilities
 from selection.errors import EmptyPoolError, SelectionError, ShapeError
-
-FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float64]
 
 Array = TypeVar("Array", FloatArray, IntArray)
 

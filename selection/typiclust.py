@@ -10,8 +10,9 @@ starts it several times; once the larger clusters are empty, the small ones give
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.clusters import cluster, unit_rows
-from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
+from selection.types import Ranking, Signals, given
 
 MOST_CLUSTERS = 500
 TOO_SMALL_CLUSTER = 5

@@ -8,7 +8,8 @@ memory-mapped file may be larger than memory.
 import numpy as np
 from numba import njit, prange
 
-from selection.types import FloatArray, Ranking, Scores, Signals, given
+from selection.arrays import FloatArray, Scores
+from selection.types import Ranking, Signals, given
 
 compiled = njit(cache=True, nogil=True, parallel=True)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from selection.types import Ranking, Scores, Signals
+from selection.arrays import Scores
+from selection.types import Ranking, Signals
 
 
 def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:

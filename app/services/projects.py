@@ -17,7 +17,7 @@ from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
 from app.services.annotation_settings import checked_annotation, introduce
-from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
+from models.catalog import Modality, ModelError, find_model, models_for, resolve_setup
 from models.recipe import RecipeError
 from models.size import check_size
 from selection.catalog import Purpose, find_strategy
@@ -178,14 +178,14 @@ def resolve_model(
     """
     modality = bounds.modality
     try:
-        recipe = resolve_recipe(choice.model, choice.recipe)
-        recipe.check_weights_name()
+        setup = resolve_setup(choice.model, choice.recipe)
+        setup.recipe.check_weights_name()
         info = find_model(choice.model)
-        check_size(info, recipe, bounds.n_classes, bounds.most_bytes)
+        check_size(info, setup.recipe, bounds.n_classes, bounds.most_bytes)
     except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None
     if takes_vectors and info.modality is None:
-        return {"model": choice.model, "recipe": recipe.to_json()}
+        return setup.to_json()
     if info.modality is None:
         raise InvalidProject(
             f"{part}: {choice.model} takes frozen features; it can be the proxy of a project whose "
@@ -196,4 +196,4 @@ def resolve_model(
             f"{part}: {choice.model} takes {info.modality}, the project holds "
             f"{modality} items; use {', '.join(models_for(Modality(modality)))}."
         )
-    return {"model": choice.model, "recipe": recipe.to_json()}
+    return setup.to_json()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from models.data.arrays import Texts
+from models.data.types import IntArray
 from models.scripts import HANGUL_LETTERS, WITHOUT_SPACES
 
 TEXTS_PER_BLOCK = 4096
@@ -43,7 +44,6 @@ def _kinds_of_bytes() -> npt.NDArray[np.uint8]:
 KINDS = _kinds_of_bytes()
 
 UIntArray = npt.NDArray[np.uint64]
-IntArray = npt.NDArray[np.int64]
 
 
 def normalize(texts: Iterable[str]) -> bytes:

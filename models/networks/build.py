@@ -14,7 +14,7 @@ Builder = Callable[[ModelSetup, InputSpec, int], Network]
 """Makes a network with fresh weights for inputs of a spec and a number of classes."""
 
 
-def fresh_network(model: str, recipe: Recipe, inputs: Inputs, n_classes: int) -> Network:
+def fresh_network(setup: ModelSetup, inputs: Inputs, n_classes: int) -> Network:
     """Return the network that a training on these inputs starts from.
 
     Its normalisation is the inputs' own, or the one that `recipe.weights` were trained with.
@@ -23,10 +23,10 @@ def fresh_network(model: str, recipe: Recipe, inputs: Inputs, n_classes: int) ->
         ModelError: as `build`.
         PretrainedError: the file of weights is missing, damaged or another model's.
     """
-    network = build(model, n_classes, recipe, inputs.spec)
+    network = build(setup.model, n_classes, setup.recipe, inputs.spec)
     network.fit_normalisation(inputs)
-    if recipe.weights is not None:
-        load_pretrained(network, Path(recipe.weights))
+    if setup.recipe.weights is not None:
+        load_pretrained(network, Path(setup.recipe.weights))
     return network
 
 

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from models.catalog import ModelSetup
 from models.data.arrays import InputSpec
+from models.data.types import IntArray
 from models.networks.network import Network
 from models.recipe import Recipe
 
-IntArray = npt.NDArray[np.int64]
 DIGITS = 8
 END = "</s>"
 

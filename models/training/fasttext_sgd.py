@@ -5,18 +5,15 @@ its layers. The arithmetic is the same: gradients of the mean loss of the miniba
 """
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from numba import njit
 from torch import Tensor
 
+from models.data.types import FloatArray, IntArray
 from models.networks.fasttext import FastText
 from models.networks.network import Network
 from models.recipe import Recipe
 from models.training.distributed import rank_and_size
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 
 class FastTextStep:

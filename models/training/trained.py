@@ -1,7 +1,7 @@
 """A trained model: the network, what it was made of, and its file."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.catalog import ModelError
+from models.catalog import ModelError, ModelSetup
 from models.data.arrays import InputSpec
 from models.networks.build import build
 from models.networks.network import Network
@@ -24,8 +24,7 @@ class TrainedModel:
     """A trained network and what it was made of."""
 
     network: Network
-    model: str
-    recipe: Recipe
+    setup: ModelSetup
     spec: InputSpec
     n_classes: int
     seed: int
@@ -36,6 +35,20 @@ class TrainedModel:
     pretrained_hash: str | None = None  # SHA-256 of the file that recipe.weights named
     notes: tuple[str, ...] = ()  # what the recipe asked for and this machine could not do
     measured: tuple[float, ...] = ()  # what `on_epoch` of models.training.train returned, by epoch
+
+    @property
+    def model(self) -> str:
+        """Its name in models.catalog."""
+        return self.setup.model
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that it was trained by."""
+        return self.setup.recipe
+
+    def with_recipe(self, recipe: Recipe) -> "TrainedModel":
+        """Return the same network with another recipe: to score by it, or to store it."""
+        return replace(self, setup=replace(self.setup, recipe=recipe))
 
     def save(self, path: Path) -> None:
         """Write weights and all that rebuilds the network as one safetensors file, or none."""
@@ -97,8 +110,7 @@ def _rebuild(about: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedModel:
     network.load_state_dict(tensors)
     return TrainedModel(
         network=network.eval(),
-        model=about["model"],
-        recipe=recipe,
+        setup=ModelSetup(about["model"], recipe),
         spec=spec,
         n_classes=about["n_classes"],
         seed=about["seed"],

@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from selection.arrays import Float32Array, FloatArray, Rows, Scores
 from selection.exact_distance import squared_distance
 from selection.panel_products import LANES, PANEL, add_products, fill_lanes, reaches
-from selection.types import FloatArray, Rows, Scores
-
-Float32Array = npt.NDArray[np.float32]
 
 ITEMS_PER_CHUNK = 128
 PICKED = -1.0  # bound of a picked row: below every distance

@@ -11,10 +11,11 @@ import time
 
 import numpy as np
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.k_centers.estimate import LIKELY_SHARE, Estimate, memory_needed
 from selection.k_centers.run import KCenters
 from selection.panel_products import PANEL
-from selection.types import FloatArray, Ranking, Rows, Scores, Signals, given
+from selection.types import Ranking, Signals, given
 from selection.watch import SelectionStopped, Watch
 
 N_PROBED = 4096  # rows whose speed tells that of all

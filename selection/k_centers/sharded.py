@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.errors import BudgetError
 from selection.k_centers.cpu import PICKED, add_centre
 from selection.k_centers.run import KCenters
-from selection.types import FloatArray, Rows, Scores
 
 
 @dataclass(frozen=True)

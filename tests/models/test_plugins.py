@@ -15,6 +15,7 @@ from models.catalog import (
     PLUGIN_GROUP,
     Modality,
     ModelError,
+    ModelSetup,
     UnknownModelError,
     find_model,
     known_models,
@@ -22,6 +23,7 @@ from models.catalog import (
     resolve_recipe,
 )
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.networks.build import build
 from models.training.train import load_model, train
 from tests.plugins import forget_installed, lay_out
@@ -97,7 +99,7 @@ class TestPlugin:
         assert build("flat", n_classes=2).n_features == 32 * 32 * 3
         images = Images(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8))
         recipe = resolve_recipe("flat", {"name": "mine"})
-        trained = train("flat", recipe, images, np.arange(8) % 2, 2, 0)
+        trained = train(ModelSetup("flat", recipe), LabeledSet(images, np.arange(8) % 2, 2), 0)
         trained.save(tmp_path / "flat.safetensors")
         assert load_model(tmp_path / "flat.safetensors").network.n_features == 192
 

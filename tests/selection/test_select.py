@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selection import candidates, constraints, memory
+from selection.arrays import Rows
 from selection.candidates import neighbour_candidates, uniform_candidates
 from selection.catalog import STRATEGIES
 from selection.constraints import class_quotas, near_duplicates
@@ -19,8 +20,8 @@ from selection.options import (
     SelectionOptions,
 )
 from selection.rank import rank
-from selection.select import Pool, Selected, select, wanted_signals
-from selection.types import Rows, Signals
+from selection.select import Pool, Selected, SelectionRequest, select, wanted_signals
+from selection.types import Signals
 from tests.selection.test_contracts import N, make_signals
 
 every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
@@ -35,7 +36,8 @@ def selected(
 ) -> Selected:
     known = signals or make_signals()
     asked = SelectionOptions(**options)  # type: ignore[arg-type]
-    return select(strategy, Pool(known.n, known.take), budget, streams, asked)
+    pool = Pool(known.n, known.take)
+    return select(pool, SelectionRequest(strategy, budget, streams, asked))
 
 
 class TestSelect:
@@ -68,7 +70,7 @@ class TestSelect:
 
     def test_empty_pool_and_budget_beyond_it_are_refused(self) -> None:
         with pytest.raises(EmptyPoolError):
-            select("uniform", Pool(0, lambda _: Signals(0)), 0, streams, SelectionOptions())
+            select(Pool(0, lambda _: Signals(0)), SelectionRequest("uniform", 0, streams))
         with pytest.raises(BudgetError, match=r"0\.\.40"):
             selected("uniform", N + 1)
 
@@ -254,7 +256,7 @@ class TestCandidates:
         assert brought is not None
         pool = Pool(N, measure, lambda rows: brought[rows], signals.labeled_features)
         options = SelectionOptions(candidates=Candidates(CandidateKind.NEIGHBOURS, 4))
-        found = select("margin", pool, 5, streams, options)
+        found = select(pool, SelectionRequest("margin", 5, streams, options))
         assert found.candidates is not None
         assert measured == [found.candidates.n]
         assert found.candidates.n <= 12

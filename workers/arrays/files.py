@@ -6,17 +6,14 @@ Files are memory-mapped and may be larger than memory. Indices are positions in 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.storage.durable import replaced
 from app.storage.npy import open_npy
+from selection.arrays import AnyArray, FloatArray, IntArray
 from selection.errors import OverlapError, SelectionError, ShapeError
-from selection.types import NEVER_LEARNED, FloatArray, IntArray
-
-AnyArray = npt.NDArray[Any]
+from selection.types import NEVER_LEARNED
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from selection.arrays import AnyArray, FloatArray, Rows
 from selection.catalog import Signal, find_strategy, known_strategies
 from selection.errors import SelectionError
 from selection.mapped import take_rows
 from selection.options import SelectionOptions
 from selection.rank import load_code
-from selection.select import Pool, Selected, select
-from selection.types import FloatArray, Rows, Signals
+from selection.select import Pool, Selected, SelectionRequest, select
+from selection.types import Signals
 from selection.watch import Watch
-from workers.arrays.files import AnyArray, Arrays, OpenedArrays, load, open_arrays, save
+from workers.arrays.files import Arrays, OpenedArrays, load, open_arrays, save
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class ArraySelection:
         """Return the generator of one purpose."""
         return np.random.default_rng([self.seed, *purpose.encode()])
 
+    def request(self, watch: Watch) -> SelectionRequest:
+        """Return what is asked of the arrays once they are open."""
+        return SelectionRequest(self.strategy, self.budget, self.stream, self.options, watch)
+
 
 def select_from_arrays(
     asked: ArraySelection, watch: Watch, outputs: Mapping[str, Path | None]
@@ -62,9 +67,7 @@ def select_from_arrays(
     else:
         opened = open_arrays(asked.arrays)
         n_pool = len(opened.pool_index)
-        selected = select(
-            asked.strategy, _pool(opened), asked.budget, asked.stream, asked.options, watch
-        )
+        selected = select(_pool(opened), asked.request(watch))
         selected = replace(selected, rows=opened.pool_index[selected.rows])
     found = {"index": selected.rows, "scores": selected.scores, "control": selected.is_control}
     for name, path in outputs.items():

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.k_centers.sharded import ShardGroup
-from selection.types import FloatArray, Ranking, Rows, Scores, Signals
+from selection.types import Ranking, Signals
 
 ShardedRanker = Callable[
     [FloatArray, FloatArray | None, int, np.random.Generator, ShardGroup], tuple[Rows, Scores]

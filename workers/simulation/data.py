@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from models.catalog import Encoding, find_model
 from models.data.arrays import Images, Inputs, Vectors
@@ -23,10 +22,10 @@ from models.data.readers import (
     with_vectors,
 )
 from models.recipe import Recipe
+from selection.arrays import IntArray
 from workers.simulation.config import DataConfig
 from workers.simulation.download import DownloadError, Progress, download, extract, file_md5
 
-IntArray = npt.NDArray[np.int64]
 IMAGENET_LICENCE = (
     "ImageNet's licence forbids that a program hands it out: register at image-net.org, download "
     "ILSVRC2012 and lay it out as train/CLASS/*.JPEG and val/CLASS/*.JPEG."

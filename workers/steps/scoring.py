@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 
 from models.data.arrays import Inputs
-from models.predict import FloatArray, Predictions, predict
+from models.data.types import FloatArray
+from models.predict import Predictions, predict
 from models.training.forgetting import ForgettingCounts
 from models.training.train import TrainedModel
 from selection.uncertainty import entropy, least_confidence, margin

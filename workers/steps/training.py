@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from models.catalog import ModelSetup
 from models.data.arrays import Inputs
+from models.data.labeled import LabeledSet
 from models.predict import accuracy, predict
-from models.recipe import Recipe
 from models.training.checkpoints import CheckpointFile
 from models.training.timing import Stopwatch
 from models.training.train import EpochHook, TrainedModel, TrainProgress, train
+from selection.arrays import IntArray
 from selection.watch import Watch
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,8 @@ def training_seed(seed: int, labels: IntArray) -> int:
 
 
 def train_watched(
-    model: str,
-    recipe: Recipe,
-    labeled: Inputs,
-    labels: IntArray,
-    n_classes: int,
+    setup: ModelSetup,
+    labeled: LabeledSet,
     seed: int,
     watch: Stopwatch,
     hooks: RoundHooks,
@@ -90,7 +86,7 @@ def train_watched(
     counts_forgetting: bool = False,
     initial: TrainedModel | None = None,
 ) -> TrainedModel:
-    """Return models.training.train's model.
+    """Return a model trained by `training_seed` of this seed and these labels.
 
     Its seconds are the stopwatch's part "training": those before a resumption included, those of
     `hooks.on_epoch` not.
@@ -100,12 +96,9 @@ def train_watched(
     """
     with watch.part("training"):
         trained = train(
-            model,
-            recipe,
+            setup,
             labeled,
-            labels,
-            n_classes,
-            seed,
+            training_seed(seed, labeled.labels),
             device=watch.device,
             count_forgetting=counts_forgetting,
             initial=initial,

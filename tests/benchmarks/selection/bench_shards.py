@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, Scores
 from selection.k_centers.greedy import greedy_k_centers
 from selection.k_centers.sharded import ShardGroup, sharded_k_centers
-from selection.types import FloatArray, Scores
 from tests.benchmarks.rivals import Measured, Rival, compare, write_result
 from tests.benchmarks.selection.make_features import CACHE, N_LABELED
 

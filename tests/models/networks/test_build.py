@@ -14,6 +14,7 @@ from models.catalog import (
     Encoding,
     Modality,
     ModelError,
+    ModelSetup,
     UnknownModelError,
     find_model,
     models_for,
@@ -21,6 +22,7 @@ from models.catalog import (
 )
 from models.data.arrays import Images, Inputs, InputSpec, Vectors
 from models.data.encoders import text_encoder
+from models.data.labeled import LabeledSet
 from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.predict import predict
@@ -58,7 +60,13 @@ class Case:
 
     def trained(self) -> TrainedModel:
         return TrainedModel(
-            self.network, self.name, self.recipe, self.inputs.spec, CLASSES, 0, 0.0, 0.0
+            self.network,
+            ModelSetup(self.name, self.recipe),
+            self.inputs.spec,
+            CLASSES,
+            0,
+            0.0,
+            0.0,
         )
 
     def minibatch(self) -> tuple[torch.Tensor, ...]:
@@ -84,7 +92,7 @@ def make_network(model: str, seed: int = 0) -> tuple[Recipe, Inputs, Network]:
     recipe = resolve_recipe(model, OVERRIDES[MODELS[model].encoding])
     inputs = make_inputs(model, recipe)
     torch.manual_seed(seed)
-    return recipe, inputs, fresh_network(model, recipe, inputs, CLASSES).eval()
+    return recipe, inputs, fresh_network(ModelSetup(model, recipe), inputs, CLASSES).eval()
 
 
 @pytest.fixture(
@@ -158,7 +166,9 @@ class TestEveryModel:
 def test_one_epoch_changes_the_weights(model: str) -> None:
     recipe, inputs, before = make_network(model)
     recipe = recipe.with_overrides({"epochs": 1, "crop_padding": 0})
-    trained = train(model, recipe, inputs, np.arange(N) % CLASSES, CLASSES, 0)
+    trained = train(
+        ModelSetup(model, recipe), LabeledSet(inputs, np.arange(N) % CLASSES, CLASSES), 0
+    )
     assert np.isfinite(trained.final_loss)
     assert not torch.equal(trained.network.linear.weight, before.linear.weight)  # type: ignore[arg-type, union-attr]
 
@@ -238,9 +248,11 @@ class TestBuild:
         grey = Images(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), dtype=np.uint8))
         colour = Images(grey.pixels.repeat(3, axis=3))
         torch.manual_seed(0)
-        of_grey = fresh_network("resnet18", MODELS["resnet18"].recipe, grey, 2).eval()
+        of_grey = fresh_network(ModelSetup("resnet18", MODELS["resnet18"].recipe), grey, 2).eval()
         torch.manual_seed(0)
-        of_colour = fresh_network("resnet18", MODELS["resnet18"].recipe, colour, 2).eval()
+        of_colour = fresh_network(
+            ModelSetup("resnet18", MODELS["resnet18"].recipe), colour, 2
+        ).eval()
         torch.testing.assert_close(
             of_grey(*to_tensors(grey, "cpu")), of_colour(*to_tensors(colour, "cpu"))
         )

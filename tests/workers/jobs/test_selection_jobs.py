@@ -37,7 +37,8 @@ from app.services.projects import (
     resolve_model,
 )
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe, resolve_setup
+from models.data.labeled import LabeledSet
 from models.data.text import encode
 from models.networks.build import build
 from models.predict import predict
@@ -386,9 +387,9 @@ class TestProbe:
             project = projects.get(session, project_id)
             snapshot = stored_snapshot(session, store, project)
         reader = PoolReader(session_factory, store, settings)
-        recipe = resolve_recipe("probe", {})
+        probe = resolve_setup("probe", {})
         with pytest.raises(FeaturesInvalid, match="70 rows of them for 71 pool items"):
-            reader.round_inputs(project, replace(snapshot, n_pool=N + 1), "probe", recipe)
+            reader.round_inputs(project, replace(snapshot, n_pool=N + 1), probe)
 
     @pytest.mark.parametrize("part", ["proxy", "target"])
     def test_it_is_refused_where_it_gets_no_features(self, make_project: Any, part: str) -> None:
@@ -599,7 +600,9 @@ class TestReplay:
         rng = np.random.default_rng(0)
         texts = encode([" ".join(rng.choice(WORDS["a"], 3)) for _ in range(8)], 2, 500)
         recipe = resolve_recipe(PROXY.model, PROXY.recipe)
-        train(PROXY.model, recipe, texts, np.arange(8) % 2, 2, 9).save(tmp_path / "other")
+        train(ModelSetup(PROXY.model, recipe), LabeledSet(texts, np.arange(8) % 2, 2), 9).save(
+            tmp_path / "other"
+        )
         values = {
             "weights_hash": store.put_file(tmp_path / "other"),
             "seed": 6,
@@ -721,14 +724,17 @@ class TestCoreSets:
             project = projects.get(session, project_id)
             snapshot = stored_snapshot(session, store, project)
         assert [scores.epoch for scores in stored] == [2, 4]
-        cut = resolve_recipe("fasttext", recipe | {"epochs_cut": 2})
-        inputs = PoolReader(session_factory, store, settings).round_inputs(
-            project, snapshot, "fasttext", cut
-        )
-        labeled = inputs.pool.take(inputs.labeled_index)
+        cut = resolve_setup("fasttext", recipe | {"epochs_cut": 2})
+        inputs = PoolReader(session_factory, store, settings).round_inputs(project, snapshot, cut)
+        labeled = inputs.labeled
         seed = training_seed(3, inputs.labels)
-        trained = train("fasttext", cut, labeled, inputs.labels, 2, seed, count_forgetting=True)
-        expected = item_scores(predict(trained, labeled).probs, trained.forgetting)
+        trained = train(
+            cut,
+            labeled,
+            seed,
+            count_forgetting=True,
+        )
+        expected = item_scores(predict(trained, labeled.inputs).probs, trained.forgetting)
         found = load_arrays(store, stored[0].scores_hash)
         assert found.pop("index").tolist() == list(range(N_LABELED))
         assert found.pop("class_index").tolist() == [0, 1] * (N_LABELED // 2)

@@ -125,11 +125,8 @@ def _train(context: StudyContext, measure: EpochHook) -> None:
     hooks = context.hooks(context.model)
     context.warm_up(model)
     train_selector(
-        context.pool(model),
-        context.data.pool.labels,
-        len(context.data.classes),
-        model.model,
-        model.resolved,
+        model.setup,
+        context.whole_pool(model),
         context.seed,
         Stopwatch(context.device),
         counts_forgetting=find_model(model.model).counts_forgetting,
@@ -144,9 +141,8 @@ def _untrained(context: StudyContext) -> TrainedModel:
     model = context.experiment.models[context.model]
     pool, n_classes = context.pool(model), len(context.data.classes)
     return TrainedModel(
-        network=fresh_network(model.model, model.resolved, pool, n_classes),
-        model=model.model,
-        recipe=model.resolved,
+        network=fresh_network(model.setup, pool, n_classes),
+        setup=model.setup,
         spec=pool.spec,
         n_classes=n_classes,
         seed=context.seed,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models import predict
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
+from models.data.labeled import LabeledSet
 from models.training.forgetting import ForgettingCounts
 from models.training.train import train
 from selection.k_centers.greedy import greedy_k_centers
@@ -124,7 +125,7 @@ class TestUntrained:
         digits = load_data(tiny_study(tmp_path).data, 0).pool
         recipe = resolve_recipe("preact8", {"epochs": 2})
         inputs = model_inputs(digits, "preact8", recipe)
-        trained = train("preact8", recipe, inputs, digits.labels, 10, 7)
+        trained = train(ModelSetup("preact8", recipe), LabeledSet(inputs, digits.labels, 10), 7)
         path = tmp_path / "seven.safetensors"
         trained.save(path)
         weights = f"models={{a = {{model = 'preact8', recipe = {{weights = '{path}'}}}}}}"
