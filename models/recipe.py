@@ -97,14 +97,8 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the recipe's canonical JSON.
-
-        A field younger than the first recipes counts only where it differs from its default, so
-        that the hashes of stored results hold.
-        """
-        young = {f.name: f.default for f in fields(self)[N_FIRST_FIELDS:]}
-        counted = {k: v for k, v in self.to_json().items() if k not in young or v != young[k]}
-        text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+        """First 12 hex digits of the SHA-256 of the recipe's canonical JSON."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
@@ -185,8 +179,6 @@ class Recipe:
         return recipe
 
 
-# Fields are only ever appended: the first recipes ended with `buckets`.
-N_FIRST_FIELDS = 12
 VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 

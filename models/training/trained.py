@@ -117,6 +117,6 @@ def _rebuild(about: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedModel:
         seconds=0.0,
         final_loss=about["final_loss"],
         classes=about["classes"],
-        pretrained_hash=about.get("pretrained_hash"),
-        notes=tuple(about.get("notes", ())),
+        pretrained_hash=about["pretrained_hash"],
+        notes=tuple(about["notes"]),
     )
