@@ -28,7 +28,7 @@ class Modality(StrEnum):
 
 
 class Encoding(StrEnum):
-    """As what a network takes its inputs (models.data.arrays)."""
+    """The form in which a network takes its inputs (models.data.arrays)."""
 
     PIXELS = "pixels"
     WORD_NGRAMS = "word_ngrams"
@@ -38,7 +38,7 @@ class Encoding(StrEnum):
 
 
 class ModelError(ValueError):
-    """A model does not exist or cannot be built so; the message says why."""
+    """A model does not exist or cannot be built like this; the message says why."""
 
 
 class UnknownModelError(ModelError):
@@ -55,7 +55,7 @@ class ModelInfo:
         recipes: by name; the first is the default.
         source: the paper, or the package, that it comes from.
         smallest_side: of an image, in pixels.
-        default_side: that images are brought to where the recipe does not say; None = their own.
+        default_side: that images are scaled to where the recipe names none; None = their own.
         trainer: "package.module:function", a `models.training.train.WholeTrainer`, which trains it
             in one piece, without checkpoints; None: models.training.train trains its epochs.
     """
@@ -263,7 +263,7 @@ def resolve_setup(model: str, overrides: Mapping[str, object]) -> ModelSetup:
 
 
 def setup_from_json(values: Mapping[str, Any]) -> ModelSetup:
-    """Return the setup that `ModelSetup.to_json` wrote, its recipe checked anew."""
+    """Return the setup that `ModelSetup.to_json` wrote, and check its recipe again."""
     return ModelSetup(values["model"], recipe_from_json(values["recipe"]))
 
 

@@ -35,12 +35,12 @@ class Recipe:
         label_smoothing: 0..1.
         crop_padding: pixels of padding of the random crop; 0 = no crop.
         horizontal_flip: whether to mirror half of the images.
-        image_size: side in pixels that images are brought to; None = the model's, else the median
+        image_size: side in pixels that images are scaled to; None = the model's, else the median
             of the pool's.
         dim: width of the mean embedding (texts).
         word_ngrams: longest n-gram of words (texts).
         buckets: number of hash buckets (texts).
-        schedule: how the learning rate goes.
+        schedule: how the learning rate changes.
         warmup_fraction: share of the steps in which `one_cycle` rises.
         nesterov: whether SGD's momentum looks ahead.
         decay_norms: whether biases and the weights of norms are decayed too.
@@ -106,10 +106,10 @@ class Recipe:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def check_weights_name(self) -> None:
-        """Refuse `weights` that name more than a file in the worker's folder of them.
+        """Refuse `weights` that are not the plain name of a file in the worker's folder of weights.
 
         Raises:
-            RecipeError: they hold a separator, or a sign that is no part of a plain name.
+            RecipeError: they hold a separator, or a character that a plain name may not hold.
         """
         if self.weights is not None and not PLAIN_NAME.fullmatch(self.weights):
             raise RecipeError(
@@ -184,12 +184,12 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 
 
 def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that `Recipe.to_json` wrote, checked anew."""
+    """Return the recipe that `Recipe.to_json` wrote; its values are checked again."""
     return Recipe((1,), (0.1,)).with_overrides(values)
 
 
 def _cut_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """Return the recipe ended after `epochs`, at the learning rates it has until then."""
+    """Return the recipe cut after `epochs`, with the learning rates that it has up to there."""
     if recipe.schedule is not Schedule.STEPS:
         raise RecipeError("Only a schedule of steps can be cut; override epochs instead.")
     kept, left = [], epochs

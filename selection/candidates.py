@@ -53,14 +53,14 @@ def neighbour_candidates(
 ) -> CandidatePool:
     """Return the union of the k nearest neighbours (Euclidean) of every labeled item.
 
-    Where they are fewer than `at_least` rows, uniformly drawn ones fill up.
+    Where they are fewer than `at_least` rows, uniformly drawn rows are added.
 
     Args:
         features: of the pool, [n, d].
         labeled_features: [m >= 1, d].
         k: neighbours of each.
         at_least: rows wanted, at most n: the budget.
-        rng: draws those that fill up; an index of many rows is trained on drawn ones too.
+        rng: draws the added rows; an index of many rows is trained on drawn ones too.
 
     Raises:
         NotEnoughMemoryError: before the index is built.

@@ -1,4 +1,4 @@
-"""Checks of arrays at the edge: the first bad row, in one pass over a maybe memory-mapped file."""
+"""Checks of arrays at the edge: finds the first bad row, in one pass over a mapped file too."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ def check_floats(name: str, array: AnyArray, n: int) -> None:
     """Check shape [n, > 0], dtype float32 or float64, and that every value is finite.
 
     Raises:
-        ShapeError, NonFiniteError: it is not so; the message names the row.
+        ShapeError, NonFiniteError: one of these does not hold; the message names the row.
     """
     if array.ndim != 2 or len(array) != n or array.shape[1] == 0:
         raise ShapeError(f"{name} must have shape [{n}, ...], not {list(array.shape)}.")
@@ -32,7 +32,7 @@ def check_probabilities(probs: AnyArray) -> None:
     """Check that rows of finite values, [n, C >= 2], are >= 0 and sum to 1 within 1e-3.
 
     Raises:
-        ShapeError, NotProbabilitiesError: it is not so; the message names the row.
+        ShapeError, NotProbabilitiesError: one of these does not hold; the message names the row.
     """
     n, n_classes = probs.shape
     if n_classes < 2:
@@ -48,7 +48,7 @@ def check_counts(name: str, array: AnyArray, n: int) -> None:
     """Check shape [n], dtype int64 and that no value is negative.
 
     Raises:
-        ShapeError: it is not so; the message names the row.
+        ShapeError: one of these does not hold; the message names the row.
     """
     if array.shape != (n,) or array.dtype != np.int64:
         raise ShapeError(

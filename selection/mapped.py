@@ -14,7 +14,7 @@ SHARE_OF_MEMORY = 0.125  # of the free bytes that a copy may take; a larger one 
 def take_rows(array: AnyArray, index: IntArray) -> AnyArray:
     """Return rows of an array: a view of adjoining ones, else a copy, of a large map in a file.
 
-    The file has no name: it goes when the copy does.
+    The file has no name and vanishes with the copy.
 
     Args:
         array: [n, ...], maybe memory-mapped.

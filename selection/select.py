@@ -1,6 +1,6 @@
 """One selection as a whole: control arm, candidate pool, strategy, constraints.
 
-The strategy proper is `selection.rank.rank`; what may be asked of any strategy is put around it
+`selection.rank.rank` runs the strategy itself. The options that apply to any strategy are handled
 here, so that the service, the replay and `svp select` do the same.
 """
 
@@ -104,7 +104,7 @@ class Selected:
 
 
 def wanted_signals(strategy: str, options: SelectionOptions) -> frozenset[Signal]:
-    """Return what strategy and options need to know of a pool.
+    """Return the signals of the pool that strategy and options need.
 
     Raises:
         UnknownStrategyError: there is no such strategy.

@@ -1,4 +1,4 @@
-"""Some rows of a memory map, read when they are asked for: a training set larger than memory."""
+"""Rows of a memory map, read only when asked for: a training set may be larger than memory."""
 
 from typing import cast
 
@@ -50,5 +50,5 @@ def take_rows(array: AnyArray, rows: Rows) -> AnyArray:
 
 
 def parts_of(array: AnyArray) -> tuple[AnyArray, ...]:
-    """Return the arrays that it consists of."""
+    """Return the arrays that an array consists of."""
     return (array.base, array.rows) if isinstance(array, MappedRows) else (array,)

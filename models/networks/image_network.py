@@ -1,4 +1,4 @@
-"""The base of networks of images: they normalise uint8 pixels themselves."""
+"""The base of networks on images, which normalise uint8 pixels themselves."""
 
 import numpy as np
 import torch

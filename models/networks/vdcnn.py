@@ -3,7 +3,7 @@
 Source: Conneau et al. 2017, without the optional shortcuts; depths, initialisation (He's, fan-in)
 and the trained row of the padding as in the published code of Selection via Proxy. Difference: the
 first convolution has a bias, which that code leaves out; the batch norm after the next convolution
-takes nearly all of it away.
+cancels nearly all of it.
 """
 
 import torch
@@ -99,7 +99,7 @@ def _pooling(downsampling: Downsampling) -> nn.Module:
 
 
 def k_max(x: Tensor, k: int) -> Tensor:
-    """Return the k largest values along the last dimension, in the order they stand there."""
+    """Return the k largest values along the last dimension, in their order."""
     positions = x.topk(k, dim=-1, sorted=False).indices.sort(dim=-1).values
     return x.gather(-1, positions)
 

@@ -80,7 +80,7 @@ def _library() -> ModuleType:
         raise FastTextMissingError(
             "The model fasttext_official needs the official library: "
             'pip install "svp-labeling[fasttext]" (it needs a C++ compiler). '
-            "The model fasttext needs nothing."
+            "The model fasttext needs no such library."
         ) from None
     return fasttext
 
@@ -114,7 +114,7 @@ def _zeroed_memory() -> Iterator[None]:
     """Let malloc fill what it hands out with zeros, where the C library is glibc.
 
     Below ten threads the library leaves most of its input matrix as it found the memory
-    (fastText #1061, #935): on a used heap it trains to NaN or, worse, to something.
+    (fastText #1061, #935): on a used heap it trains to NaN or, worse, to something plausible.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

@@ -33,7 +33,7 @@ from models.training.trained import TrainedModel
 HASHED_WHOLE_BYTES = 2**28
 SAMPLE_BLOCKS, SAMPLE_BLOCK = 4096, 4096
 EpochHook = Callable[[int, TrainedModel], float | None]
-"""Gets the epoch, from 1, and the model as it is then, not to be kept: training goes on with it."""
+"""Gets the epoch, from 1, and the model, which it must not keep: training continues with it."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -109,7 +109,7 @@ class TrainingRun:
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Go on from a checkpoint's state, if there is one."""
+        """Resume from a checkpoint's state, if there is one."""
         if state is None:
             return
         self.epoch, self.loss = state["epoch"], state["loss"]
@@ -226,7 +226,7 @@ def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
 def minibatches(order: Tensor, size: int, *, needs_two: bool) -> list[Tensor]:
     """Return the order in minibatches of `size`, the last one of what is left.
 
-    Where a network `needs_two`, a last one of a single item joins the one before it, and an only
+    Where a network `needs_two`, a last one of a single item joins the one before it, and a single
     item comes twice: batch norm has no variance of one value, at 1 x 1 resolution it is an error.
     """
     parts = list(torch.split(order, size))
@@ -245,7 +245,7 @@ def stream_seed(seed: int, epoch: int, purpose: str) -> int:
 
 @contextmanager
 def _global_stream(device: str, seed: int) -> Iterator[None]:
-    """Seed torch's own generators, which dropout draws from, and put them back afterwards."""
+    """Seed torch's own generators, which dropout draws from, and restore them afterwards."""
     with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
         torch.manual_seed(seed)
         yield

@@ -35,7 +35,7 @@ WholeTrainer = Callable[[ModelSetup, LabeledSet, int], TrainedModel]
 class TrainProgress:
     """How far a training is, at an epoch's end; `resumed_from` is 0 unless it was resumed.
 
-    `notes` say what the recipe asked for and this machine could not do.
+    `notes` say what the recipe asked for but this machine could not do.
     """
 
     epoch: int
@@ -46,7 +46,7 @@ class TrainProgress:
     notes: tuple[str, ...] = ()
 
 
-def train(
+def train(  # noqa: PLR0913 - by name: how the training is watched
     setup: ModelSetup,
     labeled: LabeledSet,
     seed: int,
@@ -143,7 +143,7 @@ def _train_epochs(
     identity = run.identity() if checkpoint else ""
     run.restore(from_first(checkpoint.load(identity) if checkpoint and rank == 0 else None))
     resumed_from = run.epoch
-    # Processes that stopped at different steps would wait for one another for ever.
+    # Processes that stopped at different steps would wait for one another forever.
     stops = (lambda: any_of(should_stop())) if should_stop else None
     with deterministic():
         while run.epoch < epochs:
@@ -200,7 +200,7 @@ def _check_initial(initial: TrainedModel | None, model: str, labeled: LabeledSet
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Let torch use only kernels that give the same bits again.
+    """Let torch use only kernels that give the same bits every time.
 
     Its filling of uninitialised memory stays off: no kernel here reads any, and it took an eighth
     of a training step on the CPU.

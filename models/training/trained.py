@@ -1,4 +1,4 @@
-"""A trained model: the network, what it was made of, and its file."""
+"""A trained model: the network, how it was trained, and its file."""
 
 import json
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from models.training.forgetting import ForgettingCounts
 
 @dataclass
 class TrainedModel:
-    """A trained network and what it was made of."""
+    """A trained network and how it was trained."""
 
     network: Network
     setup: ModelSetup
@@ -33,7 +33,7 @@ class TrainedModel:
     classes: list[str] | None = None  # names of the class indices, where the caller has them
     forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
     pretrained_hash: str | None = None  # SHA-256 of the file that recipe.weights named
-    notes: tuple[str, ...] = ()  # what the recipe asked for and this machine could not do
+    notes: tuple[str, ...] = ()  # what the recipe asked for but this machine could not do
     measured: tuple[float, ...] = ()  # what `on_epoch` of models.training.train returned, by epoch
 
     @property
@@ -51,7 +51,7 @@ class TrainedModel:
         return replace(self, setup=replace(self.setup, recipe=recipe))
 
     def save(self, path: Path) -> None:
-        """Write weights and all that rebuilds the network as one safetensors file, or none."""
+        """Write weights and what rebuilds the network to one file, whole or not at all."""
         about: dict[str, Any] = {
             "model": self.model,
             "recipe": self.recipe.to_json(),
@@ -95,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except FileNotFoundError:
         raise PretrainedError(f"There is no file of weights {path}.") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise PretrainedError(f"{path} is damaged or no safetensors file: {error}") from None
+        raise PretrainedError(f"{path} is damaged or not a safetensors file: {error}") from None
     if not isinstance(about, dict):
         raise PretrainedError(
             f"{path} holds weights, but not what they are of (the metadata `svp`); name it as "

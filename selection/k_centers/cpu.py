@@ -96,7 +96,7 @@ def _threshold(row: int, bound: float, problem: Problem) -> np.float32:
 
 
 @compiled
-def _lower_bound(
+def _lower_bound(  # noqa: PLR0913, PLR0917 - numba takes no objects
     row: int,
     near: Float32Array,
     start: int,
@@ -165,7 +165,7 @@ def refresh(
 
 
 @compiled
-def _see_panel(
+def _see_panel(  # noqa: PLR0913, PLR0917 - numba takes no objects
     rows: Rows,
     panel: int,
     stop: int,

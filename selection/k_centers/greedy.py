@@ -3,7 +3,7 @@
 Source: Selection via Proxy, section 3.1 (after Sener and Savarese 2018). Differences: the published
 code keeps a (labeled + budget) x pool matrix; here every row keeps one upper bound of its distance
 to the centres and how many of them the bound has seen. Only the rows with the largest bounds are
-brought up to date, as one block; among them picks go on until every other row's bound is larger.
+brought up to date, as one block; it picks among them until every other row's bound is larger.
 Squared distances are compared, so no tie is made by rounding a root.
 """
 

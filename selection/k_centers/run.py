@@ -69,7 +69,7 @@ class KCenters:
         return digest.hexdigest()
 
     def saved(self) -> Arrays:
-        """Return what `start` goes on from."""
+        """Return the state that `start` resumes from."""
         done = slice(self.n_picked)
         return {
             "picks": self.state.picks[done],

@@ -18,7 +18,7 @@ from models.training.train import train
 CHECKPOINT_SECONDS = 60.0
 
 
-def train_on_arrays(
+def train_on_arrays(  # noqa: PLR0913 - by name: how and where it trains
     setup: ModelSetup,
     inputs: Path,
     labels: Path,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 
-def train(
+def train(  # noqa: PLR0913 - the options of a command
     *,
     model: Annotated[str, typer.Option(help="Name of a model: svp models.")],
     inputs: Annotated[Path, typer.Option(help="uint8 [n, H, W, C] or float32 [n, d] (.npy).")],

@@ -107,7 +107,7 @@ def _check_budgets(experiment: ActiveLearningConfig, n_pool: int) -> None:
             )
 
 
-def run_unit(
+def run_unit(  # noqa: PLR0913, PLR0917 - all that a unit is made of
     experiment: AnyExperiment,
     unit: str,
     seed: int,

@@ -70,7 +70,7 @@ class CoreSetResult:
     selector: TrainedModel | None = field(repr=False)
 
 
-def run_core_set_step(
+def run_core_set_step(  # noqa: PLR0913 - by name: where it runs, how it is watched and measured
     labeled: LabeledSet,
     request: CoreSetRequest,
     setup: ModelSetup,
@@ -119,7 +119,7 @@ def run_core_set_step(
     return CoreSetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
 
 
-def train_selector(
+def train_selector(  # noqa: PLR0913 - by name: where it runs, how it is watched and measured
     setup: ModelSetup,
     labeled: LabeledSet,
     seed: int,

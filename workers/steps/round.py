@@ -62,7 +62,7 @@ class RoundInputs:
 
     @property
     def labeled(self) -> LabeledSet:
-        """What a model learns from."""
+        """The labeled items, which a model learns from."""
         inputs = self.pool.take(self.labeled_index)
         return LabeledSet(inputs, self.labels, self.n_classes)
 

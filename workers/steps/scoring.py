@@ -52,7 +52,7 @@ class Scoring:
 def item_scores(
     probs: FloatArray, forgetting: ForgettingCounts | None
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Return what a model, trained so far, says of each of n items, each [n], higher = sooner.
+    """Return scores of n items by a model in training, each [n], higher = sooner.
 
     Args:
         probs: its class probabilities, [n, C].

@@ -1,4 +1,4 @@
-"""The target as a pure function of arrays: train it on the labels at hand, measure it.
+"""The target as a pure function of arrays: train it on all labels, measure it.
 
 The service's job and `svp simulate` both call `run_target_step`.
 """

@@ -1,4 +1,4 @@
-"""Shared by the steps of rounds, targets and core-sets: seeds, a watched training, an accuracy."""
+"""What rounds, targets and core-sets share: seeds, a watched training, evaluation."""
 
 import hashlib
 from collections.abc import Callable
@@ -68,15 +68,15 @@ def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Gener
 def training_seed(seed: int, labels: IntArray) -> int:
     """Return the seed of a training on these labels, in the pool's order, below 2**31.
 
-    Derived from (seed, labeled set), of which the labels are what tells sets apart: arms that train
-    one model on the same items get the same model, whatever it is for and in whichever round. A
-    round number would give them different models, and their difference would be chance.
+    Derived from (seed, labels), so that arms which train a model on the same items get the same
+    model, whatever it is for and in whichever round. With the round's number they would get
+    different models, and the difference would be chance.
     """
     digest = hashlib.sha256(np.ascontiguousarray(labels, "<i8").tobytes()).hexdigest()
     return int(random_stream(seed, 0, f"training {digest}").integers(2**31))
 
 
-def train_watched(
+def train_watched(  # noqa: PLR0913 - by name: where it runs, how it is watched and measured
     setup: ModelSetup,
     labeled: LabeledSet,
     seed: int,

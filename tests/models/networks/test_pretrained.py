@@ -205,7 +205,7 @@ class TestStrangeModels:
     @pytest.mark.parametrize("kept", [0, 7, 1000, 40_000])
     def test_a_truncated_file(self, model: Path, kept: int) -> None:
         model.write_bytes(model.read_bytes()[:kept])
-        self.refuse(model, "is damaged or no safetensors file")
+        self.refuse(model, "is damaged or not a safetensors file")
 
     @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"svp": "null"}, {"svp": "[1]"}])
     def test_weights_without_a_description(

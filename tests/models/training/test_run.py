@@ -153,7 +153,7 @@ class TestWhatTheMachineCannotDo:
         monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
         notes: list[tuple[str, ...]] = []
         trained = fit_with({"precision": precision}, on_progress=lambda p: notes.append(p.notes))
-        said = f"{precision} does not pay on this CPU; it trained in float32."
+        said = f"{precision} is slower than float32 on this CPU; the model trained in float32."
         assert notes[0] == trained.notes == (said,)
         assert same_bits(trained, fit_with({}))
 

@@ -206,7 +206,7 @@ class TestBadInput:
         with pytest.raises(SelectionError, match="There is no file"):
             svp("uniform", 1, probs="q.npy")
         (folder / "p.npy").write_bytes(b"text")
-        with pytest.raises(SelectionError, match="no NumPy file"):
+        with pytest.raises(SelectionError, match="not a NumPy file"):
             svp("uniform", 1, probs="p.npy")
 
     def test_labeled_given_twice_is_refused(self, svp: Svp) -> None:
