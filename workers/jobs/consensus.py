@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.special import softmax
 
@@ -27,12 +26,11 @@ from app.services.consensus import write_consensus
 from models.catalog import ModelSetup
 from models.predict import predict
 from models.recipe import recipe_from_json
-from selection.arrays import IntArray
+from selection.arrays import FloatArray, IntArray
 from workers.jobs.context import JobContext
 from workers.jobs.snapshot import Snapshot, read_snapshot
 from workers.jobs.stored_models import load_stored_model
 
-FloatArray = npt.NDArray[np.float64]
 MOST_STEPS = 10_000
 SETTLED = 1e-7  # change of a probability in one step below which EM has converged
 LEAST = 1e-10  # in place of a probability of 0, whose logarithm there is none

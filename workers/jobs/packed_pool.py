@@ -32,14 +32,13 @@ from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
 from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import UNDECODABLE, decode_image
 from models.recipe import Recipe
-from selection.arrays import IntArray
+from selection.arrays import FloatArray, IntArray
 from workers.jobs.packs import Pack, grow
 from workers.jobs.snapshot import Snapshot
 from workers.jobs.unreadable import set_aside, set_aside_rows
 from workers.steps.round import RoundInputs
 from workers.steps.training import Evaluation
 
-FeatureArray = npt.NDArray[np.floating]
 ImageShape = tuple[int, int]  # (side, channels) that images are packed at
 Packed = tuple[str, Sequence[bytes], Iterable[int]]  # hash of the items, parts, gaps
 PAGE = 2000  # items of a block
@@ -171,7 +170,7 @@ class PoolReader:
             n_ranked=min(snapshot.n_ranked, snapshot.n_pool - len(excluded)),
         )
 
-    def features(self, features_hash: str) -> FeatureArray:
+    def features(self, features_hash: str) -> FloatArray:
         """Return brought features, [n, d], memory-mapped from a checked copy on this machine."""
         path = self.settings.cache_folder / "features" / f"{features_hash}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +178,7 @@ class PoolReader:
             if not _has_hash(path, features_hash):
                 with replaced(path) as file:
                     file.writelines(self.store.stream(features_hash))
-        features: FeatureArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        features: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
         return features
 
     def _image_shape(self, project: Project, setup: ModelSetup, n_pool: int) -> ImageShape:
@@ -314,7 +313,7 @@ def packed_side(info: ModelInfo, recipe: Recipe, median_side: int) -> int:
     return min(max(median_side, 8), LARGEST_DEFAULT_SIDE)
 
 
-def _brought_vectors(features: FeatureArray | None, n_pool: int) -> Vectors:
+def _brought_vectors(features: FloatArray | None, n_pool: int) -> Vectors:
     n = 0 if features is None else len(features)
     if features is None or n < n_pool:
         raise FeaturesInvalid(

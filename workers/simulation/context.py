@@ -48,7 +48,7 @@ class Shared:
         """Return the split as the model takes it; texts are encoded once."""
         key = (split, model.model, model.resolved.hash)
         if key not in self.inputs:
-            self.inputs[key] = model_inputs(part, model.model, model.resolved)
+            self.inputs[key] = model_inputs(part, model.setup)
         return self.inputs[key]
 
 

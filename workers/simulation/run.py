@@ -205,7 +205,7 @@ def _item_seconds(experiment: AnyExperiment, name: str, data: DataSet, device: s
     model = experiment.models[name]
     n = min(len(data.pool), 256)
     part = data.pool.take(np.arange(n))
-    inputs = model_inputs(part, model.model, model.resolved)
+    inputs = model_inputs(part, model.setup)
     recipe = model.resolved.with_overrides({"epochs": 1})
     trained = [
         train(

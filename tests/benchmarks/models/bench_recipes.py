@@ -44,7 +44,7 @@ def measure(arm: str, seed: int, data: RawDataSet, args: argparse.Namespace) -> 
     rows = np.random.default_rng(seed).permutation(len(data.train))[: args.items]
     part = data.train.take(rows)
     recipe = resolve_recipe(args.model, {"name": name, "epochs": int(epochs)})
-    inputs, test = (model_inputs(p, args.model, recipe) for p in (part, data.test))
+    inputs, test = (model_inputs(p, ModelSetup(args.model, recipe)) for p in (part, data.test))
     started = time.perf_counter()
     trained = train(
         ModelSetup(args.model, recipe),

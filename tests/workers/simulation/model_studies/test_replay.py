@@ -124,7 +124,7 @@ class TestUntrained:
     def test_models_are_measured_as_their_weights_have_them(self, tmp_path: Path) -> None:
         digits = load_data(tiny_study(tmp_path).data, 0).pool
         recipe = resolve_recipe("preact8", {"epochs": 2})
-        inputs = model_inputs(digits, "preact8", recipe)
+        inputs = model_inputs(digits, ModelSetup("preact8", recipe))
         trained = train(ModelSetup("preact8", recipe), LabeledSet(inputs, digits.labels, 10), 7)
         path = tmp_path / "seven.safetensors"
         trained.save(path)
