@@ -1,4 +1,4 @@
-"""What rounds, targets and core-sets share: seeds, a watched training, evaluation."""
+"""Shared by rounds, targets and core-sets: seeds, a watched training, evaluation."""
 
 import hashlib
 from collections.abc import Callable
