@@ -189,7 +189,9 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
             **context.provenance, **result.metrics, "snapshot_hash": opened.snapshot_hash
         },
         weights_hash=(
-            _store_weights(context, result.selector, project.classes) if result.selector else None
+            store_model(context.store, _as_stored(result.selector, project.classes))
+            if result.selector
+            else None
         ),
     )  # fmt: skip
     context.write_fenced(lambda db: job_results.publish_core_set(db, context.claimed, facts))
@@ -230,13 +232,13 @@ def _store_model(
     metrics: dict[str, Any],
     seconds: dict[str, float],
 ) -> TrainedFacts:
-    weights_hash = _store_weights(context, trained, classes)
+    trained = _as_stored(trained, classes)
     by_epoch = {"accuracy_by_epoch": list(trained.measured)} if trained.measured else {}
     return TrainedFacts(
         name=trained.model,
         recipe=trained.recipe.to_json(),
         recipe_hash=trained.recipe.hash,
-        weights_hash=weights_hash,
+        weights_hash=store_model(context.store, trained),
         n_labeled=len(snapshot.labels),
         metrics={**metrics, **by_epoch, "final_loss": trained.final_loss},
         seconds=seconds,
@@ -250,8 +252,9 @@ def _store_model(
     )
 
 
-def _store_weights(context: JobContext, trained: TrainedModel, classes: list[str]) -> str:
+def _as_stored(trained: TrainedModel, classes: list[str]) -> TrainedModel:
+    """Return the model with its classes' names, and its weights named as the project names them."""
     recipe = trained.recipe
-    if recipe.weights is not None:  # the path is this machine's; the project's is a name
+    if recipe.weights is not None:  # a path of this machine
         recipe = replace(recipe, weights=Path(recipe.weights).name)
-    return store_model(context.store, replace(trained.with_recipe(recipe), classes=classes))
+    return replace(trained.with_recipe(recipe), classes=classes)
