@@ -1,8 +1,8 @@
-"""Which models exist and how they are trained; data only, free of torch.
+"""Lists the models: what each takes, its recipes and what builds it; data only, free of torch.
 
 An installed package brings a model by an entry point of the group `svp.models`, whose name is the
-model's and whose object is a `ModelPlugin`. The API loads it too, so its module must not import
-torch; the network's code stands in another module, which `ModelPlugin.builder` names.
+model's and whose object is a `ModelInfo`, as the bundled ones have. The API loads it too, so its
+module must not import torch; the code stands in another module, which `ModelInfo.builder` names.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,10 @@ from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
+from typing import Any
 
 from models import recipes
-from models.recipe import Recipe, RecipeError
+from models.recipe import Recipe, RecipeError, recipe_from_json
 
 PLUGIN_GROUP = "svp.models"
 
@@ -27,7 +28,7 @@ class Modality(StrEnum):
 
 
 class Encoding(StrEnum):
-    """As what a network takes its inputs (models.data.arrays)."""
+    """The form in which a network takes its inputs (models.data.arrays)."""
 
     PIXELS = "pixels"
     WORD_NGRAMS = "word_ngrams"
@@ -37,7 +38,7 @@ class Encoding(StrEnum):
 
 
 class ModelError(ValueError):
-    """A model does not exist or cannot be built so; the message says why."""
+    """A model does not exist or cannot be built like this; the message says why."""
 
 
 class UnknownModelError(ModelError):
@@ -46,21 +47,24 @@ class UnknownModelError(ModelError):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model: its name in the API, what it takes and its recipes.
+    """One model: its name in the API, what it takes, its recipes, and the code behind it.
 
     Attributes:
+        builder: "package.module:function", a `models.networks.build.Builder`; imported when a
+            network is built.
         recipes: by name; the first is the default.
         source: the paper, or the package, that it comes from.
         smallest_side: of an image, in pixels.
-        default_side: that images are brought to where the recipe does not say; None = their own.
-        trainer: "package.module:function" that trains it in one piece, without checkpoints; None:
-            models.training.train itself.
+        default_side: that images are scaled to where the recipe names none; None = their own.
+        trainer: "package.module:function", a `models.training.train.WholeTrainer`, which trains it
+            in one piece, without checkpoints; None: models.training.train trains its epochs.
     """
 
     name: str
     title: str
     description: str
     encoding: Encoding
+    builder: str
     recipes: Mapping[str, Recipe]
     source: str
     smallest_side: int = 1
@@ -86,17 +90,15 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
-class ModelPlugin:
-    """A model that a package brings.
+class ModelSetup:
+    """A model, by its name in the catalog, and the recipe that it is trained by."""
 
-    Attributes:
-        info: its entry in the catalog; the name is the entry point's.
-        builder: "package.module:function", a `models.networks.build.Builder`; imported when it is
-            built.
-    """
+    model: str
+    recipe: Recipe
 
-    info: ModelInfo
-    builder: str
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values; `setup_from_json` reads them back."""
+        return {"model": self.model, "recipe": self.recipe.to_json()}
 
 
 def _preact(depth: int) -> ModelInfo:
@@ -105,6 +107,7 @@ def _preact(depth: int) -> ModelInfo:
         f"Pre-activation ResNet {depth}",
         f"ResNet v2 with {depth} layers for small images, widths 16, 32, 64.",
         Encoding.PIXELS,
+        f"models.networks.preact_resnet:preact{depth}",
         recipes.CIFAR,
         "He et al. 2016b",
     )
@@ -116,6 +119,7 @@ def _torchvision(name: str, title: str, smallest_side: int, side: int = 224) -> 
         title,
         f"torchvision's {name} for images of ImageNet's size.",
         Encoding.PIXELS,
+        "models.networks.torchvision_net:build",
         recipes.IMAGENET,
         "torchvision",
         smallest_side,
@@ -129,6 +133,7 @@ def _vdcnn(depth: int) -> ModelInfo:
         f"VDCNN {depth}",
         f"Very deep convolutional network on characters, {depth} layers.",
         Encoding.CHARACTERS,
+        f"models.networks.vdcnn:vdcnn{depth}",
         recipes.VDCNN,
         "Conneau et al. 2017",
     )
@@ -139,6 +144,7 @@ FASTTEXT = ModelInfo(
     "fastText twin",
     "Hashed word n-grams, mean embedding, linear layer: fastText's model in torch.",
     Encoding.WORD_NGRAMS,
+    "models.networks.fasttext:build",
     recipes.FASTTEXT,
     "Joulin et al. 2016",
 )
@@ -147,6 +153,7 @@ FASTTEXT_OFFICIAL = ModelInfo(
     "fastText, official library",
     "The library that the paper used, trained on one thread; needs the extra fasttext.",
     Encoding.WORDS,
+    "models.networks.official_fasttext:build",
     recipes.FASTTEXT,
     "Joulin et al. 2016",
     trainer="models.training.official_fasttext:train_official",
@@ -156,6 +163,7 @@ PROBE = ModelInfo(
     "Probe on frozen features",
     "A linear layer, or one hidden layer, on vectors that the user brings.",
     Encoding.VECTORS,
+    "models.networks.probe:build",
     recipes.PROBE,
     "Alain & Bengio 2016",
 )
@@ -195,14 +203,9 @@ def installed_points() -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=PLUGIN_GROUP))
 
 
-def plugin_names() -> frozenset[str]:
-    """Return the names of the models that installed packages bring, without loading them."""
-    return frozenset(point.name for point in installed_points())
-
-
 def known_models() -> list[str]:
     """Return all names: ours in the catalog's order, then those that packages bring."""
-    return [*MODELS, *sorted(plugin_names() - set(MODELS))]
+    return [*MODELS, *sorted({point.name for point in installed_points()} - set(MODELS))]
 
 
 def models_for(modality: Modality) -> list[str]:
@@ -219,47 +222,49 @@ def find_model(name: str) -> ModelInfo:
 
     Raises:
         UnknownModelError: there is none; the message lists the known ones.
-        ModelError: a package's entry point is not what it must be (`find_plugin`).
+        ModelError: a package's entry point is not what it must be.
     """
-    plugin = find_plugin(name)
-    if plugin is not None:
-        return plugin.info
-    if name not in MODELS:
+    found = _brought(name) or MODELS.get(name)
+    if found is None:
         raise UnknownModelError(
             f"There is no model {name!r}; known are {', '.join(known_models())}."
         )
-    return MODELS[name]
+    return found
 
 
-def find_plugin(name: str) -> ModelPlugin | None:
+def _brought(name: str) -> ModelInfo | None:
     """Return the model of this name that an installed package brings, if one does.
 
     Raises:
         ModelError: two packages bring it, or one takes a name of ours, or its entry point does not
-            load or is no ModelPlugin of its name.
+            load or is no ModelInfo of its name.
     """
     points = [point for point in installed_points() if point.name == name]
     if not points:
         return None
+    where = f"Entry point {name!r} of {PLUGIN_GROUP}"
     if name in MODELS:
-        raise ModelError(f"Entry point {name!r} of {PLUGIN_GROUP} takes the name of our model.")
+        raise ModelError(f"{where} takes the name of our model.")
     if len(points) > 1:
         brought_by = ", ".join(sorted(p.dist.name for p in points if p.dist))
         raise ModelError(f"Model {name!r} is brought by more than one package: {brought_by}.")
-    (point,) = points
     try:
-        found = point.load()
+        found = points[0].load()
     except Exception as error:
-        raise ModelError(
-            f"Entry point {name!r} of {PLUGIN_GROUP} does not load: "
-            f"{type(error).__name__}: {error}."
-        ) from error
-    if not isinstance(found, ModelPlugin) or found.info.name != name:
-        raise ModelError(
-            f"Entry point {name!r} of {PLUGIN_GROUP} must be a models.catalog.ModelPlugin whose "
-            f"info has that name, not {found!r}."
-        )
+        raise ModelError(f"{where} does not load: {type(error).__name__}: {error}.") from error
+    if not isinstance(found, ModelInfo) or found.name != name:
+        raise ModelError(f"{where} must be a models.catalog.ModelInfo of that name, not {found!r}.")
     return found
+
+
+def resolve_setup(model: str, overrides: Mapping[str, object]) -> ModelSetup:
+    """Return the model with its recipe, as `resolve_recipe` gives it."""
+    return ModelSetup(model, resolve_recipe(model, overrides))
+
+
+def setup_from_json(values: Mapping[str, Any]) -> ModelSetup:
+    """Return the setup that `ModelSetup.to_json` wrote, and check its recipe again."""
+    return ModelSetup(values["model"], recipe_from_json(values["recipe"]))
 
 
 def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:

@@ -1,4 +1,4 @@
-"""Which way up an image is: as the EXIF data of its file say, as browsers show it."""
+"""Turns images upright as the EXIF data of their files say, like browsers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ TURNS: Mapping[int, Image.Transpose] = {
     7: Turn.TRANSVERSE,
     8: Turn.ROTATE_90,
 }
-LYING = frozenset({5, 6, 7, 8})  # width and height change places
+LYING = frozenset({5, 6, 7, 8})  # width and height swap
 
 
 def orientation(info: Mapping[Any, Any]) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.catalog import Encoding, find_model
 from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
+from models.data.types import FloatArray
 from models.networks.folding import folded_features
 from models.networks.network import to_tensors
 from models.training.augment import augment, centre, draw
@@ -18,7 +19,6 @@ from models.training.feed import part
 from models.training.precision import autocast, usable_dtype
 from models.training.trained import TrainedModel
 
-FloatArray = npt.NDArray[np.float32]
 KINDS: dict[Encoding, type[Images] | type[Texts] | type[Vectors]] = {
     Encoding.PIXELS: Images,
     Encoding.VECTORS: Vectors,
@@ -40,7 +40,7 @@ class Predictions:
     features: FloatArray | None
 
 
-def predict(
+def predict(  # noqa: PLR0913 - by name: how it predicts
     trained: TrainedModel,
     inputs: Inputs,
     *,
@@ -57,16 +57,16 @@ def predict(
     Args:
         trained: the model.
         inputs: n inputs; of a memory map only a minibatch is read at a time.
-        minibatch: rows at a time; by default what suits device and size. It changes last bits.
+        minibatch: rows at a time; by default what suits device and size. It changes the last bits.
         device: "cpu" or "cuda[:i]".
         with_features: whether to return features too.
         augmentation: stream of the random changes that the recipe makes to images in training, as
             the published code scored; None scores them as they are.
         out: folder for probs.npy and features.npy; the arrays returned are maps of these files,
-            so that nothing of the pool's size need be in memory.
+            so that memory need not hold arrays of the pool's size.
 
     Raises:
-        ValueError: the inputs are not such as the model was trained on; the message says how.
+        ValueError: the inputs differ from what the model was trained on; the message says how.
     """
     check_inputs(trained, inputs)
     network = trained.network.eval().to(device)
@@ -115,7 +115,7 @@ def check_inputs(trained: TrainedModel, inputs: Inputs) -> None:
     elif inputs.spec != trained.spec:
         raise ValueError(
             f"{trained.model} was trained on {_in_words(trained.spec)}; these are "
-            f"{_in_words(inputs.spec)}. Bring them to what it was trained on first"
+            f"{_in_words(inputs.spec)}. Convert them to that first"
             + ("; models.data.image.decode_image does so." if trained.spec.channels else ".")
         )
 

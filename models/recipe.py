@@ -35,12 +35,12 @@ class Recipe:
         label_smoothing: 0..1.
         crop_padding: pixels of padding of the random crop; 0 = no crop.
         horizontal_flip: whether to mirror half of the images.
-        image_size: side in pixels that images are brought to; None = the model's, else the median
+        image_size: side in pixels that images are scaled to; None = the model's, else the median
             of the pool's.
         dim: width of the mean embedding (texts).
         word_ngrams: longest n-gram of words (texts).
         buckets: number of hash buckets (texts).
-        schedule: how the learning rate goes.
+        schedule: how the learning rate changes.
         warmup_fraction: share of the steps in which `one_cycle` rises.
         nesterov: whether SGD's momentum looks ahead.
         decay_norms: whether biases and the weights of norms are decayed too.
@@ -97,14 +97,8 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the recipe's canonical JSON.
-
-        A field younger than the first recipes counts only where it differs from its default, so
-        that the hashes of stored results hold.
-        """
-        young = {f.name: f.default for f in fields(self)[N_FIRST_FIELDS:]}
-        counted = {k: v for k, v in self.to_json().items() if k not in young or v != young[k]}
-        text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+        """First 12 hex digits of the SHA-256 of the recipe's canonical JSON."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
@@ -112,10 +106,10 @@ class Recipe:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def check_weights_name(self) -> None:
-        """Refuse `weights` that name more than a file in the worker's folder of them.
+        """Refuse `weights` that are not the plain name of a file in the worker's folder of weights.
 
         Raises:
-            RecipeError: they hold a separator, or a sign that is no part of a plain name.
+            RecipeError: they hold a separator, or a character that a plain name may not hold.
         """
         if self.weights is not None and not PLAIN_NAME.fullmatch(self.weights):
             raise RecipeError(
@@ -185,19 +179,17 @@ class Recipe:
         return recipe
 
 
-# Fields are only ever appended: the first recipes ended with `buckets`.
-N_FIRST_FIELDS = 12
 VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 
 
 def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that `Recipe.to_json` wrote, checked anew."""
+    """Return the recipe that `Recipe.to_json` wrote; its values are checked again."""
     return Recipe((1,), (0.1,)).with_overrides(values)
 
 
 def _cut_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """Return the recipe ended after `epochs`, at the learning rates it has until then."""
+    """Return the recipe cut after `epochs`, with the learning rates that it has up to there."""
     if recipe.schedule is not Schedule.STEPS:
         raise RecipeError("Only a schedule of steps can be cut; override epochs instead.")
     kept, left = [], epochs

@@ -11,14 +11,14 @@ class RecipeError(ValueError):
 
 
 class Schedule(StrEnum):
-    """How the learning rate goes: constant in each stage, or up and down once, step by step."""
+    """How the learning rate changes: constant in each stage, or up and down once, step by step."""
 
     STEPS = "steps"
     ONE_CYCLE = "one_cycle"
 
 
 class Precision(StrEnum):
-    """Precision of matrix products where the device can; weights stay at float32."""
+    """Precision of matrix products where the device supports it; weights stay float32."""
 
     FLOAT32 = "float32"
     BF16 = "bf16"
@@ -78,7 +78,7 @@ def number_within(
 def checked(name: str, value: object, default: object) -> Any:
     """Return the value of a field, of the type that the recipe keeps it in.
 
-    Whole numbers and booleans are told by the field's default.
+    The field's default tells whether it holds a whole number or a boolean.
 
     Raises:
         RecipeError: it is not allowed; the message says what is.

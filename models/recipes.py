@@ -1,7 +1,7 @@
-"""The recipes that models are trained by: the paper's, to the digit, and a fast one a family.
+"""Recipes of the models: the paper's, to the digit, and a fast one for each family.
 
-Source of the paper's: Selection via Proxy, appendix A.1, and what it cites (SVP_REFERENCE.md). The
-fast ones rise once to a high rate and fall to 0, on larger minibatches, with smoothed labels.
+Source of the paper's: Selection via Proxy, appendix A.1, and what it cites. The fast ones rise once
+to a high rate and fall to 0, on larger minibatches, with smoothed labels.
 tests/benchmarks/models/bench_recipes.py measures one against the other.
 """
 
@@ -24,7 +24,7 @@ CIFAR_PAPER = Recipe(
 CIFAR_PAPER_50_EPOCHS = replace(
     CIFAR_PAPER, epochs_per_stage=(1, 45, 4), learning_rates=(0.01, 0.1, 0.01)
 )
-# Larger minibatches have too few steps for a small labeled set, and wide crops want more epochs.
+# Larger minibatches have too few steps for a small labeled set, and wide crops need more epochs.
 # preact8, 8 epochs of 4,000 images: 512 at 0.4, padding 4, 61.6% error; 256 at 0.3, 54.8%; 128 at
 # 0.2, padding 2, 47.6%; the paper's recipe rescaled to 8 epochs 58.5%, to 16 epochs 48.9%.
 CIFAR_FAST = Recipe(
@@ -104,8 +104,8 @@ VDCNN_FAST = Recipe(
 )
 VDCNN: Recipes = MappingProxyType({"paper": VDCNN_PAPER, "fast": VDCNN_FAST})
 
-# The paper's fastText is made for millions of texts: on hundreds of labels it does not leave
-# chance. It takes one text a step.
+# The paper's fastText is made for millions of texts: on hundreds of labels it is no
+# better than chance. It takes one text a step.
 FASTTEXT_PAPER = Recipe(
     epochs_per_stage=(5,),
     learning_rates=(0.05,),

@@ -1,7 +1,7 @@
 """Estimates the least memory that a training needs from its recipe alone; free of torch.
 
-The API refuses with it what no worker could hold or end. It counts what surely is there: weights,
-their gradients and momentum, and of a minibatch the inputs and the first layer's output.
+The API refuses what no worker could hold or finish. Only what is certain counts: weights, their
+gradients and momentum, and of a minibatch the inputs and the first layer's output.
 """
 
 from models.catalog import Encoding, ModelInfo
@@ -19,7 +19,7 @@ DEFAULT_SIDE = 32
 
 
 def training_bytes(info: ModelInfo, recipe: Recipe, n_classes: int) -> int:
-    """Return how many bytes a training needs at the least, whatever the device."""
+    """Return how many bytes a training needs at least, on any device."""
     copies = 3 if recipe.momentum else 2  # weights, gradients, momentum
     if info.encoding in (Encoding.WORD_NGRAMS, Encoding.WORDS):
         weights = (recipe.buckets + n_classes) * recipe.dim
@@ -39,7 +39,7 @@ def training_bytes(info: ModelInfo, recipe: Recipe, n_classes: int) -> int:
 
 
 def check_size(info: ModelInfo, recipe: Recipe, n_classes: int, most_bytes: int | None) -> None:
-    """Refuse a recipe whose training could not fit, or would hardly end.
+    """Refuse a recipe whose training would not fit in memory, or would take forever.
 
     Raises:
         RecipeError: it needs more than `most_bytes` or MOST_EPOCHS; the message says which fields
@@ -53,8 +53,9 @@ def check_size(info: ModelInfo, recipe: Recipe, n_classes: int, most_bytes: int 
     needed = training_bytes(info, recipe, n_classes)
     if most_bytes is not None and needed > most_bytes:
         raise RecipeError(
-            f"training {info.name} so takes at least {_gigabytes(needed)} of memory, and workers "
-            f"have {_gigabytes(most_bytes)} (SVP_MAX_MODEL_BYTES): make {_deciding(info)} smaller."
+            f"training {info.name} like this takes at least {_gigabytes(needed)} of memory, and "
+            f"workers have {_gigabytes(most_bytes)} (SVP_MAX_MODEL_BYTES): "
+            f"make {_deciding(info)} smaller."
         )
 
 

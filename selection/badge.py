@@ -8,7 +8,13 @@ products of such products factorise, so a step costs n (C + d) instead of n C d.
 import numpy as np
 from numba import njit, prange
 
-from selection.types import FloatArray, Rows, Scores
+from selection.arrays import FloatArray, Rows, Scores
+from selection.types import Ranking, Signals, given
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `badge`."""
+    return Ranking(*badge(given(signals.probs), given(signals.features), budget, rng))
 
 
 def badge(

@@ -12,8 +12,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, Rows
 from selection.memory import check_memory
-from selection.types import FloatArray, Rows
 
 FEW_ROWS = 20_000  # up to here exact search takes less time than an index
 MOST_CELLS = 4096
@@ -53,14 +53,14 @@ def neighbour_candidates(
 ) -> CandidatePool:
     """Return the union of the k nearest neighbours (Euclidean) of every labeled item.
 
-    Where they are fewer than `at_least` rows, uniformly drawn ones fill up.
+    Where they are fewer than `at_least` rows, uniformly drawn rows are added.
 
     Args:
         features: of the pool, [n, d].
         labeled_features: [m >= 1, d].
         k: neighbours of each.
         at_least: rows wanted, at most n: the budget.
-        rng: draws those that fill up; an index of many rows is trained on drawn ones too.
+        rng: draws the added rows; an index of many rows is trained on drawn ones too.
 
     Raises:
         NotEnoughMemoryError: before the index is built.

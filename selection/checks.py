@@ -1,24 +1,22 @@
-"""Checks of arrays at the edge: the first bad row, in one pass over a maybe memory-mapped file."""
-
-from typing import Any
+"""Checks of arrays at the edge: finds the first bad row, in one pass over a mapped file too."""
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from selection.arrays import AnyArray
 from selection.errors import NonFiniteError, NotProbabilitiesError, ShapeError
 
-Array = npt.NDArray[Any]
 SUM_TOLERANCE = 1e-3
 N_PARTS = 64  # of the rows, for the threads; each stops at its first bad row
 compiled = njit(cache=True, nogil=True, parallel=True)
 
 
-def check_floats(name: str, array: Array, n: int) -> None:
+def check_floats(name: str, array: AnyArray, n: int) -> None:
     """Check shape [n, > 0], dtype float32 or float64, and that every value is finite.
 
     Raises:
-        ShapeError, NonFiniteError: it is not so; the message names the row.
+        ShapeError, NonFiniteError: one of these does not hold; the message names the row.
     """
     if array.ndim != 2 or len(array) != n or array.shape[1] == 0:
         raise ShapeError(f"{name} must have shape [{n}, ...], not {list(array.shape)}.")
@@ -30,11 +28,11 @@ def check_floats(name: str, array: Array, n: int) -> None:
         raise NonFiniteError(name, row, float(value))
 
 
-def check_probabilities(probs: Array) -> None:
+def check_probabilities(probs: AnyArray) -> None:
     """Check that rows of finite values, [n, C >= 2], are >= 0 and sum to 1 within 1e-3.
 
     Raises:
-        ShapeError, NotProbabilitiesError: it is not so; the message names the row.
+        ShapeError, NotProbabilitiesError: one of these does not hold; the message names the row.
     """
     n, n_classes = probs.shape
     if n_classes < 2:
@@ -46,11 +44,11 @@ def check_probabilities(probs: Array) -> None:
         raise NotProbabilitiesError(row, found)
 
 
-def check_counts(name: str, array: Array, n: int) -> None:
+def check_counts(name: str, array: AnyArray, n: int) -> None:
     """Check shape [n], dtype int64 and that no value is negative.
 
     Raises:
-        ShapeError: it is not so; the message names the row.
+        ShapeError: one of these does not hold; the message names the row.
     """
     if array.shape != (n,) or array.dtype != np.int64:
         raise ShapeError(
@@ -61,7 +59,7 @@ def check_counts(name: str, array: Array, n: int) -> None:
         raise ShapeError(f"{name} must be >= 0; row {row} holds {array[row]}.")
 
 
-def check_classes(labels: Array, n_classes: int) -> None:
+def check_classes(labels: AnyArray, n_classes: int) -> None:
     """Check that class indices, [n] and >= 0, are below `n_classes`.
 
     Raises:
@@ -76,7 +74,7 @@ def check_classes(labels: Array, n_classes: int) -> None:
 
 
 @compiled
-def _first_non_finite(array: Array) -> npt.NDArray[np.int64]:
+def _first_non_finite(array: AnyArray) -> npt.NDArray[np.int64]:
     """Return, for each part of the rows, its first row with NaN or infinity, else n."""
     n = array.shape[0]
     found = np.full(N_PARTS, n)
@@ -93,7 +91,7 @@ def _first_non_finite(array: Array) -> npt.NDArray[np.int64]:
 
 
 @compiled
-def _first_improbable(probs: Array) -> npt.NDArray[np.int64]:
+def _first_improbable(probs: AnyArray) -> npt.NDArray[np.int64]:
     """Return, for each part of the rows, its first row that is no distribution, else n."""
     n = probs.shape[0]
     found = np.full(N_PARTS, n)

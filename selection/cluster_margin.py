@@ -9,13 +9,19 @@ import math
 
 import numpy as np
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.clusters import cluster
-from selection.types import FloatArray, Rows, Scores
+from selection.types import Ranking, Signals, given
 from selection.uncertainty import margin
 
 CANDIDATES_PER_PICK = 10  # k_m / k_t of the paper's first experiments
 ITEMS_PER_CLUSTER = 20
 MOST_CLUSTERS = 1000
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `cluster_margin`."""
+    return Ranking(*cluster_margin(given(signals.probs), given(signals.features), budget, rng))
 
 
 def cluster_margin(

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from selection.types import FloatArray, IntArray
+from selection.arrays import FloatArray, IntArray
 
 # Up to here all rows are seen in every step, as in the authors' code of TypiClust.
 FEW_CLUSTERS = 50

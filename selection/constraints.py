@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, IntArray, Rows
 from selection.memory import check_memory
-from selection.types import FloatArray, IntArray, Ranking, Rows
+from selection.types import Ranking
 
 Rank = Callable[[int], Ranking]  # budget -> the strategy's ranking
 ROWS_PER_BLOCK = 256

@@ -1,12 +1,13 @@
 """The control arm: a share of the batch drawn uniformly, an unbiased sample of the pool.
 
-A strategy's batch is no sample of the pool: accuracy or class shares measured on it say nothing of
-the pool. The control items do.
+A strategy's batch is not a sample of the pool: accuracy or class shares measured on it say nothing
+about the pool. The control items do.
 """
 
 import numpy as np
 
-from selection.types import Ranking, Rows
+from selection.arrays import Rows
+from selection.types import Ranking
 
 
 def control_places(budget: int, fraction: float) -> Rows:

@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from selection.types import NEVER_LEARNED, FloatArray, IntArray, Scores
+from selection.arrays import FloatArray, IntArray, Scores
+from selection.types import NEVER_LEARNED, Ranking, Signals, given
+
+
+def rank_by_forgetting_events(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `forgetting_events`."""
+    return Ranking.of_highest(forgetting_events(given(signals.forgetting_counts)), budget)
+
+
+def rank_by_el2n(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `el2n`."""
+    return Ranking.of_highest(el2n(given(signals.probs), given(signals.labels)), budget)
 
 
 def forgetting_events(counts: IntArray) -> Scores:

@@ -1,8 +1,8 @@
-"""Why a selection cannot be made; every message says what was found, where, and what to do."""
+"""Errors of selections; every message says what was found, where, and what to do."""
 
 
 class SelectionError(ValueError):
-    """A selection was asked for that cannot be made."""
+    """The selection that was asked for cannot be made."""
 
 
 class UnknownStrategyError(SelectionError):

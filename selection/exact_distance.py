@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from selection.types import FloatArray
+from selection.arrays import FloatArray
 
 LEAF = 128  # longest run that numpy adds without halving
 ADD = -1  # in place of a length: add the two newest sums

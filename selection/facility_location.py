@@ -1,4 +1,4 @@
-"""Facility location: items that stand for all others, by lazy greedy without an n x n matrix.
+"""Facility location: items that represent all others, by lazy greedy without an n x n matrix.
 
 f(S) = sum over all items i of max over j in S of (D - |x_i - x_j|^2), with D above every squared
 distance. Greedy picks the item with the largest gain; gains only fall as S grows (f is
@@ -10,8 +10,9 @@ Source: Minoux (1978) for the lazy greedy; Wei, Iyer, Bilmes (2015) for its use 
 import numpy as np
 from numba import njit, prange
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.k_centers.filter import largest_value
-from selection.types import FloatArray, Rows, Scores
+from selection.types import Ranking, Signals, given
 
 BOUNDED = 64  # candidates whose float32 bounds are computed in one pass over the items
 EXACT = 4  # candidates whose float64 gains are
@@ -20,13 +21,18 @@ FARTHEST = 1e100  # where items lie within FITTING
 N_PARTS = 64  # of the items; their sums are added in order, whatever the number of threads
 
 
+def rank(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `facility_location`."""
+    return Ranking(*facility_location(given(signals.features), signals.labeled_features, budget))
+
+
 def facility_location(
     features: FloatArray, labeled_features: FloatArray | None, budget: int
 ) -> tuple[Rows, Scores]:
     """Return (rows in order of picking, [b]; gain of each when picked, [b]).
 
     The picks are those of plain greedy, the lowest row on ties. Labeled items count as selected;
-    they are not among the items to be stood for. Memory is O(n).
+    they are not among the items to be represented. Memory is O(n).
 
     Args:
         features: of the pool, [n, d].
@@ -121,7 +127,7 @@ def _start(items: FloatArray, norms: Scores, labeled: FloatArray | None, scale: 
     above_all = 4.0 * float(norms.max()) + 1.0
     nearest = np.full(len(items), above_all)
     for centre in () if labeled is None else labeled:
-        # What is cut is farther than `above_all` either way, and its square does not overflow.
+        # A clipped centre is farther than `above_all` either way, and its square does not overflow.
         wide = np.clip(centre.astype(np.float64) * scale, -FARTHEST, FARTHEST)
         _lower(nearest, items, norms, wide, float(wide @ wide))
     return nearest
@@ -175,7 +181,7 @@ def _sum_gains(
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath={"contract", "reassoc", "nsz"})
-def _sum_bounds(
+def _sum_bounds(  # noqa: PLR0913, PLR0917 - numba takes no objects
     sums: Scores,
     lanes: FloatArray,
     half_norms: FloatArray,

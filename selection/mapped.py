@@ -1,23 +1,20 @@
 """Rows of arrays that may be memory-mapped files larger than memory."""
 
 import tempfile
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from selection.arrays import AnyArray, IntArray
 from selection.memory import available_memory
-from selection.types import IntArray
 
 ROWS_AT_ONCE = 65_536
 SHARE_OF_MEMORY = 0.125  # of the free bytes that a copy may take; a larger one goes to a file
-AnyArray = npt.NDArray[Any]
 
 
 def take_rows(array: AnyArray, index: IntArray) -> AnyArray:
     """Return rows of an array: a view of adjoining ones, else a copy, of a large map in a file.
 
-    The file has no name: it goes when the copy does.
+    The file has no name and vanishes with the copy.
 
     Args:
         array: [n, ...], maybe memory-mapped.

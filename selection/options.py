@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from selection.catalog import Signal, known_strategies, needed_of
+from selection.catalog import Purpose, Signal, find_strategy, known_strategies, needed_of
+from selection.errors import SelectionError
 
 
 class CandidateKind(StrEnum):
@@ -88,8 +89,8 @@ class SelectionOptions:
     cold_start: str = field(
         default="uniform",
         metadata={
-            "description": "Strategy of rounds without a proxy; others than uniform use brought "
-            "features."
+            "description": "Strategy of rounds without a proxy: one that needs no signals, or "
+            "features alone, which then are brought ones."
         },
     )
 
@@ -101,11 +102,20 @@ class SelectionOptions:
         """
         if self.measure_recall and self.candidates is None:
             raise ValueError("measure_recall compares candidates with the pool; set candidates.")
-        if not needed_of(self.cold_start) <= {Signal.FEATURES}:
-            able = [name for name in known_strategies() if needed_of(name) <= {Signal.FEATURES}]
+
+    def check_cold_start(self) -> None:
+        """Refuse a cold start that does not exist here, or cannot select without a proxy.
+
+        Apart from the other rules: a stored project stays readable when a package is removed.
+
+        Raises:
+            ValueError: it is so; the message lists those that can.
+        """
+        if not can_start(self.cold_start):
+            able = ", ".join(filter(can_start, known_strategies(Purpose.BATCH)))
             raise ValueError(
                 f"cold_start must be a strategy that needs no proxy, not {self.cold_start!r}: "
-                f"{', '.join(able)}."
+                f"{able}."
             )
 
     @property
@@ -126,11 +136,20 @@ class SelectionOptions:
     @property
     def needs_brought_features(self) -> bool:
         """Whether a project with these options cannot start without brought features."""
-        return self.features is FeatureSource.BROUGHT or self.cold_start != "uniform"
+        is_brought = self.features is FeatureSource.BROUGHT
+        return is_brought or Signal.FEATURES in needed_of(self.cold_start)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
         return asdict(self)
+
+
+def can_start(strategy: str) -> bool:
+    """Whether the strategy can select batches without a proxy: by nothing, or by features."""
+    try:
+        return find_strategy(strategy, Purpose.BATCH).needs <= {Signal.FEATURES}
+    except SelectionError:
+        return False
 
 
 def needs_proxy(strategy: str, options: SelectionOptions) -> bool:

@@ -1,12 +1,9 @@
 """Products of float32 sketches with a panel of others: inner loops of greedy k-centers."""
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from selection.types import Rows
-
-Float32Array = npt.NDArray[np.float32]
+from selection.arrays import Float32Array, Rows
 
 PANEL = 128
 LANES = 4  # rows whose products share every load of a panel: 2.3 times one row's speed

@@ -7,13 +7,21 @@ pure in pseudo-labels. The graph of the balls is never stored: memory is O(n).
 
 import numpy as np
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.clusters import cluster, unit_rows
-from selection.types import FloatArray, IntArray, Rows, Scores
+from selection.types import Ranking, Signals, given
 
 PURITY = 0.95
 N_SAMPLED = 2000  # balls that the radius is measured on
 RADII = np.arange(0.05, 1.45, 0.05)
 CELLS_PER_BLOCK = 1 << 24  # of similarities: 128 MiB
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `probcover`; the columns of probabilities tell how many classes."""
+    n_classes = None if signals.probs is None else signals.probs.shape[1]
+    features, labeled = given(signals.features), signals.labeled_features
+    return Ranking(*probcover(features, labeled, budget, rng, n_classes))
 
 
 def probcover(

@@ -1,32 +1,52 @@
 """One selection as a whole: control arm, candidate pool, strategy, constraints.
 
-The strategy proper is `selection.registry.rank`; what may be asked of any strategy is put around it
+`selection.rank.rank` runs the strategy itself. The options that apply to any strategy are handled
 here, so that the service, the replay and `svp select` do the same.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.candidates import (
     CandidatePool,
     neighbour_candidates,
     selection_recall,
     uniform_candidates,
 )
-from selection.catalog import Signal
+from selection.catalog import Signal, find_strategy
 from selection.constraints import class_balanced, without_duplicates
 from selection.control import draw_control, interleave
 from selection.errors import BudgetError, EmptyPoolError, SelectionError
-from selection.options import CandidateKind, Candidates, SelectionOptions
-from selection.registry import needed_signals, rank
-from selection.types import FloatArray, IntArray, Ranking, Rows, Scores, Signals, given
+from selection.options import CandidateKind, SelectionOptions
+from selection.rank import rank
+from selection.types import Ranking, Signals, given
 from selection.watch import Watch
 
 Streams = Callable[[str], np.random.Generator]
 """Gives a generator for a purpose: the same state for the same purpose, each time."""
+
+
+@dataclass(frozen=True)
+class SelectionRequest:
+    """A selection that is asked for.
+
+    Attributes:
+        strategy: name in the catalog, or of an installed package's entry point.
+        budget: b, items to select.
+        streams: purposes are "selection", "control", "candidates" and "class C".
+        options: see there; the caller handles `cold_start` and `features`.
+        watch: how a long selection is watched, stopped and resumed.
+    """
+
+    strategy: str
+    budget: int
+    streams: Streams
+    options: SelectionOptions = field(default_factory=SelectionOptions)
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)
@@ -84,145 +104,107 @@ class Selected:
 
 
 def wanted_signals(strategy: str, options: SelectionOptions) -> frozenset[Signal]:
-    """Return what strategy and options need to know of a pool.
+    """Return the signals of the pool that strategy and options need.
 
     Raises:
         UnknownStrategyError: there is no such strategy.
     """
-    return needed_signals(strategy) | options.signals
+    return find_strategy(strategy).needs | options.signals
 
 
-def select(
-    strategy: str,
-    pool: Pool,
-    budget: int,
-    streams: Streams,
-    options: SelectionOptions,
-    watch: Watch | None = None,
-) -> Selected:
-    """Return `budget` rows of the pool by the strategy under the options, best first.
-
-    Args:
-        strategy: name in the catalog, or of an installed package's entry point.
-        pool: see there.
-        budget: b in 0..n.
-        streams: purposes are "selection", "control", "candidates" and "class C".
-        options: see there; `cold_start` and `features` are the caller's affair.
-        watch: how a long selection is watched, stopped and resumed.
+def select(pool: Pool, asked: SelectionRequest) -> Selected:
+    """Return the rows of the pool that are asked for, best first.
 
     Raises:
         SelectionError: the pool is empty, the budget outside 0..n, a signal missing or unfit.
         SelectionStopped: the watch asked for it.
     """
+    budget, control_fraction = asked.budget, asked.options.control_fraction
     if pool.n < 1:
         raise EmptyPoolError
     if not 0 <= budget <= pool.n:
         raise BudgetError(budget, pool.n)
-    control = draw_control(pool.n, budget, options.control_fraction, streams("control"))
+    control = draw_control(pool.n, budget, control_fraction, asked.streams("control"))
     rest = np.setdiff1d(np.arange(pool.n), control)
     ranking, report = Ranking(np.empty(0, np.int64), np.empty(0)), None
     if len(rest):
-        ranking, report = _rank_rest(
-            strategy, pool, rest, budget - len(control), streams, options, watch
-        )
-    merged, places = interleave(control, ranking, options.control_fraction)
+        ranking, report = _rank_rest(pool, rest, replace(asked, budget=budget - len(control)))
+    merged, places = interleave(control, ranking, control_fraction)
     is_control = np.zeros(budget, bool)
     is_control[places] = True
     return Selected(merged.rows, merged.scores, is_control, report)
 
 
-def rank_constrained(
-    strategy: str,
-    signals: Signals,
-    budget: int,
-    streams: Streams,
-    options: SelectionOptions,
-    watch: Watch | None = None,
-) -> Ranking:
+def rank_constrained(signals: Signals, asked: SelectionRequest) -> Ranking:
     """Return the strategy's ranking under class balance and without near-duplicates.
 
     Classes are `signals.labels`, where they are known, else the most probable ones.
     """
     classes: IntArray | None = None
-    if options.class_balance:
+    if asked.options.class_balance:
         classes = signals.labels
         if classes is None and signals.probs is None:
             raise SelectionError("class_balance needs probs or labels; neither was given.")
         if classes is None:
             classes = given(signals.probs).argmax(axis=1)
+    strategy, streams, watch = asked.strategy, asked.streams, asked.watch
 
-    def ranked(asked: int) -> Ranking:
+    def ranked(budget: int) -> Ranking:
         if classes is None:
-            return rank(strategy, signals, asked, streams("selection"), watch)
+            return rank(strategy, signals, budget, streams("selection"), watch)
         unsaved = replace(watch, state_file=None) if watch else None
         return class_balanced(
             lambda c, rows, quota: rank(
                 strategy, signals.take(rows), quota, streams(f"class {c}"), unsaved
             ),
             classes,
-            asked,
+            budget,
         )
 
-    if options.duplicate_similarity is None:
-        return ranked(budget)
+    similarity = asked.options.duplicate_similarity
+    if similarity is None:
+        return ranked(asked.budget)
     if signals.features is None:
         raise SelectionError("duplicate_similarity needs features; none were given.")
     return without_duplicates(
-        ranked,
-        given(signals.features),
-        signals.labeled_features,
-        budget,
-        options.duplicate_similarity,
+        ranked, signals.features, signals.labeled_features, asked.budget, similarity
     )
 
 
 def _rank_rest(
-    strategy: str,
-    pool: Pool,
-    rest: Rows,
-    budget: int,
-    streams: Streams,
-    options: SelectionOptions,
-    watch: Watch | None,
+    pool: Pool, rest: Rows, asked: SelectionRequest
 ) -> tuple[Ranking, CandidateReport | None]:
     """Return the ranking of the rows that are not the control arm's, as rows of the pool."""
-    if options.candidates is None:
-        signals = pool.measure(rest)
-        ranking = rank_constrained(strategy, signals, budget, streams, options, watch)
+    if asked.options.candidates is None:
+        ranking = rank_constrained(pool.measure(rest), asked)
         return Ranking(rest[ranking.rows], ranking.scores), None
     whole: Signals | None = None
-    if options.finds_neighbours and pool.features is None:
+    if asked.options.finds_neighbours and pool.features is None:
         whole = pool.measure(rest)
-    rng = streams("candidates")
-    found = _find_candidates(pool, whole, rest, budget, rng, options.candidates)
+    found = _find_candidates(pool, whole, rest, asked)
     if found is None:  # nothing is labeled: no neighbours yet
-        return _rank_rest(
-            strategy, pool, rest, budget, streams, _without_candidates(options), watch
-        )
+        return _rank_rest(pool, rest, _without_candidates(asked))
     rows = rest[found.rows]
     signals = pool.measure(rows) if whole is None else whole.take(found.rows)
-    ranking = rank_constrained(strategy, signals, budget, streams, options, watch)
+    ranking = rank_constrained(signals, asked)
     selected = rows[ranking.rows]
     recall = None
-    if options.measure_recall:
+    if asked.options.measure_recall:
         whole = pool.measure(rest) if whole is None else whole
-        full = rank_constrained(strategy, whole, budget, streams, options)
+        full = rank_constrained(whole, replace(asked, watch=None))
         recall = selection_recall(selected, rest[full.rows])
     report = CandidateReport(len(rows), len(rows) / pool.n, found.index_recall, recall)
     return Ranking(selected, ranking.scores), report
 
 
 def _find_candidates(
-    pool: Pool,
-    whole: Signals | None,
-    rest: Rows,
-    budget: int,
-    rng: np.random.Generator,
-    wanted: Candidates,
+    pool: Pool, whole: Signals | None, rest: Rows, asked: SelectionRequest
 ) -> CandidatePool | None:
     """Return the candidates among `rest`, as its rows; None if nothing is labeled to be near to."""
+    wanted, rng = asked.options.candidates, asked.streams("candidates")
+    assert wanted is not None  # noqa: S101 - for mypy
     if wanted.kind is CandidateKind.UNIFORM:
-        return uniform_candidates(len(rest), max(wanted.n, budget), rng)
+        return uniform_candidates(len(rest), max(wanted.n, asked.budget), rng)
     labeled = pool.labeled_features if whole is None else whole.labeled_features
     if labeled is None or len(labeled) == 0:
         return None
@@ -231,9 +213,9 @@ def _find_candidates(
         features = pool.features(rest)
     else:
         features = given(whole.features)
-    return neighbour_candidates(features, labeled, wanted.n, budget, rng)
+    return neighbour_candidates(features, labeled, wanted.n, asked.budget, rng)
 
 
-def _without_candidates(options: SelectionOptions) -> SelectionOptions:
-    """Return the options with the whole pool as candidates."""
-    return replace(options, candidates=None, measure_recall=False)
+def _without_candidates(asked: SelectionRequest) -> SelectionRequest:
+    """Return the request with the whole pool as candidates."""
+    return replace(asked, options=replace(asked.options, candidates=None, measure_recall=False))

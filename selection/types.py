@@ -4,15 +4,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.checks import check_classes, check_counts, check_floats, check_probabilities
 from selection.errors import EmptyPoolError, SelectionError, ShapeError
-
-FloatArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float64]
 
 Array = TypeVar("Array", FloatArray, IntArray)
 
@@ -84,7 +79,7 @@ class Signals:
 
 
 def given(array: Array | None) -> Array:
-    """Return a signal that `selection.registry.rank` has found to be there."""
+    """Return a signal that `selection.rank.rank` found to be there."""
     if array is None:
         raise SelectionError("A strategy was called without a signal that it needs; use rank().")
     return array
@@ -104,6 +99,18 @@ class Ranking:
 
     rows: Rows
     scores: Scores
+
+    @classmethod
+    def of_highest(cls, scores: Scores, budget: int) -> "Ranking":
+        """Return the rows of the `budget` highest scores, [n]; ties go to the lowest row."""
+        rows = np.arange(len(scores))
+        if 0 < budget < len(scores):
+            lowest = np.partition(scores, len(scores) - budget)[len(scores) - budget]
+            above = np.flatnonzero(scores > lowest)
+            level = np.flatnonzero(scores == lowest)[: budget - len(above)]
+            rows = np.sort(np.concatenate([above, level]))
+        rows = rows[np.argsort(-scores[rows], kind="stable")][:budget]
+        return cls(rows, scores[rows])
 
     def __post_init__(self) -> None:
         if self.rows.shape != self.scores.shape or len(np.unique(self.rows)) != len(self.rows):

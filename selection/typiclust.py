@@ -1,7 +1,7 @@
-"""TypiClust: typical items of every cluster, for the first batches, where no proxy is any good.
+"""TypiClust: typical items of every cluster, for the first batches, before a proxy is good enough.
 
 Source: Hacohen, Dekel, Weinshall, "Active Learning on a Budget" (2022), algorithm 1 and the
-authors' code, whose constants these are. As there, features are brought to length 1 and clusters
+authors' code, whose constants these are. As there, features are scaled to length 1 and clusters
 of 5 items or fewer take no turn. Differences: typicality is the paper's, one over the mean
 distance, where the code takes the mean of squared distances; k-means starts once, where the code
 starts it several times; once the larger clusters are empty, the small ones give the rest.
@@ -10,12 +10,18 @@ starts it several times; once the larger clusters are empty, the small ones give
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, IntArray, Rows, Scores
 from selection.clusters import cluster, unit_rows
-from selection.types import FloatArray, IntArray, Rows, Scores
+from selection.types import Ranking, Signals, given
 
 MOST_CLUSTERS = 500
 TOO_SMALL_CLUSTER = 5
 N_NEIGHBOURS = 20
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `typiclust`."""
+    return Ranking(*typiclust(given(signals.features), signals.labeled_features, budget, rng))
 
 
 def typiclust(

@@ -8,9 +8,25 @@ memory-mapped file may be larger than memory.
 import numpy as np
 from numba import njit, prange
 
-from selection.types import FloatArray, Scores
+from selection.arrays import FloatArray, Scores
+from selection.types import Ranking, Signals, given
 
 compiled = njit(cache=True, nogil=True, parallel=True)
+
+
+def rank_by_least_confidence(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `least_confidence`."""
+    return Ranking.of_highest(least_confidence(given(signals.probs)), budget)
+
+
+def rank_by_entropy(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `entropy`."""
+    return Ranking.of_highest(entropy(given(signals.probs)), budget)
+
+
+def rank_by_margin(signals: Signals, budget: int, _rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `margin`."""
+    return Ranking.of_highest(margin(given(signals.probs)), budget)
 
 
 def least_confidence(probs: FloatArray) -> Scores:

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from selection.types import Scores
+from selection.arrays import Scores
+from selection.types import Ranking, Signals
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator) -> Ranking:
+    """Return the ranking by `uniform`."""
+    return Ranking.of_highest(uniform(signals.n, rng), budget)
 
 
 def uniform(n: int, rng: np.random.Generator) -> Scores:

@@ -30,7 +30,7 @@ class Watch:
         device: "cpu" or "cuda[:i]".
         on_progress: called with (picks so far, budget).
         should_stop: asked between steps.
-        state_file: where picks so far are kept every `save_seconds`, and found again.
+        state_file: where the picks so far are kept every `save_seconds`, to resume from.
         save_seconds: 0 saves after every step.
     """
 
@@ -56,7 +56,7 @@ class Watch:
         return time.monotonic() - self._saved_at >= self.save_seconds
 
     def save(self, identity: str, arrays: Arrays) -> None:
-        """Keep `arrays`, if there is a state file: written beside it, to the disk, then renamed."""
+        """Keep `arrays` in the state file, if there is one, whole or not at all."""
         if self.state_file is None:
             return
         self.state_file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ class Watch:
         self._saved_at = time.monotonic()
 
     def load(self, identity: str) -> Arrays | None:
-        """Return what was kept for the same problem; None if nothing was, or it cannot be read."""
+        """Return what was kept of the same problem; None if nothing was, or it is unreadable."""
         if self.state_file is None or not self.state_file.exists():
             return None
         try:
@@ -81,6 +81,6 @@ class Watch:
         return arrays if str(arrays.pop("identity", "")) == identity else None
 
     def remove(self) -> None:
-        """Forget what was kept."""
+        """Delete the state file."""
         if self.state_file is not None:
             self.state_file.unlink(missing_ok=True)

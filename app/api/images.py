@@ -26,7 +26,7 @@ from app.services.images import media_type, read_image
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"])
 
 
-async def get_reader(
+async def get_reader(  # noqa: PLR0913, PLR0917 - the parts of a request
     request: Request,
     project: Annotated[int, Path()],
     item: Annotated[int, Path()],
@@ -63,7 +63,7 @@ async def get_reader(
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
     },
 )
-async def image(
+async def image(  # noqa: PLR0913, PLR0917 - the parts of a request
     request: Request,
     reader: Annotated[Caller | None, Depends(get_reader)],
     settings: SettingsDep,

@@ -112,7 +112,7 @@ async def upload(
 
 
 @router.get("", summary="List items", responses=problems(403, 404))
-def list_items(
+def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
     session: SessionDep,
     project: ProjectDep,
     _admin: AdminDep,

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=
     response_model=NextBatchOut,
     responses=problems(403, 404),
 )
-def read_next_batch(
+def read_next_batch(  # noqa: PLR0913, PLR0917 - the parts of a request
     session: SessionDep,
     project: ProjectIdDep,
     caller: CallerDep,

@@ -13,7 +13,8 @@ from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from app.services.rounds import create_job
 from models.catalog import Encoding, find_model
 from models.recipe import recipe_from_json
-from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
+from selection.catalog import Purpose, Signal, find_strategy, needed_of, needs_model
+from selection.errors import SelectionError
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,10 @@ def create_core_set(
 
 
 def _check_strategy(session: Session, project: Project, wanted: CoreSetIn) -> None:
-    known = known_strategies(Purpose.CORE_SET)
-    if wanted.strategy not in known:
-        raise CoreSetInvalid(
-            f"{wanted.strategy!r} selects no core-sets; strategies that do are {', '.join(known)}."
-        )
+    try:
+        find_strategy(wanted.strategy, Purpose.CORE_SET)
+    except SelectionError as error:
+        raise CoreSetInvalid(str(error)) from None
     n_classes = labels.n_classes_resolved(session, project.id)
     if n_classes < 2 and needs_model(wanted.strategy):
         raise CoreSetInvalid(

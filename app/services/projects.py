@@ -17,10 +17,11 @@ from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
 from app.services.annotation_settings import checked_annotation, introduce
-from models.catalog import Modality, ModelError, find_model, models_for, resolve_recipe
+from models.catalog import Modality, ModelError, find_model, models_for, resolve_setup
 from models.recipe import RecipeError
 from models.size import check_size
-from selection.catalog import known_strategies
+from selection.catalog import Purpose, find_strategy
+from selection.errors import SelectionError
 from selection.options import FeatureSource, SelectionOptions
 
 Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule)
@@ -132,10 +133,15 @@ def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[
     Raises:
         InvalidProject: one is unknown or contradicts another.
     """
-    if settings.strategy not in known_strategies():
-        known = ", ".join(known_strategies())
-        raise InvalidProject(f"There is no strategy {settings.strategy!r}; known are {known}.")
+    try:
+        find_strategy(settings.strategy, Purpose.BATCH)
+    except SelectionError as error:
+        raise InvalidProject(f"strategy: {error}") from None
     options = _checked("selection", SelectionOptions, settings.selection)
+    try:
+        options.check_cold_start()
+    except ValueError as error:
+        raise InvalidProject(f"selection: {error}") from None
     takes_vectors = options.features is FeatureSource.BROUGHT
     bounds = ModelBounds(settings.modality, len(settings.classes), most_model_bytes)
     return {
@@ -172,14 +178,14 @@ def resolve_model(
     """
     modality = bounds.modality
     try:
-        recipe = resolve_recipe(choice.model, choice.recipe)
-        recipe.check_weights_name()
+        setup = resolve_setup(choice.model, choice.recipe)
+        setup.recipe.check_weights_name()
         info = find_model(choice.model)
-        check_size(info, recipe, bounds.n_classes, bounds.most_bytes)
+        check_size(info, setup.recipe, bounds.n_classes, bounds.most_bytes)
     except (ModelError, RecipeError) as error:
         raise InvalidProject(f"{part}: {error}") from None
     if takes_vectors and info.modality is None:
-        return {"model": choice.model, "recipe": recipe.to_json()}
+        return setup.to_json()
     if info.modality is None:
         raise InvalidProject(
             f"{part}: {choice.model} takes frozen features; it can be the proxy of a project whose "
@@ -190,4 +196,4 @@ def resolve_model(
             f"{part}: {choice.model} takes {info.modality}, the project holds "
             f"{modality} items; use {', '.join(models_for(Modality(modality)))}."
         )
-    return {"model": choice.model, "recipe": recipe.to_json()}
+    return setup.to_json()

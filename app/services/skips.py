@@ -21,7 +21,7 @@ from app.services.answers import (
 from app.services.lifecycle import advance
 
 
-def submit_skips(
+def submit_skips(  # noqa: PLR0913, PLR0917 - a request's parts
     session: Session,
     project_id: int,
     annotator_id: int,

@@ -16,7 +16,7 @@ from app.domain.names import normalised
 MAX_ANNOTATORS = 50  # whom a tool's token may act for unless it was created for more
 
 
-def create_token(
+def create_token(  # noqa: PLR0913 - by name: the token's fields
     session: Session,
     name: str,
     role: Role,

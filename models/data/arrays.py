@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.data.mapped import Rows, parts_of, take_rows
+from models.data.mapped import parts_of, take_rows
+from models.data.types import Rows
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which encoder brings a model's texts to ids."""
+"""Encoders that turn a model's texts into ids."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WORDS = 50_000_000
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """Brings texts to ids; two encoders of the same key give the same ids."""
+    """Turns texts into ids; two encoders of the same key give the same ids."""
 
     key: str
     encode: Callable[[Sequence[str]], Texts]
@@ -37,4 +37,4 @@ def text_encoder(encoding: Encoding, recipe: Recipe) -> TextEncoder:
         return TextEncoder(
             f"text-{longest}-{buckets}", lambda texts: encode(texts, longest, buckets)
         )
-    raise ValueError(f"There is no encoder that brings texts to {encoding}.")
+    raise ValueError(f"There is no encoder that turns texts into {encoding}.")

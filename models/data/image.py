@@ -8,7 +8,7 @@ from PIL import Image
 
 from models.orientation import upright
 
-# What Pillow raises for files that are damaged, cut off or no images.
+# What Pillow raises for files that are damaged, cut off or not images.
 UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 

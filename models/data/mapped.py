@@ -1,12 +1,11 @@
-"""Some rows of a memory map, read when they are asked for: a training set larger than memory."""
+"""Rows of a memory map, read only when asked for: a training set may be larger than memory."""
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
-Rows = npt.NDArray[np.int64]
-AnyArray = npt.NDArray[Any]
+from models.data.types import AnyArray, Rows
+
 COPIED_BYTES = 2**28  # rows of a map up to this size are read at once, for speed
 
 
@@ -51,5 +50,5 @@ def take_rows(array: AnyArray, rows: Rows) -> AnyArray:
 
 
 def parts_of(array: AnyArray) -> tuple[AnyArray, ...]:
-    """Return the arrays that it consists of."""
+    """Return the arrays that an array consists of."""
     return (array.base, array.rows) if isinstance(array, MappedRows) else (array,)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from models.data.arrays import Images
 from models.data.image import decode_image
+from models.data.types import IntArray
 
-IntArray = npt.NDArray[np.int64]
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp"})
 
 

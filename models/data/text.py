@@ -1,7 +1,8 @@
 """Texts to token ids: fastText's normalisation and hashed word n-grams, a block of texts at once.
 
-Source: SVP_REFERENCE.md and fastText. Difference: single words are hashed into the buckets too,
-where fastText keeps a vocabulary of them, so that ids do not depend on the labeled set.
+Source: fastText and the published code of Selection via Proxy. Difference: single words are hashed
+into the buckets too, where fastText keeps a vocabulary of them, so that ids do not depend on the
+labeled set.
 
 Characters of scripts that are written without spaces (Chinese, Japanese, Thai, ...) are a word
 each, so that n-grams of words are n-grams of characters there; other texts keep their ids.
@@ -17,13 +18,14 @@ import numpy.typing as npt
 from numba import njit
 
 from models.data.arrays import Texts
+from models.data.types import IntArray
 from models.scripts import HANGUL_LETTERS, WITHOUT_SPACES
 
 TEXTS_PER_BLOCK = 4096
 SINGLE = b"'.,()!?"  # a word each, wherever they stand
 DROPPED = b'";:'
 ASCII_SPACES = b" \t\x0b\x0c\r\x1c\x1d\x1e\x1f"
-# What str.split() takes for space beyond ASCII. A newline ends a text here.
+# What str.split() takes as space beyond ASCII. A newline ends a text here.
 WIDE_SPACES = tuple(
     chr(code).encode()
     for code in (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
@@ -43,13 +45,12 @@ def _kinds_of_bytes() -> npt.NDArray[np.uint8]:
 KINDS = _kinds_of_bytes()
 
 UIntArray = npt.NDArray[np.uint64]
-IntArray = npt.NDArray[np.int64]
 
 
 def normalize(texts: Iterable[str]) -> bytes:
     """Return the texts in lower case as UTF-8, each ended by a newline, all space as bytes < 128.
 
-    Quotes, semicolons and colons still stand; `encode` takes them for space.
+    Quotes, semicolons and colons still stand; `encode` treats them as space.
     """
     # A newline within a text would end it; a vertical tab is space too.
     lines = "".join([text.replace("\n", "\x0b") + "\n" for text in texts])

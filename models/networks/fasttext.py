@@ -7,6 +7,8 @@ full softmax; both make it deterministic for a seed.
 import torch
 from torch import Tensor, nn
 
+from models.catalog import ModelSetup
+from models.data.arrays import InputSpec
 from models.networks.network import Network
 
 
@@ -31,3 +33,13 @@ class FastText(Network):
     def head(self, features: Tensor) -> Tensor:
         """Return the logits of features, [n, C]."""
         return self.linear(features)
+
+
+def build(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> FastText:
+    """Return the network of the recipe's buckets and width.
+
+    Plain SGD touches only the rows of a minibatch's n-grams; momentum and decay touch all of them.
+    """
+    recipe = setup.recipe
+    is_sparse = recipe.momentum == recipe.weight_decay == 0
+    return FastText(recipe.buckets, recipe.dim, n_classes, sparse=is_sparse)

@@ -1,4 +1,4 @@
-"""The base of networks of images: they normalise uint8 pixels themselves."""
+"""The base of networks on images, which normalise uint8 pixels themselves."""
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class ImageNetwork(Network):
 
     def fit_normalisation(self, inputs: Inputs) -> None:
         """Set mean and deviation of each channel; a constant channel gets the deviation 1."""
-        assert isinstance(inputs, Images)  # noqa: S101 - the registry checks the modality
+        assert isinstance(inputs, Images)  # noqa: S101 - `build` checks the modality
         mean, deviation = channel_statistics(inputs)
         self.set_normalisation(mean, np.maximum(deviation, 1.0))
 

@@ -34,7 +34,7 @@ class Network(nn.Module):
         return dict(tensors)
 
     def fit_normalisation(self, inputs: Inputs) -> None:
-        """Set what the network learns of its inputs before training; by default nothing."""
+        """Set what the network must know of its inputs before training; by default nothing."""
 
 
 def to_tensors(inputs: Inputs, device: str) -> tuple[Tensor, ...]:

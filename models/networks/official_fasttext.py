@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from models.catalog import ModelSetup
+from models.data.arrays import InputSpec
+from models.data.types import IntArray
 from models.networks.network import Network
 from models.recipe import Recipe
 
-IntArray = npt.NDArray[np.int64]
 DIGITS = 8
 END = "</s>"
 
@@ -83,6 +84,11 @@ class OfficialFastText(Network):
             if prefix + name in state_dict:
                 setattr(self, name, torch.empty_like(state_dict[prefix + name]))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def build(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> OfficialFastText:
+    """Return the network before it is trained: without a vocabulary."""
+    return OfficialFastText(setup.recipe, n_classes)
 
 
 def _hash(data: bytes) -> int:

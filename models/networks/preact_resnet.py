@@ -6,6 +6,7 @@ Source: He et al. 2016 (v2); widths and depths of Selection via Proxy.
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.catalog import ModelSetup
 from models.data.arrays import InputSpec
 from models.networks.image_network import ImageNetwork
 
@@ -97,36 +98,36 @@ class PreactResNet(ImageNetwork):
         return self.linear(features)
 
 
-def preact8(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact8(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with one block per stage."""
     return PreactResNet(PreactBlock, 1, spec, n_classes)
 
 
-def preact14(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact14(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with two blocks per stage."""
     return PreactResNet(PreactBlock, 2, spec, n_classes)
 
 
-def preact20(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact20(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with three blocks per stage."""
     return PreactResNet(PreactBlock, 3, spec, n_classes)
 
 
-def preact32(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact32(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with five blocks per stage."""
     return PreactResNet(PreactBlock, 5, spec, n_classes)
 
 
-def preact56(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact56(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with nine blocks per stage."""
     return PreactResNet(PreactBlock, 9, spec, n_classes)
 
 
-def preact110(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact110(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with 18 blocks per stage."""
     return PreactResNet(PreactBlock, 18, spec, n_classes)
 
 
-def preact164(spec: InputSpec, n_classes: int) -> PreactResNet:
+def preact164(_setup: ModelSetup, spec: InputSpec, n_classes: int) -> PreactResNet:
     """Return the network with 18 bottlenecks per stage: the paper's target on CIFAR."""
     return PreactResNet(PreactBottleneck, 18, spec, n_classes)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data.arrays import Inputs, Vectors
+from models.catalog import ModelSetup
+from models.data.arrays import Inputs, InputSpec, Vectors
 from models.networks.network import Network
 
 
@@ -32,7 +33,7 @@ class Probe(Network):
         Raises:
             ValueError: a vector holds NaN or an infinity; the message names its row.
         """
-        assert isinstance(inputs, Vectors)  # noqa: S101 - the registry checks the encoding
+        assert isinstance(inputs, Vectors)  # noqa: S101 - `build` checks the encoding
         mean = inputs.values.mean(axis=0, dtype=np.float64)
         if not np.isfinite(mean).all():
             row = int(np.flatnonzero(~np.isfinite(inputs.values).all(axis=1))[0])
@@ -54,3 +55,8 @@ class Probe(Network):
         if self.hidden is None:
             features = (features - self.mean) / self.deviation
         return self.linear(features)
+
+
+def build(setup: ModelSetup, spec: InputSpec, n_classes: int) -> Probe:
+    """Return the probe of the recipe's hidden width on vectors of the spec's length."""
+    return Probe(spec.width, setup.recipe.hidden, n_classes)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from models.catalog import ModelSetup
 from models.data.arrays import InputSpec
 from models.networks.image_network import ImageNetwork
 
@@ -63,6 +64,11 @@ class TorchvisionNet(ImageNetwork):
         return named
 
 
+def build(setup: ModelSetup, spec: InputSpec, n_classes: int) -> TorchvisionNet:
+    """Return the network that torchvision knows by the model's name."""
+    return TorchvisionNet(setup.model, spec, n_classes)
+
+
 def _make(name: str, n_classes: int) -> nn.Module:
     """Return torchvision's network; imported here, as the import takes a second."""
     from torchvision import models  # noqa: PLC0415
@@ -72,7 +78,7 @@ def _make(name: str, n_classes: int) -> nn.Module:
 
 
 def _take_last_layer(net: nn.Module) -> tuple[str, nn.Linear]:
-    """Return the name and the last linear layer, which makes place for an identity."""
+    """Take out the last linear layer, leave an identity in its place; return its name and it."""
     layers = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear)]
     if not layers:
         return _take_convolution(net)

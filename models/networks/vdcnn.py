@@ -3,13 +3,15 @@
 Source: Conneau et al. 2017, without the optional shortcuts; depths, initialisation (He's, fan-in)
 and the trained row of the padding as in the published code of Selection via Proxy. Difference: the
 first convolution has a bias, which that code leaves out; the batch norm after the next convolution
-takes nearly all of it away.
+cancels nearly all of it.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.catalog import ModelSetup
+from models.data.arrays import InputSpec
 from models.data.characters import PADDING, VOCABULARY_SIZE
 from models.networks.network import Network
 from models.recipe import Downsampling, Recipe
@@ -52,12 +54,11 @@ class Vdcnn(Network):
     def __init__(
         self,
         blocks_per_width: tuple[int, int, int, int],
-        downsampling: Downsampling,
-        max_chars: int,
+        recipe: Recipe,
         n_classes: int,
     ) -> None:
         super().__init__()
-        self.max_chars = max_chars
+        self.max_chars, downsampling = recipe.max_chars, recipe.downsampling
         self.embedding = nn.Embedding(VOCABULARY_SIZE, EMBEDDING)
         self.stem = nn.Conv1d(EMBEDDING, WIDTHS[0], 3, padding=1)
         layers: list[nn.Module] = []
@@ -98,7 +99,7 @@ def _pooling(downsampling: Downsampling) -> nn.Module:
 
 
 def k_max(x: Tensor, k: int) -> Tensor:
-    """Return the k largest values along the last dimension, in the order they stand there."""
+    """Return the k largest values along the last dimension, in their order."""
     positions = x.topk(k, dim=-1, sorted=False).indices.sort(dim=-1).values
     return x.gather(-1, positions)
 
@@ -113,21 +114,21 @@ def pad_texts(ids: Tensor, offsets: Tensor, length: int) -> Tensor:
     return padded.masked_fill(places >= ends[:, None], PADDING)
 
 
-def vdcnn9(recipe: Recipe, n_classes: int) -> Vdcnn:
+def vdcnn9(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> Vdcnn:
     """Return the network with one block per width."""
-    return Vdcnn((1, 1, 1, 1), recipe.downsampling, recipe.max_chars, n_classes)
+    return Vdcnn((1, 1, 1, 1), setup.recipe, n_classes)
 
 
-def vdcnn17(recipe: Recipe, n_classes: int) -> Vdcnn:
+def vdcnn17(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> Vdcnn:
     """Return the network with two blocks per width."""
-    return Vdcnn((2, 2, 2, 2), recipe.downsampling, recipe.max_chars, n_classes)
+    return Vdcnn((2, 2, 2, 2), setup.recipe, n_classes)
 
 
-def vdcnn29(recipe: Recipe, n_classes: int) -> Vdcnn:
+def vdcnn29(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> Vdcnn:
     """Return the network with 14 blocks: the paper's target on Amazon reviews."""
-    return Vdcnn((5, 5, 2, 2), recipe.downsampling, recipe.max_chars, n_classes)
+    return Vdcnn((5, 5, 2, 2), setup.recipe, n_classes)
 
 
-def vdcnn49(recipe: Recipe, n_classes: int) -> Vdcnn:
+def vdcnn49(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> Vdcnn:
     """Return the network with 24 blocks."""
-    return Vdcnn((8, 8, 5, 3), recipe.downsampling, recipe.max_chars, n_classes)
+    return Vdcnn((8, 8, 5, 3), setup.recipe, n_classes)

@@ -18,7 +18,7 @@ ASPECTS = (3 / 4, 4 / 3)
 
 @dataclass(frozen=True)
 class Draws:
-    """Augmentation of each of n images; None: nothing of the kind.
+    """Augmentation of each of n images; None = not applied.
 
     Attributes:
         shifts: rows and columns of the crop's corner in the padded image, [n, 2].

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole or not at all, ignored when they are another's."""
+"""Checkpoints of a training: written whole or not at all, ignored where they belong to another."""
 
 import os
 import time
@@ -35,7 +35,7 @@ def replaced(path: Path) -> Iterator[Path]:
 class CheckpointFile:
     """The newest epoch end of one training, written at most every `every_seconds`.
 
-    One that `keeps_end` holds the last epoch in any case, so that training again only reads it.
+    With `keeps_end` it always holds the last epoch, so that training again only reads it.
     """
 
     def __init__(self, path: Path, every_seconds: float = 0.0, *, keeps_end: bool = False) -> None:
@@ -57,7 +57,7 @@ class CheckpointFile:
         self._saved_at = time.monotonic()
 
     def load(self, identity: str) -> dict[str, Any] | None:
-        """Return the state of the same training, or None: none yet, unreadable, or another's."""
+        """Return the state of the same training; None if there is none, or it cannot be read."""
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:

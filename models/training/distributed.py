@@ -1,7 +1,7 @@
 """One training by several processes, as `torchrun` starts them: each takes its part of a minibatch.
 
-A training joins in where torch.distributed is initialised, and learns what one process would
-within float rounding: the parts' gradients are weighted by their sizes. Batch norm sees the whole
+A training takes part where torch.distributed is initialised, and learns what one process would, up
+to float rounding: the parts' gradients are weighted by their sizes. Batch norm sees the whole
 minibatch on CUDA (SyncBatchNorm); on the CPU, for which torch has none, each part by itself.
 """
 
@@ -23,7 +23,7 @@ def rank_and_size() -> tuple[int, int]:
 
 
 def spread(network: nn.Module, device: str) -> nn.Module:
-    """Return the network with its gradients averaged over the processes as they come up."""
+    """Return the network with its gradients averaged over the processes as they are computed."""
     if rank_and_size()[1] == 1:
         return network
     if device.startswith("cuda"):

@@ -1,22 +1,19 @@
 """One step of plain SGD on fastText's model, in closed form and compiled, for the CPU.
 
-Minibatches of a few short texts take torch half a millisecond, nearly all of it the way through
-its layers. The arithmetic is the same: gradients of the mean loss of the minibatch, float32.
+Minibatches of a few short texts take torch half a millisecond, nearly all of it overhead of its
+layers. The arithmetic is the same: gradients of the mean loss of the minibatch, float32.
 """
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from numba import njit
 from torch import Tensor
 
+from models.data.types import FloatArray, IntArray
 from models.networks.fasttext import FastText
 from models.networks.network import Network
 from models.recipe import Recipe
 from models.training.distributed import rank_and_size
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 
 class FastTextStep:
@@ -30,7 +27,7 @@ class FastTextStep:
     def __call__(
         self, minibatch: tuple[Tensor, ...], labels: Tensor, rate: float
     ) -> tuple[Tensor, Tensor]:
-        """Take a step at this learning rate and return mean loss and logits of before it."""
+        """Take a step at this learning rate and return mean loss and logits from before it."""
         ids, offsets = (values.numpy() for values in minibatch)
         loss, logits = _step(
             self._embedding,
@@ -54,7 +51,7 @@ def direct_step(network: Network, recipe: Recipe, device: str) -> FastTextStep |
 
 
 @njit(cache=True, nogil=True)
-def _step(
+def _step(  # noqa: PLR0913, PLR0917 - numba takes no objects
     embedding: FloatArray,
     linear: FloatArray,
     ids: IntArray,
@@ -97,7 +94,7 @@ def _step(
 
 
 @njit(cache=True, nogil=True)
-def _descend(
+def _descend(  # noqa: PLR0913, PLR0917 - numba takes no objects
     embedding: FloatArray,
     linear: FloatArray,
     ids: IntArray,

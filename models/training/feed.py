@@ -31,7 +31,7 @@ def make_feed(inputs: Inputs, device: str) -> Feed:
 def device_budget(device: str) -> int:
     """Return how many bytes of inputs may be copied to the device: half of its free memory.
 
-    None on the CPU: the arrays lie in its memory, or are mapped into it, already.
+    None of them on the CPU, whose memory holds or maps the arrays already.
     """
     if not device.startswith("cuda"):
         return 0
@@ -39,7 +39,7 @@ def device_budget(device: str) -> int:
 
 
 class HostFeed:
-    """Gathers on the host, in the order of the file for a memory map, and sends."""
+    """Gathers rows on the host, those of a memory map in the file's order, and sends them."""
 
     def __init__(self, inputs: Inputs, device: str) -> None:
         self.inputs, self.device = inputs, device
@@ -75,7 +75,7 @@ class ResidentTexts:
         self.ids = torch.from_numpy(np.array(texts.token_ids)).to(device)
 
     def __call__(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return these rows as (ids, offsets), without a wait for the device."""
+        """Return these rows as (ids, offsets), without waiting for the device."""
         device, starts = self.ids.device, self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         offsets = lengths.cumsum(0) - lengths

@@ -2,7 +2,7 @@
 
 Source: Toneva et al., "An Empirical Study of Example Forgetting" (2019); Selection via Proxy,
 algorithm 2: counted on the training-mode forward pass of each minibatch, before the update; every
-item starts as wrong. All on the device, without a wait for it.
+item starts as wrong. Everything stays on the device.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class ForgettingCounter:
         }  # fmt: skip
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a checkpoint's state."""
+        """Resume from a checkpoint's state."""
         self._counts.copy_(state["counts"])
         self._was_right.copy_(state["was_right"])
         self._is_learned.copy_(state["is_learned"])

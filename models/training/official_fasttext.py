@@ -12,21 +12,20 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.catalog import ModelError
-from models.data.arrays import Inputs, InputSpec, Texts
+from models.catalog import ModelError, ModelSetup
+from models.data.arrays import InputSpec, Texts
+from models.data.labeled import LabeledSet
+from models.data.types import IntArray
 from models.networks.network import texts_to_tensors
 from models.networks.official_fasttext import DIGITS, END, OfficialFastText
-from models.recipe import Recipe
 from models.training.run import TrainingDivergedError
 from models.training.timing import Stopwatch
 from models.training.trained import TrainedModel
 
-IntArray = npt.NDArray[np.int64]
 LABEL = "__label__"
 UNSEEN = -1e30  # logit of a class that the library never saw: its probability is 0
 M_PERTURB = -6
@@ -36,9 +35,7 @@ class FastTextMissingError(ModelError):
     """The official library is not installed: `pip install "svp-labeling[fasttext]"`."""
 
 
-def train_official(
-    model: str, recipe: Recipe, inputs: Inputs, labels: IntArray, n_classes: int, seed: int
-) -> TrainedModel:
+def train_official(setup: ModelSetup, labeled: LabeledSet, seed: int) -> TrainedModel:
     """Return a model trained by the library; on one thread, the default, the same bits for a seed.
 
     Of the recipe it takes epochs, the highest learning rate (falling linearly), dim, word_ngrams,
@@ -48,12 +45,13 @@ def train_official(
         FastTextMissingError: the library is not installed.
         TrainingDivergedError: it met NaN.
     """
-    assert isinstance(inputs, Texts)  # noqa: S101 - the registry checks the modality
+    recipe, inputs, n_classes = setup.recipe, labeled.inputs, labeled.n_classes
+    assert isinstance(inputs, Texts)  # noqa: S101 - `build` checks the modality
     library = _library()
     watch = Stopwatch("cpu")
     with watch.part("training"), tempfile.TemporaryDirectory() as folder, _zeroed_memory():
         path = Path(folder) / "train.txt"
-        _write_lines(path, inputs, labels)
+        _write_lines(path, inputs, labeled.labels)
         try:
             learned = library.train_supervised(
                 str(path), dim=recipe.dim, epoch=recipe.epochs, lr=max(recipe.learning_rates),
@@ -69,9 +67,9 @@ def train_official(
     network.eval()
     with torch.inference_mode():
         logits = network(*texts_to_tensors(inputs, "cpu"))
-        loss = float(functional.cross_entropy(logits, torch.from_numpy(labels)))
+        loss = float(functional.cross_entropy(logits, torch.from_numpy(labeled.labels)))
     return TrainedModel(
-        network, model, recipe, InputSpec(), n_classes, seed, watch.seconds["training"], loss
+        network, setup, InputSpec(), n_classes, seed, watch.seconds["training"], loss
     )
 
 
@@ -82,7 +80,7 @@ def _library() -> ModuleType:
         raise FastTextMissingError(
             "The model fasttext_official needs the official library: "
             'pip install "svp-labeling[fasttext]" (it needs a C++ compiler). '
-            "The model fasttext needs nothing."
+            "The model fasttext needs no such library."
         ) from None
     return fasttext
 
@@ -116,7 +114,7 @@ def _zeroed_memory() -> Iterator[None]:
     """Let malloc fill what it hands out with zeros, where the C library is glibc.
 
     Below ten threads the library leaves most of its input matrix as it found the memory
-    (fastText #1061, #935): on a used heap it trains to NaN or, worse, to something.
+    (fastText #1061, #935): on a used heap it trains to NaN or, worse, to something plausible.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

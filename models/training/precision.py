@@ -1,4 +1,4 @@
-"""Chooses the precision of a device's matrix products: the recipe's where it pays."""
+"""Chooses the precision of a device's matrix products: the recipe's where that is faster."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -32,7 +32,7 @@ def autocast(dtype: torch.dtype | None, device: str) -> AbstractContextManager[A
 
 
 def name_of_device(device: str) -> str:
-    """Return the device's name, and whether it computes in bf16 what a recipe wants in it."""
+    """Return the device's name, and whether it computes bf16 where a recipe asks for it."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return "cpu with bf16" if _cpu_has_bf16() else "cpu"

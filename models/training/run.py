@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data.arrays import Images, Inputs
+from models.catalog import ModelSetup
+from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
-from models.recipe import Recipe, Schedule
+from models.recipe import Schedule
 from models.training import distributed
 from models.training.augment import augment, draw
 from models.training.fasttext_sgd import direct_step
@@ -28,11 +30,10 @@ from models.training.sgd import SGDStep
 from models.training.timing import Stopwatch
 from models.training.trained import TrainedModel
 
-IntArray = npt.NDArray[np.int64]
 HASHED_WHOLE_BYTES = 2**28
 SAMPLE_BLOCKS, SAMPLE_BLOCK = 4096, 4096
 EpochHook = Callable[[int, TrainedModel], float | None]
-"""Gets the epoch, from 1, and the model as it is then, not to be kept: training goes on with it."""
+"""Gets the epoch, from 1, and the model, which it must not keep: training continues with it."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
@@ -49,41 +50,39 @@ class TrainingRun:
 
     def __init__(
         self,
-        model: str,
-        recipe: Recipe,
-        inputs: Inputs,
-        labels: IntArray,
-        n_classes: int,
+        setup: ModelSetup,
+        labeled: LabeledSet,
         seed: int,
-        device: str,
         *,
+        device: str,
         count_forgetting: bool = False,
         initial: TrainedModel | None = None,
     ) -> None:
-        self.model, self.recipe, self.seed, self.device = model, recipe, seed, device
-        self.inputs, self.labels, self.n_classes = inputs, labels, n_classes
+        self.setup, self.recipe, self.seed, self.device = setup, setup.recipe, seed, device
+        self.labeled, self.inputs, self.labels = labeled, labeled.inputs, labeled.labels
         self.watch = Stopwatch(device)
-        self.forgetting = ForgettingCounter(len(labels), device) if count_forgetting else None
+        self.forgetting = ForgettingCounter(len(labeled), device) if count_forgetting else None
         self.epoch, self.loss = 0, float("nan")
         self.measured: list[float] = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, 0, "weights"))
-            self.network = fresh_network(model, recipe, inputs, n_classes)
-        self.pretrained_hash = weights_hash(Path(recipe.weights)) if recipe.weights else None
+            self.network = fresh_network(setup, labeled.inputs, labeled.n_classes)
+        weights = self.recipe.weights
+        self.pretrained_hash = weights_hash(Path(weights)) if weights else None
         if initial is not None:
             self.network.load_state_dict(initial.network.state_dict())
         # Of the weights as training finds them: fresh ones follow from the seed.
         self.is_warm = initial is not None
         self.has_batch_norm = any(isinstance(m, BATCH_NORMS) for m in self.network.modules())
         self.network.to(device).to(memory_format=torch.channels_last)
-        self.sgd = SGDStep(self.network, recipe, device)
-        self.direct = direct_step(self.network, recipe, device)
-        self.device_labels = torch.from_numpy(labels).to(device)
-        self.feed = make_feed(inputs, device)
+        self.sgd = SGDStep(self.network, self.recipe, device)
+        self.direct = direct_step(self.network, self.recipe, device)
+        self.device_labels = torch.from_numpy(labeled.labels).to(device)
+        self.feed = make_feed(labeled.inputs, device)
 
     def identity(self) -> str:
         """Return the hash of all that the result depends on, before the first epoch."""
-        digest = hashlib.sha256(f"{self.model} {self.recipe.hash} {self.seed}".encode())
+        digest = hashlib.sha256(f"{self.setup.model} {self.recipe.hash} {self.seed}".encode())
         digest.update(self.labels.tobytes())
         digest.update((self.pretrained_hash or "").encode())
         digest.update(b"forgetting" if self.forgetting else b"")
@@ -110,13 +109,13 @@ class TrainingRun:
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Go on from a checkpoint's state, if there is one."""
+        """Resume from a checkpoint's state, if there is one."""
         if state is None:
             return
         self.epoch, self.loss = state["epoch"], state["loss"]
         self.network.load_state_dict(state["network"])
         self.sgd.restore(state)
-        self.measured = list(state.get("measured", ()))  # checkpoints from before hold none
+        self.measured = list(state["measured"])
         self.watch.seconds["training"] = state["seconds"]
         if self.forgetting:
             self.forgetting.restore(state["forgetting"])
@@ -125,10 +124,9 @@ class TrainingRun:
         """Return the model as it is now."""
         return TrainedModel(
             network=self.network.eval(),
-            model=self.model,
-            recipe=self.recipe,
+            setup=self.setup,
             spec=self.inputs.spec,
-            n_classes=self.n_classes,
+            n_classes=self.labeled.n_classes,
             seed=self.seed,
             seconds=self.watch.seconds.get("training", 0.0),
             final_loss=self.loss,
@@ -228,7 +226,7 @@ def _digest_array(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
 def minibatches(order: Tensor, size: int, *, needs_two: bool) -> list[Tensor]:
     """Return the order in minibatches of `size`, the last one of what is left.
 
-    Where a network `needs_two`, a last one of a single item joins the one before it, and an only
+    Where a network `needs_two`, a last one of a single item joins the one before it, and a single
     item comes twice: batch norm has no variance of one value, at 1 x 1 resolution it is an error.
     """
     parts = list(torch.split(order, size))
@@ -247,7 +245,7 @@ def stream_seed(seed: int, epoch: int, purpose: str) -> int:
 
 @contextmanager
 def _global_stream(device: str, seed: int) -> Iterator[None]:
-    """Seed torch's own generators, which dropout draws from, and put them back afterwards."""
+    """Seed torch's own generators, which dropout draws from, and restore them afterwards."""
     with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
         torch.manual_seed(seed)
         yield

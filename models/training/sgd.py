@@ -25,7 +25,8 @@ class SGDStep:
         self._dtype = usable_dtype(recipe.precision, device)
         if self._dtype is None and recipe.precision is not Precision.FLOAT32:
             self.notes.append(
-                f"{recipe.precision} does not pay on this CPU; it trained in float32."
+                f"{recipe.precision} is slower than float32 on this CPU; "
+                "the model trained in float32."
             )
         self._scaler = torch.amp.GradScaler("cuda", enabled=self._dtype is torch.float16)
         self._plain: Callable[..., Tensor] = spread(network, device)
@@ -43,7 +44,7 @@ class SGDStep:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
             try:
                 return self._forward(*minibatch).float()
-            except Exception as error:  # noqa: BLE001 - a compiler fails in every way there is
+            except Exception as error:  # noqa: BLE001 - a compiler may raise anything
                 self.notes.append(f"The network could not be compiled: {_first_line(error)}")
                 self._forward = self._plain
         return self.logits(minibatch)
@@ -66,7 +67,7 @@ class SGDStep:
         return {"optimizer": self.optimizer.state_dict(), "scaler": self._scaler.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's state."""
+        """Resume from a checkpoint's state."""
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state["scaler"])

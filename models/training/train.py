@@ -5,14 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils import deterministic as determinism
 
-from models.catalog import find_model
-from models.data.arrays import Inputs
-from models.recipe import Recipe
+from models.catalog import ModelSetup, find_model
+from models.data.labeled import LabeledSet
 from models.training.checkpoints import CheckpointFile
 from models.training.distributed import any_of, from_first, rank_and_size
 from models.training.run import EpochHook, TrainingDivergedError, TrainingRun, TrainingStopped
@@ -30,15 +27,15 @@ __all__ = [
     "train",
 ]
 
-IntArray = npt.NDArray[np.int64]
-WholeTrainer = Callable[[str, Recipe, Inputs, IntArray, int, int], TrainedModel]
+WholeTrainer = Callable[[ModelSetup, LabeledSet, int], TrainedModel]
+"""Trains a model in one piece by this seed."""
 
 
 @dataclass(frozen=True)
 class TrainProgress:
     """How far a training is, at an epoch's end; `resumed_from` is 0 unless it was resumed.
 
-    `notes` say what the recipe asked for and this machine could not do.
+    `notes` say what the recipe asked for but this machine could not do.
     """
 
     epoch: int
@@ -49,12 +46,9 @@ class TrainProgress:
     notes: tuple[str, ...] = ()
 
 
-def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
-    model: str,
-    recipe: Recipe,
-    inputs: Inputs,
-    labels: IntArray,
-    n_classes: int,
+def train(  # noqa: PLR0913 - by name: how the training is watched
+    setup: ModelSetup,
+    labeled: LabeledSet,
     seed: int,
     *,
     device: str = "cpu",
@@ -73,11 +67,8 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
     A model with a trainer of its own is trained in one piece: no checkpoint, no stop once it runs.
 
     Args:
-        model: name in models.catalog.
-        recipe: how to train it.
-        inputs: m labeled inputs.
-        labels: their class indices, [m].
-        n_classes: C.
+        setup: the model, and how to train it.
+        labeled: m labeled inputs.
         seed: every random stream derives from (seed, epoch, purpose), so a resumed training ends
             with the same bits as an uninterrupted one on the same device.
         device: "cpu" or "cuda[:i]".
@@ -95,18 +86,22 @@ def train(  # noqa: PLR0913 - what a training is made of, then how it is watched
         TrainingDivergedError: the loss became infinite or NaN.
         ValueError: labels or initial model do not fit; the message says how.
     """
-    _check_labels(labels, len(inputs), n_classes)
-    _check_initial(initial, model, inputs, n_classes)
-    train_whole = _whole_trainer(model, is_plain=not count_forgetting and initial is None)
+    _check_labels(labeled)
+    _check_initial(initial, setup.model, labeled)
+    train_whole = _whole_trainer(setup.model, is_plain=not count_forgetting and initial is None)
     if train_whole is None:
         run = TrainingRun(
-            model, recipe, inputs, labels, n_classes, seed, device,
-            count_forgetting=count_forgetting, initial=initial,
-        )  # fmt: skip
+            setup,
+            labeled,
+            seed,
+            device=device,
+            count_forgetting=count_forgetting,
+            initial=initial,
+        )
         return _train_epochs(run, checkpoint, on_progress, on_epoch, should_stop)
     if should_stop and should_stop():
         raise TrainingStopped
-    trained = train_whole(model, recipe, inputs, labels, n_classes, seed)
+    trained = train_whole(setup, labeled, seed)
     return _report_whole(trained, on_progress, on_epoch)
 
 
@@ -148,7 +143,7 @@ def _train_epochs(
     identity = run.identity() if checkpoint else ""
     run.restore(from_first(checkpoint.load(identity) if checkpoint and rank == 0 else None))
     resumed_from = run.epoch
-    # Processes that stopped at different steps would wait for one another for ever.
+    # Processes that stopped at different steps would wait for one another forever.
     stops = (lambda: any_of(should_stop())) if should_stop else None
     with deterministic():
         while run.epoch < epochs:
@@ -168,7 +163,8 @@ def _train_epochs(
     return run.trained()
 
 
-def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
+def _check_labels(labeled: LabeledSet) -> None:
+    n, n_classes, labels = len(labeled.inputs), labeled.n_classes, labeled.labels
     if len(labels) == 0:
         raise ValueError("There is nothing to train on: no item is labeled.")
     if len(labels) != n:
@@ -181,29 +177,30 @@ def _check_labels(labels: IntArray, n: int, n_classes: int) -> None:
         )
 
 
-def can_start(
-    initial: TrainedModel, model: str, recipe: Recipe, inputs: Inputs, n_classes: int
-) -> bool:
-    """Whether a training as this recipe says may start from these weights."""
-    has = (initial.model, initial.spec, initial.n_classes, replace(initial.recipe, weights=None))
-    wants = (model, inputs.spec, n_classes, replace(recipe, weights=None))
-    return has == wants and find_model(model).trainer is None
+def can_start(initial: TrainedModel, setup: ModelSetup, labeled: LabeledSet) -> bool:
+    """Whether a training of this setup may start from these weights."""
+    if find_model(setup.model).trainer is not None or not _is_same_kind(
+        initial, setup.model, labeled
+    ):
+        return False
+    return replace(initial.recipe, weights=None) == replace(setup.recipe, weights=None)
 
 
-def _check_initial(
-    initial: TrainedModel | None, model: str, inputs: Inputs, n_classes: int
-) -> None:
-    if initial is None:
-        return
+def _is_same_kind(initial: TrainedModel, model: str, labeled: LabeledSet) -> bool:
     has = (initial.model, initial.spec, initial.n_classes)
-    wants = (model, inputs.spec, n_classes)
-    if has != wants:
+    return has == (model, labeled.inputs.spec, labeled.n_classes)
+
+
+def _check_initial(initial: TrainedModel | None, model: str, labeled: LabeledSet) -> None:
+    if initial is not None and not _is_same_kind(initial, model, labeled):
+        has = (initial.model, initial.spec, initial.n_classes)
+        wants = (model, labeled.inputs.spec, labeled.n_classes)
         raise ValueError(f"A training of {wants} cannot start from the weights of {has}.")
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Let torch use only kernels that give the same bits again.
+    """Let torch use only kernels that give the same bits every time.
 
     Its filling of uninitialised memory stays off: no kernel here reads any, and it took an eighth
     of a training step on the CPU.

@@ -1,7 +1,7 @@
-"""A trained model: the network, what it was made of, and its file."""
+"""A trained model: the network, how it was trained, and its file."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.catalog import ModelError
+from models.catalog import ModelError, ModelSetup
 from models.data.arrays import InputSpec
 from models.networks.build import build
 from models.networks.network import Network
@@ -21,11 +21,10 @@ from models.training.forgetting import ForgettingCounts
 
 @dataclass
 class TrainedModel:
-    """A trained network and what it was made of."""
+    """A trained network and how it was trained."""
 
     network: Network
-    model: str
-    recipe: Recipe
+    setup: ModelSetup
     spec: InputSpec
     n_classes: int
     seed: int
@@ -34,11 +33,25 @@ class TrainedModel:
     classes: list[str] | None = None  # names of the class indices, where the caller has them
     forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
     pretrained_hash: str | None = None  # SHA-256 of the file that recipe.weights named
-    notes: tuple[str, ...] = ()  # what the recipe asked for and this machine could not do
+    notes: tuple[str, ...] = ()  # what the recipe asked for but this machine could not do
     measured: tuple[float, ...] = ()  # what `on_epoch` of models.training.train returned, by epoch
 
+    @property
+    def model(self) -> str:
+        """Its name in models.catalog."""
+        return self.setup.model
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that it was trained by."""
+        return self.setup.recipe
+
+    def with_recipe(self, recipe: Recipe) -> "TrainedModel":
+        """Return the same network with another recipe: to score by it, or to store it."""
+        return replace(self, setup=replace(self.setup, recipe=recipe))
+
     def save(self, path: Path) -> None:
-        """Write weights and all that rebuilds the network as one safetensors file, or none."""
+        """Write weights and what rebuilds the network to one file, whole or not at all."""
         about: dict[str, Any] = {
             "model": self.model,
             "recipe": self.recipe.to_json(),
@@ -82,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except FileNotFoundError:
         raise PretrainedError(f"There is no file of weights {path}.") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise PretrainedError(f"{path} is damaged or no safetensors file: {error}") from None
+        raise PretrainedError(f"{path} is damaged or not a safetensors file: {error}") from None
     if not isinstance(about, dict):
         raise PretrainedError(
             f"{path} holds weights, but not what they are of (the metadata `svp`); name it as "
@@ -97,14 +110,13 @@ def _rebuild(about: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedModel:
     network.load_state_dict(tensors)
     return TrainedModel(
         network=network.eval(),
-        model=about["model"],
-        recipe=recipe,
+        setup=ModelSetup(about["model"], recipe),
         spec=spec,
         n_classes=about["n_classes"],
         seed=about["seed"],
         seconds=0.0,
         final_loss=about["final_loss"],
         classes=about["classes"],
-        pretrained_hash=about.get("pretrained_hash"),
-        notes=tuple(about.get("notes", ())),
+        pretrained_hash=about["pretrained_hash"],
+        notes=tuple(about["notes"]),
     )

@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from selection.arrays import Float32Array, FloatArray, Rows, Scores
 from selection.exact_distance import squared_distance
 from selection.panel_products import LANES, PANEL, add_products, fill_lanes, reaches
-from selection.types import FloatArray, Rows, Scores
-
-Float32Array = npt.NDArray[np.float32]
 
 ITEMS_PER_CHUNK = 128
 PICKED = -1.0  # bound of a picked row: below every distance
@@ -98,7 +96,7 @@ def _threshold(row: int, bound: float, problem: Problem) -> np.float32:
 
 
 @compiled
-def _lower_bound(
+def _lower_bound(  # noqa: PLR0913, PLR0917 - numba takes no objects
     row: int,
     near: Float32Array,
     start: int,
@@ -167,7 +165,7 @@ def refresh(
 
 
 @compiled
-def _see_panel(
+def _see_panel(  # noqa: PLR0913, PLR0917 - numba takes no objects
     rows: Rows,
     panel: int,
     stop: int,

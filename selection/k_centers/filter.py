@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import Float32Array, FloatArray, Rows
 from selection.errors import LargeValueError
-from selection.types import FloatArray, Rows
 
-Float32Array = npt.NDArray[np.float32]
 CELLS_PER_BLOCK = 1 << 19  # of float64: 4 MiB, some of them at once
 LEAST_WIDTH = 4  # coordinates of a sketch
 N_SAMPLED = 1024  # rows that decide on the axes and their number

@@ -3,7 +3,7 @@
 Source: Selection via Proxy, section 3.1 (after Sener and Savarese 2018). Differences: the published
 code keeps a (labeled + budget) x pool matrix; here every row keeps one upper bound of its distance
 to the centres and how many of them the bound has seen. Only the rows with the largest bounds are
-brought up to date, as one block; among them picks go on until every other row's bound is larger.
+brought up to date, as one block; it picks among them until every other row's bound is larger.
 Squared distances are compared, so no tie is made by rounding a root.
 """
 
@@ -11,13 +11,20 @@ import time
 
 import numpy as np
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.k_centers.estimate import LIKELY_SHARE, Estimate, memory_needed
 from selection.k_centers.run import KCenters
 from selection.panel_products import PANEL
-from selection.types import FloatArray, Rows, Scores
+from selection.types import Ranking, Signals, given
 from selection.watch import SelectionStopped, Watch
 
 N_PROBED = 4096  # rows whose speed tells that of all
+
+
+def rank(signals: Signals, budget: int, rng: np.random.Generator, watch: Watch) -> Ranking:
+    """Return the ranking by `greedy_k_centers`."""
+    features = given(signals.features)
+    return Ranking(*greedy_k_centers(features, signals.labeled_features, budget, rng, watch))
 
 
 def greedy_k_centers(

@@ -5,12 +5,12 @@ import hashlib
 import numba
 import numpy as np
 
+from selection.arrays import FloatArray, Rows
 from selection.k_centers.cpu import PICKED, Problem, State, add_centres, pick, refresh
 from selection.k_centers.estimate import memory_needed
 from selection.k_centers.filter import LEAST_WIDTH, Projection, largest_value
 from selection.memory import available_memory, check_memory
 from selection.panel_products import PANEL
-from selection.types import FloatArray, Rows
 from selection.watch import Arrays
 
 SURVIVORS_WANTED = 768  # enough picks from one block, few enough to stay in the cache
@@ -69,7 +69,7 @@ class KCenters:
         return digest.hexdigest()
 
     def saved(self) -> Arrays:
-        """Return what `start` goes on from."""
+        """Return the state that `start` resumes from."""
         done = slice(self.n_picked)
         return {
             "picks": self.state.picks[done],

@@ -5,15 +5,30 @@ as the next centre. A shard finds its farthest item lazily, by the same blocks a
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from selection.arrays import FloatArray, Rows, Scores
 from selection.errors import BudgetError
 from selection.k_centers.cpu import PICKED, add_centre
 from selection.k_centers.run import KCenters
-from selection.types import FloatArray, Rows, Scores
 
-Exchange = Callable[[Scores], Scores]
+
+@dataclass(frozen=True)
+class ShardGroup:
+    """The shards of one pool, seen from one of them.
+
+    Attributes:
+        rank: place of this shard among them.
+        exchange: all-gather: takes this shard's message, [w], and returns those of all shards in
+            their order, [n_shards, w].
+    """
+
+    rank: int
+    exchange: Callable[[Scores], Scores]
+
+
 NOTHING = -1.0  # proposed distance of a shard that has no item left
 
 
@@ -22,8 +37,7 @@ def sharded_k_centers(
     labeled_features: FloatArray | None,
     budget: int,
     rng: np.random.Generator,
-    exchange: Exchange,
-    rank: int,
+    group: ShardGroup,
 ) -> tuple[Rows, Scores]:
     """Return what `greedy_k_centers` of the whole pool returns; the same on every shard.
 
@@ -32,15 +46,13 @@ def sharded_k_centers(
         labeled_features: the first centres, [m, d]: the same on every shard.
         budget: b.
         rng: in the same state on every shard; used only where there is no labeled row.
-        exchange: all-gather: takes this shard's message, [w], and returns those of all shards in
-            their order, [n_shards, w].
-        rank: place of this shard among them.
+        group: how this shard reaches the others.
 
     Raises:
         BudgetError: the budget is outside 0..n, n rows of all shards.
     """
-    sizes = exchange(np.array([float(len(features))]))[:, 0].astype(np.int64)
-    n, offset = int(sizes.sum()), int(sizes[:rank].sum())
+    sizes = group.exchange(np.array([float(len(features))]))[:, 0].astype(np.int64)
+    n, offset = int(sizes.sum()), int(sizes[: group.rank].sum())
     if not 0 <= budget <= n:
         raise BudgetError(budget, n)
     shard = Shard(features, labeled_features, budget)
@@ -52,13 +64,13 @@ def sharded_k_centers(
             squared, row = np.inf, drawn - offset if 0 <= drawn - offset < len(features) else -1
         else:
             squared, row = shard.farthest()
-        proposals = exchange(_message(squared, row, offset, shard.problem.features))
+        proposals = group.exchange(_message(squared, row, offset, shard.problem.features))
         # The largest distance, the lowest row of the pool on ties.
         winner = np.lexsort((proposals[:, 1], -proposals[:, 0], proposals[:, 1] < 0))[0]
         squared_radii[step], rows[step] = proposals[winner, :2]
         shard.add(proposals[winner, 2:], int(rows[step]) - offset)
     if labeled_features is None or not len(labeled_features):
-        squared_radii[:1] = _farthest_of_first(squared_radii, shard, exchange)
+        squared_radii[:1] = _farthest_of_first(squared_radii, shard, group)
     return rows, np.sqrt(squared_radii)
 
 
@@ -113,8 +125,8 @@ def _message(squared: float, row: int, offset: int, features: FloatArray) -> Sco
     return np.concatenate([[squared, float(offset + row)], features[row].astype(np.float64)])
 
 
-def _farthest_of_first(squared_radii: Scores, shard: Shard, exchange: Exchange) -> float:
+def _farthest_of_first(squared_radii: Scores, shard: Shard, group: ShardGroup) -> float:
     """Return the squared distance of the drawn item to the item farthest from it."""
     if len(squared_radii) > 1:
         return float(squared_radii[1])
-    return max(0.0, float(exchange(np.array([shard.farthest()[0]])).max()))
+    return max(0.0, float(group.exchange(np.array([shard.farthest()[0]])).max()))

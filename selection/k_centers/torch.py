@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from selection.arrays import FloatArray, Rows
 from selection.errors import SelectionError
 from selection.exact_distance import LEAF
 from selection.k_centers.run import KCenters
-from selection.types import FloatArray, Rows
 
 CENTRES_PER_PANEL = 2048
 ROWS_PER_SLAB = 16_384

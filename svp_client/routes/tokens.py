@@ -13,7 +13,7 @@ class Tokens:
     """Methods of tokens, for admins of the whole service."""
 
     @result
-    def create_token(
+    def create_token(  # noqa: PLR0913 - by name: the token's fields
         self,
         name: str,
         role: str = "annotator",

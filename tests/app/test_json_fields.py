@@ -17,7 +17,6 @@ class TestSelectionOptions:
             ({"candidates": {"kind": "far", "n": 3}}, "far"),
             ({"candidates": {"n": 3}}, "kind"),
             ({"measure_recall": True}, "set candidates"),
-            ({"cold_start": "entropy"}, "typiclust"),
             ({"balance": True}, "class_balance"),
             ({"class_balance": "no"}, "class_balance must be a valid boolean, not 'no'"),
             ({"measure_recall": 1}, "measure_recall must be a valid boolean"),

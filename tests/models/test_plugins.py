@@ -3,10 +3,8 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib import invalidate_caches
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
-from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -14,36 +12,43 @@ import pytest
 from app.domain.errors import InvalidProject
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from models.catalog import (
+    PLUGIN_GROUP,
     Modality,
     ModelError,
+    ModelSetup,
     UnknownModelError,
     find_model,
-    installed_points,
     known_models,
     models_for,
     resolve_recipe,
 )
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.networks.build import build
 from models.training.train import load_model, train
+from tests.plugins import forget_installed, lay_out
 from workers.cli.models import describe
 
 CATALOG = """
-    from models.catalog import Encoding, ModelInfo, ModelPlugin
+    from models.catalog import Encoding, ModelInfo
     from models.recipe import Recipe
 
-    PLUGIN = ModelPlugin(
-        ModelInfo(
-            "{name}",
+    def info(name, builder):
+        return ModelInfo(
+            name,
             "Flat",
             "A linear layer on pixels.",
             Encoding.PIXELS,
+            f"{package}.network:{{builder}}",
             {{"mine": Recipe((2,), (0.1,))}},
             "a test",
-        ),
-        "{package}.network:build",
-    )
-    NOT_A_PLUGIN = 7
+        )
+
+    INFO = info("flat", "build")
+    FLATTER = info("flatter", "build")
+    PREACT8 = info("preact8", "build")
+    LOST = info("flat", "nowhere")
+    NO_MODEL = 7
 """
 NETWORK = """
     from torch import nn
@@ -64,7 +69,7 @@ NETWORK = """
             return self.linear(features)
 
 
-    def build(recipe, spec, n_classes):
+    def build(setup, spec, n_classes):
         return Flat(spec, n_classes)
 """
 Install = Callable[..., Path]
@@ -76,23 +81,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     """Return what lays out an installed distribution whose entry point brings a model."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def lay_out(package: str, *, name: str = "flat", said: str = "flat", point: str = "") -> Path:
-        folder, about = tmp_path / package, tmp_path / f"{package}-1.0.dist-info"
-        folder.mkdir()
-        about.mkdir()
-        (folder / "__init__.py").touch()
-        catalog = dedent(CATALOG).format(name=said, package=package)
-        (folder / "catalog.py").write_text(catalog)
-        (folder / "network.py").write_text(dedent(NETWORK))
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        target = point or f"{package}.catalog:PLUGIN"
-        (about / "entry_points.txt").write_text(f"[svp.models]\n{name} = {target}\n")
-        invalidate_caches()
-        installed_points.cache_clear()
+    def install_package(package: str, *, name: str = "flat", target: str = "INFO") -> Path:
+        point = (PLUGIN_GROUP, name, target if ":" in target else f"{package}.catalog:{target}")
+        lay_out(tmp_path, package, point, {"catalog": CATALOG, "network": NETWORK})
         return tmp_path
 
-    yield lay_out
-    installed_points.cache_clear()
+    yield install_package
+    forget_installed()
 
 
 class TestPlugin:
@@ -104,7 +99,7 @@ class TestPlugin:
         assert build("flat", n_classes=2).n_features == 32 * 32 * 3
         images = Images(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8))
         recipe = resolve_recipe("flat", {"name": "mine"})
-        trained = train("flat", recipe, images, np.arange(8) % 2, 2, 0)
+        trained = train(ModelSetup("flat", recipe), LabeledSet(images, np.arange(8) % 2, 2), 0)
         trained.save(tmp_path / "flat.safetensors")
         assert load_model(tmp_path / "flat.safetensors").network.n_features == 192
 
@@ -123,7 +118,7 @@ class TestPlugin:
         assert (row["parameters"], row["features"], row["source"]) == (30_730, 3072, "a test")
 
     def test_a_name_of_ours_is_refused(self, install: Install) -> None:
-        install("svp_test_taken", name="preact8", said="preact8")
+        install("svp_test_taken", name="preact8", target="PREACT8")
         with pytest.raises(
             ModelError, match=r"'preact8' of svp\.models takes the name of our model"
         ):
@@ -136,19 +131,24 @@ class TestPlugin:
             build("flat", n_classes=2)
 
     def test_another_name_inside_is_refused(self, install: Install) -> None:
-        install("svp_test_other", said="flatter")
-        with pytest.raises(ModelError, match="whose info has that name"):
+        install("svp_test_other", target="FLATTER")
+        with pytest.raises(ModelError, match="ModelInfo of that name"):
             find_model("flat")
 
     def test_something_else_is_refused(self, install: Install) -> None:
-        install("svp_test_seven", point="svp_test_seven.catalog:NOT_A_PLUGIN")
-        with pytest.raises(ModelError, match=r"must be a models\.catalog\.ModelPlugin .* not 7"):
+        install("svp_test_seven", target="NO_MODEL")
+        with pytest.raises(ModelError, match=r"must be a models\.catalog\.ModelInfo .* not 7"):
             find_model("flat")
+
+    def test_code_that_is_not_there_names_the_model(self, install: Install) -> None:
+        install("svp_test_lost", target="LOST")
+        with pytest.raises(ModelError, match=r"Model flat .*svp_test_lost\.network:nowhere"):
+            build("flat", n_classes=2)
 
     def test_one_that_does_not_load_stops_no_other(
         self, install: Install, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        install("svp_test_broken", point="svp_test_broken.missing:PLUGIN")
+        install("svp_test_broken", target="svp_test_broken.missing:INFO")
         with pytest.raises(
             ModelError, match=r"'flat' of svp\.models does not load: ModuleNotFound"
         ):

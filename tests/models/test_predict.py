@@ -10,8 +10,9 @@ import torch
 import torch.fx
 from torch.nn import functional
 
-from models.catalog import MODELS, resolve_recipe
+from models.catalog import MODELS, ModelSetup, resolve_recipe
 from models.data.arrays import Images, Inputs, InputSpec, Vectors
+from models.data.labeled import LabeledSet
 from models.data.text import encode
 from models.networks.build import build
 from models.networks.folding import folded_features
@@ -53,7 +54,7 @@ class TestOut:
         assert isinstance(inputs, Images)
         side = inputs.spec.height
         recipe = trained.recipe.with_overrides({"crop_fraction": 0.75})
-        seen = predict(replace(trained, recipe=recipe), inputs).probs
+        seen = predict(trained.with_recipe(recipe), inputs).probs
         edge, inner = side // 8, 3 * side // 4
         centre = Images(inputs.pixels[:, edge : edge + inner, edge : edge + inner])
         of_centre = replace(trained, spec=centre.spec)
@@ -86,7 +87,9 @@ class TestOtherInputs:
         if model == "probe":
             values = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
             recipe = resolve_recipe("probe", {"epochs": 1})
-            trained = train("probe", recipe, Vectors(values), np.arange(8) % 2, 2, 0)
+            trained = train(
+                ModelSetup("probe", recipe), LabeledSet(Vectors(values), np.arange(8) % 2, 2), 0
+            )
         else:
             trained = fit(model)
         with pytest.raises(ValueError, match=message):

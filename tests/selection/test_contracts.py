@@ -1,4 +1,4 @@
-"""Every strategy in the registry keeps the same contract."""
+"""Every strategy of the catalog keeps the same contract."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from selection import memory
-from selection.catalog import STRATEGIES, Signal
+from selection.catalog import STRATEGIES, Signal, StrategyInfo
 from selection.errors import MissingSignalError, NotEnoughMemoryError, SelectionError
-from selection.registry import COPIES, RANKERS, rank, register
+from selection.rank import load_code, rank
 from selection.types import NEVER_LEARNED, Ranking, Signals
 
 N = 40
-every_strategy = pytest.mark.parametrize("strategy", sorted(RANKERS))
+every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 
 
 def make_signals(permutation: np.ndarray | None = None) -> Signals:
@@ -40,9 +40,12 @@ def ranked(strategy: str, budget: int, signals: Signals | None = None, seed: int
 
 
 class TestEveryStrategy:
-    def test_catalog_and_registry_list_the_same_names(self) -> None:
-        assert set(STRATEGIES) == set(RANKERS)
-        assert all(info.name == name for name, info in STRATEGIES.items())
+    @every_strategy
+    def test_names_code_that_loads(self, strategy: str) -> None:
+        info = STRATEGIES[strategy]
+        assert info.name == strategy
+        for path in filter(None, (info.ranker, info.estimator, info.sharded_ranker)):
+            assert callable(load_code(strategy, path))
 
     @every_strategy
     def test_gives_distinct_rows_with_falling_finite_scores(self, strategy: str) -> None:
@@ -52,7 +55,7 @@ class TestEveryStrategy:
         assert ranking.scores.dtype == np.dtype(np.float64)
         assert (np.diff(ranking.scores) <= 0).all()
 
-    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].is_nested))
+    @pytest.mark.parametrize("strategy", sorted(s for s in STRATEGIES if STRATEGIES[s].is_nested))
     @pytest.mark.parametrize("budget", [0, 1, 10, 25])
     @pytest.mark.parametrize("has_labeled", [True, False])
     def test_smaller_budget_gives_a_prefix(
@@ -68,7 +71,7 @@ class TestEveryStrategy:
     def test_same_seed_gives_the_same_ranking(self, strategy: str) -> None:
         np.testing.assert_array_equal(ranked(strategy, N).rows, ranked(strategy, N).rows)
 
-    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if not STRATEGIES[s].draws))
+    @pytest.mark.parametrize("strategy", sorted(s for s in STRATEGIES if not STRATEGIES[s].draws))
     def test_permuted_pool_gives_the_same_items(self, strategy: str) -> None:
         order = np.random.default_rng(2).permutation(N)
         permuted = ranked(strategy, 15, make_signals(order))
@@ -94,14 +97,14 @@ class TestEveryStrategy:
         with pytest.raises(SelectionError, match=r"0\.\.40"):
             ranked(strategy, budget)
 
-    @pytest.mark.parametrize("strategy", sorted(s for s in RANKERS if STRATEGIES[s].needs))
+    @pytest.mark.parametrize("strategy", sorted(s for s in STRATEGIES if STRATEGIES[s].needs))
     def test_missing_signal_is_named(self, strategy: str) -> None:
         for needed in STRATEGIES[strategy].needs:
             with pytest.raises(MissingSignalError, match=f"{strategy} needs {needed}"):
                 ranked(strategy, 2, without(make_signals(), needed))
 
 
-class TestRegistry:
+class TestRank:
     def test_uniform_needs_no_model_and_another_seed_gives_another_order(self) -> None:
         first, second = (ranked("uniform", N, Signals(N), seed).rows for seed in (1, 2))
         assert first.tolist() != second.tolist()
@@ -110,13 +113,10 @@ class TestRegistry:
         with pytest.raises(SelectionError, match=r"'best'.*least_confidence"):
             ranked("best", 1)
 
-    def test_double_registration_is_refused(self) -> None:
-        with pytest.raises(SelectionError, match="twice"):
-            register("uniform", RANKERS["uniform"])
-
-    def test_registration_outside_the_catalog_is_refused(self) -> None:
-        with pytest.raises(SelectionError, match="catalog"):
-            register("best", RANKERS["uniform"])
+    def test_strategy_for_batches_cannot_need_labels(self) -> None:
+        needs = frozenset({Signal.PROBS, Signal.LABELS})
+        with pytest.raises(SelectionError, match=r"odd needs labels.*purposes can be core_set"):
+            StrategyInfo("odd", "Odd", "", "selection.uniform:rank", needs)
 
 
 class TestSignals:
@@ -152,7 +152,7 @@ class TestSignals:
 
 
 class TestMemory:
-    @pytest.mark.parametrize("strategy", sorted(COPIES))
+    @pytest.mark.parametrize("strategy", sorted(s for s in STRATEGIES if STRATEGIES[s].n_copies))
     def test_too_little_memory_is_refused_before_the_start(
         self, strategy: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -19,7 +19,7 @@ from selection.k_centers.estimate import memory_needed
 from selection.k_centers.filter import Projection
 from selection.k_centers.greedy import N_PROBED, estimate_run, greedy_k_centers
 from selection.k_centers.run import KCenters
-from selection.k_centers.sharded import sharded_k_centers
+from selection.k_centers.sharded import ShardGroup, sharded_k_centers
 from selection.k_centers.torch import TorchKCenters, pairwise_sum
 from selection.watch import SelectionStopped, Watch
 
@@ -71,7 +71,9 @@ def in_shards(
 
         with one_at_a_time:
             rng = np.random.default_rng(seed)
-            found[rank] = sharded_k_centers(shards[rank], labeled, budget, rng, exchange, rank)
+            found[rank] = sharded_k_centers(
+                shards[rank], labeled, budget, rng, ShardGroup(rank, exchange)
+            )
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(len(shards))]
     for thread in threads:
@@ -426,4 +428,6 @@ class TestShards:
     def test_budget_above_the_pool_is_refused(self, budget: int) -> None:
         shard, rng = np.ones((5, 2)), np.random.default_rng(0)
         with pytest.raises(BudgetError, match=r"0\.\.5"):
-            sharded_k_centers(shard, None, budget, rng, lambda message: message[None], 0)
+            sharded_k_centers(
+                shard, None, budget, rng, ShardGroup(0, lambda message: message[None])
+            )

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selection import candidates, constraints, memory
+from selection.arrays import Rows
 from selection.candidates import neighbour_candidates, uniform_candidates
+from selection.catalog import STRATEGIES
 from selection.constraints import class_quotas, near_duplicates
 from selection.control import control_places, draw_control
 from selection.errors import BudgetError, EmptyPoolError, NotEnoughMemoryError
@@ -17,12 +19,12 @@ from selection.options import (
     Candidates,
     SelectionOptions,
 )
-from selection.registry import RANKERS, needed_signals, rank
-from selection.select import Pool, Selected, select, wanted_signals
-from selection.types import Rows, Signals
+from selection.rank import rank
+from selection.select import Pool, Selected, SelectionRequest, select, wanted_signals
+from selection.types import Signals
 from tests.selection.test_contracts import N, make_signals
 
-every_strategy = pytest.mark.parametrize("strategy", sorted(RANKERS))
+every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 
 
 def streams(purpose: str) -> np.random.Generator:
@@ -34,7 +36,8 @@ def selected(
 ) -> Selected:
     known = signals or make_signals()
     asked = SelectionOptions(**options)  # type: ignore[arg-type]
-    return select(strategy, Pool(known.n, known.take), budget, streams, asked)
+    pool = Pool(known.n, known.take)
+    return select(pool, SelectionRequest(strategy, budget, streams, asked))
 
 
 class TestSelect:
@@ -67,7 +70,7 @@ class TestSelect:
 
     def test_empty_pool_and_budget_beyond_it_are_refused(self) -> None:
         with pytest.raises(EmptyPoolError):
-            select("uniform", Pool(0, lambda _: Signals(0)), 0, streams, SelectionOptions())
+            select(Pool(0, lambda _: Signals(0)), SelectionRequest("uniform", 0, streams))
         with pytest.raises(BudgetError, match=r"0\.\.40"):
             selected("uniform", N + 1)
 
@@ -253,7 +256,7 @@ class TestCandidates:
         assert brought is not None
         pool = Pool(N, measure, lambda rows: brought[rows], signals.labeled_features)
         options = SelectionOptions(candidates=Candidates(CandidateKind.NEIGHBOURS, 4))
-        found = select("margin", pool, 5, streams, options)
+        found = select(pool, SelectionRequest("margin", 5, streams, options))
         assert found.candidates is not None
         assert measured == [found.candidates.n]
         assert found.candidates.n <= 12
@@ -286,8 +289,13 @@ class TestCandidates:
 
 
 class TestOptions:
+    @pytest.mark.parametrize("strategy", ["entropy", "badge", "el2n", "unheard_of"])
+    def test_cold_start_that_needs_a_proxy_is_an_error(self, strategy: str) -> None:
+        with pytest.raises(ValueError, match=f"not '{strategy}': .*typiclust, uniform"):
+            SelectionOptions(cold_start=strategy).check_cold_start()
+
     @every_strategy
     def test_needed_signals_are_wanted(self, strategy: str) -> None:
-        assert wanted_signals(strategy, SelectionOptions()) == needed_signals(strategy)
+        assert wanted_signals(strategy, SelectionOptions()) == STRATEGIES[strategy].needs
         options = SelectionOptions(class_balance=True, duplicate_similarity=0.9)
         assert {"probs", "features"} <= wanted_signals(strategy, options)

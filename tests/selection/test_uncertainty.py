@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selection import uncertainty
-from selection.registry import rank
+from selection.rank import rank
 from selection.types import Signals
 
 

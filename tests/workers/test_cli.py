@@ -1,4 +1,4 @@
-"""`svp models`: every model of the registry, as a table and as JSON."""
+"""`svp models`: every model of the catalog, as a table and as JSON."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The files of a selection outside of the service: opened, checked against each other, written.
+"""Opens, checks and writes the files of a selection outside of the service.
 
 Files are memory-mapped and may be larger than memory. Indices are positions in them.
 """
@@ -6,17 +6,14 @@ Files are memory-mapped and may be larger than memory. Indices are positions in 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.storage.durable import replaced
 from app.storage.npy import open_npy
+from selection.arrays import AnyArray, FloatArray, IntArray
 from selection.errors import OverlapError, SelectionError, ShapeError
-from selection.types import NEVER_LEARNED, FloatArray, IntArray
-
-AnyArray = npt.NDArray[Any]
+from selection.types import NEVER_LEARNED
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def open_arrays(arrays: Arrays) -> OpenedArrays:
     """Return the files, memory-mapped, and the pool and labeled items that they mean.
 
     Raises:
-        ShapeError: a file is no array, or lengths differ.
+        ShapeError: a file does not hold an array, or lengths differ.
         OverlapError: an index comes twice, lies outside, or is in pool and labeled.
         SelectionError: no file has a row for each item.
     """
@@ -113,14 +110,14 @@ def load(path: Path) -> AnyArray:
     """Return an array with a row for each item, memory-mapped.
 
     Raises:
-        ShapeError: there is no such file, or it is no array with rows.
+        ShapeError: there is no such file, or it holds no array with rows.
     """
     if not path.exists():
         raise ShapeError(f"There is no file {path}.")
     try:
         array = open_npy(path)
     except ValueError as error:
-        raise ShapeError(f"{path} is no NumPy file: {error}.") from None
+        raise ShapeError(f"{path} is not a NumPy file: {error}.") from None
     if array.ndim == 0:
         raise ShapeError(f"{path} must hold one array with a row for each item.")
     return array
@@ -147,6 +144,6 @@ def _indices(name: str, path: Path | None, n: int) -> IntArray:
 
 
 def save(path: Path, array: AnyArray) -> None:
-    """Write the file whole: an interrupted run leaves no half of it."""
+    """Write the file, whole or not at all."""
     with replaced(path) as file:
         np.save(file, array, allow_pickle=False)

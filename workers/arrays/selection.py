@@ -3,95 +3,112 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from app.domain.json_fields import from_json
-from selection.catalog import Signal
+from selection.arrays import AnyArray, FloatArray, Rows
+from selection.catalog import Signal, find_strategy, known_strategies
 from selection.errors import SelectionError
-from selection.k_centers.greedy import estimate_run
 from selection.mapped import take_rows
 from selection.options import SelectionOptions
-from selection.registry import needed_signals
-from selection.select import Pool, Selected, Streams, select
-from selection.types import FloatArray, Rows, Signals
+from selection.rank import load_code
+from selection.select import Pool, Selected, SelectionRequest, select
+from selection.types import Signals
 from selection.watch import Watch
-from workers.arrays.files import AnyArray, Arrays, OpenedArrays, load, open_arrays, save
+from workers.arrays.files import Arrays, OpenedArrays, load, open_arrays, save
+
+
+@dataclass(frozen=True)
+class ArraySelection:
+    """A selection that somebody asks for outside of the service.
+
+    Attributes:
+        strategy: name in selection.catalog, or of an installed package's entry point.
+        arrays: the files that it works on.
+        budget: b, items to select.
+        seed: of everything that is drawn.
+        options: those around the strategy.
+    """
+
+    strategy: str
+    arrays: Arrays
+    budget: int
+    seed: int = 0
+    options: SelectionOptions = field(default_factory=SelectionOptions)
+
+    def stream(self, purpose: str) -> np.random.Generator:
+        """Return the generator of one purpose."""
+        return np.random.default_rng([self.seed, *purpose.encode()])
+
+    def request(self, watch: Watch) -> SelectionRequest:
+        """Return what is asked of the arrays once they are open."""
+        return SelectionRequest(self.strategy, self.budget, self.stream, self.options, watch)
 
 
 def select_from_arrays(
-    strategy: str,
-    arrays: Arrays,
-    budget: int,
-    *,
-    seed: int,
-    options: Mapping[str, Any],
-    device: str,
-    state_file: Path | None,
-    outputs: Mapping[str, Path | None],
+    asked: ArraySelection, watch: Watch, outputs: Mapping[str, Path | None]
 ) -> str:
     """Write the selection's index, scores and control files; return a summary in words.
 
     Of several processes, one a shard, only the first writes.
 
     Raises:
-        SelectionError, SettingError: the input does not fit; the message names row and value.
+        SelectionError: the input does not fit; the message names row and value.
     """
     started = time.perf_counter()
-    watch = Watch(device, state_file=state_file)
-    asked = from_json(SelectionOptions, options)
-    _refuse_missing(strategy, arrays, asked)
-    if "WORLD_SIZE" in os.environ and strategy == "k_centers":
-        _refuse_in_shards(arrays, asked, watch)
-        selected, n_pool = _select_in_shards(arrays, budget, seed), None
+    _refuse_missing(asked)
+    ranker = find_strategy(asked.strategy).sharded_ranker
+    if "WORLD_SIZE" in os.environ and ranker is not None:
+        _refuse_in_shards(asked, watch)
+        selected, n_pool = _select_in_shards(asked, ranker), None
     else:
-        opened = open_arrays(arrays)
+        opened = open_arrays(asked.arrays)
         n_pool = len(opened.pool_index)
-        selected = select(strategy, _pool(opened), budget, _streams(seed), asked, watch)
-        selected = Selected(
-            opened.pool_index[selected.rows],
-            selected.scores,
-            selected.is_control,
-            selected.candidates,
-        )
+        selected = select(_pool(opened), asked.request(watch))
+        selected = replace(selected, rows=opened.pool_index[selected.rows])
     found = {"index": selected.rows, "scores": selected.scores, "control": selected.is_control}
     for name, path in outputs.items():
         if path is not None and os.environ.get("RANK", "0") == "0":
             save(path, found[name])
     watch.remove()
-    return _summary(strategy, selected, n_pool, time.perf_counter() - started, outputs["index"])
+    seconds = time.perf_counter() - started
+    return _summary(asked.strategy, selected, n_pool, seconds, outputs["index"])
 
 
-def _refuse_missing(strategy: str, arrays: Arrays, asked: SelectionOptions) -> None:
+def _refuse_missing(asked: ArraySelection) -> None:
     """Refuse a selection whose files are not all given; the message names the option."""
-    for signal in sorted(needed_signals(strategy)):
+    arrays = asked.arrays
+    for signal in sorted(find_strategy(asked.strategy).needs):
         if signal not in arrays.measured:
             option = "--forgetting" if signal is Signal.FORGETTING_COUNTS else f"--{signal}"
-            raise SelectionError(f"{strategy} needs {signal}; give {option}.")
+            raise SelectionError(f"{asked.strategy} needs {signal}; give {option}.")
     has_labeled = arrays.labeled is not None or arrays.labeled_features is not None
-    if asked.finds_neighbours and not (arrays.features is not None and has_labeled):
+    if asked.options.finds_neighbours and not (arrays.features is not None and has_labeled):
         raise SelectionError(
             "--candidates neighbours needs --features, and --labeled or --labeled-features."
         )
 
 
-def estimate_selection(strategy: str, arrays: Arrays, budget: int) -> str:
-    """Return what a k-centers selection will need, in words.
+def estimate_selection(asked: ArraySelection) -> str:
+    """Return what a selection will need, in words.
 
     Raises:
-        SelectionError: another strategy, or no features.
+        SelectionError: the strategy cannot say, or its files are not all given.
     """
-    if strategy != "k_centers":
-        raise SelectionError(f"Only k_centers estimates its time; {strategy} takes one pass or so.")
-    opened = open_arrays(arrays)
-    _refuse_missing(strategy, arrays, SelectionOptions())
+    strategy, budget = asked.strategy, asked.budget
+    estimator = find_strategy(strategy).estimator
+    if estimator is None:
+        able = ", ".join(name for name in known_strategies() if find_strategy(name).estimator)
+        raise SelectionError(f"Only {able} estimates its time; {strategy} takes one pass or so.")
+    _refuse_missing(asked)
+    opened = open_arrays(asked.arrays)
     m = 0 if opened.labeled_features is None else len(opened.labeled_features)
+    estimate_run = load_code(strategy, estimator)
     found = estimate_run(opened.signals["features"], m, budget, opened.pool_index)
-    return f"k_centers of {budget:,} out of {len(opened.pool_index):,} items needs {found}."
+    return f"{strategy} of {budget:,} out of {len(opened.pool_index):,} items needs {found}."
 
 
 def _pool(opened: OpenedArrays) -> Pool:
@@ -109,18 +126,14 @@ def _pool(opened: OpenedArrays) -> Pool:
     return Pool(len(opened.pool_index), measure, features, labeled)
 
 
-def _streams(seed: int) -> Streams:
-    return lambda purpose: np.random.default_rng([seed, *purpose.encode()])
-
-
-def _refuse_in_shards(arrays: Arrays, asked: SelectionOptions, watch: Watch) -> None:
+def _refuse_in_shards(asked: ArraySelection, watch: Watch) -> None:
     """Refuse what a selection in shards would leave out.
 
     Raises:
         SelectionError: an option, file or device that only a whole pool takes.
     """
-    plain = SelectionOptions()
-    unfit = [f.name for f in fields(asked) if getattr(asked, f.name) != getattr(plain, f.name)]
+    arrays, options, plain = asked.arrays, asked.options, SelectionOptions()
+    unfit = [f.name for f in fields(options) if getattr(options, f.name) != getattr(plain, f.name)]
     unfit += [name for name in arrays.measured if name != "features"]
     unfit += [name for name in ("labeled", "pool") if getattr(arrays, name) is not None]
     unfit += ["device"] if watch.device != "cpu" else []
@@ -137,16 +150,19 @@ def _refuse_in_shards(arrays: Arrays, asked: SelectionOptions, watch: Watch) -> 
         )
 
 
-def _select_in_shards(arrays: Arrays, budget: int, seed: int) -> Selected:
+def _select_in_shards(asked: ArraySelection, ranker: str) -> Selected:
     from workers.arrays.shards import select_in_shards  # noqa: PLC0415 - torch, only where used
 
+    arrays = asked.arrays
     labeled = None if arrays.labeled_features is None else load(arrays.labeled_features)
 
     def open_shard(rank: int) -> FloatArray:
         return load(Path(str(arrays.features).replace("{rank}", str(rank))))
 
-    found = select_in_shards(open_shard, labeled, budget, _streams(seed)("selection"))
-    return Selected(found.rows, found.scores, np.zeros(budget, bool))
+    sharded_ranker = load_code(asked.strategy, ranker)
+    rng = asked.stream("selection")
+    found = select_in_shards(sharded_ranker, open_shard, labeled, asked.budget, rng)
+    return Selected(found.rows, found.scores, np.zeros(asked.budget, bool))
 
 
 def _summary(

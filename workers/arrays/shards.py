@@ -1,4 +1,4 @@
-"""Greedy k-centers of a pool in shards, one a process of torchrun, on one machine or many."""
+"""Selections from a pool in shards, one a process of torchrun, on one machine or many."""
 
 import os
 from collections.abc import Callable
@@ -7,19 +7,27 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from selection.k_centers.sharded import sharded_k_centers
-from selection.types import FloatArray, Ranking, Scores, Signals
+from selection.arrays import FloatArray, Rows, Scores
+from selection.k_centers.sharded import ShardGroup
+from selection.types import Ranking, Signals
+
+ShardedRanker = Callable[
+    [FloatArray, FloatArray | None, int, np.random.Generator, ShardGroup], tuple[Rows, Scores]
+]
+"""Ranks a pool in shards, as `selection.k_centers.sharded.sharded_k_centers`."""
 
 
 def select_in_shards(
+    ranker: ShardedRanker,
     open_shard: Callable[[int], FloatArray],
     labeled_features: FloatArray | None,
     budget: int,
     rng: np.random.Generator,
 ) -> Ranking:
-    """Return what k-centers of the whole pool returns; the same in every process.
+    """Return the ranking of the whole pool; the same in every process.
 
     Args:
+        ranker: the strategy's, for shards.
         open_shard: gives the features of a rank's shard, [n_shard, d]; the pool is the shards'
             rows in the order of the ranks.
         labeled_features: the first centres, [m, d]: the same in every process.
@@ -35,7 +43,7 @@ def select_in_shards(
     dist.init_process_group("gloo")
     try:
         return Ranking(
-            *sharded_k_centers(features, labeled_features, budget, rng, _all_gather, rank)
+            *ranker(features, labeled_features, budget, rng, ShardGroup(rank, _all_gather))
         )
     finally:
         dist.destroy_process_group()

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from models.catalog import Encoding, find_model, resolve_recipe
+from models.catalog import Encoding, ModelSetup, find_model
 from models.data.arrays import Images, Vectors
+from models.data.labeled import LabeledSet
 from models.training.checkpoints import CheckpointFile
 from models.training.distributed import rank_and_size
 from models.training.train import train
@@ -17,11 +18,10 @@ from models.training.train import train
 CHECKPOINT_SECONDS = 60.0
 
 
-def train_on_arrays(
-    model: str,
+def train_on_arrays(  # noqa: PLR0913 - by name: how and where it trains
+    setup: ModelSetup,
     inputs: Path,
     labels: Path,
-    recipe: dict[str, object],
     out: Path,
     *,
     seed: int = 0,
@@ -31,10 +31,9 @@ def train_on_arrays(
     """Train and write the model; return what to tell the user.
 
     Args:
-        model: name in models.catalog, of images or vectors.
+        setup: a model of images or vectors, and how to train it.
         inputs: .npy of uint8 images [n, H, W, C] or features [n, d]; memory-mapped.
         labels: .npy of class indices, [n].
-        recipe: overrides of the model's.
         out: the safetensors file; a checkpoint lies beside it until it is written.
         seed: of the training.
         device: "cpu" or "cuda"; under torchrun each process takes the GPU of its local rank.
@@ -42,9 +41,9 @@ def train_on_arrays(
 
     Raises:
         ValueError: the arrays do not fit the model or each other.
-        TrainingStopped: `should_stop` returned True; the same command goes on.
+        TrainingStopped: `should_stop` returned True; the same command resumes it.
     """
-    data, classes = _read_inputs(model, inputs), np.load(labels, allow_pickle=False)
+    data, classes = _read_inputs(setup.model, inputs), np.load(labels, allow_pickle=False)
     if classes.ndim != 1 or not np.issubdtype(classes.dtype, np.integer) or len(classes) == 0:
         raise ValueError(f"{labels} must hold class indices [n], whole numbers.")
     is_spread = int(os.environ.get("WORLD_SIZE", "1")) > 1
@@ -58,17 +57,20 @@ def train_on_arrays(
     try:
         checkpoint = CheckpointFile(out.with_suffix(".checkpoint"), CHECKPOINT_SECONDS)
         trained = train(
-            model, resolve_recipe(model, recipe), data, classes.astype(np.int64),
-            int(classes.max()) + 1, seed, device=device, checkpoint=checkpoint,
+            setup,
+            LabeledSet(data, classes.astype(np.int64), int(classes.max()) + 1),
+            seed,
+            device=device,
+            checkpoint=checkpoint,
             should_stop=should_stop,
-        )  # fmt: skip
+        )
         if rank_and_size()[0] == 0:
             trained.save(out)
             checkpoint.remove()
     finally:
         if is_spread:
             dist.destroy_process_group()
-    return f"{model}: loss {trained.final_loss:.4f} after {trained.seconds:.1f} s; {out}"
+    return f"{setup.model}: loss {trained.final_loss:.4f} after {trained.seconds:.1f} s; {out}"
 
 
 def _read_inputs(model: str, path: Path) -> Images | Vectors:

@@ -61,32 +61,39 @@ def select(  # noqa: PLR0913 - the command's options
     Under torchrun, k_centers takes a pool in shards: `{rank}` in --features names each process's
     own file; the selection is exact, an index counts through the shards in their order.
     """
+    from app.domain.json_fields import from_json  # noqa: PLC0415
+    from selection.options import SelectionOptions  # noqa: PLC0415
+    from selection.watch import Watch  # noqa: PLC0415
     from workers.arrays.files import Arrays  # noqa: PLC0415
-    from workers.arrays.selection import estimate_selection, select_from_arrays  # noqa: PLC0415
+    from workers.arrays.selection import (  # noqa: PLC0415
+        ArraySelection,
+        estimate_selection,
+        select_from_arrays,
+    )
 
-    arrays = Arrays(features, probs, labels, forgetting, labeled, labeled_features, pool)
+    asked = ArraySelection(
+        strategy,
+        Arrays(features, probs, labels, forgetting, labeled, labeled_features, pool),
+        budget,
+        seed,
+        from_json(
+            SelectionOptions,
+            {
+                "class_balance": class_balance,
+                "duplicate_similarity": duplicate_similarity,
+                "control_fraction": control_fraction,
+                "candidates": _parse_candidates(candidates),
+                "measure_recall": recall,
+            },
+        ),
+    )
     if estimate:
-        typer.echo(estimate_selection(strategy, arrays, budget))
+        typer.echo(estimate_selection(asked))
         return
     if out is None:
         raise ValueError("Give --out: where the indices are written.")
-    summary = select_from_arrays(
-        strategy,
-        arrays,
-        budget,
-        seed=seed,
-        options={
-            "class_balance": class_balance,
-            "duplicate_similarity": duplicate_similarity,
-            "control_fraction": control_fraction,
-            "candidates": _parse_candidates(candidates),
-            "measure_recall": recall,
-        },
-        device=device,
-        state_file=state,
-        outputs={"index": out, "scores": scores_out, "control": control_out},
-    )
-    typer.echo(summary)
+    outputs = {"index": out, "scores": scores_out, "control": control_out}
+    typer.echo(select_from_arrays(asked, Watch(device, state_file=state), outputs))
 
 
 def replay_selection(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 
-def train(
+def train(  # noqa: PLR0913 - the options of a command
     *,
     model: Annotated[str, typer.Option(help="Name of a model: svp models.")],
     inputs: Annotated[Path, typer.Option(help="uint8 [n, H, W, C] or float32 [n, d] (.npy).")],
@@ -18,6 +18,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a model on arrays; under torchrun the processes share each minibatch."""
+    from models.catalog import resolve_setup  # noqa: PLC0415
     from workers.arrays.training import train_on_arrays  # noqa: PLC0415
 
     try:
@@ -28,4 +29,5 @@ def train(
         raise ValueError(  # noqa: TRY004 - of the text, which svp says in one sentence
             f"--recipe must be a JSON object, not {recipe}."
         )
-    typer.echo(train_on_arrays(model, inputs, labels, overrides, out, seed=seed, device=device))
+    setup = resolve_setup(model, overrides)
+    typer.echo(train_on_arrays(setup, inputs, labels, out, seed=seed, device=device))

@@ -21,11 +21,12 @@ from app.logging import configure_logging
 from app.queue import make_publisher
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.predict import predict
 from models.training.train import TrainingStopped, train
-from selection.registry import rank
+from selection.rank import rank
 from selection.types import Signals
 from selection.watch import SelectionStopped
 from workers.jobs.context import JobContext
@@ -55,7 +56,9 @@ def _warm_up() -> None:
     images = Images(np.zeros((4, 8, 8, 1), np.uint8))
     recipe = resolve_recipe("preact8", {"epochs": 1})
     labels = np.arange(4, dtype=np.int64) % 2
-    probs = predict(train("preact8", recipe, images, labels, 2, 0), images).probs
+    probs = predict(
+        train(ModelSetup("preact8", recipe), LabeledSet(images, labels, 2), 0), images
+    ).probs
     rank("least_confidence", Signals(len(probs), probs), 1, np.random.default_rng(0))
 
 

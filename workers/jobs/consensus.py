@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.special import softmax
 
@@ -24,14 +23,14 @@ from app.db.tables import ConsensusSource, Model, Project
 from app.domain.annotation import ConsensusMethod, annotation_from_json
 from app.domain.errors import JobFenced
 from app.services.consensus import write_consensus
+from models.catalog import ModelSetup
 from models.predict import predict
 from models.recipe import recipe_from_json
+from selection.arrays import FloatArray, IntArray
 from workers.jobs.context import JobContext
 from workers.jobs.snapshot import Snapshot, read_snapshot
 from workers.jobs.stored_models import load_stored_model
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 MOST_STEPS = 10_000
 SETTLED = 1e-7  # change of a probability in one step below which EM has converged
 LEAST = 1e-10  # in place of a probability of 0, whose logarithm there is none
@@ -202,9 +201,9 @@ def _by_crowdlab(
     snapshot = Snapshot(
         nothing, nothing, nothing, project.n_pool, 0, 0, project.features_hash or ""
     )
-    recipe = recipe_from_json(newest.recipe)
+    setup = ModelSetup(newest.name, recipe_from_json(newest.recipe))
     trained = load_stored_model(context.store, newest.weights_hash)
-    inputs = context.reader.round_inputs(project, snapshot, newest.name, recipe, trained.spec)
+    inputs = context.reader.round_inputs(project, snapshot, setup, trained.spec)
     probs = predict(trained, inputs.pool.take(index), device=context.device).probs
     return crowdlab(labels, np.asarray(probs, np.float64))
 

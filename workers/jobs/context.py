@@ -1,7 +1,7 @@
 """The context of a job's process: settings, database, store, device, and how it is watched."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from app.db.session import transaction
 from app.services import jobs
 from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
-from models.recipe import Recipe, recipe_from_json
+from models.catalog import ModelSetup, setup_from_json
 from models.training.checkpoints import CheckpointFile
 from models.training.precision import name_of_device
 from models.training.train import TrainProgress
@@ -62,9 +62,11 @@ class JobContext:
         """Reads the project's splits as arrays."""
         return PoolReader(self.factory, self.store, self.settings)
 
-    def recipe(self, stored: dict[str, Any]) -> Recipe:
-        """Return a stored recipe with the path that its weights have on this machine."""
-        return recipe_from_json(stored).with_weights_in(self.settings.recipe_weights_folder)
+    def setup(self, stored: Mapping[str, Any]) -> ModelSetup:
+        """Return a stored setup with the path that its weights have on this machine."""
+        setup = setup_from_json(stored)
+        recipe = setup.recipe.with_weights_in(self.settings.recipe_weights_folder)
+        return ModelSetup(setup.model, recipe)
 
     @property
     def hooks(self) -> RoundHooks:

@@ -11,7 +11,7 @@ from app.db.session import transaction
 from app.db.tables import CoreSet, JobKind, Project, Round, Split
 from app.domain.errors import ArtifactMissing, JobFenced, NothingToTrainOn
 from app.services.leases import release_expired
-from models.recipe import Recipe
+from models.catalog import ModelSetup
 from workers.jobs.consensus import update_consensus
 from workers.jobs.context import JobContext
 from workers.jobs.snapshot import Arrays, Snapshot, gather_snapshot, read_snapshot, store_arrays
@@ -44,7 +44,7 @@ def open_job(context: JobContext) -> OpenedJob:
 
 
 def read_inputs(
-    context: JobContext, opened: OpenedJob, model: str, recipe: Recipe
+    context: JobContext, opened: OpenedJob, setup: ModelSetup
 ) -> tuple[OpenedJob, RoundInputs]:
     """Return the job's arrays as the model takes them.
 
@@ -56,7 +56,7 @@ def read_inputs(
         NothingToTrainOn: the job trains, and no labeled item can be read.
     """
     for _ in range(MOST_SNAPSHOTS):
-        inputs = context.reader.round_inputs(opened.project, opened.snapshot, model, recipe)
+        inputs = context.reader.round_inputs(opened.project, opened.snapshot, setup)
         if not _has_unreadable(context, opened):
             if context.claimed.kind is not JobKind.SELECT and len(inputs.labels) == 0:
                 raise NothingToTrainOn(opened.project.id)

@@ -27,19 +27,18 @@ from app.domain.errors import ArtifactMissing, FeaturesInvalid
 from app.services.images import read_image
 from app.storage.artifacts import ArtifactStore
 from app.storage.durable import replaced
-from models.catalog import Encoding, ModelInfo, find_model
+from models.catalog import Encoding, ModelInfo, ModelSetup, find_model
 from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
 from models.data.encoders import TextEncoder, text_encoder
 from models.data.image import UNDECODABLE, decode_image
 from models.recipe import Recipe
+from selection.arrays import FloatArray, IntArray
 from workers.jobs.packs import Pack, grow
 from workers.jobs.snapshot import Snapshot
 from workers.jobs.unreadable import set_aside, set_aside_rows
 from workers.steps.round import RoundInputs
 from workers.steps.training import Evaluation
 
-FeatureArray = npt.NDArray[np.floating]
-IntArray = npt.NDArray[np.int64]
 ImageShape = tuple[int, int]  # (side, channels) that images are packed at
 Packed = tuple[str, Sequence[bytes], Iterable[int]]  # hash of the items, parts, gaps
 PAGE = 2000  # items of a block
@@ -60,8 +59,7 @@ class PoolReader:
         self,
         project: Project,
         split: Split,
-        model: str,
-        recipe: Recipe,
+        setup: ModelSetup,
         n: int,
         shape: ImageShape | None = None,
     ) -> Inputs:
@@ -73,12 +71,12 @@ class PoolReader:
         Raises:
             ArtifactMissing: most images cannot be read.
         """
-        info = find_model(model)
+        info = find_model(setup.model)
         if info.encoding is Encoding.PIXELS:
-            size, channels = shape or self._image_shape(project, info, recipe, project.n_pool)
+            size, channels = shape or self._image_shape(project, setup, project.n_pool)
             with self._folder(project, f"{split}-image-{size}-{channels}") as folder:
                 return self._read_images(project, split, folder, size, channels, n)
-        encoder = text_encoder(info.encoding, recipe)
+        encoder = text_encoder(info.encoding, setup.recipe)
         with self._folder(project, f"{split}-{encoder.key}") as folder:
             return self._read_texts(project, split, folder, encoder, n)
 
@@ -97,8 +95,7 @@ class PoolReader:
         self,
         project: Project,
         snapshot: Snapshot,
-        model: str,
-        recipe: Recipe,
+        setup: ModelSetup,
         spec: InputSpec | None = None,
     ) -> RoundInputs:
         """Return a snapshot's arrays as the model takes them, for any of the steps.
@@ -111,17 +108,17 @@ class PoolReader:
         """
         features = self.features(snapshot.features_hash) if snapshot.features_hash else None
         evaluation = None
-        if find_model(model).encoding is Encoding.VECTORS:
+        encoding = find_model(setup.model).encoding
+        if encoding is Encoding.VECTORS:
             pool: Inputs = _brought_vectors(features, snapshot.n_pool)
         else:
-            info = find_model(model)
             shape = None
             if spec is not None and spec.channels:
                 shape = spec.height, spec.channels
-            elif info.encoding is Encoding.PIXELS:
-                shape = self._image_shape(project, info, recipe, snapshot.n_pool)
-            pool = self.read(project, Split.POOL, model, recipe, snapshot.n_pool, shape)
-            evaluation = self._evaluation(project, snapshot, model, recipe, shape)
+            elif encoding is Encoding.PIXELS:
+                shape = self._image_shape(project, setup, snapshot.n_pool)
+            pool = self.read(project, Split.POOL, setup, snapshot.n_pool, shape)
+            evaluation = self._evaluation(project, snapshot, setup, shape)
             snapshot = self._without_set_aside(project, snapshot)
         return RoundInputs(
             pool=pool,
@@ -138,14 +135,13 @@ class PoolReader:
         self,
         project: Project,
         snapshot: Snapshot,
-        model: str,
-        recipe: Recipe,
+        setup: ModelSetup,
         shape: ImageShape | None,
     ) -> Evaluation | None:
         if not snapshot.n_evaluation:
             return None
         n = snapshot.n_evaluation
-        inputs = self.read(project, Split.EVALUATION, model, recipe, n, shape)
+        inputs = self.read(project, Split.EVALUATION, setup, n, shape)
         with transaction(self.factory) as session:
             classes = item_queries.evaluation_classes(session, project.id)
         labels = np.asarray(classes[: snapshot.n_evaluation], np.int64)
@@ -174,7 +170,7 @@ class PoolReader:
             n_ranked=min(snapshot.n_ranked, snapshot.n_pool - len(excluded)),
         )
 
-    def features(self, features_hash: str) -> FeatureArray:
+    def features(self, features_hash: str) -> FloatArray:
         """Return brought features, [n, d], memory-mapped from a checked copy on this machine."""
         path = self.settings.cache_folder / "features" / f"{features_hash}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,17 +178,15 @@ class PoolReader:
             if not _has_hash(path, features_hash):
                 with replaced(path) as file:
                     file.writelines(self.store.stream(features_hash))
-        features: FeatureArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        features: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
         return features
 
-    def _image_shape(
-        self, project: Project, info: ModelInfo, recipe: Recipe, n_pool: int
-    ) -> ImageShape:
+    def _image_shape(self, project: Project, setup: ModelSetup, n_pool: int) -> ImageShape:
         """Return the shape of the pool's first images: in colour if one of them has it."""
         with transaction(self.factory) as session:
             found = item_queries.image_shape(session, project.id, n_pool)
         side, channels = found or (LARGEST_DEFAULT_SIDE, 3)
-        return packed_side(info, recipe, side), channels
+        return packed_side(find_model(setup.model), setup.recipe, side), channels
 
     def _read_images(
         self, project: Project, split: Split, folder: Path, size: int, channels: int, n: int
@@ -319,7 +313,7 @@ def packed_side(info: ModelInfo, recipe: Recipe, median_side: int) -> int:
     return min(max(median_side, 8), LARGEST_DEFAULT_SIDE)
 
 
-def _brought_vectors(features: FeatureArray | None, n_pool: int) -> Vectors:
+def _brought_vectors(features: FloatArray | None, n_pool: int) -> Vectors:
     n = 0 if features is None else len(features)
     if features is None or n < n_pool:
         raise FeaturesInvalid(

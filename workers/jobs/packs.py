@@ -158,7 +158,7 @@ class Pack:
         )
 
 
-def grow(
+def grow(  # noqa: PLR0913 - by name: what is right, how it is packed
     pack: Pack,
     n: int,
     pack_block: Callable[[int, int], tuple[str, Sequence[bytes], Iterable[int]]],

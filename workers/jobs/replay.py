@@ -18,7 +18,7 @@ from app.db.session import transaction
 from app.domain.errors import NotFound
 from app.domain.json_fields import from_json
 from app.storage.artifacts import ArtifactStore
-from models.recipe import recipe_from_json
+from models.catalog import setup_from_json
 from models.training.precision import name_of_device
 from models.training.timing import Stopwatch
 from selection.options import SelectionOptions
@@ -26,7 +26,7 @@ from selection.watch import Watch
 from workers.jobs.packed_pool import PoolReader
 from workers.jobs.snapshot import load_arrays, read_snapshot
 from workers.jobs.stored_models import load_stored_model
-from workers.steps.round import run_selection
+from workers.steps.round import RoundRequest, run_selection
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,20 @@ def replay_selection(
     proxy = None
     if decided["weights_hash"]:
         proxy = load_stored_model(store, decided["weights_hash"])
-    of_round = round_.settings["proxy"]
-    model, recipe = of_round["model"], recipe_from_json(of_round["recipe"])
     snapshot = read_snapshot(store, decided["snapshot_hash"])
+    request = RoundRequest(
+        round_.strategy,
+        setup_from_json(round_.settings["proxy"]),
+        decided["seed"],
+        number,
+        trains=False,
+        options=from_json(SelectionOptions, decided["options"]),
+    )
     with _threads(decided["threads"]):
         result = run_selection(
-            PoolReader(factory, store, settings).round_inputs(project, snapshot, model, recipe),
-            round_.strategy,
+            PoolReader(factory, store, settings).round_inputs(project, snapshot, request.setup),
+            request,
             proxy,
-            decided["seed"],
-            number,
-            from_json(SelectionOptions, decided["options"]),
             Stopwatch(device),
             Watch(device),
         )

@@ -25,7 +25,7 @@ from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
 from workers.jobs.stored_models import load_stored_model, store_model
 from workers.steps.core_set import CoreSetRequest, CoreSetResult, run_core_set_step
-from workers.steps.round import RoundInputs, RoundResult, run_round_step
+from workers.steps.round import RoundInputs, RoundRequest, RoundResult, run_round_step
 from workers.steps.stability import PoolSample, agreement
 from workers.steps.target import run_target_step
 from workers.steps.training import RoundHooks, accuracy_at_epochs
@@ -49,26 +49,26 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     project, round_ = opened.project, opened.round_
     if round_ is None:
         raise NotFound("round", context.claimed.round_id)
-    proxy = round_.settings["proxy"]
-    options = from_json(SelectionOptions, round_.settings["selection"])
-    model, recipe = proxy["model"], context.recipe(proxy["recipe"])
-    opened, inputs = read_inputs(context, opened, model, recipe)
-    snapshot = opened.snapshot
-    result = run_round_step(
-        inputs,
+    request = RoundRequest(
         round_.strategy,
-        model,
-        recipe,
+        context.setup(round_.settings["proxy"]),
         project.seed,
         round_.number,
         trains=context.claimed.kind is JobKind.TRAIN_AND_SELECT,
-        options=options,
-        initial=_newest_proxy(context, project) if recipe.warm_start else None,
+        options=from_json(SelectionOptions, round_.settings["selection"]),
+        samples=True,
+    )
+    opened, inputs = read_inputs(context, opened, request.setup)
+    snapshot = opened.snapshot
+    if request.setup.recipe.warm_start:
+        inputs = replace(inputs, initial=_newest_proxy(context, project))
+    result = run_round_step(
+        inputs,
+        request,
         device=context.device,
         hooks=replace(
             _hooks(context, project, inputs), on_trained=lambda: _begin_selecting(context)
         ),
-        samples=True,
     )
     facts = None
     if result.proxy is not None:
@@ -81,7 +81,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         seconds=result.seconds,
         ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
-        decided_by=_decided_by(context, opened, options, result, facts),
+        decided_by=_decided_by(context, opened, request.options, result, facts),
         **_stability(context, round_, result),
     )
     context.write_fenced(
@@ -141,16 +141,13 @@ def _stability(context: JobContext, round_: Round, result: RoundResult) -> dict[
 
 def _run_target(context: JobContext, opened: OpenedJob) -> None:
     project = opened.project
-    model, recipe = project.target["model"], context.recipe(project.target["recipe"])
-    opened, inputs = read_inputs(context, opened, model, recipe)
+    setup = context.setup(project.target)
+    opened, inputs = read_inputs(context, opened, setup)
     snapshot = opened.snapshot
     result = run_target_step(
-        inputs.pool.take(inputs.labeled_index),
-        inputs.labels,
-        inputs.n_classes,
+        setup,
+        inputs.labeled,
         inputs.evaluation,
-        model,
-        recipe,
         project.seed,
         device=context.device,
         hooks=_hooks(context, project, inputs),
@@ -165,14 +162,12 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
     project, core_set = opened.project, opened.core_set
     if core_set is None:
         raise NotFound("core_set", context.claimed.core_set_id)
-    recipe = context.recipe(core_set.recipe)
-    opened, inputs = read_inputs(context, opened, core_set.model, recipe)
-    snapshot = opened.snapshot
-    labeled = inputs.pool.take(inputs.labeled_index)
+    setup = context.setup({"model": core_set.model, "recipe": core_set.recipe})
+    opened, inputs = read_inputs(context, opened, setup)
+    snapshot, labeled = opened.snapshot, inputs.labeled
+    on_epoch = score_keeper(context, core_set, inputs, labeled.inputs)
     result = run_core_set_step(
         labeled,
-        inputs.labels,
-        inputs.n_classes,
         CoreSetRequest(
             core_set.strategy,
             core_set.budget,
@@ -180,12 +175,11 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
             core_set.initial_uniform,
             core_set.draw_seed,
         ),
-        core_set.model,
-        recipe,
+        setup,
         core_set.seed,
         evaluation=inputs.evaluation,
         device=context.device,
-        hooks=replace(context.hooks, on_epoch=score_keeper(context, core_set, inputs, labeled)),
+        hooks=replace(context.hooks, on_epoch=on_epoch),
     )
     _store_core_set_items(context, snapshot, result)
     facts = CoreSetFacts(
@@ -195,7 +189,9 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
             **context.provenance, **result.metrics, "snapshot_hash": opened.snapshot_hash
         },
         weights_hash=(
-            _store_weights(context, result.selector, project.classes) if result.selector else None
+            store_model(context.store, _as_stored(result.selector, project.classes))
+            if result.selector
+            else None
         ),
     )  # fmt: skip
     context.write_fenced(lambda db: job_results.publish_core_set(db, context.claimed, facts))
@@ -236,13 +232,13 @@ def _store_model(
     metrics: dict[str, Any],
     seconds: dict[str, float],
 ) -> TrainedFacts:
-    weights_hash = _store_weights(context, trained, classes)
+    trained = _as_stored(trained, classes)
     by_epoch = {"accuracy_by_epoch": list(trained.measured)} if trained.measured else {}
     return TrainedFacts(
         name=trained.model,
         recipe=trained.recipe.to_json(),
         recipe_hash=trained.recipe.hash,
-        weights_hash=weights_hash,
+        weights_hash=store_model(context.store, trained),
         n_labeled=len(snapshot.labels),
         metrics={**metrics, **by_epoch, "final_loss": trained.final_loss},
         seconds=seconds,
@@ -256,9 +252,9 @@ def _store_model(
     )
 
 
-def _store_weights(context: JobContext, trained: TrainedModel, classes: list[str]) -> str:
-    trained.classes = classes
-    if trained.recipe.weights is not None:  # the path is this machine's; the project's is a name
-        name = Path(trained.recipe.weights).name
-        trained.recipe = replace(trained.recipe, weights=name)
-    return store_model(context.store, trained)
+def _as_stored(trained: TrainedModel, classes: list[str]) -> TrainedModel:
+    """Return the model with its classes' names, and its weights named as the project names them."""
+    recipe = trained.recipe
+    if recipe.weights is not None:  # a path of this machine
+        recipe = replace(recipe, weights=Path(recipe.weights).name)
+    return replace(trained.with_recipe(recipe), classes=classes)

@@ -13,8 +13,8 @@ from app.db.tables import Project, Round, Split
 from app.domain.budget import ranking_length
 from app.services.budget import budget_state, n_selectable
 from app.storage.artifacts import ArtifactStore
+from selection.arrays import IntArray
 
-IntArray = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 

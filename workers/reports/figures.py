@@ -60,7 +60,7 @@ def styles(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def draw(
+def draw(  # noqa: PLR0913 - by name: how the line looks
     axes: Axes,
     points: Mapping[float, Estimate],
     *,

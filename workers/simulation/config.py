@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.catalog import ModelError, find_model, resolve_recipe
+from models.catalog import ModelError, ModelSetup, find_model, resolve_setup
 from models.recipe import Recipe, RecipeError
 
 
@@ -50,9 +50,14 @@ class ModelConfig(Config):
     recipe: dict[str, Any] = Field(default_factory=dict)
 
     @property
+    def setup(self) -> ModelSetup:
+        """The model with its whole recipe."""
+        return resolve_setup(self.model, self.recipe)
+
+    @property
     def resolved(self) -> Recipe:
         """The whole recipe."""
-        return resolve_recipe(self.model, self.recipe)
+        return self.setup.recipe
 
 
 class OracleConfig(Config):

@@ -5,17 +5,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from models.data.arrays import Inputs
+from models.data.labeled import LabeledSet
 from models.data.readers import Part
 from models.training.checkpoints import CheckpointFile
 from models.training.train import EpochHook, TrainProgress
+from selection.arrays import IntArray
 from selection.options import SelectionOptions, needs_proxy
 from workers.simulation.config import ModelConfig, TrapsConfig
 from workers.simulation.data import DataSet, model_inputs
 from workers.simulation.warm_up import FEW, FewItems
+from workers.steps.round import RoundRequest
 from workers.steps.scoring import Scoring
 from workers.steps.target import TargetResult, run_target_step
 from workers.steps.training import (
@@ -25,7 +27,6 @@ from workers.steps.training import (
     random_stream,
 )
 
-IntArray = npt.NDArray[np.int64]
 CHECKPOINT_SECONDS = 10.0
 
 
@@ -47,7 +48,7 @@ class Shared:
         """Return the split as the model takes it; texts are encoded once."""
         key = (split, model.model, model.resolved.hash)
         if key not in self.inputs:
-            self.inputs[key] = model_inputs(part, model.model, model.resolved)
+            self.inputs[key] = model_inputs(part, model.setup)
         return self.inputs[key]
 
 
@@ -72,6 +73,14 @@ class SeedContext:
     def pool(self, model: ModelConfig) -> Inputs:
         """Return the pool as the model takes it."""
         return self.shared.inputs_of("pool", self.data.pool, model)
+
+    def labeled(self, model: ModelConfig, index: IntArray, labels: IntArray) -> LabeledSet:
+        """Return these pool items, with these labels, as the model takes them."""
+        return LabeledSet(self.pool(model).take(index), labels, len(self.data.classes))
+
+    def whole_pool(self, model: ModelConfig) -> LabeledSet:
+        """Return all pool items with their true labels, as the model takes them."""
+        return LabeledSet(self.pool(model), self.data.pool.labels, len(self.data.classes))
 
     def evaluation(self, model: ModelConfig) -> Evaluation:
         """Return the evaluation split as the model takes it."""
@@ -110,14 +119,21 @@ class SeedContext:
         if key in self.shared.warmed:
             return
         n = min(len(self.data.pool), max(model.resolved.minibatch, FEW))
-        labels = self.data.pool.labels[:n]
-        pool = self.pool(model).take(np.arange(n))
-        few = FewItems(pool, labels, len(self.data.classes), self.device)
+        few = FewItems(self.labeled(model, np.arange(n), self.data.pool.labels[:n]), self.device)
         options = options or SelectionOptions()
         needs_none = bool(strategy) and not needs_proxy(strategy, options)
         proxy = None if needs_none else few.trained(model)
         if strategy:
-            few.select(strategy, options, proxy, self.scoring(strategy))
+            request = RoundRequest(
+                strategy,
+                model.setup,
+                seed=0,
+                number=0,
+                trains=proxy is not None,
+                options=options,
+                scoring=self.scoring(strategy),
+            )
+            few.select(request, proxy)
         self.shared.warmed.add(key)
 
     def train_target(
@@ -128,12 +144,9 @@ class SeedContext:
         hooks = self.hooks(f"{name}-target")
         hooks = replace(hooks, on_epoch=self.at_epochs(target))
         result = run_target_step(
-            self.pool(target).take(index),
-            labels,
-            len(self.data.classes),
+            target.setup,
+            self.labeled(target, index, labels),
             self.evaluation(target),
-            target.model,
-            target.resolved,
             self.seed,
             device=self.device,
             hooks=hooks,

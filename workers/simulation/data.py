@@ -7,9 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
-from models.catalog import Encoding, find_model
+from models.catalog import Encoding, ModelSetup, find_model
 from models.data.arrays import Images, Inputs, Vectors
 from models.data.encoders import text_encoder
 from models.data.readers import (
@@ -22,11 +21,10 @@ from models.data.readers import (
     read_zhang_csv,
     with_vectors,
 )
-from models.recipe import Recipe
+from selection.arrays import IntArray
 from workers.simulation.config import DataConfig
 from workers.simulation.download import DownloadError, Progress, download, extract, file_md5
 
-IntArray = npt.NDArray[np.int64]
 IMAGENET_LICENCE = (
     "ImageNet's licence forbids that a program hands it out: register at image-net.org, download "
     "ILSVRC2012 and lay it out as train/CLASS/*.JPEG and val/CLASS/*.JPEG."
@@ -189,12 +187,13 @@ def load_data(
     return DataSet(config.name, pool, evaluation, raw.classes, rows, is_modified)
 
 
-def model_inputs(part: Part, model: str, recipe: Recipe) -> Inputs:
+def model_inputs(part: Part, setup: ModelSetup) -> Inputs:
     """Return the part as the model takes it: images as they are, texts as token ids, or vectors.
 
     Raises:
         ValueError: the model takes the other kind of items, or images of another size.
     """
+    model, recipe = setup.model, setup.recipe
     encoding = find_model(model).encoding
     if encoding is Encoding.VECTORS and part.vectors is not None:
         return Vectors(np.ascontiguousarray(part.vectors))

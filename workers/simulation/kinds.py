@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from app.domain.json_fields import SettingError, from_json
+from app.domain.json_fields import from_json
 from models.catalog import find_model
-from selection.catalog import Purpose, Signal, known_strategies, needed_of, needs_model
+from selection.catalog import Purpose, Signal, find_strategy, needed_of, needs_model
+from selection.errors import SelectionError
 from selection.options import SelectionOptions, needs_proxy
 from workers.simulation.config import (
     Config,
@@ -83,10 +84,11 @@ class ActiveLearningConfig(ExperimentConfig):
                 f"{self.data.n_pool} items: make it at most that, or data.n_pool larger"
             )
         try:
-            if self.options.needs_brought_features:
-                raise ValueError("selection: a replay has no brought features")
-        except SettingError as error:
+            self.options.check_cold_start()
+        except ValueError as error:
             raise ValueError(f"selection: {error}") from None
+        if self.options.needs_brought_features:
+            raise ValueError("selection: a replay has no brought features")
         for name, arm in self.arms.items():
             _check_arm(name, arm.selector, self.strategy_of(name), self.models, Purpose.BATCH)
         return self
@@ -223,9 +225,10 @@ def _check_arm(
 ) -> None:
     if selector not in models:
         raise ValueError(f"arms.{name}: there is no model {selector!r}")
-    if strategy not in known_strategies(purpose):
-        known = ", ".join(known_strategies(purpose))
-        raise ValueError(f"arms.{name}: no strategy of this name; known are {known}.")
+    try:
+        find_strategy(strategy, purpose)
+    except SelectionError as error:
+        raise ValueError(f"arms.{name}: {error}") from None
 
 
 def _kind_of(values: Any) -> str:

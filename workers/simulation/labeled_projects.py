@@ -9,10 +9,10 @@ from time import sleep
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.domain.states import JobState, ProjectState
 from models.catalog import find_model, resolve_recipe
+from selection.arrays import IntArray
 from svp_client import Client
 from svp_client.types import CoreSet, Project
 from workers.simulation.active_learning.through_api import import_part, project_name
@@ -20,7 +20,6 @@ from workers.simulation.config import ModelConfig
 from workers.simulation.data import DataSet
 from workers.simulation.oracle import OracleError
 
-IntArray = npt.NDArray[np.int64]
 POLL_SECONDS = 0.3
 GIVEN_UP = frozenset({JobState.FAILED, JobState.CANCELLED, JobState.SUPERSEDED})
 

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from app.domain.consensus import resolve
 from app.domain.states import JobState, ProjectState
+from selection.arrays import IntArray
 from svp_client import Client, ClientError
 from svp_client.types import BatchItem, Project
 from workers.simulation.config import ExperimentError, OracleConfig
 
-IntArray = npt.NDArray[np.int64]
 ENDED = frozenset({ProjectState.FINISHED, ProjectState.CANCELLED})
 POLL_SECONDS = 0.3
 RANDOM_LABELS = "random"  # of CIFAR-N: three people labeled each image

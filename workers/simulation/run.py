@@ -10,6 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from app.storage.durable import replaced
+from models.catalog import ModelSetup
+from models.data.labeled import LabeledSet
 from models.training.train import train
 from svp_client import Client
 from workers.simulation.active_learning.replay import RunContext, replay_arm
@@ -105,7 +107,7 @@ def _check_budgets(experiment: ActiveLearningConfig, n_pool: int) -> None:
             )
 
 
-def run_unit(
+def run_unit(  # noqa: PLR0913, PLR0917 - all that a unit is made of
     experiment: AnyExperiment,
     unit: str,
     seed: int,
@@ -203,10 +205,15 @@ def _item_seconds(experiment: AnyExperiment, name: str, data: DataSet, device: s
     model = experiment.models[name]
     n = min(len(data.pool), 256)
     part = data.pool.take(np.arange(n))
-    inputs = model_inputs(part, model.model, model.resolved)
+    inputs = model_inputs(part, model.setup)
     recipe = model.resolved.with_overrides({"epochs": 1})
     trained = [
-        train(model.model, recipe, inputs, part.labels, len(data.classes), 0, device=device)
+        train(
+            ModelSetup(model.model, recipe),
+            LabeledSet(inputs, part.labels, len(data.classes)),
+            0,
+            device=device,
+        )
         for _ in range(2)
     ]
     return trained[-1].seconds / n

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.catalog import find_model
-from models.data.arrays import Inputs
-from models.recipe import Recipe
+from models.catalog import ModelSetup, find_model
+from models.data.labeled import LabeledSet
 from models.training.forgetting import ForgettingCounts
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
-from selection.catalog import Signal
+from selection.arrays import IntArray, Rows
+from selection.catalog import Purpose, Signal, find_strategy
 from selection.options import SelectionOptions
-from selection.registry import needed_signals
-from selection.select import rank_constrained
-from selection.types import NEVER_LEARNED, Ranking, Rows, Signals
+from selection.select import SelectionRequest, rank_constrained
+from selection.types import NEVER_LEARNED, Ranking, Signals
 from workers.steps.scoring import PLAIN, Scoring
 from workers.steps.training import (
     Evaluation,
@@ -28,10 +27,7 @@ from workers.steps.training import (
     evaluate,
     random_stream,
     train_watched,
-    training_seed,
 )
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,13 +70,10 @@ class CoreSetResult:
     selector: TrainedModel | None = field(repr=False)
 
 
-def run_core_set_step(
-    labeled: Inputs,
-    labels: IntArray,
-    n_classes: int,
+def run_core_set_step(  # noqa: PLR0913 - by name: where it runs, how it is watched and measured
+    labeled: LabeledSet,
     request: CoreSetRequest,
-    model: str,
-    recipe: Recipe,
+    setup: ModelSetup,
     seed: int,
     *,
     evaluation: Evaluation | None = None,
@@ -91,11 +84,8 @@ def run_core_set_step(
 
     Args:
         labeled: the labeled items, ascending by pool index, [m].
-        labels: their class indices, [m].
-        n_classes: C.
         request: what is to be kept.
-        model: name in models.catalog, of the selection model.
-        recipe: how it is trained; few epochs for EL2N.
+        setup: the selection model, and how it is trained; few epochs for EL2N.
         seed: of the model, and of draws unless the request has another.
         evaluation: None where there is no evaluation split.
         device: "cpu" or "cuda[:i]".
@@ -108,36 +98,30 @@ def run_core_set_step(
     """
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
-    needs = needed_signals(request.strategy)
-    is_measured = hooks.on_epoch is not None and find_model(model).counts_forgetting
+    needs = find_strategy(request.strategy, Purpose.CORE_SET).needs
+    is_measured = hooks.on_epoch is not None and find_model(setup.model).counts_forgetting
     selector: TrainedModel | None = None
     metrics: dict[str, Any] = {}
     if needs:
         selector, metrics = train_selector(
+            setup,
             labeled,
-            labels,
-            n_classes,
-            model,
-            recipe,
             seed,
             watch,
             counts_forgetting=Signal.FORGETTING_COUNTS in needs or is_measured,
             evaluation=evaluation,
             hooks=hooks,
         )
-    signals = measure_signals(labeled, labels, selector, needs, watch)
+    signals = measure_signals(labeled, selector, needs, watch)
     with watch.part("selection"):
         draw_seed = seed if request.draw_seed is None else request.draw_seed
         ranking = choose(signals, request, draw_seed, hooks, device)
     return CoreSetResult(ranking.rows, ranking.scores, watch.seconds, metrics, selector)
 
 
-def train_selector(
-    labeled: Inputs,
-    labels: IntArray,
-    n_classes: int,
-    model: str,
-    recipe: Recipe,
+def train_selector(  # noqa: PLR0913 - by name: where it runs, how it is watched and measured
+    setup: ModelSetup,
+    labeled: LabeledSet,
     seed: int,
     watch: Stopwatch,
     *,
@@ -151,40 +135,30 @@ def train_selector(
     "evaluation".
     """
     selector = train_watched(
-        model,
-        recipe,
-        labeled,
-        labels,
-        n_classes,
-        training_seed(seed, labels),
-        watch,
-        hooks,
-        counts_forgetting=counts_forgetting,
+        setup, labeled, seed, watch, hooks, counts_forgetting=counts_forgetting
     )
     return selector, evaluate(selector, evaluation, watch.device, watch)
 
 
 def measure_signals(
-    labeled: Inputs,
-    labels: IntArray,
+    labeled: LabeledSet,
     selector: TrainedModel | None,
     needs: frozenset[Signal],
     watch: Stopwatch,
     scoring: Scoring = PLAIN,
 ) -> Signals:
-    """Return what a strategy that `needs` this knows of the labeled items."""
+    """Return the signals of the labeled items that a strategy with these needs uses."""
+    m, labels = len(labeled), labeled.labels
     if selector is None:
-        return Signals(len(labels), labels=labels)
+        return Signals(m, labels=labels)
     counts = None if selector.forgetting is None else finite_counts(selector.forgetting)
     if not needs & {Signal.PROBS, Signal.FEATURES}:
-        return Signals(len(labels), labels=labels, forgetting_counts=counts)
+        return Signals(m, labels=labels, forgetting_counts=counts)
     with watch.part("inference"):
         predicted = scoring.predict(
-            selector, labeled, device=watch.device, with_features=Signal.FEATURES in needs
+            selector, labeled.inputs, device=watch.device, with_features=Signal.FEATURES in needs
         )
-    return Signals(
-        len(labels), predicted.probs, predicted.features, labels=labels, forgetting_counts=counts
-    )
+    return Signals(m, predicted.probs, predicted.features, labels=labels, forgetting_counts=counts)
 
 
 def finite_counts(forgetting: ForgettingCounts) -> IntArray:
@@ -205,14 +179,14 @@ def choose(
     if len(initial):
         centres = None if signals.features is None else signals.features[initial]
         signals = signals.take(rest, centres)
-    ranking = rank_constrained(
+    asked = SelectionRequest(
         request.strategy,
-        signals,
         request.budget - len(initial),
         stream,
         SelectionOptions(class_balance=request.class_balance),
         hooks.selection_watch(device),
     )
+    ranking = rank_constrained(signals, asked)
     first = ranking.scores[0] if len(ranking.scores) else 0.0
     return Ranking(
         np.concatenate([initial, rest[ranking.rows]]),

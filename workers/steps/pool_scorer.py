@@ -1,5 +1,6 @@
 """Measures signals of the pool rows that a selection looks at, each once."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,14 +10,33 @@ from models.data.arrays import Inputs
 from models.predict import Predictions
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
+from selection.arrays import FloatArray, IntArray, Rows
 from selection.catalog import Signal
 from selection.errors import SelectionError
 from selection.mapped import take_rows
 from selection.select import Pool
-from selection.types import FloatArray, IntArray, Rows, Signals
+from selection.types import Signals
 from workers.steps.scoring import PLAIN, Scoring
 
 ROWS_AT_ONCE = 65_536  # inputs that are taken and predicted together
+
+
+@dataclass(frozen=True)
+class ScoredPool:
+    """The items that a scorer measures.
+
+    Attributes:
+        inputs: of the whole pool split, [n_pool].
+        pool_index: items that may be selected, [n].
+        labeled_index: items with a resolved label, [m].
+        features: brought features of the whole pool split, [n_pool, d]; None where those of the
+            proxy are used.
+    """
+
+    inputs: Inputs
+    pool_index: IntArray
+    labeled_index: IntArray
+    features: FloatArray | None = None
 
 
 class PoolScorer:
@@ -27,41 +47,28 @@ class PoolScorer:
 
     def __init__(
         self,
-        pool: Inputs,
-        pool_index: IntArray,
-        labeled_index: IntArray,
+        pool: ScoredPool,
         wanted: frozenset[Signal],
         proxy: TrainedModel | None,
-        features: FloatArray | None,
         watch: Stopwatch,
-        *,
-        brought: bool,
         scoring: Scoring = PLAIN,
     ) -> None:
         """Prepare; nothing is measured yet.
 
         Args:
-            pool: inputs of the whole pool split, [n_pool].
-            pool_index: items that may be selected, [n].
-            labeled_index: items with a resolved label, [m].
+            pool: the items.
             wanted: signals of strategy and options.
             proxy: None where none was trained.
-            features: brought features of the whole pool split, [n_pool, d], if there are.
             watch: where the seconds of inference are added.
-            brought: features are the brought ones, not the proxy's.
             scoring: how the proxy scores.
-
-        Raises:
-            SelectionError: features are wanted that were not brought, or do not fit.
         """
-        self._pool, self._pool_index, self._labeled_index = pool, pool_index, labeled_index
+        self._pool, self._pool_index = pool.inputs, pool.pool_index
+        self._labeled_index = pool.labeled_index
         self._proxy, self._watch, self._scoring = proxy, watch, scoring
         self._wants_features = Signal.FEATURES in wanted
-        self._brought = None
-        if brought and self._wants_features:
-            self._brought = _fitting(features, len(pool))
-        self._classes = np.full(len(pool_index), -1)
-        self._confidences = np.zeros(len(pool_index))
+        self._brought = pool.features if self._wants_features else None
+        self._classes = np.full(len(pool.pool_index), -1)
+        self._confidences = np.zeros(len(pool.pool_index))
         self._proxys_labeled: FloatArray | None = None  # measured once, however often rows are
 
     def pool(self) -> Pool:
@@ -128,7 +135,12 @@ class PoolScorer:
         return Predictions(probs, features)
 
 
-def _fitting(features: FloatArray | None, n_pool: int) -> FloatArray:
+def fitting_features(features: FloatArray | None, n_pool: int) -> FloatArray:
+    """Return the brought features if there is a row for each item of the pool split.
+
+    Raises:
+        SelectionError: none were brought, or too few rows.
+    """
     if features is None:
         raise SelectionError(
             "The selection uses brought features, but none were brought: PUT them to the project."

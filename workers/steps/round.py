@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.catalog import ModelSetup
 from models.data.arrays import Inputs
-from models.recipe import Recipe
+from models.data.labeled import LabeledSet
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel, can_start
+from selection.arrays import FloatArray, IntArray, Scores
+from selection.catalog import Signal
 from selection.options import FeatureSource, SelectionOptions
-from selection.select import CandidateReport, select, wanted_signals
+from selection.select import CandidateReport, SelectionRequest, select, wanted_signals
 from selection.watch import Watch
-from workers.steps.pool_scorer import PoolScorer
+from workers.steps.pool_scorer import PoolScorer, ScoredPool, fitting_features
 from workers.steps.scoring import PLAIN, Scoring
 from workers.steps.stability import PoolSample, sample_rows
 from workers.steps.training import (
@@ -26,11 +29,8 @@ from workers.steps.training import (
     evaluate,
     random_stream,
     train_watched,
-    training_seed,
 )
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 DOES_NOT_FIT = "The proxy before does not fit this one; it was trained from fresh weights."
 
 
@@ -47,6 +47,7 @@ class RoundInputs:
         n_ranked: how many items to rank.
         evaluation: None where the project has no evaluation split.
         features: brought features of the whole pool split, [n_pool, d], if there are.
+        initial: the proxy before, which a training with `recipe.warm_start` starts from.
     """
 
     pool: Inputs
@@ -56,7 +57,43 @@ class RoundInputs:
     n_classes: int
     n_ranked: int
     evaluation: Evaluation | None = None
-    features: npt.NDArray[np.floating] | None = None
+    features: FloatArray | None = None
+    initial: TrainedModel | None = None
+
+    @property
+    def labeled(self) -> LabeledSet:
+        """The labeled items, which a model learns from."""
+        inputs = self.pool.take(self.labeled_index)
+        return LabeledSet(inputs, self.labels, self.n_classes)
+
+
+@dataclass(frozen=True)
+class RoundRequest:
+    """How a round is made of its inputs.
+
+    Attributes:
+        strategy: name in selection.catalog, or of an installed package's entry point.
+        setup: the proxy, and how it is trained.
+        seed: of the project or run.
+        number: of the round; with the seed it gives every random stream.
+        trains: whether a proxy is trained.
+        options: those around the strategy.
+        scoring: how the proxy scores the pool.
+        samples: whether the proxy also predicts the sample that workers.steps.stability compares.
+    """
+
+    strategy: str
+    setup: ModelSetup
+    seed: int
+    number: int
+    trains: bool
+    options: SelectionOptions = field(default_factory=SelectionOptions)
+    scoring: Scoring = PLAIN
+    samples: bool = False
+
+    def stream(self, purpose: str) -> np.random.Generator:
+        """Return the generator of one purpose in this round."""
+        return random_stream(self.seed, self.number, purpose)
 
 
 @dataclass(frozen=True)
@@ -77,9 +114,9 @@ class RoundResult:
     """
 
     ranked_index: IntArray
-    scores: FloatArray
+    scores: Scores
     is_control: npt.NDArray[np.bool_]
-    suggestions: tuple[IntArray, FloatArray] | None
+    suggestions: tuple[IntArray, Scores] | None
     metrics: dict[str, Any]
     seconds: dict[str, float]
     proxy: TrainedModel | None = field(repr=False)
@@ -87,101 +124,60 @@ class RoundResult:
     sample: PoolSample | None = None
 
 
-def run_round_step(  # noqa: PLR0913 - what a round is made of, then how it is watched
+def run_round_step(
     inputs: RoundInputs,
-    strategy: str,
-    model: str,
-    recipe: Recipe,
-    seed: int,
-    round_number: int,
+    request: RoundRequest,
     *,
-    trains: bool,
-    options: SelectionOptions | None = None,
-    initial: TrainedModel | None = None,
     device: str = "cpu",
     hooks: RoundHooks | None = None,
-    scoring: Scoring = PLAIN,
-    samples: bool = False,
 ) -> RoundResult:
     """Return the ranking of one round, by a proxy trained on the labeled items if it `trains`.
 
-    The pool is scored plainly, unless `scoring` says otherwise. With `recipe.warm_start` the
-    training starts from `initial`, the proxy before; where that does not fit, from fresh weights,
-    and a note says so. If it `samples`, the proxy also predicts the sample that
-    workers.steps.stability compares.
+    With `recipe.warm_start` the training starts from `inputs.initial`; where that does not fit, it
+    starts from fresh weights, and a note says so.
 
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
         SelectionStopped: the same, during the selection.
         SelectionError: features were not brought, or do not fit.
     """
-    options, hooks = options or SelectionOptions(), hooks or RoundHooks()
+    hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
     proxy, metrics = None, {}
-    if trains and len(inputs.excluded_index) < len(inputs.pool):
-        proxy = _train_proxy(inputs, model, recipe, seed, initial, hooks, watch)
+    if request.trains and len(inputs.excluded_index) < len(inputs.pool):
+        proxy = _train_proxy(inputs, request, hooks, watch)
         metrics = evaluate(proxy, inputs.evaluation, device, watch)
     if hooks.on_trained:
         hooks.on_trained()
-    result = run_selection(
-        inputs,
-        strategy,
-        proxy,
-        seed,
-        round_number,
-        options,
-        watch,
-        hooks.selection_watch(device),
-        scoring=scoring,
-        samples=samples,
-    )
+    result = run_selection(inputs, request, proxy, watch, hooks.selection_watch(device))
     return replace(result, metrics=metrics)
 
 
 def run_selection(
     inputs: RoundInputs,
-    strategy: str,
+    request: RoundRequest,
     proxy: TrainedModel | None,
-    seed: int,
-    round_number: int,
-    options: SelectionOptions,
     watch: Stopwatch,
     selection_watch: Watch,
-    *,
-    scoring: Scoring = PLAIN,
-    samples: bool = False,
 ) -> RoundResult:
     """Return the ranking that a proxy, already trained, gives: what `svp replay-selection` repeats.
 
     Without a proxy, options that need one (class balance; duplicates and neighbours by its
-    features) rest. Its sample is predicted only if it `samples`.
+    features) rest.
     """
     pool_index = np.setdiff1d(np.arange(len(inputs.pool)), inputs.excluded_index)
     if len(pool_index) == 0:
         nothing = np.empty(0, np.int64)
         return RoundResult(nothing, np.empty(0), np.empty(0, bool), None, {}, watch.seconds, proxy)
+    options = request.options
     if proxy is None:
         options = _without_proxy(options, has_features=inputs.features is not None)
-    scorer = PoolScorer(
-        inputs.pool,
-        pool_index,
-        inputs.labeled_index,
-        wanted_signals(strategy, options),
-        proxy,
-        inputs.features,
-        watch,
-        brought=options.features is FeatureSource.BROUGHT,
-        scoring=scoring,
+    scorer = _make_scorer(inputs, pool_index, replace(request, options=options), proxy, watch)
+    asked = SelectionRequest(
+        request.strategy, inputs.n_ranked, request.stream, options, selection_watch
     )
     with watch.part("selection"):
-        selected = select(
-            strategy,
-            scorer.pool(),
-            inputs.n_ranked,
-            lambda purpose: random_stream(seed, round_number, purpose),
-            options,
-            selection_watch,
-        )
+        selected = select(scorer.pool(), asked)
     watch.seconds["selection"] -= watch.seconds.get("inference", 0.0)  # within it
     result = RoundResult(
         ranked_index=pool_index[selected.rows],
@@ -193,10 +189,25 @@ def run_selection(
         proxy=proxy,
         candidates=selected.candidates,
     )
-    if not samples:
+    if not request.samples:
         return result
-    sample = _predicted_sample(scorer, pool_index, len(inputs.pool), seed, watch)
+    sample = _predicted_sample(scorer, pool_index, len(inputs.pool), request.seed, watch)
     return replace(result, sample=sample)
+
+
+def _make_scorer(
+    inputs: RoundInputs,
+    pool_index: IntArray,
+    request: RoundRequest,
+    proxy: TrainedModel | None,
+    watch: Stopwatch,
+) -> PoolScorer:
+    wanted = wanted_signals(request.strategy, request.options)
+    brought: FloatArray | None = None
+    if request.options.features is FeatureSource.BROUGHT and Signal.FEATURES in wanted:
+        brought = fitting_features(inputs.features, len(inputs.pool))
+    pool = ScoredPool(inputs.pool, pool_index, inputs.labeled_index, brought)
+    return PoolScorer(pool, wanted, proxy, watch, request.scoring)
 
 
 def _predicted_sample(
@@ -224,27 +235,13 @@ def _without_proxy(options: SelectionOptions, *, has_features: bool) -> Selectio
 
 
 def _train_proxy(
-    inputs: RoundInputs,
-    model: str,
-    recipe: Recipe,
-    seed: int,
-    initial: TrainedModel | None,
-    hooks: RoundHooks,
-    watch: Stopwatch,
+    inputs: RoundInputs, request: RoundRequest, hooks: RoundHooks, watch: Stopwatch
 ) -> TrainedModel:
-    labeled = inputs.pool.take(inputs.labeled_index)
-    initial = initial if recipe.warm_start else None
-    is_fitting = initial is None or can_start(initial, model, recipe, labeled, inputs.n_classes)
+    labeled, setup = inputs.labeled, request.setup
+    initial = inputs.initial if setup.recipe.warm_start else None
+    is_fitting = initial is None or can_start(initial, setup, labeled)
     trained = train_watched(
-        model,
-        recipe,
-        labeled,
-        inputs.labels,
-        inputs.n_classes,
-        training_seed(seed, inputs.labels),
-        watch,
-        hooks,
-        initial=initial if is_fitting else None,
+        setup, labeled, request.seed, watch, hooks, initial=initial if is_fitting else None
     )
     if is_fitting:
         return trained

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 
 from models.data.arrays import Inputs
-from models.predict import FloatArray, Predictions, predict
+from models.data.types import FloatArray
+from models.predict import Predictions, predict
 from models.training.forgetting import ForgettingCounts
 from models.training.train import TrainedModel
 from selection.uncertainty import entropy, least_confidence, margin
@@ -51,7 +52,7 @@ class Scoring:
 def item_scores(
     probs: FloatArray, forgetting: ForgettingCounts | None
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Return what a model, trained so far, says of each of n items, each [n], higher = sooner.
+    """Return scores of n items by a model in training, each [n], higher = sooner.
 
     Args:
         probs: its class probabilities, [n, C].

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.domain.agreement import cohen_kappa
+from selection.arrays import IntArray
 
-IntArray = npt.NDArray[np.int64]
 SAMPLE_SIZE = 2000  # as in the paper
 
 

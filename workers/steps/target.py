@@ -1,15 +1,12 @@
-"""The target as a pure function of arrays: train it on the labels at hand, measure it.
+"""The target as a pure function of arrays: train it on all labels, measure it.
 
 The service's job and `svp simulate` both call `run_target_step`.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from models.data.arrays import Inputs
-from models.recipe import Recipe
+from models.catalog import ModelSetup
+from models.data.labeled import LabeledSet
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
 from workers.steps.training import (
@@ -17,10 +14,7 @@ from workers.steps.training import (
     RoundHooks,
     evaluate,
     train_watched,
-    training_seed,
 )
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -33,12 +27,9 @@ class TargetResult:
 
 
 def run_target_step(
-    labeled: Inputs,
-    labels: IntArray,
-    n_classes: int,
+    setup: ModelSetup,
+    labeled: LabeledSet,
     evaluation: Evaluation | None,
-    model: str,
-    recipe: Recipe,
     seed: int,
     *,
     device: str = "cpu",
@@ -47,12 +38,9 @@ def run_target_step(
     """Return the target trained on all labels.
 
     Args:
-        labeled: the labeled items, ascending by pool index, [m].
-        labels: their class indices, [m].
-        n_classes: C.
+        setup: the target, and how to train it.
+        labeled: the labeled items, ascending by pool index.
         evaluation: None where there is no evaluation split.
-        model: name in models.catalog.
-        recipe: how to train it.
         seed: of the project or run.
         device: "cpu" or "cuda[:i]".
         hooks: how the training is watched, stopped and resumed.
@@ -60,17 +48,7 @@ def run_target_step(
     Raises:
         TrainingStopped: `hooks.should_stop` asked for it; a checkpoint is on disk.
     """
-    hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
-    trained = train_watched(
-        model,
-        recipe,
-        labeled,
-        labels,
-        n_classes,
-        training_seed(seed, labels),
-        watch,
-        hooks,
-    )
+    trained = train_watched(setup, labeled, seed, watch, hooks or RoundHooks())
     metrics = evaluate(trained, evaluation, device, watch)
     return TargetResult(trained, metrics, watch.seconds)

@@ -1,4 +1,4 @@
-"""Shared by the steps of rounds, targets and core-sets: seeds, a watched training, an accuracy."""
+"""Shared by rounds, targets and core-sets: seeds, a watched training, evaluation."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from models.catalog import ModelSetup
 from models.data.arrays import Inputs
+from models.data.labeled import LabeledSet
 from models.predict import accuracy, predict
-from models.recipe import Recipe
 from models.training.checkpoints import CheckpointFile
 from models.training.timing import Stopwatch
 from models.training.train import EpochHook, TrainedModel, TrainProgress, train
+from selection.arrays import IntArray
 from selection.watch import Watch
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -69,20 +68,17 @@ def random_stream(seed: int, round_number: int, purpose: str) -> np.random.Gener
 def training_seed(seed: int, labels: IntArray) -> int:
     """Return the seed of a training on these labels, in the pool's order, below 2**31.
 
-    Derived from (seed, labeled set), of which the labels are what tells sets apart: arms that train
-    one model on the same items get the same model, whatever it is for and in whichever round. A
-    round number would give them different models, and their difference would be chance.
+    Derived from (seed, labels), so that arms which train a model on the same items get the same
+    model, whatever it is for and in whichever round. With the round's number they would get
+    different models, and the difference would be chance.
     """
     digest = hashlib.sha256(np.ascontiguousarray(labels, "<i8").tobytes()).hexdigest()
     return int(random_stream(seed, 0, f"training {digest}").integers(2**31))
 
 
-def train_watched(
-    model: str,
-    recipe: Recipe,
-    labeled: Inputs,
-    labels: IntArray,
-    n_classes: int,
+def train_watched(  # noqa: PLR0913 - by name: where it runs, how it is watched and measured
+    setup: ModelSetup,
+    labeled: LabeledSet,
     seed: int,
     watch: Stopwatch,
     hooks: RoundHooks,
@@ -90,7 +86,7 @@ def train_watched(
     counts_forgetting: bool = False,
     initial: TrainedModel | None = None,
 ) -> TrainedModel:
-    """Return models.training.train's model.
+    """Return a model trained by `training_seed` of this seed and these labels.
 
     Its seconds are the stopwatch's part "training": those before a resumption included, those of
     `hooks.on_epoch` not.
@@ -100,12 +96,9 @@ def train_watched(
     """
     with watch.part("training"):
         trained = train(
-            model,
-            recipe,
+            setup,
             labeled,
-            labels,
-            n_classes,
-            seed,
+            training_seed(seed, labeled.labels),
             device=watch.device,
             count_forgetting=counts_forgetting,
             initial=initial,

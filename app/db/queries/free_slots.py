@@ -20,7 +20,7 @@ DRAWN_FROM = 64  # items that a poll draws from beyond those that it hands out
 IS_KEPT = or_(BatchItemSlot.reserved_for.is_not(None), BatchItemSlot.for_adjudicator)
 
 
-def lease_free_slots(
+def lease_free_slots(  # noqa: PLR0913 - by name: which slots, in which order
     session: Session,
     project_id: int,
     annotator_id: int,

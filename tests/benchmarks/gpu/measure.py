@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.catalog import Encoding, find_model, resolve_recipe
+from models.catalog import Encoding, ModelSetup, find_model, resolve_recipe
 from models.data.arrays import Images, Inputs, Texts
 from models.data.encoders import text_encoder
+from models.data.labeled import LabeledSet
 from models.data.readers import read_cifar10
 from models.networks.build import fresh_network
 from models.networks.network import to_tensors
@@ -72,7 +73,7 @@ def items_per_second(
         seconds.append(progress.seconds)
 
     train(
-        model, recipe, inputs, labels, N_CLASSES, 0,
+        ModelSetup(model, recipe), LabeledSet(inputs, labels, N_CLASSES), 0,
         device=device, count_forgetting=count, on_progress=keep,
     )  # fmt: skip
     return len(labels) * (len(seconds) - 1) / (seconds[-1] - seconds[0])
@@ -137,7 +138,7 @@ def training_speed(model: str, n: int, side: int, device: str, peak: float) -> d
     for name, overrides, count in ways:
         changed = recipe.with_overrides(overrides)
         found[name] = items_per_second(model, changed, inputs, labels, device, count=count)
-    network = fresh_network(model, recipe, inputs, N_CLASSES)
+    network = fresh_network(ModelSetup(model, recipe), inputs, N_CLASSES)
     plain: nn.Module = without_normalisation(network) if isinstance(inputs, Images) else network
     plain.to(device)
     seconds = []
@@ -162,7 +163,7 @@ def training_speed(model: str, n: int, side: int, device: str, peak: float) -> d
 
 def training_flop(model: str, recipe: Recipe, inputs: Inputs, device: str) -> float:
     """Return the operations of forward and backward passes of these inputs."""
-    network = fresh_network(model, recipe, inputs, N_CLASSES).to(device)
+    network = fresh_network(ModelSetup(model, recipe), inputs, N_CLASSES).to(device)
     with FlopCounterMode(display=False) as counter:
         network(*to_tensors(inputs, device)).sum().backward()
     return float(counter.get_total_flops())
@@ -191,7 +192,12 @@ def seconds_to_error(model: str, device: str, *, small: bool) -> dict[str, Any]:
         recipe = recipe.with_overrides({"epochs": 1})
     assert isinstance(part.content, Images)
     assert isinstance(test.content, Images)
-    trained = train(model, recipe, part.content, part.labels, N_CLASSES, 0, device=device)
+    trained = train(
+        ModelSetup(model, recipe),
+        LabeledSet(part.content, part.labels, N_CLASSES),
+        0,
+        device=device,
+    )
     probs = predict(trained, test.content, device=device).probs
     return {
         "seconds": trained.seconds,

@@ -23,8 +23,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the package is not installed
 
-from models.catalog import Encoding, resolve_recipe
+from models.catalog import Encoding, ModelSetup, resolve_recipe
 from models.data.encoders import text_encoder
+from models.data.labeled import LabeledSet
 from models.data.readers import read_zhang_csv
 from models.data.text import normalize
 from models.predict import accuracy, predict
@@ -41,7 +42,7 @@ def fit(
 ) -> TrainedModel:
     """Return a model trained from strings."""
     inputs = text_encoder(ENCODINGS[model], recipe).encode(texts)
-    return train(model, recipe, inputs, labels, int(labels.max()) + 1, seed)
+    return train(ModelSetup(model, recipe), LabeledSet(inputs, labels, int(labels.max()) + 1), seed)
 
 
 def compare_scoring(
@@ -84,7 +85,7 @@ def compare_training(
             n_classes = int(labels.max()) + 1
 
             def run(model=model, recipe=recipe, inputs=inputs, n=n_classes) -> None:  # type: ignore[no-untyped-def]
-                train(model, recipe, inputs, labels, n, 0)
+                train(ModelSetup(model, recipe), LabeledSet(inputs, labels, n), 0)
 
             rivals.append(Rival(f"{model}{name}", run))
     return compare(rivals[0], rivals[1:], repeats, clock)

@@ -11,7 +11,6 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the package is not installed
 
-from models.catalog import resolve_recipe
+from models.catalog import resolve_setup
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.data.readers import read_cifar10
 from models.networks.build import build
 from models.predict import predict
@@ -44,10 +44,8 @@ def main() -> None:
     pool = cifar.take(np.arange(args.items))
     assert isinstance(pool.content, Images)
     images = pool.content
-    trained = train(
-        "preact20", resolve_recipe("preact20", {"epochs": 1}), images.take(np.arange(512)),
-        pool.labels[:512], 10, 0,
-    )  # fmt: skip
+    taught = LabeledSet(images.take(np.arange(512)), pool.labels[:512], 10)
+    trained = train(resolve_setup("preact20", {"epochs": 1}), taught, 0)
     loaded = PilImages(images.pixels, pool.labels, 0, flip=False)
     network = trained.network
     mean, deviation = network.get_buffer("mean"), network.get_buffer("deviation")
@@ -61,7 +59,7 @@ def main() -> None:
     assert ours.features is not None
     for a, b in zip(score(published, few), (ours.probs, ours.features), strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=1e-4, rtol=1e-3)
-    halved = replace(trained, recipe=trained.recipe.with_overrides({"precision": "bf16"}))
+    halved = trained.with_recipe(trained.recipe.with_overrides({"precision": "bf16"}))
     outcomes = compare(
         Rival("DataLoader", lambda: score(published, loaded)),
         [

@@ -24,7 +24,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the package is not installed
 
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
+from models.data.labeled import LabeledSet
 from models.data.readers import RawDataSet, read_cifar10, read_zhang_csv
 from models.predict import accuracy, predict
 from models.training.train import train
@@ -43,10 +44,13 @@ def measure(arm: str, seed: int, data: RawDataSet, args: argparse.Namespace) -> 
     rows = np.random.default_rng(seed).permutation(len(data.train))[: args.items]
     part = data.train.take(rows)
     recipe = resolve_recipe(args.model, {"name": name, "epochs": int(epochs)})
-    inputs, test = (model_inputs(p, args.model, recipe) for p in (part, data.test))
+    inputs, test = (model_inputs(p, ModelSetup(args.model, recipe)) for p in (part, data.test))
     started = time.perf_counter()
     trained = train(
-        args.model, recipe, inputs, part.labels, len(data.classes), seed, device=args.device
+        ModelSetup(args.model, recipe),
+        LabeledSet(inputs, part.labels, len(data.classes)),
+        seed,
+        device=args.device,
     )
     seconds = time.perf_counter() - started
     probs = predict(trained, test, device=args.device).probs

@@ -19,8 +19,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the package is not installed
 
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.data.readers import Part, read_cifar10, read_digits
 from models.networks.build import fresh_network
 from models.recipe import Recipe
@@ -47,13 +48,18 @@ def against_the_published_loop(
     loaded = PilImages(images.pixels, labels, recipe.crop_padding, flip=recipe.horizontal_flip)
 
     def published() -> None:
-        network = without_normalisation(fresh_network(model, recipe, images, n_classes))
+        network = without_normalisation(fresh_network(ModelSetup(model, recipe), images, n_classes))
         train_epoch(network, loaded, recipe)
 
     halved = recipe.with_overrides({"precision": "bf16"})
 
     def ours(recipe: Recipe = recipe, *, count_forgetting: bool = False) -> None:
-        train(model, recipe, images, labels, n_classes, 0, count_forgetting=count_forgetting)
+        train(
+            ModelSetup(model, recipe),
+            LabeledSet(images, labels, n_classes),
+            0,
+            count_forgetting=count_forgetting,
+        )
 
     rivals = [Rival(f"{model}, ours", ours), Rival(f"{model}, ours, bf16", lambda: ours(halved))]
     if with_counting:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from selection.arrays import FloatArray, Scores
 from selection.k_centers.greedy import greedy_k_centers
-from selection.k_centers.sharded import sharded_k_centers
-from selection.types import FloatArray, Scores
+from selection.k_centers.sharded import ShardGroup, sharded_k_centers
 from tests.benchmarks.rivals import Measured, Rival, compare, write_result
 from tests.benchmarks.selection.make_features import CACHE, N_LABELED
 
@@ -37,7 +37,9 @@ def serve_shard(hub: Connection, features_file: Path, rank: int, n_shards: int) 
 
     rng = np.random.default_rng(0)
     while budget := hub.recv():
-        rows, _ = sharded_k_centers(shard, features[:N_LABELED], budget, rng, exchange, rank)
+        rows, _ = sharded_k_centers(
+            shard, features[:N_LABELED], budget, rng, ShardGroup(rank, exchange)
+        )
         hub.send_bytes(b"")
         hub.send(rows)
 

@@ -16,8 +16,9 @@ from scipy.special import entr
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # also runs where the package is not installed
 
-from selection.registry import rank
-from selection.types import FloatArray, Signals, given
+from selection.arrays import FloatArray
+from selection.rank import rank
+from selection.types import Signals, given
 from selection.uncertainty import entropy
 from tests.benchmarks.rivals import Rival, compare, write_result
 

@@ -25,8 +25,9 @@ Float32Array = npt.NDArray[np.float32]
 def cifar10(folder: Path) -> None:
     """(a): features of all 50,000 training images from a preact20 trained 8 epochs on 10,240."""
     # torch, needed by this input alone.
-    from models.catalog import resolve_recipe  # noqa: PLC0415
+    from models.catalog import resolve_setup  # noqa: PLC0415
     from models.data.arrays import Images  # noqa: PLC0415
+    from models.data.labeled import LabeledSet  # noqa: PLC0415
     from models.data.readers import read_cifar10  # noqa: PLC0415
     from models.predict import accuracy, predict  # noqa: PLC0415
     from models.training.train import train  # noqa: PLC0415
@@ -35,11 +36,8 @@ def cifar10(folder: Path) -> None:
     images, labels = part.content, part.labels
     assert isinstance(images, Images)
     trained = train(
-        "preact20",
-        resolve_recipe("preact20", {"epochs": EPOCHS}),
-        images.take(np.arange(N_TRAINED)),
-        labels[:N_TRAINED],
-        10,
+        resolve_setup("preact20", {"epochs": EPOCHS}),
+        LabeledSet(images.take(np.arange(N_TRAINED)), labels[:N_TRAINED], 10),
         seed=0,
         on_progress=print,
     )

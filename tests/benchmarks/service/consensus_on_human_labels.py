@@ -20,8 +20,9 @@ import orjson
 
 from app.domain.agreement import wilson_interval
 from app.domain.consensus import resolve
-from models.catalog import find_model, resolve_recipe
+from models.catalog import find_model, resolve_setup
 from models.data.encoders import text_encoder
+from models.data.labeled import LabeledSet
 from models.predict import predict
 from models.training.train import train
 from workers.jobs.consensus import Opinions, crowdlab, dawid_skene
@@ -59,14 +60,14 @@ def majority(opinions: Opinions, n_people: int) -> IntArray:
 
 def out_of_sample_probs(texts: list[str], labels: IntArray) -> npt.NDArray[np.float64]:
     """Return class probabilities of every text by fastText trained on the other folds."""
-    recipe = resolve_recipe("fasttext", {"epochs": 10})
-    encoder = text_encoder(find_model("fasttext").encoding, recipe)
+    setup = resolve_setup("fasttext", {"epochs": 10})
+    encoder = text_encoder(find_model("fasttext").encoding, setup.recipe)
     fold = np.random.default_rng(0).integers(0, N_FOLDS, len(texts))
     probs = np.empty((len(texts), N_CLASSES))
     for k in range(N_FOLDS):
         rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         inputs = encoder.encode([texts[i] for i in rest])
-        trained = train("fasttext", recipe, inputs, labels[rest], N_CLASSES, seed=k)
+        trained = train(setup, LabeledSet(inputs, labels[rest], N_CLASSES), seed=k)
         probs[held] = predict(trained, encoder.encode([texts[i] for i in held])).probs
     return probs
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.catalog import ModelSetup
 from models.data import mapped
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.predict import predict
 from models.training.train import train
 from tests.models.training.test_run import same_bits
@@ -31,11 +33,13 @@ def test_a_training_on_mapped_rows_ends_with_the_same_bits(
     np.save(tmp_path / "pool.npy", inputs.pixels)
     pool = Images(np.load(tmp_path / "pool.npy", mmap_mode="r"))
     rows = np.array([3, 59, 4, 41, 5, 9, 2, 6, 53, 58])
-    expected = train("preact8", recipe, inputs.take(rows), labels[rows], 2, 5)
+    expected = train(
+        ModelSetup("preact8", recipe), LabeledSet(inputs.take(rows), labels[rows], 2), 5
+    )
     monkeypatch.setattr(mapped, "COPIED_BYTES", 100)
     taken = pool.take(rows)
     assert isinstance(taken.pixels, mapped.MappedRows)
-    trained = train("preact8", recipe, taken, labels[rows], 2, 5)
+    trained = train(ModelSetup("preact8", recipe), LabeledSet(taken, labels[rows], 2), 5)
     assert same_bits(trained, expected)
     np.testing.assert_array_equal(
         predict(trained, taken).probs, predict(expected, inputs.take(rows)).probs

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
+from models.data.labeled import LabeledSet
 from models.data.text import TEXTS_PER_BLOCK, encode
 from models.predict import accuracy, predict
 from models.scripts import is_without_spaces
@@ -122,5 +123,7 @@ class TestScriptsWithoutSpaces:
         recipe = resolve_recipe("fasttext", {})
         inputs = encode(texts, recipe.word_ngrams, recipe.buckets)
         learned, others = np.arange(200), np.arange(200, 600)
-        trained = train("fasttext", recipe, inputs.take(learned), labels[:200], 2, 0)
+        trained = train(
+            ModelSetup("fasttext", recipe), LabeledSet(inputs.take(learned), labels[:200], 2), 0
+        )
         assert accuracy(predict(trained, inputs.take(others)).probs, labels[200:]) > 0.95

@@ -1,4 +1,4 @@
-"""Every model of the registry keeps the same contract."""
+"""Every model of the catalog keeps the same contract."""
 
 import math
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from models.catalog import (
     Encoding,
     Modality,
     ModelError,
+    ModelSetup,
     UnknownModelError,
     find_model,
     models_for,
@@ -21,7 +22,8 @@ from models.catalog import (
 )
 from models.data.arrays import Images, Inputs, InputSpec, Vectors
 from models.data.encoders import text_encoder
-from models.networks.build import BUILDERS, build, fresh_network, register
+from models.data.labeled import LabeledSet
+from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.predict import predict
 from models.recipe import Recipe
@@ -58,7 +60,13 @@ class Case:
 
     def trained(self) -> TrainedModel:
         return TrainedModel(
-            self.network, self.name, self.recipe, self.inputs.spec, CLASSES, 0, 0.0, 0.0
+            self.network,
+            ModelSetup(self.name, self.recipe),
+            self.inputs.spec,
+            CLASSES,
+            0,
+            0.0,
+            0.0,
         )
 
     def minibatch(self) -> tuple[torch.Tensor, ...]:
@@ -84,7 +92,7 @@ def make_network(model: str, seed: int = 0) -> tuple[Recipe, Inputs, Network]:
     recipe = resolve_recipe(model, OVERRIDES[MODELS[model].encoding])
     inputs = make_inputs(model, recipe)
     torch.manual_seed(seed)
-    return recipe, inputs, fresh_network(model, recipe, inputs, CLASSES).eval()
+    return recipe, inputs, fresh_network(ModelSetup(model, recipe), inputs, CLASSES).eval()
 
 
 @pytest.fixture(
@@ -93,10 +101,6 @@ def make_network(model: str, seed: int = 0) -> tuple[Recipe, Inputs, Network]:
 )
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(request.param, *make_network(request.param))
-
-
-def test_catalog_and_registry_list_the_same_names() -> None:
-    assert set(MODELS) == set(BUILDERS)
 
 
 class TestEveryModel:
@@ -162,7 +166,9 @@ class TestEveryModel:
 def test_one_epoch_changes_the_weights(model: str) -> None:
     recipe, inputs, before = make_network(model)
     recipe = recipe.with_overrides({"epochs": 1, "crop_padding": 0})
-    trained = train(model, recipe, inputs, np.arange(N) % CLASSES, CLASSES, 0)
+    trained = train(
+        ModelSetup(model, recipe), LabeledSet(inputs, np.arange(N) % CLASSES, CLASSES), 0
+    )
     assert np.isfinite(trained.final_loss)
     assert not torch.equal(trained.network.linear.weight, before.linear.weight)  # type: ignore[arg-type, union-attr]
 
@@ -238,18 +244,15 @@ class TestBuild:
         with pytest.raises(ValueError, match="inception_v3 must see at least 75"):
             resolve_recipe("inception_v3", {"image_size": 64})
 
-    @pytest.mark.parametrize("name", ["preact8", "nobodys"])
-    def test_a_double_or_unlisted_registration_is_refused(self, name: str) -> None:
-        with pytest.raises(ModelError, match=name):
-            register(name, BUILDERS["preact8"])
-
     def test_grey_images_count_as_colour(self) -> None:
         grey = Images(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), dtype=np.uint8))
         colour = Images(grey.pixels.repeat(3, axis=3))
         torch.manual_seed(0)
-        of_grey = fresh_network("resnet18", MODELS["resnet18"].recipe, grey, 2).eval()
+        of_grey = fresh_network(ModelSetup("resnet18", MODELS["resnet18"].recipe), grey, 2).eval()
         torch.manual_seed(0)
-        of_colour = fresh_network("resnet18", MODELS["resnet18"].recipe, colour, 2).eval()
+        of_colour = fresh_network(
+            ModelSetup("resnet18", MODELS["resnet18"].recipe), colour, 2
+        ).eval()
         torch.testing.assert_close(
             of_grey(*to_tensors(grey, "cpu")), of_colour(*to_tensors(colour, "cpu"))
         )

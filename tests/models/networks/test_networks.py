@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.catalog import Encoding, resolve_recipe
+from models.catalog import Encoding, ModelSetup, resolve_recipe
 from models.data.arrays import Images, Inputs, Texts, Vectors
 from models.data.characters import IDS, SYMBOLS, VOCABULARY_SIZE, encode_characters
 from models.data.encoders import text_encoder
+from models.data.labeled import LabeledSet
 from models.networks.build import build, fresh_network
 from models.networks.image_network import channel_statistics
 from models.networks.network import to_tensors
@@ -155,7 +156,7 @@ class TestVdcnn:
         texts = encode_characters(
             [f"{'good' if c else 'bad'} {i}" for i, c in enumerate(labels)], 64
         )
-        trained = train("vdcnn9", recipe, texts, labels, 2, 0)
+        trained = train(ModelSetup("vdcnn9", recipe), LabeledSet(texts, labels, 2), 0)
         assert accuracy(predict(trained, texts).probs, labels) > 0.9
 
 
@@ -172,7 +173,7 @@ class TestProbe:
     def test_it_learns_from_vectors_of_any_scale(self, name: str, width: int) -> None:
         vectors, labels = self.blobs()
         recipe = resolve_recipe("probe", {"name": name, "minibatch": 16})
-        trained = train("probe", recipe, vectors, labels, 3, 0)
+        trained = train(ModelSetup("probe", recipe), LabeledSet(vectors, labels, 3), 0)
         found = predict(trained, vectors, with_features=True)
         assert accuracy(found.probs, labels) > 0.95
         assert found.features is not None
@@ -184,7 +185,9 @@ class TestProbe:
         vectors, labels = self.blobs()
         vectors.values[17, 2] = np.nan
         with pytest.raises(ValueError, match="Vector 17 of the training set"):
-            train("probe", resolve_recipe("probe", {}), vectors, labels, 3, 0)
+            train(
+                ModelSetup("probe", resolve_recipe("probe", {})), LabeledSet(vectors, labels, 3), 0
+            )
 
 
 class TestNormalisation:
@@ -199,7 +202,9 @@ class TestNormalisation:
 
     def test_a_constant_channel_does_not_blow_up(self) -> None:
         inputs: Inputs = Images(np.full((4, 8, 8, 3), 255, np.uint8))
-        network = fresh_network("preact8", resolve_recipe("preact8", {}), inputs, 2).eval()
+        network = fresh_network(
+            ModelSetup("preact8", resolve_recipe("preact8", {})), inputs, 2
+        ).eval()
         assert torch.isfinite(network(*to_tensors(inputs, "cpu"))).all()
 
     def test_many_pixels_are_sampled_evenly(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.catalog import Encoding, ModelError, find_model, resolve_recipe
+from models.catalog import Encoding, ModelError, ModelSetup, find_model, resolve_recipe
 from models.data.arrays import Texts
 from models.data.encoders import text_encoder
+from models.data.labeled import LabeledSet
 from models.networks.build import build
 from models.predict import accuracy, predict
 from models.training import official_fasttext
@@ -43,7 +44,11 @@ def make_mistaken_texts(n: int) -> tuple[Texts, np.ndarray]:
 
 def fit(labels: np.ndarray | None = None, n_classes: int = 2, seed: int = 5) -> TrainedModel:
     texts, own = make_texts()
-    return train(MODEL, RECIPE, texts, own if labels is None else labels, n_classes, seed)
+    return train(
+        ModelSetup(MODEL, RECIPE),
+        LabeledSet(texts, own if labels is None else labels, n_classes),
+        seed,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +87,10 @@ class TestWithTheLibrary:
         texts, labels = make_mistaken_texts(3000)
         learning, held_out = np.arange(2000), np.arange(2000, 3000)
         trained = [
-            train(MODEL, recipe, texts.take(learning), labels[learning], 2, 5) for _ in range(2)
+            train(
+                ModelSetup(MODEL, recipe), LabeledSet(texts.take(learning), labels[learning], 2), 5
+            )
+            for _ in range(2)
         ]
         assert [learned.f.getArgs().thread for learned in kept] == [threads] * 2
         for one in trained:
@@ -142,7 +150,7 @@ class TestWithTheLibrary:
     def test_it_counts_no_forgetting_events(self) -> None:
         texts, labels = make_texts()
         with pytest.raises(ValueError, match="no forgetting events"):
-            train(MODEL, RECIPE, texts, labels, 2, 0, count_forgetting=True)
+            train(ModelSetup(MODEL, RECIPE), LabeledSet(texts, labels, 2), 0, count_forgetting=True)
 
 
 def test_where_the_library_is_missing_the_error_says_what_to_do(
@@ -159,16 +167,21 @@ def test_it_is_stopped_before_it_begins_and_reports_its_end(
 ) -> None:
     texts, labels = make_texts()
 
-    def stand_in(*about: Any) -> TrainedModel:
-        model, recipe, inputs, _, n_classes, seed = about
-        network = build(model, n_classes, recipe)
-        return TrainedModel(network, model, recipe, inputs.spec, n_classes, seed, 2.0, 0.25)
+    def stand_in(setup: ModelSetup, labeled: LabeledSet, seed: int) -> TrainedModel:
+        network = build(setup.model, labeled.n_classes, setup.recipe)
+        return TrainedModel(network, setup, labeled.inputs.spec, labeled.n_classes, seed, 2.0, 0.25)
 
     monkeypatch.setattr(official_fasttext, "train_official", stand_in)
     with pytest.raises(TrainingStopped):
-        train(MODEL, RECIPE, texts, labels, 2, 5, should_stop=lambda: True)
+        train(ModelSetup(MODEL, RECIPE), LabeledSet(texts, labels, 2), 5, should_stop=lambda: True)
     found: list[TrainProgress] = []
-    train(MODEL, RECIPE, texts, labels, 2, 5, on_progress=found.append, should_stop=lambda: False)
+    train(
+        ModelSetup(MODEL, RECIPE),
+        LabeledSet(texts, labels, 2),
+        5,
+        on_progress=found.append,
+        should_stop=lambda: False,
+    )
     assert found == [TrainProgress(20, 20, 0.25, 2.0)]
 
 

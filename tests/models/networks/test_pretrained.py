@@ -11,8 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torchvision import models as torchvision_models
 
-from models.catalog import UnknownModelError, resolve_recipe
+from models.catalog import ModelSetup, UnknownModelError, resolve_recipe
 from models.data.arrays import Images, InputSpec
+from models.data.labeled import LabeledSet
 from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.networks.pretrained import PretrainedError, load_pretrained
@@ -44,7 +45,7 @@ def loaded(model: str, n_classes: int, path: Path) -> tuple[Network, Images]:
     recipe = resolve_recipe(model, {"weights": str(path)})
     inputs = make_inputs(model, recipe)
     assert isinstance(inputs, Images)
-    return fresh_network(model, recipe, inputs, n_classes).eval(), inputs
+    return fresh_network(ModelSetup(model, recipe), inputs, n_classes).eval(), inputs
 
 
 class TestPublishedWeights:
@@ -97,7 +98,7 @@ def test_a_delivered_model_starts_another(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     images = Images(rng.integers(0, 256, (8, 8, 8, 3), dtype=np.uint8))
     recipe = resolve_recipe("preact8", {"epochs": 1, "crop_padding": 0})
-    first = train("preact8", recipe, images, np.arange(8) % 2, 2, 0)
+    first = train(ModelSetup("preact8", recipe), LabeledSet(images, np.arange(8) % 2, 2), 0)
     first.save(tmp_path / "first.safetensors")
     network = build("preact8", n_classes=2)
     load_pretrained(network, tmp_path / "first.safetensors")
@@ -106,7 +107,9 @@ def test_a_delivered_model_starts_another(tmp_path: Path) -> None:
     ):
         assert torch.equal(a, b)
     follow = recipe.with_overrides({"weights": str(tmp_path / "first.safetensors")})
-    assert np.isfinite(train("preact8", follow, images, np.arange(8) % 3, 3, 0).final_loss)
+    assert np.isfinite(
+        train(ModelSetup("preact8", follow), LabeledSet(images, np.arange(8) % 3, 3), 0).final_loss
+    )
 
 
 def test_a_replaced_file_does_not_resume_the_checkpoint_of_the_old_one(tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ def test_a_replaced_file_does_not_resume_the_checkpoint_of_the_old_one(tmp_path:
         saved(build("preact8", n_classes=2), path)
         resumed: list[int] = []
         trained = train(
-            "preact8", recipe, images, labels, 2, 0, checkpoint=checkpoint,
+            ModelSetup("preact8", recipe), LabeledSet(images, labels, 2), 0, checkpoint=checkpoint,
             on_progress=lambda p: resumed.append(p.epoch),
         )  # fmt: skip
         trained.save(tmp_path / "out.safetensors")
@@ -183,7 +186,9 @@ class TestStrangeModels:
     @pytest.fixture
     def model(self, tmp_path: Path) -> Path:
         network, recipe = build("preact8", n_classes=2), resolve_recipe("preact8", {})
-        trained = TrainedModel(network, "preact8", recipe, InputSpec(32, 32, 3), 2, 0, 1.0, 0.5)
+        trained = TrainedModel(
+            network, ModelSetup("preact8", recipe), InputSpec(32, 32, 3), 2, 0, 1.0, 0.5
+        )
         trained.save(tmp_path / "model.safetensors")
         return tmp_path / "model.safetensors"
 
@@ -200,7 +205,7 @@ class TestStrangeModels:
     @pytest.mark.parametrize("kept", [0, 7, 1000, 40_000])
     def test_a_truncated_file(self, model: Path, kept: int) -> None:
         model.write_bytes(model.read_bytes()[:kept])
-        self.refuse(model, "is damaged or no safetensors file")
+        self.refuse(model, "is damaged or not a safetensors file")
 
     @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"svp": "null"}, {"svp": "[1]"}])
     def test_weights_without_a_description(

@@ -8,7 +8,9 @@ import torch
 from torch import distributed as dist
 from torch.multiprocessing.spawn import spawn
 
+from models.catalog import ModelSetup
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.training.distributed import part_of, rank_and_size, share_of
 from models.training.train import TrainedModel, load_model, train
 from tests.models.training.test_train import make_set, weights
@@ -21,7 +23,9 @@ def fit_odd(model: str) -> TrainedModel:
     overrides: dict[str, object] = {"epochs": 2}
     if isinstance(inputs, Images):
         overrides |= {"horizontal_flip": True, "cutout": 2}
-    return train(model, recipe.with_overrides(overrides), inputs, labels, 2, 5)
+    return train(
+        ModelSetup(model, recipe.with_overrides(overrides)), LabeledSet(inputs, labels, 2), 5
+    )
 
 
 def work(rank: int, size: int, folder: str, model: str) -> None:
@@ -33,7 +37,7 @@ def work(rank: int, size: int, folder: str, model: str) -> None:
     trained.save(Path(folder) / f"{rank}.safetensors")
     inputs, labels, recipe = make_set(model, N)
     with pytest.raises(ValueError, match="counted by one process"):
-        train(model, recipe, inputs, labels, 2, 5, count_forgetting=True)
+        train(ModelSetup(model, recipe), LabeledSet(inputs, labels, 2), 5, count_forgetting=True)
     dist.destroy_process_group()
 
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from models.catalog import ModelSetup
 from models.data.arrays import Images, Inputs, Texts, Vectors
+from models.data.labeled import LabeledSet
 from models.training import feed
 from models.training.feed import HostFeed, Resident, ResidentTexts, make_feed
 from models.training.train import train
@@ -47,9 +49,9 @@ def test_training_from_a_memory_map_beyond_the_budget_has_the_same_bits(
     assert isinstance(inputs, Images)
     np.save(tmp_path / "pack.npy", inputs.pixels)
     mapped = Images(np.load(tmp_path / "pack.npy", mmap_mode="r"))
-    streamed = train("preact8", recipe, mapped, labels, 2, 5)
+    streamed = train(ModelSetup("preact8", recipe), LabeledSet(mapped, labels, 2), 5)
     monkeypatch.setattr(feed, "device_budget", lambda _device: 2**30)
-    resident = train("preact8", recipe, inputs, labels, 2, 5)
+    resident = train(ModelSetup("preact8", recipe), LabeledSet(inputs, labels, 2), 5)
     assert same_bits(streamed, resident)
 
 

@@ -8,6 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.catalog import ModelSetup
+from models.data.labeled import LabeledSet
 from models.training.checkpoints import CheckpointFile
 from models.training.forgetting import ForgettingCounter
 from models.training.train import TrainedModel, TrainingStopped, train
@@ -16,7 +18,7 @@ from tests.models.training.test_train import make_set, weights
 
 def counted(**kwargs: object) -> TrainedModel:
     inputs, labels, recipe = make_set("preact8")
-    return train("preact8", recipe, inputs, labels, 2, 5, **kwargs)  # type: ignore[arg-type]
+    return train(ModelSetup("preact8", recipe), LabeledSet(inputs, labels, 2), 5, **kwargs)  # type: ignore[arg-type]
 
 
 class TestForgettingCounter:

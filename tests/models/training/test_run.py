@@ -1,6 +1,5 @@
 """What a recipe asks of the engine is done, or a note says that this machine cannot."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.networks.build import build
 from models.predict import predict
 from models.recipe import Precision, Recipe
@@ -28,7 +28,7 @@ from tests.models.training.test_train import fit, make_set, weights
 def fit_with(overrides: dict[str, object], **kwargs: object) -> TrainedModel:
     inputs, labels, recipe = make_set("preact8")
     recipe = recipe.with_overrides(overrides)
-    return train("preact8", recipe, inputs, labels, 2, 5, **kwargs)  # type: ignore[arg-type]
+    return train(ModelSetup("preact8", recipe), LabeledSet(inputs, labels, 2), 5, **kwargs)  # type: ignore[arg-type]
 
 
 def same_bits(a: TrainedModel, b: TrainedModel) -> bool:
@@ -64,7 +64,7 @@ class TestMinibatches:
 
         monkeypatch.setattr(FastTextStep, "__call__", watched)
         one_by_one = recipe.with_overrides({"minibatch": 1, "epochs": 2})
-        train("fasttext", one_by_one, inputs, labels, 2, 5)
+        train(ModelSetup("fasttext", one_by_one), LabeledSet(inputs, labels, 2), 5)
         assert asked == [1] * 10
 
 
@@ -136,7 +136,7 @@ class TestBf16OnTheCPU:
     def test_scores_are_those_of_float32_to_bf16s_rounding(self) -> None:
         inputs, _, _ = make_set("preact8")
         trained = fit_with({"precision": "bf16"})
-        exact = replace(trained, recipe=trained.recipe.with_overrides({"precision": "float32"}))
+        exact = trained.with_recipe(trained.recipe.with_overrides({"precision": "float32"}))
         found, plain = (predict(t, inputs, with_features=True) for t in (trained, exact))
         assert found.features is not None
         assert plain.features is not None
@@ -153,7 +153,7 @@ class TestWhatTheMachineCannotDo:
         monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
         notes: list[tuple[str, ...]] = []
         trained = fit_with({"precision": precision}, on_progress=lambda p: notes.append(p.notes))
-        said = f"{precision} does not pay on this CPU; it trained in float32."
+        said = f"{precision} is slower than float32 on this CPU; the model trained in float32."
         assert notes[0] == trained.notes == (said,)
         assert same_bits(trained, fit_with({}))
 
@@ -196,7 +196,12 @@ class TestWarmStart:
     def test_a_model_of_another_kind_is_refused(self) -> None:
         inputs, labels, recipe = make_set("preact8")
         with pytest.raises(ValueError, match="cannot start from the weights"):
-            train("preact8", recipe, inputs, labels, 3, 5, initial=fit("preact8"))
+            train(
+                ModelSetup("preact8", recipe),
+                LabeledSet(inputs, labels, 3),
+                5,
+                initial=fit("preact8"),
+            )
 
 
 class TestBadInput:
@@ -204,7 +209,7 @@ class TestBadInput:
         inputs, labels, recipe = make_set("preact8")
         wild = recipe.with_overrides({"learning_rate": 1000.0, "epochs": 30})
         with pytest.raises(TrainingDivergedError, match=r"in epoch \d+, step \d of 4; lower"):
-            train("preact8", wild, inputs, labels, 2, 5)
+            train(ModelSetup("preact8", wild), LabeledSet(inputs, labels, 2), 5)
 
     @pytest.mark.parametrize("bad", [-1, 2])
     def test_a_label_beyond_the_classes_is_named(self, bad: int) -> None:
@@ -212,12 +217,12 @@ class TestBadInput:
         labels = labels.copy()
         labels[7] = bad
         with pytest.raises(ValueError, match=f"row 7 is {bad}; there are the classes 0..1"):
-            train("preact8", recipe, inputs, labels, 2, 5)
+            train(ModelSetup("preact8", recipe), LabeledSet(inputs, labels, 2), 5)
 
     def test_as_many_labels_as_inputs(self) -> None:
         inputs, labels, recipe = make_set("preact8")
         with pytest.raises(ValueError, match="60 inputs and 59 labels"):
-            train("preact8", recipe, inputs, labels[:-1], 2, 5)
+            train(ModelSetup("preact8", recipe), LabeledSet(inputs, labels[:-1], 2), 5)
 
     def test_minibatch_larger_than_the_set_is_the_whole_set(self) -> None:
         assert same_bits(fit_with({"minibatch": 60}), fit_with({"minibatch": 4096}))
@@ -225,7 +230,7 @@ class TestBadInput:
     @pytest.mark.parametrize("model", ["preact8", "fasttext"])
     def test_one_class_only_and_missing_classes_train(self, model: str) -> None:
         inputs, labels, recipe = make_set(model)
-        one = train(model, recipe, inputs, np.full_like(labels, 3), 5, 0)
+        one = train(ModelSetup(model, recipe), LabeledSet(inputs, np.full_like(labels, 3), 5), 0)
         assert np.isfinite(one.final_loss)
         assert one.n_classes == 5
 
@@ -235,7 +240,9 @@ class TestBadInput:
         checkpoint = CheckpointFile(tmp_path / "job.pt")
         inputs, labels, _ = make_set("preact8")
         recipe = resolve_recipe("preact14", {"epochs": 1, "minibatch": 16})
-        train("preact14", recipe, inputs, labels, 2, 5, checkpoint=checkpoint)
+        train(
+            ModelSetup("preact14", recipe), LabeledSet(inputs, labels, 2), 5, checkpoint=checkpoint
+        )
         assert same_bits(fit("preact8", checkpoint=checkpoint), fit("preact8"))
         whole = checkpoint.path.read_bytes()
         checkpoint.path.write_bytes(whole[: len(whole) // 2])
@@ -252,7 +259,12 @@ class TestIdentity:
             pixels = np.zeros((n, 16, 16, 1), np.uint8)
             pixels[n // 2 :] = value
             labels = np.zeros(len(pixels), np.int64)
-            run = TrainingRun("preact8", Recipe((1,), (0.1,)), Images(pixels), labels, 1, 0, "cpu")
+            run = TrainingRun(
+                ModelSetup("preact8", Recipe((1,), (0.1,))),
+                LabeledSet(Images(pixels), labels, 1),
+                0,
+                device="cpu",
+            )
             return run.identity()
 
         assert identity(100, 0) == identity(100, 0)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from models.catalog import MODELS, Modality, resolve_recipe
+from models.catalog import MODELS, Modality, ModelSetup, resolve_recipe
 from models.data.arrays import Images, Inputs
+from models.data.labeled import LabeledSet
 from models.data.readers import read_digits
 from models.data.text import encode
 from models.predict import accuracy, predict
@@ -42,7 +43,7 @@ def make_set(model: str, n: int = 60) -> tuple[Inputs, np.ndarray, Recipe]:
 
 def fit(model: str, n: int = 60, **kwargs: object) -> TrainedModel:
     inputs, labels, recipe = make_set(model, n)
-    return train(model, recipe, inputs, labels, 2, 5, **kwargs)  # type: ignore[arg-type]
+    return train(ModelSetup(model, recipe), LabeledSet(inputs, labels, 2), 5, **kwargs)  # type: ignore[arg-type]
 
 
 def weights(trained: TrainedModel) -> list[torch.Tensor]:
@@ -93,7 +94,7 @@ class TestTrain:
         inputs, labels, recipe = make_set("preact8")
         wild = recipe.with_overrides({"learning_rate": 1000.0, "epochs": 30})
         with pytest.raises(TrainingDivergedError, match="lower the learning rate"):
-            train("preact8", wild, inputs, labels, 2, 5)
+            train(ModelSetup("preact8", wild), LabeledSet(inputs, labels, 2), 5)
 
     def test_saved_model_predicts_the_same(self, tmp_path: Path) -> None:
         inputs, _, _ = make_set("preact8")
@@ -115,7 +116,12 @@ class TestTrain:
         rng = np.random.default_rng(0)
         images = Images(rng.integers(0, 256, (20, 12, 12, 3), dtype=np.uint8))
         recipe = resolve_recipe("preact8", {**FAST, "epochs": 1})
-        assert train("preact8", recipe, images, np.arange(20) % 2, 2, 0).spec.channels == 3
+        assert (
+            train(
+                ModelSetup("preact8", recipe), LabeledSet(images, np.arange(20) % 2, 2), 0
+            ).spec.channels
+            == 3
+        )
 
 
 class TestRecipe:
@@ -184,9 +190,18 @@ class TestMeasuring:
             return float(predict(trained, images).probs[0, 0])
 
         def trained(**more: Any) -> TrainedModel:
-            return train("preact8", recipe, images, labels, 2, 1, on_epoch=measure, **more)
+            return train(
+                ModelSetup("preact8", recipe),
+                LabeledSet(images, labels, 2),
+                1,
+                on_epoch=measure,
+                **more,
+            )
 
-        whole, plain = trained(), train("preact8", recipe, images, labels, 2, 1)
+        whole, plain = (
+            trained(),
+            train(ModelSetup("preact8", recipe), LabeledSet(images, labels, 2), 1),
+        )
         assert seen == [1, 2, 3, 4]
         assert len(whole.measured) == 4
         assert whole.measured[-1] == float(predict(plain, images).probs[0, 0])
@@ -204,9 +219,12 @@ class TestMeasuring:
         def trained(checkpoint: CheckpointFile) -> list[int]:
             seen: list[int] = []
             train(
-                "preact8", recipe, images, labels, 2, 1, checkpoint=checkpoint,
+                ModelSetup("preact8", recipe),
+                LabeledSet(images, labels, 2),
+                1,
+                checkpoint=checkpoint,
                 on_progress=lambda p: seen.append(p.epoch),
-            )  # fmt: skip
+            )
             return seen
 
         often = CheckpointFile(tmp_path / "kept.pt", every_seconds=1e6, keeps_end=True)

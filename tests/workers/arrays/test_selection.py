@@ -16,8 +16,9 @@ from selection import mapped
 from selection.errors import NonFiniteError, NotProbabilitiesError, OverlapError, SelectionError
 from selection.k_centers.greedy import greedy_k_centers
 from selection.mapped import take_rows
-from selection.registry import rank
+from selection.rank import rank
 from selection.types import Signals
+from tests.plugins import brought_strategy
 from workers.cli.main import app
 
 N = 60
@@ -86,6 +87,15 @@ class TestSelect:
         assert np.bincount(labels[written(folder)]).tolist() == [2, 2, 2]
         svp("forgetting_events", 1, forgetting="f.npy")
         assert written(folder).tolist() == [7], "never learned comes first"
+
+    def test_brought_strategy_on_features_needs_no_model(
+        self, svp: Svp, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with brought_strategy(tmp_path, monkeypatch, "svp_test_arrays", "first_feature"):
+            said = svp("first_feature", 3, features="x.npy")
+        first = np.load(folder / "x.npy")[:, 0].astype(np.float64)
+        assert written(folder).tolist() == np.argsort(-first, kind="stable")[:3].tolist()
+        assert "first_feature selected 3 of 60 items" in said
 
     def test_all_options_together(self, svp: Svp, folder: Path) -> None:
         said = svp(
@@ -196,7 +206,7 @@ class TestBadInput:
         with pytest.raises(SelectionError, match="There is no file"):
             svp("uniform", 1, probs="q.npy")
         (folder / "p.npy").write_bytes(b"text")
-        with pytest.raises(SelectionError, match="no NumPy file"):
+        with pytest.raises(SelectionError, match="not a NumPy file"):
             svp("uniform", 1, probs="p.npy")
 
     def test_labeled_given_twice_is_refused(self, svp: Svp) -> None:

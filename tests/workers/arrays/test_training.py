@@ -9,6 +9,7 @@ import torch
 from torch.multiprocessing.spawn import spawn
 from typer.testing import CliRunner
 
+from models.catalog import resolve_setup
 from models.training.train import TrainingStopped, load_model
 from workers.arrays.training import train_on_arrays
 from workers.cli.main import app
@@ -32,7 +33,13 @@ def fit(folder: Path, name: str, *, stop_after: int | None = None) -> None:
         return stop_after is not None and asked > stop_after
 
     x, y = folder / "x.npy", folder / "y.npy"
-    train_on_arrays("probe", x, y, RECIPE, folder / name, should_stop=should_stop)
+    setup = resolve_setup("probe", RECIPE)
+    train_on_arrays(setup, x, y, folder / name, should_stop=should_stop)
+
+
+def fit_plainly(model: str, folder: Path) -> None:
+    setup = resolve_setup(model, {})
+    train_on_arrays(setup, folder / "x.npy", folder / "y.npy", folder / "m")
 
 
 def work(rank: int, folder: str, port: int) -> None:
@@ -76,11 +83,11 @@ def test_two_processes_stop_and_go_on_together_and_learn_what_one_does(tmp_path:
 def test_arrays_of_another_kind_are_refused(tmp_path: Path, model: str) -> None:
     write(tmp_path)
     with pytest.raises(ValueError, match=rf"float32 \[57, 6\]; .* {model} takes"):
-        train_on_arrays(model, tmp_path / "x.npy", tmp_path / "y.npy", {}, tmp_path / "m")
+        fit_plainly(model, tmp_path)
 
 
 def test_channels_before_rows_are_refused_with_what_to_do(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((60, 3, 8, 8), np.uint8))
     np.save(tmp_path / "y.npy", np.arange(60) % 3)
     with pytest.raises(ValueError, match=r"these have 8, and 3 rows: .*numpy\.transpose"):
-        train_on_arrays("preact8", tmp_path / "x.npy", tmp_path / "y.npy", {}, tmp_path / "m")
+        fit_plainly("preact8", tmp_path)

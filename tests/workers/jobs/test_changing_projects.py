@@ -203,6 +203,6 @@ def classes_of(project: ServedProject, number: int, index: np.ndarray) -> np.nda
     with transaction(project.factory) as session:
         row = projects.get(session, project.id)
     reader = PoolReader(project.factory, project.store, project.settings)
-    inputs = reader.read(row, Split.POOL, model.name, trained.recipe, row.n_pool)
+    inputs = reader.read(row, Split.POOL, trained.setup, row.n_pool)
     classes: np.ndarray = predict(trained, inputs.take(index)).probs.argmax(axis=1)
     return classes

@@ -21,7 +21,7 @@ from app.domain.errors import InvalidProject
 from app.services.images import inspect_image
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
-from models.catalog import find_model, resolve_recipe
+from models.catalog import find_model, resolve_recipe, resolve_setup
 from models.data.arrays import Images, Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
@@ -112,22 +112,22 @@ def plain(color: object, size: tuple[int, int] = (8, 8)) -> bytes:
 
 
 def read_words(reader: PoolReader, project: Project, n: int) -> Texts:
-    recipe = resolve_recipe("fasttext", {"buckets": 1000})
-    found = reader.read(project, Split.POOL, "fasttext", recipe, n)
+    setup = resolve_setup("fasttext", {"buckets": 1000})
+    found = reader.read(project, Split.POOL, setup, n)
     assert isinstance(found, Texts)
     return found
 
 
 def read_pixels(reader: PoolReader, project: Project, n: int) -> npt.NDArray[np.uint8]:
-    found = reader.read(project, Split.POOL, "preact8", resolve_recipe("preact8", {}), n)
+    found = reader.read(project, Split.POOL, resolve_setup("preact8", {}), n)
     assert isinstance(found, Images)
     return found.pixels
 
 
 def test_each_model_reads_texts_in_its_encoding(reader: PoolReader, words: Project) -> None:
-    characters = resolve_recipe("vdcnn9", {"max_chars": 64})
+    characters = resolve_setup("vdcnn9", {"max_chars": 64})
     for n in (2, 4):  # the copy is extended when items were added
-        found = reader.read(words, Split.POOL, "vdcnn9", characters, n)
+        found = reader.read(words, Split.POOL, characters, n)
         assert_equal(found, encode_characters(TEXTS[:n], 64))
         assert_equal(read_words(reader, words, n), encode(TEXTS[:n], 2, 1000))
 

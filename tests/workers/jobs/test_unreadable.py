@@ -18,7 +18,7 @@ from app.services import jobs
 from app.services.lifecycle import finish_project
 from app.services.projects import ModelChoice
 from app.services.set_aside import read_again, take_back
-from models.catalog import resolve_recipe
+from models.catalog import resolve_setup
 from models.data.arrays import Images
 from tests.loop import CLASSES
 from tests.projects import Data, ServedProject, png
@@ -73,8 +73,8 @@ class Pictures:
         with transaction(served.factory) as session:
             project = projects.get(session, served.id)
         reader = PoolReader(served.factory, served.store, served.settings)
-        recipe = resolve_recipe(MODEL.model, MODEL.recipe)
-        images = reader.read(project, Split.POOL, MODEL.model, recipe, n)
+        setup = resolve_setup(MODEL.model, MODEL.recipe)
+        images = reader.read(project, Split.POOL, setup, n)
         assert isinstance(images, Images)
         return np.asarray(images.pixels)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe, resolve_setup
 from models.data.arrays import Images, Texts, Vectors
 from models.data.characters import encode_characters
 from models.data.readers import (
@@ -250,7 +250,7 @@ class TestDownload:
 class TestModelInputs:
     def test_texts_become_what_the_model_reads(self) -> None:
         part = Part(["Good.", "bad"], np.array([1, 0]))
-        found = model_inputs(part, "vdcnn9", resolve_recipe("vdcnn9", {}))
+        found = model_inputs(part, resolve_setup("vdcnn9", {}))
         assert isinstance(found, Texts)
         expected = encode_characters(["Good.", "bad"], 1014)
         np.testing.assert_array_equal(found.token_ids, expected.token_ids)
@@ -259,7 +259,7 @@ class TestModelInputs:
     def test_a_model_of_other_items_is_refused(self, model: str) -> None:
         part = Part(["Good.", "bad"], np.array([1, 0]))
         with pytest.raises(ValueError, match=f"{model} does not take this data set's items"):
-            model_inputs(part, model, resolve_recipe(model, {}))
+            model_inputs(part, resolve_setup(model, {}))
 
 
 class TestVectors:
@@ -274,7 +274,7 @@ class TestVectors:
         data = load_data(self.write(tmp_path, vectors), seed=3)
         recipe = resolve_recipe("probe", {})
         for part in (data.pool, data.evaluation):
-            found = model_inputs(part, "probe", recipe)
+            found = model_inputs(part, ModelSetup("probe", recipe))
             assert isinstance(found, Vectors)
             assert isinstance(part.content, Images)
             np.testing.assert_array_equal(found.values, part.content.pixels.reshape(len(part), -1))

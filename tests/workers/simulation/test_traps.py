@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
 from models.data.arrays import Images
+from models.data.labeled import LabeledSet
 from models.predict import predict
 from models.training.augment import augment, draw
 from models.training.train import train
@@ -23,7 +24,7 @@ class TestScoring:
         rng = np.random.default_rng(0)
         images = Images(rng.integers(0, 256, (40, 16, 16, 3), np.uint8))
         recipe = resolve_recipe("preact8", {"epochs": 1})
-        trained = train("preact8", recipe, images, np.arange(40) % 3, 3, 0)
+        trained = train(ModelSetup("preact8", recipe), LabeledSet(images, np.arange(40) % 3, 3), 0)
 
         def scored(seed: int) -> np.ndarray:
             stream = torch.Generator().manual_seed(seed)

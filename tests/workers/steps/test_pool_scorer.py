@@ -10,10 +10,9 @@ from models.predict import Predictions
 from models.training.timing import Stopwatch
 from selection.catalog import Signal
 from selection.mapped import take_rows
-from selection.options import SelectionOptions
-from selection.select import select
+from selection.select import SelectionRequest, select
 from workers.steps import pool_scorer, scoring
-from workers.steps.pool_scorer import PoolScorer
+from workers.steps.pool_scorer import PoolScorer, ScoredPool
 
 N = 100
 
@@ -44,10 +43,9 @@ def predict(
 
 
 def scorer(proxy: Proxy | None, features: np.ndarray, *, brought: bool) -> PoolScorer:
-    return PoolScorer(
-        Vectors(features), np.arange(1, N, 2), np.array([0, 6]), frozenset({Signal.FEATURES}),
-        proxy, features, Stopwatch("cpu"), brought=brought,  # type: ignore[arg-type]
-    )  # fmt: skip
+    index = np.arange(1, N, 2), np.array([0, 6])
+    pool = ScoredPool(Vectors(features), *index, features if brought else None)
+    return PoolScorer(pool, frozenset({Signal.FEATURES}), proxy, Stopwatch("cpu"))  # type: ignore[arg-type]
 
 
 class TestPoolScorer:
@@ -75,5 +73,5 @@ class TestPoolScorer:
         monkeypatch.setattr(pool_scorer, "take_rows", noted)
         features = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
         pool = scorer(None, features, brought=True).pool()
-        select("k_centers", pool, 5, lambda _: np.random.default_rng(0), SelectionOptions())
+        select(pool, SelectionRequest("k_centers", 5, lambda _: np.random.default_rng(0)))
         assert sorted(n_taken) == [2, 2, 50]

@@ -10,20 +10,18 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.strategy import strategy_of_round
 from models.training.train import TrainedModel, load_model
+from selection.arrays import IntArray
 from selection.options import needs_proxy
 from workers.simulation.context import SeedContext, best_error
 from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
 from workers.simulation.results import LineFile, RoundLine
-from workers.steps.round import RoundInputs, RoundResult, run_round_step
+from workers.steps.round import RoundInputs, RoundRequest, RoundResult, run_round_step
 from workers.steps.training import RoundHooks
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,21 +171,23 @@ def _select(
         n_classes=len(context.data.classes),
         n_ranked=budget,
         evaluation=context.evaluation(model),
+        initial=context.proxy_before(number) if model.resolved.warm_start else None,
     )
-    context.warm_up(model, strategy, options)
-    result = run_round_step(
-        inputs,
+    request = RoundRequest(
         strategy,
-        model.model,
-        model.resolved,
+        model.setup,
         context.seed,
         number,
         trains=n_classes_labeled >= 2 and needs_proxy(strategy, options),
         options=options,
-        initial=context.proxy_before(number) if model.resolved.warm_start else None,
+        scoring=context.scoring(strategy, number),
+    )
+    context.warm_up(model, strategy, options)
+    result = run_round_step(
+        inputs,
+        request,
         device=context.device,
         hooks=replace(context.selector_hooks, on_epoch=context.at_epochs(model)),
-        scoring=context.scoring(strategy, number),
     )
     return result, strategy
 

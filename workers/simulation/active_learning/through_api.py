@@ -43,7 +43,7 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def import_part(
+def import_part(  # noqa: PLR0913 - by name: how the items are called and labeled
     client: Client,
     project: int,
     split: str,

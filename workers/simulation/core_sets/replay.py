@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
+from selection.arrays import IntArray
 from selection.catalog import Signal, needed_of
 from selection.types import Ranking, Signals
 from workers.simulation.config import ExperimentError
@@ -30,7 +30,6 @@ from workers.steps.core_set import (
 from workers.steps.scoring import with_zeros_first
 from workers.steps.training import RoundHooks
 
-IntArray = npt.NDArray[np.int64]
 FEW = 32  # items of the selection that loads compiled loops, before the clock runs
 
 
@@ -141,11 +140,8 @@ class _Selector:
         model = context.experiment.models[self.unit]
         context.warm_up(model)
         trained, metrics = train_selector(
-            context.pool(model),
-            context.data.pool.labels,
-            len(context.data.classes),
-            model.model,
-            model.resolved,
+            model.setup,
+            context.whole_pool(model),
             context.seed,
             watch,
             counts_forgetting=Signal.FORGETTING_COUNTS in self.needs,
@@ -161,10 +157,9 @@ class _Selector:
         if self.unit == ALL:
             labels = context.data.pool.labels
             return Signals(len(labels), labels=labels), {}
-        pool = context.pool(context.experiment.models[self.unit])
-        labels = context.data.pool.labels
+        pool = context.whole_pool(context.experiment.models[self.unit])
         scoring = context.scoring("any")
-        signals = measure_signals(pool, labels, self.trained[0], self.needs, watch, scoring)
+        signals = measure_signals(pool, self.trained[0], self.needs, watch, scoring)
         return signals, watch.seconds
 
     def forget(self) -> None:

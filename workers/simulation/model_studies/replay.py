@@ -20,7 +20,8 @@ from models.networks.pretrained import weights_hash
 from models.predict import accuracy, predict
 from models.training.timing import Stopwatch
 from models.training.train import EpochHook, TrainedModel
-from selection.registry import rank
+from selection.arrays import Scores
+from selection.rank import rank
 from selection.types import Signals
 from selection.uncertainty import entropy
 from selection.watch import Watch
@@ -31,8 +32,6 @@ from workers.simulation.results import LinesOf, StudyLine
 from workers.steps.core_set import initial_rows, train_selector
 from workers.steps.scoring import item_scores, with_zeros_first
 from workers.steps.training import random_stream
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +92,7 @@ class StudyContext(SeedContext):
         is_last = epoch == self.experiment.epochs_of(self.model)
         return is_last and self.experiment.k_centers_budget != 0
 
-    def write_scores(self, line: StudyLine, scores: dict[str, FloatArray]) -> None:
+    def write_scores(self, line: StudyLine, scores: dict[str, Scores]) -> None:
         """Write the line's file of scores whole or not at all."""
         with replaced(self.folder / line.scores_file) as file:
             np.savez_compressed(file, **scores)  # type: ignore[arg-type]
@@ -125,11 +124,8 @@ def _train(context: StudyContext, measure: EpochHook) -> None:
     hooks = context.hooks(context.model)
     context.warm_up(model)
     train_selector(
-        context.pool(model),
-        context.data.pool.labels,
-        len(context.data.classes),
-        model.model,
-        model.resolved,
+        model.setup,
+        context.whole_pool(model),
         context.seed,
         Stopwatch(context.device),
         counts_forgetting=find_model(model.model).counts_forgetting,
@@ -144,9 +140,8 @@ def _untrained(context: StudyContext) -> TrainedModel:
     model = context.experiment.models[context.model]
     pool, n_classes = context.pool(model), len(context.data.classes)
     return TrainedModel(
-        network=fresh_network(model.model, model.resolved, pool, n_classes),
-        model=model.model,
-        recipe=model.resolved,
+        network=fresh_network(model.setup, pool, n_classes),
+        setup=model.setup,
         spec=pool.spec,
         n_classes=n_classes,
         seed=context.seed,
@@ -170,7 +165,7 @@ def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> 
     return line
 
 
-def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[str, FloatArray]:
+def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[str, Scores]:
     """Return what `results.read_scores` tells of."""
     pool = context.pool(context.experiment.models[context.model])
     found = context.scoring("any").predict(
@@ -184,7 +179,7 @@ def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[st
     return scores
 
 
-def _k_centers_rank(context: StudyContext, features: npt.NDArray[np.floating]) -> FloatArray:
+def _k_centers_rank(context: StudyContext, features: npt.NDArray[np.floating]) -> Scores:
     """Return each item's place in the greedy order, as `places`.
 
     Source: Selection via Proxy, section 3.3: from 1,000 random points the rest is ranked by the
@@ -200,7 +195,7 @@ def _k_centers_rank(context: StudyContext, features: npt.NDArray[np.floating]) -
     return places(n, initial, rest[ranking.rows])
 
 
-def places(n: int, initial: npt.NDArray[np.int64], ranked: npt.NDArray[np.int64]) -> FloatArray:
+def places(n: int, initial: npt.NDArray[np.int64], ranked: npt.NDArray[np.int64]) -> Scores:
     """Return the place of each of n items in a greedy order, [n].
 
     It is 0 for the first centres, then counts from 1; items not reached share the last place.

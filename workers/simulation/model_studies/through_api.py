@@ -13,10 +13,11 @@ import numpy as np
 
 from models.recipe import recipe_from_json
 from models.training.train import TrainProgress
+from selection.arrays import Scores
 from svp_client import Client
 from svp_client.types import CoreSet, CoreSetScores
 from workers.simulation.labeled_projects import LabeledProjects, make_core_set
-from workers.simulation.model_studies.replay import FloatArray, StudyContext, places
+from workers.simulation.model_studies.replay import StudyContext, places
 from workers.simulation.oracle import OracleError
 from workers.simulation.results import StudyLine
 
@@ -115,7 +116,7 @@ class StudyServiceRun:
         self.context.write_scores(line, self._scores(project, made["id"], line.epoch))
         return line
 
-    def _scores(self, project: int, core_set: int, epoch: int) -> dict[str, FloatArray]:
+    def _scores(self, project: int, core_set: int, epoch: int) -> dict[str, Scores]:
         """Return what `results.read_scores` tells of; a row is a pool item, by index."""
         content = self.client.core_set_scores_file(project, core_set, epoch)
         with np.load(io.BytesIO(content), allow_pickle=False) as kept:
@@ -124,7 +125,7 @@ class StudyServiceRun:
             scores["k_centers_rank"] = self._places(project, core_set)
         return scores
 
-    def _places(self, project: int, core_set: int) -> FloatArray:
+    def _places(self, project: int, core_set: int) -> Scores:
         """Return `places` of the core-set's order; where all items are first centres, of none."""
         n, first = len(self.context.data.pool), self.context.experiment.initial_uniform
         order = np.arange(n)

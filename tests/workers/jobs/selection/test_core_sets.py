@@ -21,7 +21,7 @@ from app.domain.states import JobState
 from app.services import core_sets
 from app.services.core_sets import CoreSetIn
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_recipe
+from models.catalog import resolve_setup
 from models.predict import predict
 from models.training.train import TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
@@ -108,14 +108,17 @@ class TestCoreSets:
             project = projects.get(session, project_id)
             snapshot = stored_snapshot(session, store, project)
         assert [scores.epoch for scores in stored] == [2, 4]
-        cut = resolve_recipe("fasttext", recipe | {"epochs_cut": 2})
-        inputs = PoolReader(session_factory, store, settings).round_inputs(
-            project, snapshot, "fasttext", cut
-        )
-        labeled = inputs.pool.take(inputs.labeled_index)
+        cut = resolve_setup("fasttext", recipe | {"epochs_cut": 2})
+        inputs = PoolReader(session_factory, store, settings).round_inputs(project, snapshot, cut)
+        labeled = inputs.labeled
         seed = training_seed(3, inputs.labels)
-        trained = train("fasttext", cut, labeled, inputs.labels, 2, seed, count_forgetting=True)
-        expected = item_scores(predict(trained, labeled).probs, trained.forgetting)
+        trained = train(
+            cut,
+            labeled,
+            seed,
+            count_forgetting=True,
+        )
+        expected = item_scores(predict(trained, labeled.inputs).probs, trained.forgetting)
         found = load_arrays(store, stored[0].scores_hash)
         assert found.pop("index").tolist() == list(range(N_LABELED))
         assert found.pop("class_index").tolist() == [0, 1] * (N_LABELED // 2)

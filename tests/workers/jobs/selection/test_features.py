@@ -19,7 +19,8 @@ from app.services import core_sets
 from app.services.core_sets import CoreSetIn
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_recipe
+from models.catalog import resolve_setup
+from tests.plugins import brought_strategy
 from tests.workers.jobs.selection.projects import (
     N_LABELED,
     N,
@@ -54,6 +55,39 @@ class TestBroughtFeatures:
         assert round_.model_id is None
         far = set(selected_index(session_factory, project_id)[:5]) & set(range(60, 67))
         assert {(i - 60) % 4 for i in far} == {0, 1, 2, 3}, "one in each far direction"
+
+    def test_brought_strategy_can_be_the_cold_start(
+        self,
+        session_factory: sessionmaker[Session],
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with brought_strategy(tmp_path, monkeypatch, "svp_test_cold", "first_feature"):
+            project_id = make_project(0, selection={"cold_start": "first_feature"})
+            array = bring(session_factory, store, project_id, tmp_path / "f.npy")
+            start(session_factory, project_id)
+            do_job(project_id)
+        round_, _ = selected(session_factory, project_id)
+        assert (round_.strategy, round_.model_id) == ("first_feature", None)
+        order = np.argsort(-array[:, 0].astype(np.float64), kind="stable").tolist()
+        assert selected_index(session_factory, project_id) == order[:10]
+
+    def test_brought_cold_start_that_needs_nothing_starts_without_features(
+        self,
+        session_factory: sessionmaker[Session],
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with brought_strategy(tmp_path, monkeypatch, "svp_test_backwards", "backwards"):
+            project_id = make_project(0, selection={"cold_start": "backwards"})
+            start(session_factory, project_id)
+            do_job(project_id)
+        assert selected_index(session_factory, project_id) == list(range(N - 1, N - 11, -1))
 
     def test_strategy_on_brought_features_trains_no_proxy(
         self,
@@ -173,9 +207,9 @@ class TestProbe:
             project = projects.get(session, project_id)
             snapshot = stored_snapshot(session, store, project)
         reader = PoolReader(session_factory, store, settings)
-        recipe = resolve_recipe("probe", {})
+        probe = resolve_setup("probe", {})
         with pytest.raises(FeaturesInvalid, match="70 rows of them for 71 pool items"):
-            reader.round_inputs(project, replace(snapshot, n_pool=N + 1), "probe", recipe)
+            reader.round_inputs(project, replace(snapshot, n_pool=N + 1), probe)
 
     @pytest.mark.parametrize("part", ["proxy", "target"])
     def test_it_is_refused_where_it_gets_no_features(self, make_project: Any, part: str) -> None:

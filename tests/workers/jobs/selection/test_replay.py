@@ -12,7 +12,8 @@ from app.config import Settings
 from app.db.queries import rounds
 from app.db.session import transaction
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
+from models.data.labeled import LabeledSet
 from models.data.text import encode
 from models.training.train import train
 from tests.workers.jobs.selection.projects import PROXY, WORDS, start
@@ -113,7 +114,9 @@ class TestReplay:
         rng = np.random.default_rng(0)
         texts = encode([" ".join(rng.choice(WORDS["a"], 3)) for _ in range(8)], 2, 500)
         recipe = resolve_recipe(PROXY.model, PROXY.recipe)
-        train(PROXY.model, recipe, texts, np.arange(8) % 2, 2, 9).save(tmp_path / "other")
+        train(ModelSetup(PROXY.model, recipe), LabeledSet(texts, np.arange(8) % 2, 2), 9).save(
+            tmp_path / "other"
+        )
         values = {
             "weights_hash": store.put_file(tmp_path / "other"),
             "seed": 6,

@@ -39,7 +39,7 @@ class TestNotes:
         do_job(project_id)
         with transaction(session_factory) as session:
             (note,) = session.scalars(select(Model)).one().provenance["notes"]
-        assert note == "fp16 does not pay on this CPU; it trained in float32."
+        assert note == "fp16 is slower than float32 on this CPU; the model trained in float32."
 
 
 class TestWarmStart:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.data.arrays import Images, Inputs
+from models.catalog import ModelSetup
+from models.data.arrays import Images
 from models.data.readers import read_digits
-from models.recipe import Recipe
 from models.training.train import train
-from selection.select import select
+from selection.select import Pool, SelectionRequest, select
 from tests.experiments import Lines, indices, run, run_any, tiny, write_tiny
 from tests.support import wait_for
 from workers.simulation import warm_up
@@ -90,13 +90,13 @@ class TestReplay:
     ) -> None:
         trainings, selections = [], []
 
-        def watched(model: str, recipe: Recipe, inputs: Inputs, *more: Any, **kw: Any) -> Any:
-            trainings.append((recipe.learning_rates[0], recipe.epochs))
-            return train(model, recipe, inputs, *more, **kw)
+        def watched(setup: ModelSetup, *more: Any, **kw: Any) -> Any:
+            trainings.append((setup.recipe.learning_rates[0], setup.recipe.epochs))
+            return train(setup, *more, **kw)
 
-        def selected(strategy: str, pool: Any, budget: int, *more: Any) -> Any:
-            selections.append((strategy, budget))
-            return select(strategy, pool, budget, *more)
+        def selected(pool: Pool, asked: SelectionRequest) -> Any:
+            selections.append((asked.strategy, asked.budget))
+            return select(pool, asked)
 
         for module in (training, warm_up):
             monkeypatch.setattr(module, "train", watched)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.catalog import resolve_recipe
+from models.data.labeled import LabeledSet
 from tests.experiments import run_any, tiny_core_sets
 from workers.simulation.config import ExperimentError
 from workers.simulation.core_sets import replay
@@ -65,15 +65,8 @@ class TestLines:
                 request = CoreSetRequest(
                     settings.strategy, line.n_kept, initial_uniform=settings.initial_uniform
                 )
-                result = run_core_set_step(
-                    data.pool.content,  # type: ignore[arg-type]
-                    data.pool.labels,
-                    10,
-                    request,
-                    model.model,
-                    resolve_recipe(model.model, model.recipe),
-                    3,
-                )
+                labeled = LabeledSet(data.pool.content, data.pool.labels, 10)  # type: ignore[arg-type]
+                result = run_core_set_step(labeled, request, model.setup, 3)
                 assert line.indices == result.rows.tolist()
 
     def test_the_targets_own_selector_is_the_target_trained_on_everything(
@@ -107,7 +100,7 @@ class TestGoingOn:
         train = core_set.train_selector
 
         def counted(*args: object, **kwargs: object) -> object:
-            trained.append(args[3])
+            trained.append(args[0])
             return train(*args, **kwargs)  # type: ignore[arg-type]
 
         monkeypatch.setattr(replay, "train_selector", counted)

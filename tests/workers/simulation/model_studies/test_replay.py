@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models import predict
-from models.catalog import resolve_recipe
+from models.catalog import ModelSetup, resolve_recipe
+from models.data.labeled import LabeledSet
 from models.training.forgetting import ForgettingCounts
 from models.training.train import train
 from selection.k_centers.greedy import greedy_k_centers
@@ -123,8 +124,8 @@ class TestUntrained:
     def test_models_are_measured_as_their_weights_have_them(self, tmp_path: Path) -> None:
         digits = load_data(tiny_study(tmp_path).data, 0).pool
         recipe = resolve_recipe("preact8", {"epochs": 2})
-        inputs = model_inputs(digits, "preact8", recipe)
-        trained = train("preact8", recipe, inputs, digits.labels, 10, 7)
+        inputs = model_inputs(digits, ModelSetup("preact8", recipe))
+        trained = train(ModelSetup("preact8", recipe), LabeledSet(inputs, digits.labels, 10), 7)
         path = tmp_path / "seven.safetensors"
         trained.save(path)
         weights = f"models={{a = {{model = 'preact8', recipe = {{weights = '{path}'}}}}}}"
