@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,15 +26,11 @@ from app.domain.errors import CoreSetInvalid, FeaturesInvalid, InvalidProject, P
 from app.domain.states import JobState
 from app.services import core_sets, features
 from app.services.core_sets import CoreSetIn
-from app.services.import_counts import ImportCounts
-from app.services.items import import_items
 from app.services.lifecycle import start_project
 from app.services.prepared_items import ItemIn
 from app.services.projects import (
     ModelBounds,
     ModelChoice,
-    ProjectIn,
-    create_project,
     resolve_model,
 )
 from app.storage.artifacts import ArtifactStore
@@ -44,7 +41,8 @@ from models.predict import predict
 from models.recipe import RecipeError
 from models.training.train import TrainedModel, TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
-from tests.loop import claim_waiting
+from tests.loop import claim_waiting, create_draft, import_lines
+from tests.projects import do_waiting_job
 from workers.jobs import context as job_context
 from workers.jobs.context import JobContext
 from workers.jobs.packed_pool import PoolReader
@@ -82,9 +80,7 @@ def store(settings: Settings) -> ArtifactStore:
 
 
 @pytest.fixture
-def make_project(
-    session_factory: sessionmaker[Session], settings: Settings, store: ArtifactStore
-) -> Callable[..., int]:
+def make_project(session_factory: sessionmaker[Session], settings: Settings) -> Callable[..., int]:
     """Make a draft of 70 texts, some labeled; `given` overrides its settings."""
 
     def make(n_labeled: int = N_LABELED, **given: Any) -> int:
@@ -94,8 +90,9 @@ def make_project(
             "round_budget": 6,
             "total_budget": 18,
             "reserve": 4,
-            "labels_per_item": 1,
             "seed": 5,
+            "proxy": PROXY,
+            "target": PROXY,
             **given,
         }
         rng = np.random.default_rng(0)
@@ -104,37 +101,19 @@ def make_project(
             name = "ab"[i % 2]
             text = " ".join([*rng.choice(WORDS[name], 3), f"w{rng.integers(20)}"])
             class_name = name if i < n_labeled else None
-            lines.append((i, ItemIn(f"t{i}", Split.POOL, class_name, text)))
+            lines.append(ItemIn(f"t{i}", Split.POOL, class_name, text))
         with transaction(session_factory) as session:
-            project = create_project(
-                session,
-                ProjectIn(
-                    values.pop("name", "p"),
-                    "text",
-                    ("a", "b"),
-                    values.pop("proxy", PROXY),
-                    PROXY,
-                    **values,
-                ),
-            )
-            import_items(session, store, settings, project.id, lines, ImportCounts())
+            project = create_draft(session, **values)
+            import_lines(session, settings, project.id, lines)
             return project.id
 
     return make
 
 
 @pytest.fixture
-def do_job(
-    session_factory: sessionmaker[Session], settings: Settings, store: ArtifactStore
-) -> Callable[[int], None]:
+def do_job(session_factory: sessionmaker[Session], settings: Settings) -> Callable[[int], None]:
     """Do the project's waiting job in this process."""
-
-    def do(project_id: int) -> None:
-        claimed = claim_waiting(session_factory, settings, project_id)
-        assert claimed is not None
-        run_job(JobContext(claimed, settings, session_factory, store, lambda: False))
-
-    return do
+    return partial(do_waiting_job, session_factory, settings)
 
 
 def start(factory: sessionmaker[Session], project_id: int) -> None:
@@ -597,20 +576,19 @@ class TestMeasuredEpochs:
         self,
         session_factory: sessionmaker[Session],
         settings: Settings,
-        store: ArtifactStore,
         make_project: Any,
         do_job: Any,
         n_evaluation: int,
     ) -> None:
         lines = [
-            (i, ItemIn(f"e{i}", Split.EVALUATION, "ab"[i % 2], WORDS["ab"[i % 2]][i % 3]))
+            ItemIn(f"e{i}", Split.EVALUATION, "ab"[i % 2], WORDS["ab"[i % 2]][i % 3])
             for i in range(n_evaluation)
         ]
         metrics = {}
         for name, given in (("plain", {}), ("measured", {"measures_epochs": True})):
             project_id = make_project(name=name, **given)
             with transaction(session_factory) as session:
-                import_items(session, store, settings, project_id, lines, ImportCounts())
+                import_lines(session, settings, project_id, lines)
             start(session_factory, project_id)
             do_job(project_id)
             with transaction(session_factory) as session:
