@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -39,6 +40,8 @@ SCHEMA = """
     )
     SELECT md5(string_agg(part, ',' ORDER BY part)) FROM parts
 """
+REVISION = "SELECT string_agg(version_num, ',') FROM alembic_version"
+SIZE = "SELECT pg_database_size(current_database())::text"
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,13 @@ class Database:
 
     Attributes:
         schema: a digest of its tables, columns, constraints, triggers and functions.
+        revision: the newest migration that it knows of.
     """
 
     name: str
     url: str
     schema: str
+    revision: str
 
 
 class Databases:
@@ -94,7 +99,7 @@ class Databases:
         self._run("CREATE DATABASE {} TEMPLATE {}", name, self._template)
         url = with_database(self._server_url, name)
         with psycopg.connect(url) as connection:
-            return Database(name, url, _schema(connection))
+            return Database(name, url, _text(connection, SCHEMA), _text(connection, REVISION))
 
     def _drop(self, database: Database) -> None:
         self._run("DROP DATABASE {} WITH (FORCE)", database.name)
@@ -128,9 +133,11 @@ def with_database(url: str, name: str) -> str:
 def _empty(database: Database) -> bool:
     """Delete every row; return False if the schema has changed or the files have grown large."""
     with psycopg.connect(database.url, autocommit=True) as connection:
-        size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-        assert size is not None
-        if _schema(connection) != database.schema or size[0] > LARGE_DATABASE_BYTES:
+        if (
+            _text(connection, SCHEMA) != database.schema
+            or _text(connection, REVISION) != database.revision
+            or int(_text(connection, SIZE)) > LARGE_DATABASE_BYTES
+        ):
             return False
         connection.execute("SET session_replication_role = replica")  # in any order, no triggers
         statements: list[sql.Composable] = [sql.SQL(RESTART_NUMBERS)]
@@ -141,7 +148,7 @@ def _empty(database: Database) -> bool:
     return True
 
 
-def _schema(connection: psycopg.Connection[tuple[str]]) -> str:
-    found = connection.execute(SCHEMA).fetchone()
+def _text(connection: psycopg.Connection[tuple[str]], query: LiteralString) -> str:
+    found = connection.execute(query).fetchone()
     assert found is not None
     return found[0]

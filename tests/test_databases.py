@@ -58,9 +58,12 @@ class TestGiveBack:
             "DROP INDEX uq_labels_standing",
             "CREATE FUNCTION more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
             "CREATE SCHEMA more",
+            "UPDATE alembic_version SET version_num = 'x'",
         ],
     )
-    def test_changed_schema_is_seen_by_no_other_test(self, own: Databases, change: str) -> None:
+    def test_changed_schema_or_revision_is_seen_by_no_other_test(
+        self, own: Databases, change: str
+    ) -> None:
         database = own.take()
         run(database, change)
         own.give_back(database)
