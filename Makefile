@@ -1,9 +1,12 @@
 # make demo: the whole loop on real images. make up: the service for use. make test: the tests;
-# make test-slow: those that take minutes, whole systems and the largest networks.
+# make test-slow: those that take minutes, whole systems, the largest networks, many examples.
 # make test-faults: parts of a running service are killed, cut off, filled up; FAULT_RUNS=40 of each.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --durations=20
+# As many processes as cores: each computes on one.
+PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist worksteal
 
 .PHONY: demo test test-slow test-faults up lint docs clean
 
@@ -14,13 +17,13 @@ up: $(VENV)/installed
 	$(BIN)/svp up
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(PARALLEL_PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "slow and not faults" $(PYTEST_ARGS)
+	$(PARALLEL_PYTEST) -m "(slow or hypothesis) and not faults" --hypothesis-profile thorough $(PYTEST_ARGS)
 
 test-faults: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+	$(PYTEST) -m faults $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

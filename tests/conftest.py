@@ -1,38 +1,47 @@
-"""Fixtures for every test: one embedded Postgres for the session, a migrated database per test."""
+"""Fixtures for every test: one embedded Postgres for the session, an empty database per test."""
 
 import os
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import joblib
 import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
-from app.db.migrate import migrate
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
+from tests.databases import Databases
 from tests.support import is_open, require, wait_for
 from workers.processes import wait_passively
 from workers.service.ports import free_port
 
-TEMPLATE = "svp_template"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+MOST_WORKERS = 4  # each has a Postgres and a torch of its own
+TEMPLATE = f"svp_template_{WORKER}"  # they may also share a server
 
-# Before torch and numba are imported. Workers that tests start share what this process compiled.
+# Before torch and numba are imported. Processes that tests start share what this one compiled.
 wait_passively()
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
 
 configure_logging(Settings(data_folder=Path("unused")))  # else tracebacks are drawn, with locals
 
-# The first example of a property may compile a numba function.
-hypothesis.settings.register_profile("svp", deadline=None)
-hypothesis.settings.load_profile("svp")
+# The first example of a property may compile a numba function: no deadline. `make test-slow` tries
+# every property once more, with --hypothesis-profile thorough.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
+hypothesis.settings.load_profile("quick")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run the tests with `-n auto`: one per core, at most four."""
+    return min(int(joblib.cpu_count()), MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")
@@ -49,37 +58,27 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _forget_durability(url: str) -> None:
-    """Let a server that no test outlives skip waiting for the disk."""
+    """Let a server that no test outlives not wait for the disk, nor work beside the tests."""
     with psycopg.connect(url, autocommit=True) as connection:
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
-def template_database(postgres_url: str) -> Iterator[Engine]:
-    """The server's maintenance engine, once the migrated template database exists."""
-    url = postgres_url.replace("postgresql://", "postgresql+psycopg://", 1)
-    admin = create_engine(url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {TEMPLATE}"))
-        connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
-    engine = make_engine(with_database(postgres_url, TEMPLATE))
-    migrate(engine)
-    engine.dispose()
-    yield admin
-    admin.dispose()
+def databases(postgres_url: str) -> Iterator[Databases]:
+    """Migrated databases on the session's server."""
+    databases = Databases(postgres_url, TEMPLATE)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
-def database_url(template_database: Engine, postgres_url: str) -> Iterator[str]:
-    """URL of a fresh migrated database, dropped after the test."""
-    name = f"svp_{uuid.uuid4().hex[:12]}"
-    with template_database.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
-    yield with_database(postgres_url, name)
-    with template_database.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+def database_url(databases: Databases) -> Iterator[str]:
+    """URL of a migrated, empty database of this test's own."""
+    database = databases.take()
+    yield database.url
+    databases.give_back(database)
 
 
 @pytest.fixture
@@ -113,13 +112,6 @@ def session(session_factory: sessionmaker[Session]) -> Iterator[Session]:
 def settings(tmp_path: Path) -> Settings:
     """Settings with every folder under the test's own."""
     return Settings(data_folder=tmp_path / "data")
-
-
-def with_database(url: str, name: str) -> str:
-    """Return the server's URL with another database name."""
-    head, _, query = url.partition("?")
-    base = head.rsplit("/", 1)[0]
-    return f"{base}/{name}" + (f"?{query}" if query else "")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Small projects on the real services, for tests that drive the labeling loop themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select, text
@@ -29,8 +29,20 @@ CLASSES = ("a", "b")
 TINY = ModelChoice("fasttext", {"epochs": 1, "buckets": 50})
 
 
-def create_text_project(session: Session, name: str, **settings: Any) -> Project:
-    """Create a draft with a tiny fastText proxy; `settings` override its budgets and the like."""
+def create_draft(
+    session: Session,
+    name: str = "p",
+    modality: str = "text",
+    classes: Sequence[str] = CLASSES,
+    proxy: ModelChoice = TINY,
+    target: ModelChoice | None = None,
+    **settings: Any,
+) -> Project:
+    """Create a draft, by default with a tiny fastText; `settings` override its budgets etc.
+
+    Args:
+        target: by default the proxy's model.
+    """
     given = {
         "strategy": "uniform",
         "initial_budget": 2,
@@ -41,7 +53,18 @@ def create_text_project(session: Session, name: str, **settings: Any) -> Project
         "seed": 1,
         **settings,
     }
-    return create_project(session, ProjectIn(name, "text", CLASSES, TINY, TINY, **given))
+    wanted = ProjectIn(name, modality, classes, proxy, target or proxy, **given)
+    return create_project(session, wanted)
+
+
+def import_lines(
+    session: Session, settings: Settings, project_id: int, lines: Iterable[ItemIn]
+) -> None:
+    """Import items, each of which must be accepted."""
+    counts = ImportCounts()
+    store = ArtifactStore(settings.artifact_store_url)
+    import_items(session, store, settings, project_id, list(enumerate(lines)), counts)
+    assert counts.n_failed == 0
 
 
 def import_texts(
@@ -53,14 +76,8 @@ def import_texts(
     class_name: str | None = None,
 ) -> None:
     """Import one text per name."""
-    lines = [
-        (i, ItemIn(external_id=name, split=split, class_name=class_name, text=f"text {name}"))
-        for i, name in enumerate(names)
-    ]
-    counts = ImportCounts()
-    store = ArtifactStore(settings.artifact_store_url)
-    import_items(session, store, settings, project_id, lines, counts)
-    assert counts.n_failed == 0
+    lines = (ItemIn(name, split, class_name, f"text {name}") for name in names)
+    import_lines(session, settings, project_id, lines)
 
 
 def start_labeling(
@@ -68,7 +85,7 @@ def start_labeling(
 ) -> int:
     """Return the id of a running project whose round 0 is published in index order."""
     with transaction(factory) as session:
-        project = create_text_project(session, name, **given)
+        project = create_draft(session, name, **given)
         import_texts(session, settings, project.id, [f"{name}-{i}" for i in range(n_items)])
         start_project(session, project.id)
     publish_in_order(factory, settings, project.id, n_items)

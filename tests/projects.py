@@ -15,15 +15,13 @@ from app.db.queries import rounds
 from app.db.session import transaction
 from app.db.tables import Model, Round, Split
 from app.services import jobs
-from app.services.import_counts import ImportCounts
-from app.services.items import import_items
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.lifecycle import start_project
 from app.services.prepared_items import ItemIn
-from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.projects import ModelChoice
 from app.storage.artifacts import ArtifactStore
-from tests.loop import CLASSES, annotator, claim_waiting
+from tests.loop import CLASSES, annotator, claim_waiting, create_draft, import_lines
 from workers.jobs.context import JobContext
 from workers.jobs.run import run_job
 from workers.jobs.snapshot import load_arrays
@@ -77,6 +75,19 @@ TINY = {
 }
 
 
+def do_waiting_job(factory: sessionmaker[Session], settings: Settings, project_id: int) -> None:
+    """Do the project's waiting job in this process."""
+    claimed = claim_waiting(factory, settings, project_id)
+    assert claimed is not None
+    do_job(factory, settings, claimed)
+
+
+def do_job(factory: sessionmaker[Session], settings: Settings, claimed: jobs.ClaimedJob) -> None:
+    """Do a claimed job in this process."""
+    store = ArtifactStore(settings.artifact_store_url)
+    run_job(JobContext(claimed, settings, factory, store, lambda: False))
+
+
 class ServedProject:
     """A draft of the services; `given` overrides its settings."""
 
@@ -88,11 +99,11 @@ class ServedProject:
         self.ada = annotator(factory, "ada")
         values = {
             "strategy": "least_confidence", "initial_budget": 6, "round_budget": 6,
-            "total_budget": 30, "reserve": 100, "labels_per_item": 1, "seed": 3, **given,
+            "total_budget": 30, "reserve": 100, "seed": 3, **given,
         }  # fmt: skip
         with transaction(factory) as session:
-            wanted = ProjectIn("p", data.modality, data.classes, data.model, data.model, **values)
-            self.id = create_project(session, wanted).id
+            draft = create_draft(session, "p", data.modality, data.classes, data.model, **values)
+            self.id = draft.id
 
     def add(
         self, indices: Sequence[int], split: Split = Split.POOL, *, known: bool = False
@@ -103,11 +114,9 @@ class ServedProject:
             name = None
             if known or split is Split.EVALUATION:
                 name = self.data.classes[self.data.class_of(split, i)]
-            lines.append((i, ItemIn(f"{split}-{i}", split, name, **self.data.content(split, i))))
-        counts = ImportCounts()
+            lines.append(ItemIn(f"{split}-{i}", split, name, **self.data.content(split, i)))
         with transaction(self.factory) as session:
-            import_items(session, self.store, self.settings, self.id, lines, counts)
-        assert counts.n_failed == 0
+            import_lines(session, self.settings, self.id, lines)
 
     def start(self) -> None:
         with transaction(self.factory) as session:
@@ -119,8 +128,7 @@ class ServedProject:
         return claimed
 
     def do_job(self, claimed: jobs.ClaimedJob | None = None) -> None:
-        claimed = claimed or self.claim()
-        run_job(JobContext(claimed, self.settings, self.factory, self.store, lambda: False))
+        do_job(self.factory, self.settings, claimed or self.claim())
 
     def label(self, size: int) -> list[int]:
         """Label up to `size` items rightly; return their pool indices."""

@@ -27,9 +27,7 @@ class KCenters:
         n, d = features.shape
         if labeled_features is None:
             labeled_features = np.empty((0, d), features.dtype)
-        # Plain arrays: numba knows no np.memmap; the mapping stays underneath.
-        features = np.ascontiguousarray(np.asarray(features))
-        labeled = np.ascontiguousarray(np.asarray(labeled_features))
+        features, labeled = _read_only(features), _read_only(labeled_features)
         largest_value("labeled_features", labeled)
         self.m, self.budget, self.n_picked = len(labeled), budget, 0
         n_centres = self.m + budget
@@ -152,6 +150,17 @@ class KCenters:
     def refresh(self, block: Rows, tau: float) -> None:
         """Bring a block, sorted by counts, up to date, or until it falls under tau."""
         refresh(block, tau, self.n_centres, self.problem, self.state, numba.get_num_threads())
+
+
+def _read_only(array: FloatArray) -> FloatArray:
+    """Return a plain read-only view.
+
+    numba knows no np.memmap, and compiles anew for arrays that cannot be written to, as mapped
+    ones: now all are alike. The mapping stays underneath.
+    """
+    view = np.ascontiguousarray(np.asarray(array)).view()
+    view.flags.writeable = False
+    return view
 
 
 def _fitting_projection(features: FloatArray, n_centres: int) -> Projection:

@@ -85,7 +85,7 @@ class Shard(KCenters):
         if labeled_features is not None:
             centres[:m] = labeled_features
         super().__init__(features, centres, 0)
-        self.m = m
+        self.m, self._centres = m, centres
         self._survivors: tuple[Rows, float] | None = None
 
     def farthest(self) -> tuple[float, int]:
@@ -110,7 +110,7 @@ class Shard(KCenters):
 
     def add(self, vector: Scores, row: int) -> None:
         """Take a vector as the next centre; `row` is its row in this shard, if it lies in it."""
-        self.problem.labeled[self.n_centres] = vector
+        self._centres[self.n_centres] = vector  # as the problem sees it
         sketch = self.projection.sketch(vector[None])
         add_centre(self.n_centres, sketch.coordinates[0], sketch.half_norms[0], self.state)
         self.n_picked += 1

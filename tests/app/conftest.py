@@ -3,10 +3,12 @@
 import io
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import structlog
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
@@ -47,8 +49,19 @@ def plain_tracebacks() -> Iterator[None]:
 def http(settings: Settings, database_url: str) -> Iterator[TestClient]:
     """The application behind an in-process HTTP client."""
     configured = settings.model_copy(update={"database_url": SecretStr(database_url)})
-    with TestClient(create_app(configured), raise_server_exceptions=False) as client:
+    app = _app(configured.root_path, configured.cors_origins)
+    app.state.settings = configured
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+@cache
+def _app(root_path: str, cors_origins: tuple[str, ...]) -> FastAPI:
+    """Return an application that reads its other settings when it starts; to build one is slow."""
+    nowhere = SecretStr("postgresql:///unused")
+    return create_app(
+        Settings(database_url=nowhere, root_path=root_path, cors_origins=cors_origins)
+    )
 
 
 @pytest.fixture

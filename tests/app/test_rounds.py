@@ -18,7 +18,7 @@ from tests.app.conftest import Start
 from tests.loop import (
     Factory,
     annotator,
-    create_text_project,
+    create_draft,
     expire_leases,
     give,
     import_texts,
@@ -54,7 +54,7 @@ class TestRounds:
         self, admin: Client, session_factory: Factory, settings: Settings
     ) -> None:
         with transaction(session_factory) as session:
-            project = create_text_project(session, "known", strategy="entropy").id
+            project = create_draft(session, "known", strategy="entropy").id
             import_texts(session, settings, project, ["x"], class_name="a")
             import_texts(session, settings, project, ["y"], class_name="b")
             import_texts(session, settings, project, [f"t{i}" for i in range(8)])

@@ -25,6 +25,18 @@ from selection.watch import SelectionStopped, Watch
 
 Problem = tuple[np.ndarray, np.ndarray]
 Picked = tuple[np.ndarray, np.ndarray]
+Dtypes = tuple[type, type]
+# The loops are compiled for each pair, which takes longer than all the examples.
+each_dtypes = pytest.mark.parametrize(
+    "dtypes",
+    [
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        pytest.param((np.float32, np.float64), marks=pytest.mark.slow),
+        pytest.param((np.float64, np.float32), marks=pytest.mark.slow),
+    ],
+    ids=lambda pair: "-".join(dtype.__name__ for dtype in pair),
+)
 
 
 def naive_k_centers(features: np.ndarray, labeled: np.ndarray, budget: int) -> Picked:
@@ -85,7 +97,7 @@ def in_shards(
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    """(features, labeled) with duplicates, near-duplicates, shifts and uneven scales."""
+    """(features, labeled), float64, with duplicates, near-duplicates, shifts and uneven scales."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, m = draw(st.integers(1, 200)), draw(st.integers(1, 150))
     d = draw(st.sampled_from([1, 3, 9, 24, 40, 150]))
@@ -98,8 +110,11 @@ def problems(draw: st.DrawFn) -> Problem:
     features += draw(st.sampled_from([0.0, 1000.0]))
     features *= draw(st.sampled_from([1e-25, 1.0, 1e25]))  # float32 squares under- and overflow
     labeled = features[rng.integers(n, size=m)] * draw(st.sampled_from([1.0, 0.5]))
-    dtypes = st.sampled_from([np.float32, np.float64])
-    return features.astype(draw(dtypes)), labeled.astype(draw(dtypes))
+    return features, labeled
+
+
+def of_dtypes(problem: Problem, dtypes: Dtypes) -> Problem:
+    return problem[0].astype(dtypes[0]), problem[1].astype(dtypes[1])
 
 
 def assert_same(found: Picked, expected: Picked) -> None:
@@ -113,12 +128,12 @@ def set_free_memory(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
 
 
 class TestGreedyKCenters:
-    @settings(max_examples=200, deadline=None)
+    @each_dtypes
     @given(problem=problems(), survivors=st.sampled_from([1, 7, 512]))
     def test_every_backend_equals_the_slow_definition(
-        self, problem: Problem, survivors: int
+        self, dtypes: Dtypes, problem: Problem, survivors: int
     ) -> None:
-        features, labeled = problem
+        features, labeled = of_dtypes(problem, dtypes)
         expected = naive_k_centers(features, labeled, len(features))
         with pytest.MonkeyPatch.context() as patch:
             # Small blocks, panels and slabs, so that small problems pass through many.
@@ -313,10 +328,12 @@ class TestSquaredDistance:
 
 
 class TestProjection:
-    @settings(max_examples=200, deadline=None)
+    @each_dtypes
     @given(problem=problems(), width=st.sampled_from([2, 4, 9, None]))
-    def test_bound_is_never_above_the_distance(self, problem: Problem, width: int | None) -> None:
-        features, labeled = problem
+    def test_bound_is_never_above_the_distance(
+        self, dtypes: Dtypes, problem: Problem, width: int | None
+    ) -> None:
+        features, labeled = of_dtypes(problem, dtypes)
         projection = Projection(features, None if width is None else min(width, features.shape[1]))
         x, c = projection.sketch(features), projection.sketch(labeled)
         exact = np.square(features[:, None] - labeled.astype(np.float64)).sum(axis=2)
@@ -398,10 +415,15 @@ class TestResume:
 
 
 class TestShards:
-    @settings(max_examples=30, deadline=None)
+    @pytest.mark.parametrize(
+        "dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)]
+    )
+    @settings(max_examples=30)
     @given(problem=problems(), n_shards=st.integers(1, 4))
-    def test_shards_equal_the_whole_pool(self, problem: Problem, n_shards: int) -> None:
-        features, labeled = problem
+    def test_shards_equal_the_whole_pool(
+        self, dtype: type, problem: Problem, n_shards: int
+    ) -> None:
+        features, labeled = of_dtypes(problem, (dtype, dtype))
         budget = min(len(features), 40)
         expected = naive_k_centers(features, labeled, budget)
         for found in in_shards(

@@ -23,7 +23,7 @@ from app.db.session import transaction
 from svp_client import Client
 from tests.benchmarks.rivals import Measured, Rival, compare, write_result
 from tests.benchmarks.service.serving import Served, serve
-from tests.loop import create_text_project
+from tests.loop import create_draft
 
 CHUNK_BYTES = 1 << 16
 COPY = "COPY items (project_id, split, index, external_id, text) FROM STDIN"
@@ -97,7 +97,7 @@ class Sides:
     def _empty_project(self) -> int:
         with transaction(self.served.factory) as session:
             session.execute(text("TRUNCATE items CASCADE"))
-            return create_text_project(session, f"import-{time.time_ns()}").id
+            return create_draft(session, f"import-{time.time_ns()}").id
 
     def peak_megabytes(self) -> int:
         """Return the largest resident memory that the API process has had."""

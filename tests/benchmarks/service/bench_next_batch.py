@@ -21,7 +21,7 @@ from app.db.session import transaction
 from app.services.lifecycle import start_project
 from tests.benchmarks.rivals import write_facts
 from tests.benchmarks.service.serving import Served, Wire, milliseconds, serve, wires
-from tests.loop import create_text_project, publish_in_order
+from tests.loop import create_draft, publish_in_order
 
 N_BATCH, N_RESERVE = 5_000, 2_500
 FILL_ITEMS = """
@@ -56,7 +56,7 @@ def fill(served: Served, name: str, n_items: int, n_labels: int) -> int:
         )
         if found is not None:
             return int(found)
-        project = create_text_project(
+        project = create_draft(
             session,
             name,
             initial_budget=N_BATCH,

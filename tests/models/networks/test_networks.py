@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalog import Encoding, ModelSetup, resolve_recipe
@@ -23,7 +23,6 @@ class TestCharacters:
     def test_the_vocabulary_is_the_papers(self) -> None:
         assert (len(SYMBOLS), len(set(SYMBOLS)), VOCABULARY_SIZE) == (67, 67, 69)
 
-    @settings(max_examples=200, deadline=None)
     @given(st.lists(st.text(max_size=30), max_size=6), st.integers(1, 20))
     def test_ids_are_those_of_each_character(self, texts: list[str], max_chars: int) -> None:
         found = encode_characters(texts, max_chars)
@@ -51,7 +50,6 @@ class TestCharacters:
 
 
 class TestVdcnn:
-    @settings(max_examples=100, deadline=None)
     @given(st.lists(st.text("abc", max_size=12), min_size=1, max_size=5), st.integers(1, 9))
     def test_texts_are_cut_and_padded(self, texts: list[str], length: int) -> None:
         ids, offsets = to_tensors(encode_characters(texts, 12), "cpu")

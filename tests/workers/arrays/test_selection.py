@@ -231,6 +231,7 @@ class TestMappedFiles:
 
 
 class TestShards:
+    @pytest.mark.slow
     def test_two_processes_write_the_selection_of_the_whole_pool(
         self, svp: Svp, folder: Path
     ) -> None:

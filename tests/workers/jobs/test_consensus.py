@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,18 @@ from app.db.tables import ConsensusSource, Event, Item, Job, Label, Project, Res
 from app.domain.consensus import resolve
 from app.services.consensus import write_consensus
 from app.services.excluded_labels import exclude_labels
-from app.services.import_counts import ImportCounts
-from app.services.items import import_items
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.lifecycle import start_project
 from app.services.prepared_items import ItemIn
-from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.projects import ModelChoice
 from app.storage.artifacts import ArtifactStore
-from tests.loop import annotator, claim_waiting
+from tests.loop import annotator, claim_waiting, create_draft, import_lines
+from tests.projects import do_waiting_job
 from tests.support import require
 from workers.jobs import consensus
 from workers.jobs.consensus import Opinions, crowdlab, dawid_skene
 from workers.jobs.context import JobContext
-from workers.jobs.run import run_job
 from workers.jobs.snapshot import read_snapshot
 from workers.simulation.config import OracleConfig
 from workers.simulation.oracle import answer_key
@@ -165,19 +164,17 @@ def make_project(session_factory: Factory, settings: Settings) -> Callable[..., 
     """A started project of 120 texts whose even ones are class a; three labels an item."""
 
     def make(consensus: str, **annotation: Any) -> int:
-        store = ArtifactStore(settings.artifact_store_url)
         rng = np.random.default_rng(0)
         lines = [
-            (i, ItemIn(f"t{i}", Split.POOL, None, " ".join(rng.choice(WORDS[i % 2], 4))))
+            ItemIn(f"t{i}", Split.POOL, None, " ".join(rng.choice(WORDS[i % 2], 4)))
             for i in range(120)
         ]
         values: dict[str, Any] = {"strategy": "margin", "initial_budget": 60, "round_budget": 30}
         values |= {"total_budget": 120, "reserve": 0, "labels_per_item": 3, "seed": 5}
         options = {"consensus": consensus, **annotation}
         with transaction(session_factory) as session:
-            wanted = ProjectIn("p", "text", ("a", "b"), PROXY, PROXY, **values, annotation=options)
-            project = create_project(session, wanted)
-            import_items(session, store, settings, project.id, lines, ImportCounts())
+            project = create_draft(session, proxy=PROXY, **values, annotation=options)
+            import_lines(session, settings, project.id, lines)
             start_project(session, project.id)
             return project.id
 
@@ -186,13 +183,7 @@ def make_project(session_factory: Factory, settings: Settings) -> Callable[..., 
 
 @pytest.fixture
 def do_job(session_factory: Factory, settings: Settings) -> Callable[[int], None]:
-    def do(project: int) -> None:
-        claimed = claim_waiting(session_factory, settings, project)
-        assert claimed is not None
-        store = ArtifactStore(settings.artifact_store_url)
-        run_job(JobContext(claimed, settings, session_factory, store, lambda: False))
-
-    return do
+    return partial(do_waiting_job, session_factory, settings)
 
 
 def everybody_labels(factory: Factory, settings: Settings, project: int, round_: int) -> None:

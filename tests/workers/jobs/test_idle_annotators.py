@@ -17,15 +17,12 @@ from app.db.session import transaction
 from app.db.tables import Project
 from app.domain.states import ProjectState
 from app.services.budget import budget_state
-from app.services.import_counts import ImportCounts
-from app.services.items import import_items
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.lifecycle import start_project
 from app.services.prepared_items import ItemIn
-from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.storage.artifacts import ArtifactStore
-from tests.loop import annotator
+from app.services.projects import ModelChoice
+from tests.loop import annotator, create_draft, import_lines
 from tests.support import wait_for
 
 Factory = sessionmaker[Session]
@@ -53,22 +50,19 @@ def project_id(session_factory: Factory, settings: Settings) -> int:
     proxy = ModelChoice("fasttext", {"epochs": 80, "buckets": 20_000})
     rng = np.random.default_rng(0)
     lines = [
-        (
-            i,
-            ItemIn(
-                external_id=f"t{i}",
-                class_name="ab"[i % 2] if i < 40 else None,
-                text=" ".join(f"w{w}" for w in rng.integers(0, 500, 60)),
-            ),
+        ItemIn(
+            external_id=f"t{i}",
+            class_name="ab"[i % 2] if i < 40 else None,
+            text=" ".join(f"w{w}" for w in rng.integers(0, 500, 60)),
         )
         for i in range(1200)
     ]
-    budgets = (ROUND_BUDGET, ROUND_BUDGET, TOTAL_BUDGET, RESERVE)
     with transaction(session_factory) as session:
-        given = ProjectIn("p", "text", ["a", "b"], proxy, proxy, "entropy", *budgets, 1, 3)
-        project = create_project(session, given)
-        store = ArtifactStore(settings.artifact_store_url)
-        import_items(session, store, settings, project.id, lines, ImportCounts())
+        project = create_draft(
+            session, proxy=proxy, strategy="entropy", seed=3, initial_budget=ROUND_BUDGET,
+            round_budget=ROUND_BUDGET, total_budget=TOTAL_BUDGET, reserve=RESERVE,
+        )  # fmt: skip
+        import_lines(session, settings, project.id, lines)
         start_project(session, project.id)
     return project.id
 

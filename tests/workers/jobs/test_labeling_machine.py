@@ -30,7 +30,7 @@ from app.services import lifecycle
 from app.services.gold import set_gold
 from tests.loop import (
     CLASSES,
-    create_text_project,
+    create_draft,
     import_texts,
 )
 from tests.workers.jobs.machine.admins import AdminRules
@@ -63,7 +63,7 @@ class LabelingMachine(AdminRules):
     ) -> None:
         initial, per_round, total = budgets
         with transaction(self.factory) as session:
-            project = create_text_project(
+            project = create_draft(
                 session,
                 f"machine-{id(self)}",
                 labels_per_item=overlap,

@@ -19,12 +19,13 @@ from app.db.session import transaction
 from app.db.tables import Item, Project, Split
 from app.domain.errors import InvalidProject
 from app.services.images import inspect_image
-from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.projects import ModelChoice
 from app.storage.artifacts import ArtifactStore
 from models.catalog import find_model, resolve_recipe, resolve_setup
 from models.data.arrays import Images, Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
+from tests.loop import create_draft
 from workers.jobs import packed_pool
 from workers.jobs.packed_pool import PoolReader, packed_side
 from workers.jobs.unreadable import set_aside_rows
@@ -33,22 +34,9 @@ TEXTS = ["Good book!", "", "漢字", "a bad one"]
 
 
 def a_project(session: Session, proxy: str = "vdcnn9", modality: str = "text") -> Project:
-    return create_project(
-        session,
-        ProjectIn(
-            name="reviews",
-            modality=modality,
-            classes=["bad", "good"],
-            proxy=ModelChoice(proxy),
-            target=ModelChoice("fasttext" if modality == "text" else "preact8"),
-            strategy="uniform",
-            initial_budget=2,
-            round_budget=2,
-            total_budget=4,
-            reserve=0,
-            labels_per_item=1,
-            seed=0,
-        ),
+    target = ModelChoice("fasttext" if modality == "text" else "preact8")
+    return create_draft(
+        session, "reviews", modality, ["bad", "good"], ModelChoice(proxy), target, reserve=0
     )
 
 

@@ -20,12 +20,10 @@ from app.db.tables import Job, JobKind, Project, Split
 from app.domain.errors import JobFenced
 from app.domain.states import JobState
 from app.services import job_results, jobs
-from app.services.import_counts import ImportCounts
-from app.services.items import import_items
 from app.services.lifecycle import cancel_project, finish_project, start_project
 from app.services.prepared_items import ItemIn
-from app.services.projects import ModelChoice, ProjectIn, create_project
-from app.storage.artifacts import ArtifactStore
+from app.services.projects import ModelChoice
+from tests.loop import create_draft, import_lines
 from tests.support import wait_for
 from workers.jobs.runner import JobRunner
 
@@ -57,27 +55,23 @@ def settings(settings: Settings, database_url: str) -> Settings:
 @pytest.fixture
 def project_id(session_factory: sessionmaker[Session], settings: Settings) -> int:
     """A running text project with imported labels, so that round 0 trains a proxy for a while."""
-    store = ArtifactStore(settings.artifact_store_url)
     slow = ModelChoice("fasttext", {"epochs": 300, "buckets": 2000})
     with transaction(session_factory) as session:
-        project = create_project(
-            session,
-            ProjectIn("p", "text", ["a", "b"], slow, slow, "entropy", 5, 5, 10, 0, 1, 3),
-        )
+        project = create_draft(
+            session, proxy=slow, strategy="entropy", initial_budget=5, round_budget=5,
+            total_budget=10, reserve=0, seed=3,
+        )  # fmt: skip
         rng = np.random.default_rng(0)
         lines = [
-            (
-                i,
-                ItemIn(
-                    external_id=f"t{i}",
-                    split=Split.POOL,
-                    class_name="ab"[i % 2] if i < 300 else None,
-                    text=" ".join(f"w{w}" for w in rng.integers(0, 50, 20)),
-                ),
+            ItemIn(
+                external_id=f"t{i}",
+                split=Split.POOL,
+                class_name="ab"[i % 2] if i < 300 else None,
+                text=" ".join(f"w{w}" for w in rng.integers(0, 50, 20)),
             )
             for i in range(400)
         ]
-        import_items(session, store, settings, project.id, lines, ImportCounts())
+        import_lines(session, settings, project.id, lines)
         start_project(session, project.id)
         return project.id
 
