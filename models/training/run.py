@@ -18,6 +18,7 @@ from torch.nn import functional
 from models.data.arrays import Images, Inputs
 from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
+from models.networks.threads import suitable_threads, training_flops
 from models.recipe import Recipe, Schedule
 from models.training import distributed
 from models.training.augment import augment, draw
@@ -80,6 +81,16 @@ class TrainingRun:
         self.direct = direct_step(self.network, recipe, device)
         self.device_labels = torch.from_numpy(labels).to(device)
         self.feed = make_feed(inputs, device)
+
+    @contextmanager
+    def suitable_threads(self) -> Iterator[None]:
+        """Let torch use as many threads as a step of this training is worth."""
+        if self.device != "cpu":
+            yield
+            return
+        flops = training_flops(self.network, self.inputs, self.recipe.minibatch)
+        with suitable_threads(flops):
+            yield
 
     def identity(self) -> str:
         """Return the hash of all that the result depends on, before the first epoch."""
