@@ -14,6 +14,7 @@ from models.data.arrays import Images, Inputs, InputSpec, Texts, Vectors
 from models.data.types import FloatArray
 from models.networks.folding import folded_features
 from models.networks.network import to_tensors
+from models.networks.threads import scoring_flops, suitable_threads
 from models.training.augment import augment, centre, draw
 from models.training.feed import part
 from models.training.precision import autocast, usable_dtype
@@ -77,7 +78,8 @@ def predict(  # noqa: PLR0913 - by name: how it predicts
     probs = _new_array(out, "probs", (n, trained.n_classes))
     features = _new_array(out, "features", (n, network.n_features)) if with_features else None
     dtype = usable_dtype(trained.recipe.precision, device)
-    with torch.inference_mode():
+    flops = scoring_flops(network, inputs, step) if device == "cpu" else 0.0
+    with torch.inference_mode(), suitable_threads(flops):
         for start in range(0, n, step):
             stop = min(start + step, n)
             rows = to_tensors(part(inputs, start, stop), device)

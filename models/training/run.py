@@ -20,6 +20,7 @@ from models.data.arrays import Images
 from models.data.labeled import LabeledSet
 from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
+from models.networks.threads import suitable_threads, training_flops
 from models.recipe import Schedule
 from models.training import distributed
 from models.training.augment import augment, draw
@@ -79,6 +80,16 @@ class TrainingRun:
         self.direct = direct_step(self.network, self.recipe, device)
         self.device_labels = torch.from_numpy(labeled.labels).to(device)
         self.feed = make_feed(labeled.inputs, device)
+
+    @contextmanager
+    def suitable_threads(self) -> Iterator[None]:
+        """Let torch use as many threads as a step of this training is worth."""
+        if self.device != "cpu":
+            yield
+            return
+        flops = training_flops(self.network, self.labeled.inputs, self.recipe.minibatch)
+        with suitable_threads(flops):
+            yield
 
     def identity(self) -> str:
         """Return the hash of all that the result depends on, before the first epoch."""

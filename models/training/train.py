@@ -145,7 +145,7 @@ def _train_epochs(
     resumed_from = run.epoch
     # Processes that stopped at different steps would wait for one another forever.
     stops = (lambda: any_of(should_stop())) if should_stop else None
-    with deterministic():
+    with deterministic(), run.suitable_threads():
         while run.epoch < epochs:
             with run.watch.part("training"):
                 run.train_epoch(stops)

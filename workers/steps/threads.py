@@ -4,9 +4,18 @@ import joblib
 import numba
 import torch
 
+from models.networks.threads import fix_threads
+
 
 def use_threads(n: int | None = None) -> None:
-    """Let torch and compiled loops use `n` cores, by default all that the process may use."""
-    n = n or joblib.cpu_count()
-    torch.set_num_threads(n)
+    """Let torch and the selections' compiled loops use `n` cores.
+
+    By default all that the process may use, of which networks take as many as their minibatches
+    are worth (models.networks.threads).
+    """
+    if n:
+        fix_threads(n)
+    else:
+        n = joblib.cpu_count()
+        torch.set_num_threads(n)
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
