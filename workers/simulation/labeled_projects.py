@@ -15,9 +15,9 @@ from models.catalog import find_model, resolve_recipe
 from selection.arrays import IntArray
 from svp_client import Client
 from svp_client.types import CoreSet, Project
-from workers.simulation.active_learning.through_api import import_part, project_name
 from workers.simulation.config import ModelConfig
 from workers.simulation.data import DataSet
+from workers.simulation.imports import import_part, project_name
 from workers.simulation.oracle import OracleError
 
 POLL_SECONDS = 0.3

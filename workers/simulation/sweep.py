@@ -1,8 +1,8 @@
 """Many runs from one command: experiments, grids of settings, seeds, side by side in processes.
 
-Each unit of each seed is a process of its own, so one that crashes stops no other. A process lives
-as long as the pipe to it is open: when the sweep ends, however it ends, they do. What they had
-written stays, and the next sweep goes on from there.
+Each unit of each seed runs in its own process, so a crash stops no other. A process lives as long
+as the pipe to it is open, so all end when the sweep ends. What they wrote stays, and the next sweep
+resumes from it.
 """
 
 import itertools
@@ -17,10 +17,9 @@ from pathlib import Path
 import joblib
 
 from workers.processes import module_command
-from workers.simulation.config import ExperimentError
-from workers.simulation.kinds import AnyExperiment
+from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.kinds import kind_of
 from workers.simulation.load import load_experiment
-from workers.simulation.plan import is_finished, units_of
 
 POLL_SECONDS = 0.05
 ONE_PROCESS = "workers.simulation.unit_process"
@@ -30,7 +29,7 @@ ONE_PROCESS = "workers.simulation.unit_process"
 class Run:
     """One experiment and the folder of its lines."""
 
-    experiment: AnyExperiment
+    experiment: ExperimentConfig
     out: Path
 
 
@@ -49,8 +48,14 @@ class Task:
 
     @property
     def log(self) -> Path:
-        """Where its process writes what it has to say."""
+        """The log of its process."""
         return self.run.out / "logs" / f"{self.unit}-seed{self.seed}.log"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all its lines are on the disk."""
+        experiment = self.run.experiment
+        return kind_of(experiment).is_finished(experiment, self.run.out, self.unit, self.seed)
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,17 @@ def planned_runs(
     return runs
 
 
-def planned_tasks(runs: Sequence[Run], seeds: Callable[[AnyExperiment], list[int]]) -> list[Task]:
+def planned_tasks(
+    runs: Sequence[Run], seeds: Callable[[ExperimentConfig], list[int]]
+) -> list[Task]:
     """Return what is not on the disk yet, seed by seed, so that early seeds are whole first."""
     tasks = [
         Task(run, unit, seed)
         for run in runs
         for seed in seeds(run.experiment)
-        for unit in units_of(run.experiment)
+        for unit in kind_of(run.experiment).units(run.experiment)
     ]
-    return [t for t in tasks if not is_finished(t.run.experiment, t.run.out, t.unit, t.seed)]
+    return [task for task in tasks if not task.is_finished]
 
 
 def slots_of(devices: Sequence[str], jobs: int, threads: int) -> list[Slot]:
@@ -147,7 +154,7 @@ def _start(task: Task, slot: Slot) -> subprocess.Popen[bytes]:
         *["--device", slot.device, "--threads", str(slot.threads)],
     ]
     with task.log.open("wb") as log:
-        # A session of its own: Ctrl-C reaches the sweep alone, which then closes the pipes.
+        # In a new session, so Ctrl-C reaches only the sweep, which then closes the pipes.
         return subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
@@ -161,7 +168,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "its log is empty"
 
 
 def _settings(axis: str) -> list[str]:

@@ -1,7 +1,7 @@
 """An experiment's arm in process: the round step that the service runs, without the service.
 
-Every round ends in a line on the disk; a training in progress leaves checkpoints. So a run that was
-killed goes on where it was.
+Every round ends in a line on the disk; a training in progress leaves checkpoints. So a
+killed run resumes where it was.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from app.domain.strategy import strategy_of_round
 from models.training.train import TrainedModel, load_model
 from selection.arrays import IntArray
 from selection.options import needs_proxy
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import LineFile, RoundLine
 from workers.simulation.context import SeedContext, best_error
-from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
-from workers.simulation.results import LineFile, RoundLine
 from workers.steps.round import RoundInputs, RoundRequest, RoundResult, run_round_step
 from workers.steps.training import RoundHooks
 

@@ -1,8 +1,7 @@
 """Studies of models in process: trained on the whole pool, measured as they go, scores kept.
 
-Every measurement ends in a file of scores and a line on the disk; the training goes on from its
-checkpoint. Between two checkpoints a training that was killed repeats what it had measured already:
-with the same bits, so the lines that are there stay.
+Every measurement ends in a file of scores and a line on the disk. An interrupted training resumes
+from its checkpoint and repeats, bit by bit, what it had measured since: lines that are there stay.
 """
 
 from collections.abc import Callable
@@ -27,8 +26,9 @@ from selection.uncertainty import entropy
 from selection.watch import Watch
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext
-from workers.simulation.kinds import ModelStudyConfig
-from workers.simulation.results import LinesOf, StudyLine
+from workers.simulation.model_studies.config import ModelStudyConfig
+from workers.simulation.model_studies.lines import StudyLine
+from workers.simulation.results import LinesOf
 from workers.steps.core_set import initial_rows, train_selector
 from workers.steps.scoring import item_scores, with_zeros_first
 from workers.steps.training import random_stream

@@ -17,9 +17,9 @@ from selection.arrays import Scores
 from svp_client import Client
 from svp_client.types import CoreSet, CoreSetScores
 from workers.simulation.labeled_projects import LabeledProjects, make_core_set
+from workers.simulation.model_studies.lines import StudyLine
 from workers.simulation.model_studies.replay import StudyContext, places
 from workers.simulation.oracle import OracleError
-from workers.simulation.results import StudyLine
 
 OF_ITEMS = frozenset({"index", "class_index"})  # what a file of scores holds beside scores
 
