@@ -32,8 +32,8 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytes
 
 configure_logging(Settings(data_folder=Path("unused")))  # else tracebacks are drawn, with locals
 
-# The first example of a property may compile a numba function: no deadline. `make test-slow` tries
-# every property once more, with --hypothesis-profile thorough.
+# The first example of a property may compile a numba function: no deadline.
+# --hypothesis-profile thorough tries more examples.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200)
 hypothesis.settings.load_profile("quick")

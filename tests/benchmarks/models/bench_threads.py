@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,11 @@ def steps(runs: int) -> dict[str, Any]:
         work: dict[str, tuple[float, Callable[[], object]]] = {
             "training": (
                 threads.training_flops(run.network, images, run.recipe.minibatch),
-                lambda run=run: run.train_epoch(None),
+                partial(run.train_epoch, None),
             ),
             "scoring": (
                 threads.scoring_flops(run.network, images, scored),
-                lambda trained=trained, images=images: predict(trained, images),
+                partial(predict, trained, images),
             ),
         }
         for part, (flops, compute) in work.items():
