@@ -5,17 +5,16 @@ from pathlib import Path
 from rich.console import Console
 
 from svp_client import Client
-from workers.simulation.kinds import (
-    ActiveLearningConfig,
-    AnyExperiment,
-    CoreSetConfig,
-    ModelStudyConfig,
-)
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import RoundLine, read_lines
+from workers.simulation.config import ExperimentConfig
+from workers.simulation.core_sets.config import CoreSetConfig
 from workers.simulation.load import load_experiment
-from workers.simulation.results import RoundLine, read_lines
+from workers.simulation.model_studies.config import ModelStudyConfig
 from workers.simulation.run import Place, run_experiment
 
 TINY = """
+kind = "active_learning"
 title = "Tiny digits"
 seeds = [3]
 strategy = "least_confidence"
@@ -139,7 +138,7 @@ def tiny_study(folder: Path, *overrides: str) -> ModelStudyConfig:
 
 
 def run_any(
-    experiment: AnyExperiment, out: Path, client: Client | None = None, threads: int = 1
+    experiment: ExperimentConfig, out: Path, client: Client | None = None, threads: int = 1
 ) -> None:
     """Run the experiment's seeds, by default on one thread."""
     place = Place(out, client=client, threads=threads)

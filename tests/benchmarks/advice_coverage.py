@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from app.domain.learning_curve import CurvePoint, Gain, Share, expected_gain
+from workers.simulation.archive import opened
 
 RESULTS = Path("docs/results")
 N_CURVES = 100
@@ -65,7 +66,9 @@ def simulated(n_rounds: int, n: int, noise: float) -> Coverage:
 def stored(folder: Path) -> Coverage:
     """Return the coverage of measured gains on the runs in a folder of results."""
     found = Coverage(folder.name)
-    for points, n in _curves(folder):
+    with opened(folder) as run:
+        curves = list(_curves(run))
+    for points, n in curves:
         for k in range(3, len(points)):
             shown = points[k - 1][1] - points[k][1]
             found.add(foretold(points[:k], n, points[k][0]), shown)

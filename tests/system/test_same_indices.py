@@ -27,15 +27,11 @@ from tests.experiments import (
 )
 from tests.support import wait_for
 from workers.service.stack import Stack
-from workers.simulation.active_learning.through_api import project_name
-from workers.simulation.results import (
-    CoreSetLine,
-    LineFile,
-    StudyLine,
-    read_lines,
-    read_lines_of,
-    read_scores,
-)
+from workers.simulation.active_learning.lines import LineFile, read_lines
+from workers.simulation.core_sets.lines import CoreSetLine
+from workers.simulation.imports import project_name
+from workers.simulation.model_studies.lines import StudyLine, read_scores
+from workers.simulation.results import read_lines_of
 from workers.simulation.run import read_run_id
 
 pytestmark = pytest.mark.slow

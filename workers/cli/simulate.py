@@ -155,12 +155,12 @@ def experiments() -> None:
     """List the bundled experiments."""
     from rich.table import Table  # noqa: PLC0415
 
+    from workers.simulation.kinds import kind_of  # noqa: PLC0415
     from workers.simulation.load import bundled  # noqa: PLC0415
-    from workers.simulation.plan import units_of  # noqa: PLC0415
 
     table = Table("name", "kind", "title", "data", "units", "seeds")
     for name, config in bundled().items():
-        units = ", ".join(units_of(config))
+        units = ", ".join(kind_of(config).units(config))
         table.add_row(
             name, config.kind, config.title, config.data.name, units, str(len(config.seeds))
         )
@@ -173,9 +173,9 @@ def demo(
 ) -> None:
     """Start a service of its own and let an oracle label 1,797 real images; compare selectors."""
     from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415
-    from workers.simulation.kinds import ActiveLearningConfig  # noqa: PLC0415
+    from workers.simulation.active_learning.config import ActiveLearningConfig  # noqa: PLC0415
+    from workers.simulation.active_learning.lines import read_lines, summarize  # noqa: PLC0415
     from workers.simulation.load import load_experiment  # noqa: PLC0415
-    from workers.simulation.results import read_lines, summarize  # noqa: PLC0415
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
     console = _console()

@@ -1,19 +1,18 @@
 """`svp report`: what runs have given, by their kind, as one page, Markdown, pictures and CSV."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from rich.table import Table as TerminalTable
 
-from workers.reports.active_learning.report import active_learning_document
-from workers.reports.core_sets.report import core_set_document
 from workers.reports.document import Document
-from workers.reports.model_studies.report import study_document
 from workers.reports.sources import read_sources
-from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
+from workers.simulation.archive import opened
+from workers.simulation.kinds import kind_of
 from workers.simulation.load import read_experiment
-from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,10 @@ def document_of(folders: Sequence[Path]) -> Document:
     Raises:
         ExperimentError: as `write_report`.
     """
-    first = read_experiment(folders[0])
-    if isinstance(first, CoreSetConfig):
-        return core_set_document(read_sources(CoreSetConfig, CoreSetLine, folders))
-    if isinstance(first, ModelStudyConfig):
-        return study_document(read_sources(ModelStudyConfig, StudyLine, folders))
-    return active_learning_document(read_sources(ActiveLearningConfig, RoundLine, folders))
+    with ExitStack() as stack:
+        opened_folders = {path: stack.enter_context(opened(path)) for path in folders}
+        kind = kind_of(read_experiment(opened_folders[folders[0]]))
+        module, _, function = kind.report.partition(":")
+        sources = read_sources(kind, opened_folders)
+        document: Document = getattr(import_module(module), function)(sources)
+    return document

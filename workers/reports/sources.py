@@ -7,24 +7,28 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from workers.simulation.config import ExperimentError, ModelConfig, TrapsConfig
-from workers.simulation.kinds import ActiveLearningConfig, CoreSetConfig, ModelStudyConfig
+from workers.simulation.config import ExperimentConfig, ExperimentError, ModelConfig, TrapsConfig
+from workers.simulation.kind import Experiment, Kind
 from workers.simulation.load import bundled, read_experiment
 from workers.simulation.paper_scale import is_paper_scale
-from workers.simulation.results import CoreSetLine, RoundLine, StudyLine, read_lines_of
+from workers.simulation.results import Line, read_lines_of
 
-Experiment = TypeVar("Experiment", ActiveLearningConfig, CoreSetConfig, ModelStudyConfig)
-Line = TypeVar("Line", RoundLine, CoreSetLine, StudyLine)
 MODIFIED = "(modified)"
 TRAPS = dict(TrapsConfig())  # as they are by default
 
 
 @dataclass(frozen=True)
 class Source(Generic[Experiment, Line]):
-    """One folder: its experiment, and its lines by (arm or model, seed)."""
+    """One run: its experiment, and its lines by (arm or model, seed).
 
+    Attributes:
+        path: that was given: a folder, or an archive.
+        folder: of its files.
+    """
+
+    path: Path
     folder: Path
     experiment: Experiment
     lines: Mapping[tuple[str, int], Sequence[Line]]
@@ -85,23 +89,23 @@ class MeasuredArm(Generic[Line]):
 
 
 def read_sources(
-    experiment_type: type[Experiment], line_type: type[Line], folders: Sequence[Path]
+    kind: Kind[Experiment, Line], folders: Mapping[Path, Path]
 ) -> list[Source[Experiment, Line]]:
-    """Return the folders' experiments and lines.
+    """Return the experiments and lines of runs, path as given -> folder of its files.
 
     Raises:
         ExperimentError: a folder holds no run, or they are of different kinds or on different data.
     """
     sources = []
-    for folder in folders:
+    for path, folder in folders.items():
         experiment = read_experiment(folder)
-        if not isinstance(experiment, experiment_type):
-            kinds = f"{folders[0]} and {folder} hold different kinds of experiments"
+        if not isinstance(experiment, kind.experiment_type):
+            kinds = f"{next(iter(folders))} and {path} hold different kinds of experiments"
             raise ExperimentError(f"{kinds}; write a report of each.")
-        lines = read_lines_of(line_type, folder)
+        lines = read_lines_of(kind.line_type, folder)
         if not lines:
-            raise ExperimentError(f"{folder} holds no finished line yet.")
-        sources.append(Source(folder, experiment, lines))
+            raise ExperimentError(f"{path} holds no finished line yet.")
+        sources.append(Source(path, folder, experiment, lines))
     require_same(sources, "data", lambda source: source.experiment.data.model_dump())
     require_same(sources, "the data's files", lambda source: sorted(data_titles([source])))
     return sources
@@ -121,7 +125,7 @@ def require_same(
     for other in sources[1:]:
         if value(other) != value(first):
             raise ExperimentError(
-                f"{first.folder} and {other.folder} differ in {what}: {value(first)} and "
+                f"{first.path} and {other.path} differ in {what}: {value(first)} and "
                 f"{value(other)}. A report compares like with like; write one of each."
             )
 
@@ -158,7 +162,7 @@ def setting_of(strategy: str, selector: ModelConfig | None, other: Mapping[str, 
     return Setting(strategy, selector.model, selector.resolved.hash, text)
 
 
-def target_of(experiment: ActiveLearningConfig | CoreSetConfig) -> tuple[str, str]:
+def target_of(experiment: ExperimentConfig) -> tuple[str, str]:
     """Return catalog name and recipe's hash of the model that is delivered."""
     target = experiment.models["target"]
     return target.model, target.resolved.hash

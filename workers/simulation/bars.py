@@ -10,7 +10,21 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from models.training.train import TrainProgress
 from svp_client import Client
 from svp_client.types import Project
-from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a unit is after one of its lines.
+
+    Attributes:
+        name: e.g. "round 3".
+        error: 0..1; None where none was measured.
+        done: of all that the unit does; None = one more than before.
+    """
+
+    name: str
+    error: float | None
+    done: int | None = None
 
 
 @dataclass
@@ -21,16 +35,13 @@ class Bar:
     task: TaskID
     newest: Callable[[int], str]
 
-    def on_line(self, line: RoundLine | CoreSetLine | StudyLine) -> None:
-        """Show a line that was written or found."""
-        if isinstance(line, RoundLine):
-            error = line.target_error if line.target_error is not None else line.proxy_error
-            self._show(line.n_labeled, f"round {line.number}", error)
-        elif isinstance(line, CoreSetLine):
-            done = self.progress.tasks[self.task].completed + 1
-            self._show(done, f"{line.arm} {line.fraction:.0%}", line.target_error)
-        else:
-            self._show(line.epoch, f"epoch {line.epoch}", line.error)
+    def on_step(self, step: Step) -> None:
+        """Show how far the unit is."""
+        done = step.done
+        if done is None:
+            done = int(self.progress.tasks[self.task].completed) + 1
+        accuracy = "" if step.error is None else f"accuracy {1 - step.error:.3f}"
+        self.progress.update(self.task, completed=done, state=step.name, accuracy=accuracy)
 
     def on_project(self, project: Project) -> None:
         """Show how far a service's project is."""
@@ -49,10 +60,6 @@ class Bar:
         """Show that the unit is finished."""
         self.progress.update(self.task, state="finished")
         self.progress.stop_task(self.task)
-
-    def _show(self, completed: float, state: str, error: float | None) -> None:
-        accuracy = "" if error is None else f"accuracy {1 - error:.3f}"
-        self.progress.update(self.task, completed=completed, state=state, accuracy=accuracy)
 
 
 @dataclass

@@ -1,7 +1,6 @@
-"""Settings of every kind of experiment: data, models, and what of the paper it repeats.
+"""Settings that every kind of experiment has: data, models, and what of the paper it repeats.
 
-The kinds themselves stand in workers.simulation.kinds, their files are read by
-workers.simulation.load.
+Each kind adds its own in its package; workers.simulation.load reads the files.
 """
 
 import hashlib
@@ -12,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.catalog import ModelError, find_model, resolve_recipe
 from models.recipe import Recipe, RecipeError
+from selection.catalog import Purpose, known_strategies
+
+WITHOUT_EFFECT = frozenset({"seeds", "title", "paper"})  # on the results of a seed
 
 
 class ExperimentError(ValueError):
@@ -123,8 +125,9 @@ class TrapsConfig(Config):
 
 
 class ExperimentConfig(Config):
-    """One study on one data set over seeds; what is done there is its kind's affair."""
+    """One experiment on one data set over seeds; its kind says what is done there."""
 
+    kind: str
     name: str
     title: str
     data: DataConfig
@@ -149,21 +152,23 @@ class ExperimentConfig(Config):
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of all that decides results (not the seeds)."""
-        text = json.dumps(self.deciding(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def deciding(self) -> dict[str, Any]:
-        """Return all that decides results, as JSON values."""
-        values = self.model_dump(mode="json", exclude={"seeds", "title", "paper"})
-        if self.traps == TrapsConfig():
-            del values["traps"]  # younger than stored results, whose hashes hold
-        if self.data.features is None:
-            del values["data"]["features"]  # younger, too
-        return values
+        """First 12 hex digits of the SHA-256 of the settings that decide a seed's results."""
+        values = self.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def needs_target(models: dict[str, ModelConfig]) -> None:
     """Refuse models without the one that is delivered."""
     if "target" not in models:
         raise ValueError("models needs a target")
+
+
+def check_arm(
+    name: str, selector: str, strategy: str, models: dict[str, ModelConfig], purpose: Purpose
+) -> None:
+    """Refuse an arm whose selector or strategy does not exist."""
+    if selector not in models:
+        raise ValueError(f"arms.{name}: there is no model {selector!r}")
+    if strategy not in known_strategies(purpose):
+        known = ", ".join(known_strategies(purpose))
+        raise ValueError(f"arms.{name}: no strategy of this name; known are {known}.")

@@ -15,9 +15,9 @@ from app.domain.states import JobState, ProjectState
 from models.catalog import find_model, resolve_recipe
 from svp_client import Client
 from svp_client.types import CoreSet, Project
-from workers.simulation.active_learning.through_api import import_part, project_name
 from workers.simulation.config import ModelConfig
 from workers.simulation.data import DataSet
+from workers.simulation.imports import import_part, project_name
 from workers.simulation.oracle import OracleError
 
 IntArray = npt.NDArray[np.int64]

@@ -1,5 +1,6 @@
 """Experiments as files: TOML, bundled or the user's, and the JSON beside their lines."""
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -8,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workers.simulation.config import ExperimentError
-from workers.simulation.kinds import EXPERIMENT, KINDS, AnyExperiment
+from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.kinds import KINDS
 
 EXPERIMENT_FILE = "experiment.json"
 
 
-def read_experiment(folder: Path) -> AnyExperiment:
+def read_experiment(folder: Path) -> ExperimentConfig:
     """Return the experiment whose lines lie in a folder.
 
     Raises:
@@ -23,17 +24,17 @@ def read_experiment(folder: Path) -> AnyExperiment:
     path = folder / EXPERIMENT_FILE
     if not path.exists():
         raise ExperimentError(f"{folder} holds no run; `svp simulate` writes one with --out.")
-    return EXPERIMENT.validate_json(path.read_text())
+    return _checked(str(path), json.loads(path.read_text()))
 
 
-def bundled() -> dict[str, AnyExperiment]:
+def bundled() -> dict[str, ExperimentConfig]:
     """Return the experiments that come with the program, by name."""
     folder = files("workers.simulation") / "experiments"
     names = sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name[-5:] == ".toml")
     return {name: _parse(name, (folder / f"{name}.toml").read_text()) for name in names}
 
 
-def load_experiment(name: str, overrides: Sequence[str] = ()) -> AnyExperiment:
+def load_experiment(name: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """Return a bundled experiment by name, or one from a TOML file by path.
 
     Args:
@@ -56,7 +57,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> AnyExperiment:
     return _parse(name, resource.read_text(encoding="utf-8"), overrides)
 
 
-def _parse(name: str, text: str, overrides: Sequence[str] = ()) -> AnyExperiment:
+def _parse(name: str, text: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     try:
         values: dict[str, Any] = {"name": name, **tomllib.loads(text)}
         for override in overrides:
@@ -64,17 +65,26 @@ def _parse(name: str, text: str, overrides: Sequence[str] = ()) -> AnyExperiment
             if not equals:
                 raise ExperimentError(f"--set needs key=value, not {override!r}.")
             _set(values, key.strip().split("."), _toml_value(value.strip()))
-        return EXPERIMENT.validate_python(values)
     except tomllib.TOMLDecodeError as error:
         raise ExperimentError(f"Experiment {name} is not valid TOML: {error}.") from None
+    return _checked(f"Experiment {name}", values)
+
+
+def _checked(what: str, values: dict[str, Any]) -> ExperimentConfig:
+    """Return the experiment of these values; `what` begins the sentence on what does not fit."""
+    kind = KINDS.get(str(values.get("kind")))
+    if kind is None:
+        raise ExperimentError(f"{what} does not fit: kind must be one of {', '.join(KINDS)}.")
+    try:
+        experiment: ExperimentConfig = kind.experiment_type.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
-        raise ExperimentError(f"Experiment {name} does not fit: {faults}.") from None
+        raise ExperimentError(f"{what} does not fit: {faults}.") from None
+    return experiment
 
 
 def _place(keys: Sequence[str | int]) -> str:
-    """Return a fault's dotted key, without the kind that pydantic puts before it."""
-    keys = keys[1:] if keys and keys[0] in KINDS else keys
+    """Return a fault's dotted key."""
     return ".".join(map(str, keys)) or "experiment"
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from app.schemas.core_sets import MAX_SCORE_EPOCHS
 from models.catalog import Encoding, find_model
-from workers.simulation.config import ExperimentError, TrapsConfig
-from workers.simulation.kinds import AnyExperiment, ModelStudyConfig
+from workers.simulation.config import ExperimentConfig, ExperimentError, TrapsConfig
+from workers.simulation.kinds import kind_of
 
 WHY_NO_TRAP: Mapping[str, str] = MappingProxyType(
     {
@@ -18,7 +17,7 @@ WHY_NO_TRAP: Mapping[str, str] = MappingProxyType(
 )
 
 
-def refuse_beyond_service(experiment: AnyExperiment) -> None:
+def refuse_beyond_service(experiment: ExperimentConfig) -> None:
     """Refuse an experiment that cannot go through the service.
 
     Raises:
@@ -32,7 +31,7 @@ def refuse_beyond_service(experiment: AnyExperiment) -> None:
         )
 
 
-def _reasons(experiment: AnyExperiment) -> Iterator[str]:
+def _reasons(experiment: ExperimentConfig) -> Iterator[str]:
     for trap, reason in WHY_NO_TRAP.items():
         if getattr(experiment.traps, trap) != getattr(TrapsConfig(), trap):
             yield f"traps.{trap}: {reason}"
@@ -42,13 +41,4 @@ def _reasons(experiment: AnyExperiment) -> Iterator[str]:
                 f"models.{name}: {model.model} takes brought features, and the service has none "
                 "of evaluation items, so it could give no error"
             )
-    if isinstance(experiment, ModelStudyConfig):
-        yield from _reasons_of_study(experiment)
-
-
-def _reasons_of_study(study: ModelStudyConfig) -> Iterator[str]:
-    if not study.trains:
-        yield "trains=false: the service measures only models that it trained"
-    for name in study.models:
-        if len(study.recorded_of(name)) > MAX_SCORE_EPOCHS:
-            yield f"models.{name}: the service keeps scores of {MAX_SCORE_EPOCHS} epochs at most"
+    yield from kind_of(experiment).service_limits(experiment)

@@ -17,10 +17,9 @@ from pathlib import Path
 import joblib
 
 from workers.processes import module_command
-from workers.simulation.config import ExperimentError
-from workers.simulation.kinds import AnyExperiment
+from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.kinds import kind_of
 from workers.simulation.load import load_experiment
-from workers.simulation.plan import is_finished, units_of
 
 POLL_SECONDS = 0.05
 ONE_PROCESS = "workers.simulation.unit_process"
@@ -30,7 +29,7 @@ ONE_PROCESS = "workers.simulation.unit_process"
 class Run:
     """One experiment and the folder of its lines."""
 
-    experiment: AnyExperiment
+    experiment: ExperimentConfig
     out: Path
 
 
@@ -51,6 +50,12 @@ class Task:
     def log(self) -> Path:
         """Where its process writes what it has to say."""
         return self.run.out / "logs" / f"{self.unit}-seed{self.seed}.log"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all its lines are on the disk."""
+        experiment = self.run.experiment
+        return kind_of(experiment).is_finished(experiment, self.run.out, self.unit, self.seed)
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,17 @@ def planned_runs(
     return runs
 
 
-def planned_tasks(runs: Sequence[Run], seeds: Callable[[AnyExperiment], list[int]]) -> list[Task]:
+def planned_tasks(
+    runs: Sequence[Run], seeds: Callable[[ExperimentConfig], list[int]]
+) -> list[Task]:
     """Return what is not on the disk yet, seed by seed, so that early seeds are whole first."""
     tasks = [
         Task(run, unit, seed)
         for run in runs
         for seed in seeds(run.experiment)
-        for unit in units_of(run.experiment)
+        for unit in kind_of(run.experiment).units(run.experiment)
     ]
-    return [t for t in tasks if not is_finished(t.run.experiment, t.run.out, t.unit, t.seed)]
+    return [task for task in tasks if not task.is_finished]
 
 
 def slots_of(devices: Sequence[str], jobs: int, threads: int) -> list[Slot]:

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from workers.simulation.bars import Bars
 from workers.simulation.context import Shared
+from workers.simulation.kinds import kind_of
 from workers.simulation.load import read_experiment
-from workers.simulation.plan import steps_of
-from workers.simulation.run import Place, load_seed, run_unit
+from workers.simulation.run import Place, run_unit
 from workers.steps.threads import use_threads
 
 STOPPED = 3
@@ -35,8 +35,9 @@ def main() -> None:
     use_threads(given.threads)
     experiment = read_experiment(given.folder)
     with Bars.shown(None, Console(quiet=True)) as bars:
-        data = load_seed(experiment, given.seed, bars)
-        bar = bars.add(given.unit, given.seed, steps_of(experiment, given.unit))
+        kind = kind_of(experiment)
+        data = kind.load(experiment, given.seed, bars.on_download)
+        bar = bars.add(given.unit, given.seed, kind.n_steps(experiment, given.unit))
         place = Place(given.folder, given.device)
         run_unit(experiment, given.unit, given.seed, data, place, Shared(), bar)
 

@@ -20,11 +20,11 @@ from models.data.arrays import Images
 from svp_client import Client
 from tests.numpy_preact import probabilities
 from workers.service.stack import Stack
-from workers.simulation.active_learning.through_api import project_name
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import LineFile
 from workers.simulation.data import load_data
-from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.imports import project_name
 from workers.simulation.load import read_experiment
-from workers.simulation.results import LineFile
 from workers.simulation.run import read_run_id
 
 CHUNK = 100

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.simulation.kinds import (
-    ALL,
-    ActiveLearningConfig,
-    CoreSetConfig,
-    ModelStudyConfig,
-)
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import RoundLine
+from workers.simulation.core_sets.config import ALL, CoreSetConfig
+from workers.simulation.core_sets.lines import CoreSetLine
 from workers.simulation.load import EXPERIMENT_FILE
-from workers.simulation.results import CoreSetLine, RoundLine, StudyLine
+from workers.simulation.model_studies.config import ModelStudyConfig
+from workers.simulation.model_studies.lines import StudyLine
 
 PAPER_BUDGETS = (1_000, 5_000, 10_000, 15_000, 20_000, 25_000)
 MODELS = {"target": {"model": "preact164"}, "proxy": {"model": "preact20"}}

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from workers.simulation.config import ExperimentError
-from workers.simulation.results import LinesOf, StudyLine
+from workers.simulation.model_studies.lines import StudyLine
+from workers.simulation.results import LinesOf
 
 
 def line(epoch: int) -> StudyLine:

@@ -13,16 +13,18 @@ from tests.experiments import run_any, tiny, tiny_core_sets, tiny_study, write_t
 from tests.support import wait_for
 from tests.workers.simulation.core_sets import test_replay as test_core_sets
 from tests.workers.simulation.model_studies import test_replay as test_studies
-from workers.simulation.config import ExperimentError
-from workers.simulation.kinds import ActiveLearningConfig, AnyExperiment
-from workers.simulation.results import CoreSetLine, LineFile, read_lines, read_lines_of
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import LineFile, read_lines
+from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.core_sets.lines import CoreSetLine
+from workers.simulation.results import read_lines_of
 from workers.simulation.run import claim_folder
 from workers.simulation.sweep import Run, Slot, planned_runs, planned_tasks, run_tasks, slots_of
 
 TWO = [Slot("cpu", 1), Slot("cpu", 1)]
 
 
-def own_seeds(experiment: AnyExperiment) -> list[int]:
+def own_seeds(experiment: ExperimentConfig) -> list[int]:
     return experiment.seeds
 
 

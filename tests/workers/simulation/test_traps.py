@@ -14,7 +14,8 @@ from models.training.train import train
 from selection.uncertainty import entropy
 from tests.experiments import indices, run, run_any, tiny, tiny_core_sets
 from workers.simulation.config import ExperimentError
-from workers.simulation.results import CoreSetLine, read_lines_of
+from workers.simulation.core_sets.lines import CoreSetLine
+from workers.simulation.results import read_lines_of
 from workers.steps.scoring import Scoring, with_zeros_first
 
 

@@ -14,8 +14,9 @@ from rich.console import Console
 from workers.reports.active_learning.speedup_table import speedup_markdown, speedup_table
 from workers.reports.document import Picture
 from workers.reports.figures import CHANCE, PALETTE, draw_seconds, finish, panels
-from workers.simulation.kinds import ActiveLearningConfig
-from workers.simulation.results import PARTS, ArmResult, software_versions
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import ArmResult
+from workers.simulation.results import PARTS, software_versions
 
 
 def write_demo(

@@ -27,8 +27,10 @@ from workers.reports.sources import (
     target_of,
 )
 from workers.reports.statistics import Estimate, is_within_one_std, mean_of, paired, paired_ratio
-from workers.simulation.kinds import ActiveLearningConfig
-from workers.simulation.results import PARTS, RoundLine, summarize
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import RoundLine, summarize
+from workers.simulation.config import WITHOUT_EFFECT
+from workers.simulation.results import PARTS
 
 Sources = Sequence[Source[ActiveLearningConfig, RoundLine]]
 BySeed = dict[int, float]
@@ -194,8 +196,18 @@ def lacks(sources: Sources, run: Sequence[RoundLine]) -> str:
 def _setting(experiment: ActiveLearningConfig, arm: str) -> Setting:
     model = experiment.selector_of(arm)
     # What decides an arm beside its strategy, its selector and what require_same compares.
-    of_all = {"name", "models", "arms", "strategy", "baseline", "data", "budgets", "oracle"}
-    other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
+    of_all = {
+        *WITHOUT_EFFECT,
+        "name",
+        "models",
+        "arms",
+        "strategy",
+        "baseline",
+        "data",
+        "budgets",
+        "oracle",
+    }
+    other = experiment.model_dump(mode="json", exclude=of_all)
     if model is None:
         other.pop("selection", None)
     return setting_of(experiment.strategy_of(arm), model, other)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from workers.simulation.results import ArmResult
+from workers.simulation.active_learning.lines import ArmResult
 
 
 def speedup_rows(arms: Sequence[ArmResult]) -> list[list[str]]:

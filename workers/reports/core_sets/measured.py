@@ -28,8 +28,9 @@ from workers.reports.sources import (
     target_of,
 )
 from workers.reports.statistics import Estimate, is_within_one_std, mean_of, paired, paired_ratio
-from workers.simulation.kinds import ALL, CoreSetConfig
-from workers.simulation.results import CoreSetLine
+from workers.simulation.config import WITHOUT_EFFECT
+from workers.simulation.core_sets.config import ALL, CoreSetConfig
+from workers.simulation.core_sets.lines import CoreSetLine
 
 Sources = Sequence[Source[CoreSetConfig, CoreSetLine]]
 ByFraction = dict[float, dict[int, float]]
@@ -217,8 +218,8 @@ def _setting(experiment: CoreSetConfig, arm: str) -> Setting:
     if arm == ALL:
         return Setting("uniform", "none", other=ALL)
     settings = experiment.arms[arm]
-    of_all = {"name", "models", "arms", "data", "fractions"}
-    other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
+    of_all = {*WITHOUT_EFFECT, "name", "models", "arms", "data", "fractions"}
+    other = experiment.model_dump(mode="json", exclude=of_all)
     other |= settings.model_dump(exclude={"strategy", "selector"})
     name = experiment.selector_of(arm)
     return setting_of(settings.strategy, None if name is None else experiment.models[name], other)

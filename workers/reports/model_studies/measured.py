@@ -25,9 +25,9 @@ from workers.reports.sources import (
     setting_of,
 )
 from workers.reports.statistics import Estimate, correlations, estimate
-from workers.simulation.config import ExperimentError
-from workers.simulation.kinds import ModelStudyConfig
-from workers.simulation.results import StudyLine, read_scores
+from workers.simulation.config import WITHOUT_EFFECT, ExperimentError
+from workers.simulation.model_studies.config import ModelStudyConfig
+from workers.simulation.model_studies.lines import StudyLine, read_scores
 
 Sources = Sequence[Source[ModelStudyConfig, StudyLine]]
 RANKINGS = ("forgetting_events", "entropy", "k_centers_rank")
@@ -225,8 +225,16 @@ def _names(arms: Sequence[Arm[StudyLine]]) -> dict[str, Arm[StudyLine]]:
 
 def _setting(experiment: ModelStudyConfig, model: str) -> Setting:
     config = experiment.models[model]
-    of_all = {"name", "models", "data", "seeds", "data_seed", "same_initial", "initial_uniform"}
-    other = {key: value for key, value in experiment.deciding().items() if key not in of_all}
+    of_all = {
+        *WITHOUT_EFFECT,
+        "name",
+        "models",
+        "data",
+        "data_seed",
+        "same_initial",
+        "initial_uniform",
+    }
+    other = experiment.model_dump(mode="json", exclude=of_all)
     return setting_of("", config, other)
 
 

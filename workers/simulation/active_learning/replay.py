@@ -16,10 +16,10 @@ from app.domain.budget import BudgetState, next_batch_budget
 from app.domain.strategy import strategy_of_round
 from models.training.train import TrainedModel, load_model
 from selection.options import needs_proxy
+from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.active_learning.lines import LineFile, RoundLine
 from workers.simulation.context import SeedContext, best_error
-from workers.simulation.kinds import ActiveLearningConfig
 from workers.simulation.oracle import AnswerKey
-from workers.simulation.results import LineFile, RoundLine
 from workers.steps.round import RoundInputs, RoundResult, run_round_step
 from workers.steps.training import RoundHooks
 

@@ -4,77 +4,23 @@ The project's name says experiment, arm and seed, so that a run that was killed 
 again and goes on; importing and labeling again change nothing.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from app.domain.states import ProjectState
 from models.catalog import find_model
-from models.data.arrays import Images
-from models.data.readers import Part
 from svp_client import Client
 from svp_client.types import Model, Project
+from workers.simulation.active_learning.lines import RoundLine
 from workers.simulation.active_learning.replay import RunContext
 from workers.simulation.context import best_error
+from workers.simulation.imports import import_part, item_id, project_name
 from workers.simulation.oracle import Oracle
-from workers.simulation.results import RoundLine
 
 MOST_PEOPLE = 10_000  # who leaves is followed by another
-
-
-def item_id(split: str, index: int, part: Part) -> str:
-    """Return the external id of an item."""
-    return f"{split}-{index:07d}" + (".png" if isinstance(part.content, Images) else "")
-
-
-def project_name(experiment: str, arm: str, seed: int, run_id: str) -> str:
-    """Return the name of the project of one arm and seed."""
-    return f"{experiment}-{arm}-seed{seed}-{run_id}"
-
-
-def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Return an image [H, W, 1|3] as lossless PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def import_part(
-    client: Client,
-    project: int,
-    split: str,
-    part: Part,
-    classes: list[str],
-    *,
-    is_labeled: bool,
-    called: str | None = None,
-) -> None:
-    """Import items in index order; their classes go along only where they are labeled.
-
-    They are `called` after the split, unless it is said otherwise.
-    """
-    names = [item_id(called or split, i, part) for i in range(len(part))]
-    about = [
-        {"split": split, "class": classes[c]} if is_labeled else {"split": split}
-        for c in part.labels
-    ]
-    if isinstance(part.content, Images):
-        files = [(n, encode_png(p)) for n, p in zip(names, part.content.pixels, strict=True)]
-        counts = client.upload_images(project, files, dict(zip(names, about, strict=True)))
-    else:
-        counts = client.import_items(
-            project,
-            (
-                {"external_id": n, "text": text, **more}
-                for n, text, more in zip(names, part.content, about, strict=True)
-            ),
-        )
-    if counts["n_failed"]:
-        raise ValueError(f"{counts['n_failed']} items were refused by the service.")
 
 
 @dataclass(frozen=True)

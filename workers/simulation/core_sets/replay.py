@@ -19,8 +19,9 @@ from selection.catalog import Signal, needed_of
 from selection.types import Ranking, Signals
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext, best_error
-from workers.simulation.kinds import ALL, CoreSetConfig
-from workers.simulation.results import CoreSetLine, LinesOf
+from workers.simulation.core_sets.config import ALL, CoreSetConfig, arms_of, fractions_of
+from workers.simulation.core_sets.lines import CoreSetLine
+from workers.simulation.results import LinesOf
 from workers.steps.core_set import (
     CoreSetRequest,
     choose,
@@ -85,18 +86,6 @@ class CoreSetContext(SeedContext):
         return CoreSetRequest(
             settings.strategy, budget, settings.class_balance, settings.initial_uniform
         )
-
-
-def arms_of(experiment: CoreSetConfig, unit: str) -> list[str]:
-    """Return the arms that one selector serves; the unit "all" has those that need none."""
-    if unit == ALL:
-        return [arm for arm in experiment.arms if experiment.selector_of(arm) is None] + [ALL]
-    return [arm for arm in experiment.arms if experiment.selector_of(arm) == unit]
-
-
-def fractions_of(experiment: CoreSetConfig, arm: str) -> list[float]:
-    """Return which fractions of the pool an arm keeps."""
-    return [1.0] if arm == ALL else experiment.fractions
 
 
 def replay_core_sets(

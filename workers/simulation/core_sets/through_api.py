@@ -14,11 +14,12 @@ from app.domain.states import JobState, ProjectState
 from svp_client import Client
 from svp_client.types import Model
 from workers.simulation.context import best_error
-from workers.simulation.core_sets.replay import CoreSetContext, arms_of, fractions_of
-from workers.simulation.kinds import ALL
+from workers.simulation.core_sets.config import ALL, arms_of, fractions_of
+from workers.simulation.core_sets.lines import CoreSetLine
+from workers.simulation.core_sets.replay import CoreSetContext
 from workers.simulation.labeled_projects import POLL_SECONDS, LabeledProjects, make_core_set
 from workers.simulation.oracle import OracleError
-from workers.simulation.results import CoreSetLine, LinesOf
+from workers.simulation.results import LinesOf
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from selection.uncertainty import entropy
 from selection.watch import Watch
 from workers.simulation.config import ExperimentError
 from workers.simulation.context import SeedContext
-from workers.simulation.kinds import ModelStudyConfig
-from workers.simulation.results import LinesOf, StudyLine
+from workers.simulation.model_studies.config import ModelStudyConfig
+from workers.simulation.model_studies.lines import StudyLine
+from workers.simulation.results import LinesOf
 from workers.steps.core_set import initial_rows, train_selector
 from workers.steps.scoring import item_scores, with_zeros_first
 from workers.steps.training import random_stream

@@ -16,9 +16,9 @@ from models.training.train import TrainProgress
 from svp_client import Client
 from svp_client.types import CoreSet, CoreSetScores
 from workers.simulation.labeled_projects import LabeledProjects, make_core_set
+from workers.simulation.model_studies.lines import StudyLine
 from workers.simulation.model_studies.replay import FloatArray, StudyContext, places
 from workers.simulation.oracle import OracleError
-from workers.simulation.results import StudyLine
 
 OF_ITEMS = frozenset({"index", "class_index"})  # what a file of scores holds beside scores
 

@@ -13,7 +13,7 @@ from tests.workers.reports.reading import figure, rows_of, series, table
 from workers.reports.document import Bold, Document
 from workers.reports.paper_numbers import PaperSetting, active_learning, n_train
 from workers.reports.report import document_of
-from workers.simulation.kinds import ActiveLearningConfig
+from workers.simulation.active_learning.config import ActiveLearningConfig
 from workers.simulation.load import bundled
 
 SELECTORS = {"proxy": "preact20", "target": "preact164", "uniform": "none"}

@@ -13,7 +13,7 @@ from tests.workers.reports.reading import figure, rows_of, series, table
 from workers.reports.document import Bold, Document
 from workers.reports.paper_numbers import PaperSetting, core_set, everything
 from workers.reports.report import document_of
-from workers.simulation.kinds import CoreSetConfig
+from workers.simulation.core_sets.config import CoreSetConfig
 from workers.simulation.load import bundled
 
 HOURS = 3_600.0

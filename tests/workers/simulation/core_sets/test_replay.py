@@ -10,9 +10,10 @@ from models.catalog import resolve_recipe
 from tests.experiments import run_any, tiny_core_sets
 from workers.simulation.config import ExperimentError
 from workers.simulation.core_sets import replay
+from workers.simulation.core_sets.config import CoreSetConfig
+from workers.simulation.core_sets.lines import CoreSetLine
 from workers.simulation.data import load_data
-from workers.simulation.kinds import CoreSetConfig
-from workers.simulation.results import CoreSetLine, LinesOf, read_lines_of
+from workers.simulation.results import LinesOf, read_lines_of
 from workers.steps import core_set
 from workers.steps.core_set import CoreSetRequest, run_core_set_step
 

@@ -14,9 +14,10 @@ from tests.experiments import run_any, tiny_study
 from tests.workers.simulation.core_sets.test_replay import failing_at, refuse
 from workers.simulation.config import ExperimentError
 from workers.simulation.data import load_data, model_inputs
-from workers.simulation.kinds import ModelStudyConfig
 from workers.simulation.model_studies import replay
-from workers.simulation.results import LinesOf, StudyLine, read_lines_of, read_scores
+from workers.simulation.model_studies.config import ModelStudyConfig
+from workers.simulation.model_studies.lines import StudyLine, read_scores
+from workers.simulation.results import LinesOf, read_lines_of
 from workers.steps import scoring
 from workers.steps.core_set import initial_rows
 

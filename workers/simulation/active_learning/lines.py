@@ -1,0 +1,98 @@
+"""Lines of active learning, one a round, and what they sum up to."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from workers.simulation.results import PARTS, LinesOf, SelectionLine, read_lines_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundLine(SelectionLine):
+    """One round of one arm with one seed; uniform while fewer than two classes are labeled.
+
+    Attributes:
+        number: of the round, from 0.
+        n_labeled_before: labels that the selector was trained on.
+        n_labeled: labels after this round.
+        proxy_error: the selector's error on the evaluation split, 0..1; None without a model.
+        target_error: of the target trained on `n_labeled` labels; None where the target selects
+            for itself and its next round gives the figure as `proxy_error`.
+        target_seconds: training of the target, where it was trained for this line.
+        proxy_error_best, target_error_best: the lowest over the epochs; None unless the experiment
+            asks for it.
+    """
+
+    number: int
+    n_labeled_before: int
+    n_labeled: int
+    proxy_error: float | None
+    target_error: float | None
+    target_seconds: float | None
+    proxy_error_best: float | None = None
+    target_error_best: float | None = None
+
+
+class LineFile(LinesOf[RoundLine]):
+    """The rounds of one arm and seed."""
+
+    def __init__(self, folder: Path, arm: str, seed: int) -> None:
+        super().__init__(RoundLine, folder, arm, seed)
+
+
+def read_lines(folder: Path) -> dict[tuple[str, int], list[RoundLine]]:
+    """Return the rounds of every arm and seed in a run's folder."""
+    return read_lines_of(RoundLine, folder)
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm with one seed, summed up.
+
+    Attributes:
+        n_labels: labels at each measured point, ascending.
+        target_errors: the target's error at each point, 0..1.
+        seconds: data selection seconds by part, summed over the rounds.
+    """
+
+    name: str
+    seed: int
+    selector: str
+    n_labels: list[int]
+    target_errors: list[float]
+    seconds: dict[str, float]
+
+    @property
+    def selection_seconds(self) -> float:
+        """Data selection runtime over all rounds."""
+        return sum(self.seconds.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as JSON values."""
+        return {**asdict(self), "selection_seconds": self.selection_seconds}
+
+
+def summarize(lines: Sequence[RoundLine]) -> ArmResult:
+    """Return the result of one arm and seed from its lines, by round.
+
+    Where the target selects for itself, a round's target is the next round's selector.
+    """
+    points: dict[int, float] = {}
+    for line in lines:
+        if line.target_error is not None:
+            points[line.n_labeled] = line.target_error
+        elif line.number + 1 < len(lines):
+            error = lines[line.number + 1].proxy_error
+            if error is not None:
+                points[line.n_labeled] = error
+    seconds = {part: sum(line.seconds.get(part, 0.0) for line in lines) for part in PARTS}
+    models = {line.selector for line in lines}
+    return ArmResult(
+        name=lines[0].arm,
+        seed=lines[0].seed,
+        selector=next(iter(models - {"none"}), "none"),
+        n_labels=list(points),
+        target_errors=list(points.values()),
+        seconds=seconds,
+    )

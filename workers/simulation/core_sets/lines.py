@@ -1,0 +1,36 @@
+"""Lines of core-sets, one a core-set."""
+
+from dataclasses import dataclass
+
+from workers.simulation.results import SelectionLine
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreSetLine(SelectionLine):
+    """One core-set: what an arm keeps of the pool with one seed, and the target trained on it.
+
+    The strategy is "uniform" in the arm "all", the row of 100%. Seconds are as if the selector had
+    been trained for this line alone.
+
+    Attributes:
+        selector_epochs: of its recipe; None without one.
+        fraction: of the pool, 0..1.
+        selector_error: on the evaluation split, 0..1; None without a selector.
+        target_error: of the target trained on the core-set.
+        target_error_best: the lowest over its epochs; None unless the experiment asks for it.
+        target_seconds: training of the target.
+    """
+
+    selector_epochs: int | None
+    fraction: float
+    n_kept: int
+    n_pool: int
+    selector_error: float | None
+    target_error: float
+    target_seconds: float
+    target_error_best: float | None = None
+
+    @property
+    def total_seconds(self) -> float:
+        """Data selection and the target's training: to compare with the latter on everything."""
+        return self.selection_seconds + self.target_seconds
