@@ -1,4 +1,4 @@
-"""`svp simulate`, `report`, `experiments` and `demo`: an oracle in the annotators' place."""
+"""`svp simulate`, `report`, `experiments` and `demo`: an oracle labels instead of people."""
 
 import os
 import tempfile
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from svp_client import Client
     from workers.simulation.sweep import Run, Slot
 
+WIDE = 110  # columns of a terminal that also has room for data and units
 Seeds = Annotated[
-    list[int] | None, typer.Option("--seed", help="Seed; repeat it for several. [experiment's]")
+    list[int] | None,
+    typer.Option("--seed", help="Seed; repeat the option for several. [from the file]"),
 ]
-Devices = Annotated[str, typer.Option("--device", "--devices", help="cpu, cuda:0 ...; by commas.")]
+Devices = Annotated[
+    str, typer.Option("--device", "--devices", help="cpu, cuda:0 or several, separated by commas.")
+]
 
 
 def simulate(  # noqa: PLR0913 - the options of a command
@@ -27,40 +31,44 @@ def simulate(  # noqa: PLR0913 - the options of a command
     ],
     *,
     seed: Seeds = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="That many, from 1 on.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds, counted from 1.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, e.g. budgets.total_budget=900.")
     ] = None,
     grid: Annotated[
         list[str] | None,
-        typer.Option(
-            help="key=value,value: each of them, e.g. models.proxy.model=preact8,preact20."
-        ),
+        typer.Option(help="key=value,value: run each value, e.g. strategy=entropy,margin."),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Processes side by side; several devices: one on each.")
+        int, typer.Option(min=1, help="Processes to run side by side; one or more per device.")
     ] = 1,
     threads: Annotated[
-        int, typer.Option(min=0, help="Of each process; another number changes last bits. [cores]")
+        int,
+        typer.Option(
+            min=0, help="Threads of each process; results differ in last bits by it. [cores]"
+        ),
     ] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the lines; of their folders. [out/EXPERIMENT]")
+        Path | None,
+        typer.Option(help="Folder for results; of several runs, their parent. [out/EXPERIMENT]"),
     ] = None,
     through_api: Annotated[
-        bool, typer.Option("--through-api", help="Run as annotators of a service.")
+        bool, typer.Option("--through-api", help="Run through the HTTP service, as its annotators.")
     ] = False,
     url: Annotated[
-        str | None, typer.Option(help="Service to use; without it one is started below --out.")
+        str | None, typer.Option(help="Service to use; by default one is started below --out.")
     ] = None,
     token: Annotated[
         str | None, typer.Option(envvar="SVP_ADMIN_TOKEN", help="Admin token of --url.")
     ] = None,
     devices: Devices = "cpu",
 ) -> None:
-    """Replay experiments, in process or through the service; go on where they were cut off.
+    """Run experiments, in process or through the service; resume interrupted ones.
 
     Several seeds, experiments, or a grid of settings run side by side with --jobs or --devices:
-    each unit (an arm, a selector, a model) and seed in a process of its own.
+    each unit (an arm, a selector, a model) and seed then has its own process.
     """
     from workers.simulation.service_limits import refuse_beyond_service  # noqa: PLC0415
     from workers.simulation.sweep import planned_runs, slots_of  # noqa: PLC0415
@@ -72,7 +80,7 @@ def simulate(  # noqa: PLR0913 - the options of a command
     slots = slots_of(devices.split(","), jobs, threads)
     console = _console()
     if len(slots) > 1 and (through_api or url):
-        raise ValueError("A service shares out its own work: leave --jobs and --devices out.")
+        raise ValueError("A service distributes its own work: leave --jobs and --devices out.")
     if through_api or url:
         for run in runs:  # before a service is started, and before the first of them has run
             refuse_beyond_service(run.experiment)
@@ -86,7 +94,7 @@ def simulate(  # noqa: PLR0913 - the options of a command
             failed = _run_in_turn(runs, wanted, slots[0], client, console)
     _report(runs, console)
     if failed:
-        raise ValueError(f"{failed} of the runs failed; start again to go on with them.")
+        raise ValueError(f"{failed} of the runs failed; run the same command again to resume them.")
 
 
 def _run_side_by_side(
@@ -139,7 +147,9 @@ def _report(runs: "list[Run]", console: "Console") -> None:
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders that svp simulate wrote.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders that svp simulate wrote, or packed runs.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder of the report. [RUN/report]")] = None,
 ) -> None:
     """Write a report of runs of one experiment: HTML, Markdown, PNG and CSV."""
@@ -152,26 +162,31 @@ def report(
 
 
 def experiments() -> None:
-    """List the bundled experiments."""
+    """List the bundled experiments by kind."""
     from rich.table import Table  # noqa: PLC0415
 
-    from workers.simulation.kinds import kind_of  # noqa: PLC0415
+    from workers.simulation.kinds import KINDS  # noqa: PLC0415
     from workers.simulation.load import bundled  # noqa: PLC0415
 
-    table = Table("name", "kind", "title", "data", "units", "seeds")
-    for name, config in bundled().items():
-        units = ", ".join(kind_of(config).units(config))
-        table.add_row(
-            name, config.kind, config.title, config.data.name, units, str(len(config.seeds))
-        )
-    _console().print(table)
+    console = _console()
+    is_wide = console.width >= WIDE
+    for kind in KINDS.values():
+        table = Table(title=kind.name, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table.add_column("name", no_wrap=True)
+        for header in ("seeds", "title", *(("data", "units") if is_wide else ())):
+            table.add_column(header)
+        for name, config in bundled().items():
+            if config.kind == kind.name:
+                more = (config.data.name, ", ".join(kind.units(config))) if is_wide else ()
+                table.add_row(name, str(len(config.seeds)), config.title, *more)
+        console.print(table)
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/demo"),
     seed: Annotated[int, typer.Option(help="Seed of all three arms.")] = 1,
 ) -> None:
-    """Start a service of its own and let an oracle label 1,797 real images; compare selectors."""
+    """Start a service, let an oracle label 1,797 real images, and compare selectors."""
     from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415
     from workers.simulation.active_learning.config import ActiveLearningConfig  # noqa: PLC0415
     from workers.simulation.active_learning.lines import read_lines, summarize  # noqa: PLC0415
@@ -201,7 +216,7 @@ def _console() -> "Console":
 def _connect(
     url: str | None, token: str | None, folder: Path, console: "Console", stack: ExitStack
 ) -> "Client":
-    """Return a client of the service at `url`, or of one of its own below `folder`.
+    """Return a client of the service at `url`, or of a new one below `folder`.
 
     Raises:
         ValueError: a service is given without a token.

@@ -103,7 +103,7 @@ def draw(
 
 
 def draw_seconds(axes: Axes, names: Sequence[str], by_part: Mapping[str, Sequence[float]]) -> None:
-    """Draw one stacked bar a name of its seconds by part, with the sum beside it."""
+    """Draw one stacked bar per name of its seconds by part, labeled with the sum."""
     left = [0.0] * len(names)
     for part, widths in by_part.items():
         axes.barh(names, widths, left=left, label=part, color=PART_COLOURS[part])

@@ -1,4 +1,4 @@
-"""`svp report`: what runs have given, by their kind, as one page, Markdown, pictures and CSV."""
+"""`svp report`: the results of runs as one HTML page, Markdown, pictures and CSV."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack

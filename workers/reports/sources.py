@@ -1,4 +1,4 @@
-"""The folders that one report is made of: read, checked to belong together, their arms merged."""
+"""Reads the runs of one report, checks that they belong together, and merges their arms."""
 
 import json
 import os

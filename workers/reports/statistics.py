@@ -115,7 +115,7 @@ def is_within_one_std(error: Estimate | None, baseline: Estimate | None) -> bool
     """Whether the paper's rule sets a setting bold: at most one std above the baseline's error.
 
     Both in the same unit. The std is the baseline's; a lower error is bold however much lower.
-    Nothing is bold beside a baseline that is unknown or has one seed, and so no std.
+    Nothing is bold if the baseline is unknown or has one seed, and so no std.
 
     Source: the caption of Table 1, and which of its cells are bold (CIFAR10, ResNet20: at 50%, 5.4
     with a std of 0.41 against 5.3 with 0.06 is not; at 10%, 18.1 against 18.7 with 0.31 is).

@@ -1,1 +1,1 @@
-"""The oracle in the annotators' place: experiments through the service or in process."""
+"""Experiments in which an oracle labels, in process or through the service."""

@@ -1,4 +1,4 @@
-"""Downloading archives: resumed where they were cut off, checked, with progress."""
+"""Downloads of archives: resumed after an interruption, checked, with progress."""
 
 import hashlib
 import tarfile
@@ -53,11 +53,13 @@ def download(
     except httpx.HTTPError as error:
         raise DownloadError(
             f"{url} broke off after {part.stat().st_size if part.exists() else 0} bytes ({error}); "
-            "start again and it goes on from there."
+            "run the command again to resume."
         ) from None
     if md5 is not None and file_md5(part) != md5:
         part.unlink()
-        raise DownloadError(f"What {url} sent is not what was published (md5 differs); try again.")
+        raise DownloadError(
+            f"The file from {url} is not the published one (its md5 differs); try again."
+        )
     part.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""The kinds of experiments that there are. A new one is registered here and nowhere else."""
+"""The registry of the kinds of experiments: a new kind is added here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

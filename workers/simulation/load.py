@@ -1,4 +1,4 @@
-"""Experiments as files: TOML, bundled or the user's, and the JSON beside their lines."""
+"""Reads experiments: TOML files, bundled or the user's, and the JSON in a run's folder."""
 
 import json
 import tomllib

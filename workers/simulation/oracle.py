@@ -1,7 +1,7 @@
 """The oracle: annotators that know the true labels, which never reach the service.
 
-They may be many, slow, wrong, of different minds, and leave. What label an item gets is a function
-of (seed, item), so that the order of polls changes nothing.
+There may be many; they may be slow, wrong, disagree and leave. An item's label is a function of
+(seed, item), so the order of polls changes nothing.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Whether an experiment's figures may stand beside the paper's: like with like."""
+"""Decides whether an experiment's figures can be compared with the paper's."""
 
 from collections.abc import Iterable
 

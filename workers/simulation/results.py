@@ -27,7 +27,7 @@ def software_versions() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultLine:
-    """What a line of every kind of experiment holds.
+    """A line of results: the fields that every kind of experiment has.
 
     Attributes:
         experiment: its name.
@@ -47,13 +47,13 @@ class ResultLine:
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionLine(ResultLine):
-    """What a line holds where an arm selects items.
+    """A line of results where an arm selects items.
 
     Attributes:
         strategy: that selected.
         selector: name in models.catalog; "none" without a model.
         indices: pool indices of the selected items, best rank first.
-        seconds: data selection by part, and evaluation beside them.
+        seconds: data selection by part, and evaluation.
         recipe_hash: of the selector's recipe; None without a model.
     """
 
@@ -75,7 +75,7 @@ Line = TypeVar("Line", bound=ResultLine)
 
 
 class LinesOf(Generic[Line]):
-    """The lines of one arm (or model) and seed; a line that was cut off by a crash is dropped."""
+    """The lines of one arm (or model) and seed; a line that a crash left incomplete is dropped."""
 
     def __init__(self, line_type: type[Line], folder: Path, arm: str, seed: int) -> None:
         self.line_type: type[Line] = line_type

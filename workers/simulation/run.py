@@ -46,7 +46,7 @@ def run_experiment(
 ) -> None:
     """Run all units over the seeds; their lines are then in the folder.
 
-    What is on the disk already is not run again.
+    Units whose lines are on the disk are not run again.
 
     Raises:
         ExperimentError: the folder holds lines of another experiment, or the experiment asks a

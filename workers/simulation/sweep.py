@@ -1,8 +1,8 @@
 """Many runs from one command: experiments, grids of settings, seeds, side by side in processes.
 
-Each unit of each seed is a process of its own, so one that crashes stops no other. A process lives
-as long as the pipe to it is open: when the sweep ends, however it ends, they do. What they had
-written stays, and the next sweep goes on from there.
+Each unit of each seed runs in its own process, so a crash stops no other. A process lives as long
+as the pipe to it is open, so all end when the sweep ends. What they wrote stays, and the next sweep
+resumes from it.
 """
 
 import itertools
@@ -48,7 +48,7 @@ class Task:
 
     @property
     def log(self) -> Path:
-        """Where its process writes what it has to say."""
+        """The log of its process."""
         return self.run.out / "logs" / f"{self.unit}-seed{self.seed}.log"
 
     @property
@@ -154,7 +154,7 @@ def _start(task: Task, slot: Slot) -> subprocess.Popen[bytes]:
         *["--device", slot.device, "--threads", str(slot.threads)],
     ]
     with task.log.open("wb") as log:
-        # A session of its own: Ctrl-C reaches the sweep alone, which then closes the pipes.
+        # In a new session, so Ctrl-C reaches only the sweep, which then closes the pipes.
         return subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
@@ -168,7 +168,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "its log is empty"
 
 
 def _settings(axis: str) -> list[str]:

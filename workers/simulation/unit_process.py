@@ -1,4 +1,4 @@
-"""One unit of an experiment in a process of its own; workers.simulation.sweep starts it.
+"""Runs one unit of an experiment in its own process; workers.simulation.sweep starts it.
 
 The experiment stands in its folder. The process ends at once when its standard input does: lines
 and checkpoints are written whole, so nothing is lost but the time since the last.

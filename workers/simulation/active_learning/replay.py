@@ -1,7 +1,7 @@
 """An experiment's arm in process: the round step that the service runs, without the service.
 
-Every round ends in a line on the disk; a training in progress leaves checkpoints. So a run that was
-killed goes on where it was.
+Every round ends in a line on the disk; a training in progress leaves checkpoints. So a
+killed run resumes where it was.
 """
 
 from collections.abc import Callable

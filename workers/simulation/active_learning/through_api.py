@@ -1,7 +1,7 @@
 """An experiment's arm through the real HTTP service: create, import, label, read the results.
 
-The project's name says experiment, arm and seed, so that a run that was killed finds its project
-again and goes on; importing and labeling again change nothing.
+The project's name says experiment, arm and seed, so a killed run finds its project again and
+resumes; importing and labeling twice change nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ class ServiceRun:
             self._keep_to_budgets(project)
             on_change(project)
 
-        self._keep_to_budgets(self.client.project(project["id"]))  # where a killed run goes on
+        self._keep_to_budgets(self.client.project(project["id"]))  # a killed run resumes here
         oracle.label_until_finished(project["id"], follow)
         lines = self.context.lines.read()
         for line in lines:

@@ -2,7 +2,7 @@
 
 A selector serves all fractions and arms of a seed, from one training; every line reports its
 seconds as if it had been trained for that line. Every core-set ends in a line on the disk, and the
-selector stays in its checkpoint until its last line, so a run that was killed goes on where it was.
+selector stays in its checkpoint until its last line, so a killed run resumes.
 """
 
 from collections.abc import Callable

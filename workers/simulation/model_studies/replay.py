@@ -1,8 +1,7 @@
 """Studies of models in process: trained on the whole pool, measured as they go, scores kept.
 
-Every measurement ends in a file of scores and a line on the disk; the training goes on from its
-checkpoint. Between two checkpoints a training that was killed repeats what it had measured already:
-with the same bits, so the lines that are there stay.
+Every measurement ends in a file of scores and a line on the disk. An interrupted training resumes
+from its checkpoint and repeats, bit by bit, what it had measured since: lines that are there stay.
 """
 
 from collections.abc import Callable
