@@ -28,6 +28,7 @@ def active_learning_config(**changes: Any) -> ActiveLearningConfig:
     """Return CIFAR10's Table 1 by least confidence, at the paper's settings."""
     values = {
         "name": "made-up",
+        "kind": "active_learning",
         "title": "CIFAR10, Table 1",
         "data": {"name": "cifar10"},
         "budgets": {
