@@ -49,12 +49,12 @@ class TestScoring:
 
 
 class TestExperiments:
-    def test_defaults_change_neither_hash_nor_lines(self, tmp_path: Path) -> None:
+    def test_defaults_change_no_hash_and_measure_no_best_epoch(self, tmp_path: Path) -> None:
         plain = ["traps.scoring=plain", "traps.entropy_zeros=zero", "traps.report_best_epoch=false"]
         assert tiny(tmp_path).hash == tiny(tmp_path, *plain).hash
         assert tiny(tmp_path).hash != tiny(tmp_path, "traps.scoring=augmented").hash
-        run(tiny(tmp_path), tmp_path / "out")
-        assert "best" not in (tmp_path / "out" / "proxy-seed3.jsonl").read_text()
+        lines = run(tiny(tmp_path), tmp_path / "out")["proxy", 3]
+        assert {(line.proxy_error_best, line.target_error_best) for line in lines} == {(None, None)}
 
     def test_augmented_scores_select_others_and_the_same_again(self, tmp_path: Path) -> None:
         crops = "models.proxy.recipe.crop_padding=2"
