@@ -20,8 +20,10 @@ def control_places(budget: int, fraction: float) -> Rows:
 
 
 def draw_control(n: int, budget: int, fraction: float, rng: np.random.Generator) -> Rows:
-    """Return the control items' rows in order of drawing; `rng` permutes all n rows once."""
-    return rng.permutation(n)[: len(control_places(budget, fraction))]
+    """Return the control items' rows in order of drawing: the first of a permutation of all n."""
+    n_control = len(control_places(budget, fraction))
+    # Without a control arm nothing is permuted, which takes seconds for millions of rows.
+    return rng.permutation(n)[:n_control] if n_control else np.empty(0, np.int64)
 
 
 def interleave(control: Rows, ranking: Ranking, fraction: float) -> tuple[Ranking, Rows]:

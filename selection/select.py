@@ -23,7 +23,7 @@ from selection.control import draw_control, interleave
 from selection.errors import BudgetError, EmptyPoolError, SelectionError
 from selection.options import CandidateKind, SelectionOptions
 from selection.rank import rank
-from selection.types import Ranking, Signals, given
+from selection.types import Ranking, Signals, given, rows_without
 from selection.watch import Watch
 
 Streams = Callable[[str], np.random.Generator]
@@ -125,7 +125,7 @@ def select(pool: Pool, asked: SelectionRequest) -> Selected:
     if not 0 <= budget <= pool.n:
         raise BudgetError(budget, pool.n)
     control = draw_control(pool.n, budget, control_fraction, asked.streams("control"))
-    rest = np.setdiff1d(np.arange(pool.n), control)
+    rest = rows_without(pool.n, control)
     ranking, report = Ranking(np.empty(0, np.int64), np.empty(0)), None
     if len(rest):
         ranking, report = _rank_rest(pool, rest, replace(asked, budget=budget - len(control)))

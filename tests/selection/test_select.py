@@ -21,7 +21,7 @@ from selection.options import (
 )
 from selection.rank import rank
 from selection.select import Pool, Selected, SelectionRequest, select, wanted_signals
-from selection.types import Signals
+from selection.types import Signals, rows_without
 from tests.selection.test_contracts import N, make_signals
 
 every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
@@ -38,6 +38,12 @@ def selected(
     asked = SelectionOptions(**options)  # type: ignore[arg-type]
     pool = Pool(known.n, known.take)
     return select(pool, SelectionRequest(strategy, budget, streams, asked))
+
+
+@given(n=st.integers(1, 30), data=st.data())
+def test_rows_without_some_are_the_difference_of_sets(n: int, data: st.DataObject) -> None:
+    without = np.array(data.draw(st.lists(st.integers(0, n - 1))), np.int64)
+    np.testing.assert_array_equal(rows_without(n, without), np.setdiff1d(np.arange(n), without))
 
 
 class TestSelect:

@@ -19,7 +19,7 @@ from selection.arrays import IntArray, Rows
 from selection.catalog import Purpose, Signal, find_strategy
 from selection.options import SelectionOptions
 from selection.select import SelectionRequest, rank_constrained
-from selection.types import NEVER_LEARNED, Ranking, Signals
+from selection.types import NEVER_LEARNED, Ranking, Signals, rows_without
 from workers.steps.scoring import PLAIN, Scoring
 from workers.steps.training import (
     Evaluation,
@@ -175,7 +175,7 @@ def choose(
         return random_stream(seed, 0, f"core-set {purpose}")
 
     initial = initial_rows(signals.n, request.initial_uniform, seed)
-    rest = np.setdiff1d(np.arange(signals.n), initial)
+    rest = rows_without(signals.n, initial)
     if len(initial):
         centres = None if signals.features is None else signals.features[initial]
         signals = signals.take(rest, centres)
