@@ -1,6 +1,6 @@
 """Small projects on the real services, for tests that drive the labeling loop themselves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select, text
@@ -11,12 +11,12 @@ from app.db.queries import jobs as job_queries
 from app.db.queries import tokens
 from app.db.queries.batches import RankedItem
 from app.db.session import transaction
-from app.db.tables import Item, Project, Split
+from app.db.tables import Item, JobKind, Project, Split
 from app.services import job_results, jobs
 from app.services.import_counts import ImportCounts
 from app.services.items import import_items
 from app.services.job_results import Selection
-from app.services.jobs import ClaimedJob
+from app.services.jobs import COMPUTING, ClaimedJob
 from app.services.lifecycle import start_project
 from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice, ProjectIn, create_project
@@ -93,14 +93,17 @@ def start_labeling(
 
 
 def claim_waiting(
-    factory: sessionmaker[Session], settings: Settings, project_id: int
+    factory: sessionmaker[Session],
+    settings: Settings,
+    project_id: int,
+    kinds: Collection[JobKind] = COMPUTING,
 ) -> ClaimedJob | None:
-    """Claim the project's waiting job, if there is one."""
+    """Claim the project's waiting job of these kinds, if there is one."""
     with transaction(factory) as session:
-        for job_id in jobs.claimable(session, ["cpu", "gpu"], settings):
+        for job_id in jobs.claimable(session, ["cpu", "gpu"], settings, kinds):
             job = job_queries.get(session, job_id)
             if job is not None and job.project_id == project_id:
-                return jobs.claim(session, job_id, settings)
+                return jobs.claim(session, job_id, settings, kinds)
     return None
 
 

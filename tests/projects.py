@@ -15,6 +15,7 @@ from app.db.queries import rounds
 from app.db.session import transaction
 from app.db.tables import Model, Round, Split
 from app.services import jobs
+from app.services.jobs import PACKING
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.lifecycle import start_project
@@ -22,7 +23,9 @@ from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice
 from app.storage.artifacts import ArtifactStore
 from tests.loop import CLASSES, annotator, claim_waiting, create_draft, import_lines
+from workers.jobs.attempt import Attempt
 from workers.jobs.context import JobContext
+from workers.jobs.packing.job import PackingJob
 from workers.jobs.run import run_job
 from workers.jobs.snapshot import load_arrays
 
@@ -82,9 +85,14 @@ def do_waiting_job(factory: sessionmaker[Session], settings: Settings, project_i
     do_job(factory, settings, claimed)
 
 
-def do_job(factory: sessionmaker[Session], settings: Settings, claimed: jobs.ClaimedJob) -> None:
-    """Do a claimed job in this process."""
-    store = ArtifactStore(settings.artifact_store_url)
+def do_job(
+    factory: sessionmaker[Session],
+    settings: Settings,
+    claimed: jobs.ClaimedJob,
+    store: ArtifactStore | None = None,
+) -> None:
+    """Do a claimed job in this process, by default with the store of the settings."""
+    store = store or ArtifactStore(settings.artifact_store_url)
     run_job(JobContext(claimed, settings, factory, store, lambda: False))
 
 
@@ -128,7 +136,14 @@ class ServedProject:
         return claimed
 
     def do_job(self, claimed: jobs.ClaimedJob | None = None) -> None:
-        do_job(self.factory, self.settings, claimed or self.claim())
+        do_job(self.factory, self.settings, claimed or self.claim(), self.store)
+
+    def pack(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Do the waiting packing job."""
+        claimed = claim_waiting(self.factory, self.settings, self.id, PACKING)
+        assert claimed is not None
+        attempt = Attempt(claimed, self.settings, self.factory, self.store, should_stop)
+        PackingJob(attempt, linger_seconds=0).run()
 
     def label(self, size: int) -> list[int]:
         """Label up to `size` items rightly; return their pool indices."""

@@ -142,6 +142,18 @@ def transaction(factory: sessionmaker[Session]) -> Iterator[Session]:
 
 
 @contextmanager
+def still(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """Yield a session whose statements all see what was committed when the block began.
+
+    So it reads for as long as it likes, and nobody waits for it.
+    """
+    with factory() as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        session.execute(text("SELECT 1"))  # the first statement decides what is seen
+        yield session
+
+
+@contextmanager
 def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
     """Yield a session whose statements each stand alone: no BEGIN and COMMIT around one SELECT."""
     with factory() as session:

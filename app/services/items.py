@@ -15,6 +15,7 @@ from app.domain.states import ProjectState
 from app.services.import_counts import ImportCounts, LateClass
 from app.services.late_classes import take_classes
 from app.services.lifecycle import advance, free_expired
+from app.services.packing import request_packing
 from app.services.prepared_items import ItemIn, Prepared, prepare_items
 from app.storage.artifacts import ArtifactStore
 from models.scripts import is_without_spaces
@@ -75,6 +76,8 @@ def store_items(
         free_expired(session, project)
         _take_late_classes(session, project, done)
     counts.add(done)
+    if done.n_created:
+        request_packing(session, project, settings.job_max_attempts)
     # A project whose pool was used up waits without a round; new items let it go on.
     advance(session, project, settings.job_max_attempts)
     return project

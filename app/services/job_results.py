@@ -4,7 +4,8 @@ Locks go project first, then job; whoever lost the job's token publishes nothing
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import func
@@ -14,13 +15,13 @@ from app.config import Settings
 from app.db.queries import batches, projects
 from app.db.queries import core_sets as core_set_queries
 from app.db.queries import jobs as queries
-from app.db.queries.batches import RankedItem
+from app.db.queries.batches import Place, RankedItem
 from app.db.queries.core_sets import EpochScores, SelectedItem
-from app.db.tables import CoreSet, Job, Model, ModelRole, Project, Round
+from app.db.tables import BatchSource, CoreSet, Job, Model, ModelRole, Project, Round
 from app.domain.annotation import annotation_from_json, labels_wanted
 from app.domain.budget import next_batch_budget
 from app.domain.errors import JobFenced, NotFound
-from app.domain.states import JobState, ProjectState, RoundState
+from app.domain.states import BatchItemState, JobState, ProjectState, RoundState
 from app.services.budget import budget_state, n_selectable
 from app.services.jobs import ClaimedJob
 from app.services.leases import release_expired
@@ -47,7 +48,8 @@ class Selection:
     """A selecting job's report: the ranking, best first, and how it came about.
 
     `decided_by` holds all that `svp replay-selection` needs to repeat it; `predictions_hash` and
-    `stability` say how far the proxy's predictions have changed since the round before.
+    `stability` say how far the proxy's predictions have changed since the round before. `clock`
+    gives the seconds of publishing so far, which the round gets; all but its commit count.
     """
 
     ranked: Sequence[RankedItem]
@@ -58,6 +60,7 @@ class Selection:
     decided_by: Mapping[str, Any] = field(default_factory=dict)
     predictions_hash: str | None = None
     stability: Mapping[str, Any] = field(default_factory=dict)
+    clock: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,34 @@ def begin_selecting(session: Session, claimed: ClaimedJob) -> None:
         set_round_state(session, round_, RoundState.SELECTING)
 
 
+def stage_batch(session: Session, claimed: ClaimedJob, ranked: Sequence[RankedItem]) -> None:
+    """Store what will probably be the round's batch and reserve, unseen until it is published.
+
+    In a transaction of its own, without the project's lock: annotators go on meanwhile, and
+    publishing needs it for a moment only.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    _owned(session, claimed)
+    project = projects.get(session, claimed.project_id)
+    round_ = _round_of(session, claimed)
+    batches.delete_staged(session, round_.id)  # of an attempt before this one
+    likely = ranked[: round_.budget + project.reserve]
+    item_ids = batches.item_ids(session, project.id, [entry.index for entry in likely])
+    pairs = [(item_ids[entry.index], entry) for entry in likely]
+    places = _places(project, pairs, round_.budget)
+    batches.insert_places(session, round_, places, BatchItemState.WITHDRAWN)
+
+
 def publish_selection(
     session: Session, claimed: ClaimedJob, selection: Selection, settings: Settings
 ) -> None:
     """End a selecting job: store its model, hand its batch out, go on to labeling.
 
     Withdraws the reserve of earlier rounds that nobody holds; leaves out items that were labeled
-    or leased since the snapshot; the next ranked ones take their places.
+    or leased since the snapshot; the next ranked ones take their places. What `stage_batch` stored
+    before is only opened.
 
     Raises:
         JobFenced: the job belongs to another or has ended; nothing is published.
@@ -106,15 +130,9 @@ def publish_selection(
     ranked = [(selectable[e.index], e) for e in selection.ranked if e.index in selectable]
     budget = budget_state(session, project)
     n_batch = next_batch_budget(round_.budget, budget, n_selectable(session, project, budget))
-    batches.insert_batch(
-        session,
-        round_,
-        ranked[: n_batch + project.reserve],
-        n_batch,
-        _labels_wanted(project),
-    )
+    places = _places(project, ranked[: n_batch + project.reserve], n_batch)
+    _hand_out(session, round_, places)
     round_.n_labeled = selection.n_labeled
-    round_.seconds = selection.seconds
     round_.ranking_hash = selection.ranking_hash
     round_.selection = dict(selection.decided_by)
     round_.predictions_hash = selection.predictions_hash
@@ -123,22 +141,65 @@ def publish_selection(
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)
     advance(session, project, settings.job_max_attempts)
+    round_.seconds = with_publishing(selection.seconds, selection.clock)
 
 
-def _labels_wanted(project: Project) -> Callable[[int], int]:
-    """Return pool index -> labels that the item gets, by the project's present settings."""
+def _hand_out(session: Session, round_: Round, places: Sequence[Place]) -> None:
+    staged = batches.staged_items(session, round_.id)
+    is_staged = [staged.get(place.item_id) == place.labels_wanted for place in places]
+    batches.open_staged(session, round_.id, list(compress(places, is_staged)))
+    new = [place for place, is_there in zip(places, is_staged, strict=True) if not is_there]
+    batches.insert_places(session, round_, new, BatchItemState.OPEN)
+
+
+def with_publishing(
+    seconds: dict[str, float], clock: Callable[[], float] | None
+) -> dict[str, float]:
+    """Return a job's seconds by part, with those of publishing so far where a clock gives them."""
+    return seconds if clock is None else {**seconds, "publishing": clock()}
+
+
+def _places(
+    project: Project, ranked: Sequence[tuple[int, RankedItem]], n_batch: int
+) -> list[Place]:
+    """Return the places of (item id, entry), best first; the first `n_batch` are the batch.
+
+    How many labels an item gets is by the project's present settings.
+    """
     options = annotation_from_json(project.annotation)
-    return lambda index: labels_wanted(options, project.labels_per_item, project.seed, index)
+    return [
+        Place(
+            item_id=item_id,
+            source=BatchSource.BATCH if rank < n_batch else BatchSource.RESERVE,
+            rank=rank,
+            score=entry.score,
+            suggestion_class=entry.suggestion_class,
+            suggestion_confidence=entry.suggestion_confidence,
+            is_control=entry.is_control,
+            labels_wanted=labels_wanted(
+                options, project.labels_per_item, project.seed, entry.index
+            ),
+        )
+        for rank, (item_id, entry) in enumerate(ranked)
+    ]
 
 
-def publish_target(session: Session, claimed: ClaimedJob, model: TrainedFacts) -> None:
+def publish_target(
+    session: Session,
+    claimed: ClaimedJob,
+    model: TrainedFacts,
+    clock: Callable[[], float] | None = None,
+) -> None:
     """End the target's job: store its model and finish the project.
+
+    The model's seconds get those of publishing so far, as the clock gives them.
 
     Raises:
         JobFenced: the job belongs to another or has ended; nothing is published.
     """
     project = projects.lock(session, claimed.project_id)
     job = _owned(session, claimed)
+    model = replace(model, seconds=with_publishing(model.seconds, clock))
     _insert_model(session, job, None, ModelRole.TARGET, model)
     set_job_state(session, job, JobState.SUCCEEDED)
     set_project_state(session, project, ProjectState.FINISHED)
@@ -205,10 +266,14 @@ def _owned(session: Session, claimed: ClaimedJob) -> Job:
 def _lock_round(session: Session, claimed: ClaimedJob) -> tuple[Project, Job, Round]:
     project = projects.lock(session, claimed.project_id)
     job = _owned(session, claimed)
+    return project, job, _round_of(session, claimed)
+
+
+def _round_of(session: Session, claimed: ClaimedJob) -> Round:
     round_ = session.get(Round, claimed.round_id)
     if round_ is None:
         raise NotFound("round", claimed.round_id)
-    return project, job, round_
+    return round_
 
 
 def _insert_model(

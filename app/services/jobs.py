@@ -3,7 +3,7 @@
 The row is the job; whoever holds its token may write. Locks go project first, then job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -29,6 +29,9 @@ from app.services.transitions import (
 )
 
 WAKE_AGAIN_SECONDS = 30.0
+# Packing runs beside these, while none of them does: neither keeps the other waiting.
+PACKING = frozenset({JobKind.PACK})
+COMPUTING = frozenset(JobKind) - PACKING
 LOST_WORKER = "its worker stopped answering"  # what happened to it is not the job's failure
 
 
@@ -64,11 +67,16 @@ class SweepResult:
     freed_leases: int = 0
 
 
-def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | None:
-    """Claim the job; None if it has ended, belongs to another or has used its attempts up."""
+def claim(
+    session: Session, job_id: int, settings: Settings, kinds: Collection[JobKind] = COMPUTING
+) -> ClaimedJob | None:
+    """Claim the job; None if it has ended, belongs to another or has used its attempts up.
+
+    None as well if it is not of these kinds.
+    """
     token = uuid4()
     claimed = queries.claim(
-        session, job_id, token, settings.job_lease_seconds, settings.job_max_lost_workers
+        session, job_id, token, settings.job_lease_seconds, settings.job_max_lost_workers, kinds
     )
     if claimed is None:
         return None
@@ -88,9 +96,14 @@ def claim(session: Session, job_id: int, settings: Settings) -> ClaimedJob | Non
     )
 
 
-def claimable(session: Session, queues: Sequence[str], settings: Settings) -> list[int]:
+def claimable(
+    session: Session,
+    queues: Sequence[str],
+    settings: Settings,
+    kinds: Collection[JobKind] = COMPUTING,
+) -> list[int]:
     """Return the ids of the jobs of these queues that a claim would win, oldest first."""
-    return queries.claimable_ids(session, queues, settings.job_max_lost_workers)
+    return queries.claimable_ids(session, queues, settings.job_max_lost_workers, kinds)
 
 
 def heartbeat(session: Session, job_id: int, token: UUID, lease_seconds: float) -> Heartbeat:
@@ -180,6 +193,8 @@ def _retry(session: Session, project: Project, job: Job, settings: Settings) -> 
         return create_job_again(
             session, project, round_, settings.job_max_attempts, did_train=did_train
         )
+    if job.kind == JobKind.PACK and not queries.has_live(session, project.id, JobKind.PACK):
+        return create_job(session, project, JobKind.PACK, None, settings.job_max_attempts)
     if job.round_id is not None or project.state != ProjectState.TRAINING_TARGET:
         raise TransitionNotAllowed(f"Project {project.id}", project.state, "retried", [])
     return create_job(session, project, JobKind(job.kind), None, settings.job_max_attempts)

@@ -13,6 +13,7 @@ from app.domain.states import ProjectState
 from app.services.budget import budget_state
 from app.services.leases import release_expired
 from app.services.lifecycle import advance, check_brought_features
+from app.services.packing import request_packing
 from app.services.projects import ModelChoice, ProjectIn, check_initial_budget, checked_settings
 
 MERGED = ("selection", "trigger", "stop_when")  # given keys replace stored ones, others stay
@@ -55,6 +56,8 @@ def change_project(
             setattr(project, name, value)
             if name in ("stop_when", "total_budget"):
                 project.stop_reasons = None  # checked again
+    if "proxy" in new and project.n_pool:
+        request_packing(session, project, settings.job_max_attempts)
     if "selection" in new and project.state != ProjectState.DRAFT:
         check_brought_features(project)
     advance(session, project, settings.job_max_attempts)

@@ -23,6 +23,7 @@ QUEUES = {
     JobKind.TRAIN_AND_SELECT: "gpu",
     JobKind.TRAIN_TARGET: "gpu",
     JobKind.SELECT_CORE_SET: "gpu",
+    JobKind.PACK: "gpu",  # on the machine that trains on what is packed
 }
 
 
@@ -124,7 +125,7 @@ def create_job(
 ) -> Job:
     """Insert a queued job and remember its wake-up for after the commit.
 
-    `cause` is the round or the core-set that the job is for; None for the target.
+    `cause` is the round or the core-set that the job is for; None for the target and for packing.
     """
     job = Job(
         project_id=project.id,

@@ -95,7 +95,7 @@ class TestSetItemsAside:
         set_aside(session_factory, settings, project, 7, 1)
         with transaction(session_factory) as session:
             row = projects.get(session, project)
-            assert batches.excluded_pool_indices(session, project) == [1, 7]
+            assert batches.excluded_pool_indices(session, project).tolist() == [1, 7]
             assert 7 not in batches.selectable_items(session, project, range(10))
             assert n_selectable(session, row, budget_state(session, row)) == 8
 
@@ -106,7 +106,8 @@ class TestSetItemsAside:
         set_aside(session_factory, settings, project, 0)
         with transaction(session_factory) as session:
             row = projects.get(session, project)
-            assert labels.resolved_arrays(session, project) == ([1], [0])
+            index, classes = labels.resolved_arrays(session, project)
+            assert (index.tolist(), classes.tolist()) == ([1], [0])
             assert row.n_labeled == 2
             assert n_selectable(session, row, budget_state(session, row)) == 8
         check(session_factory)
@@ -154,7 +155,7 @@ class TestTakeBack:
         assert retried(session_factory, settings, project, 1, 8) == 2
         with transaction(session_factory) as session:
             assert queries.indices(session, project, "pool") == []
-            assert batches.excluded_pool_indices(session, project) == []
+            assert batches.excluded_pool_indices(session, project).tolist() == []
             assert 1 in batches.selectable_items(session, project, [1, 8])
         check(session_factory)
 

@@ -107,7 +107,7 @@ BUGS = (
     Bug(
         "a doubled claim wins",
         "app/db/queries/jobs.py",
-        "        .where(Job.id == job_id, is_claimable(max_lost_workers))\n",
+        "        .where(Job.id == job_id, Job.kind.in_(kinds), is_claimable(max_lost_workers))\n",
         "        .where(Job.id == job_id)\n",
     ),
     Bug(

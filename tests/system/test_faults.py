@@ -215,7 +215,7 @@ class Work:
         assert len({item for _, item, _ in stored}) == TOTAL  # each item once
         doctor(self.rig)
         with self.rig.admin() as admin:
-            jobs = admin.jobs(self.project)
+            jobs = [job for job in admin.jobs(self.project) if job["kind"] != "pack"]
         n_attempts = sum(job["attempts"] + job["lost_workers"] for job in jobs)
         return {"n_labels": len(wanted), "n_jobs": len(jobs), "n_attempts": n_attempts}
 
@@ -336,7 +336,9 @@ def test_two_sweepers_bring_one_rerun(rig: Rig, facts: dict[str, Any]) -> None:
     done = work.check()
     with rig.admin() as admin:
         attempts = {
-            job["id"]: job["attempts"] + job["lost_workers"] for job in admin.jobs(work.project)
+            job["id"]: job["attempts"] + job["lost_workers"]
+            for job in admin.jobs(work.project)
+            if job["kind"] != "pack"
         }
     assert attempts.pop(killed) == 2
     assert set(attempts.values()) == {1}
@@ -364,16 +366,19 @@ def kill_worker_under_a_job(rig: Rig, project: int) -> int:
 
 def running_job(rig: Rig, project: int) -> int | None:
     with transaction(rig.factory) as session:
-        running = text("SELECT id FROM jobs WHERE project_id = :p AND state = 'running'")
+        running = text(
+            "SELECT id FROM jobs WHERE project_id = :p AND state = 'running' AND kind <> 'pack'"
+        )
         return session.scalars(running.bindparams(p=project)).one_or_none()
 
 
 def requeued(rig: Rig, project: int) -> list[int]:
-    """Return the job of each step back from running to queued."""
+    """Return the job of each step back from running to queued; packing gives way to others."""
     with rig.admin() as admin:
         events = admin.request("GET", f"/projects/{project}/events?limit=1000").json()["events"]
     changes = [event["facts"] for event in events if event["name"] == "job.state_changed"]
-    return [c["job"] for c in changes if (c["from"], c["to"]) == ("running", "queued")]
+    back = [c for c in changes if (c["from"], c["to"]) == ("running", "queued")]
+    return [c["job"] for c in back if c["kind"] != "pack"]
 
 
 @each_run

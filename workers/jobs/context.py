@@ -7,39 +7,27 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import structlog
 import torch
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
 
-from app.config import Settings
 from app.db.queries import projects
 from app.db.session import transaction
-from app.services import jobs
-from app.services.jobs import ClaimedJob
-from app.storage.artifacts import ArtifactStore
 from models.catalog import ModelSetup, setup_from_json
 from models.training.checkpoints import CheckpointFile
 from models.training.precision import name_of_device
+from models.training.timing import Stopwatch
 from models.training.train import TrainProgress
+from workers.jobs.attempt import Attempt
 from workers.jobs.packed_pool import PoolReader
 from workers.steps.training import RoundHooks
 
 # A stop or crash costs at most this much work; a save forces the disk, which short epochs feel.
 CHECKPOINT_SECONDS = 1.0
 PROGRESS_SECONDS = 0.25
-WRITE_PAUSE_SECONDS = 1.0
 
 
 @dataclass
-class JobContext:
-    """The context of a job's process."""
-
-    claimed: ClaimedJob
-    settings: Settings
-    factory: sessionmaker[Session]
-    store: ArtifactStore
-    should_stop: Callable[[], bool]
+class JobContext(Attempt):
+    """The context of a job's process that computes."""
 
     @property
     def device(self) -> str:
@@ -57,10 +45,20 @@ class JobContext:
         folder = self.settings.cache_folder / "checkpoints" / str(project.uid)
         return CheckpointFile(folder / f"job-{self.claimed.id}.pt", CHECKPOINT_SECONDS)
 
+    @cached_property
+    def watch(self) -> Stopwatch:
+        """Adds up the seconds of what the job does beside the step."""
+        return Stopwatch("cpu")
+
+    def begin_publishing(self) -> Callable[[], float]:
+        """Return a clock of the seconds since now."""
+        began = time.perf_counter()
+        return lambda: time.perf_counter() - began
+
     @property
     def reader(self) -> PoolReader:
         """Reads the project's splits as arrays."""
-        return PoolReader(self.factory, self.store, self.settings)
+        return PoolReader(self.factory, self.store, self.settings, self.should_stop)
 
     def setup(self, stored: Mapping[str, Any]) -> ModelSetup:
         """Return a stored setup with the path that its weights have on this machine."""
@@ -76,27 +74,6 @@ class JobContext:
             on_progress=_progress_reporter(self),
             should_stop=self.should_stop,
         )
-
-    def write_fenced(self, write: Callable[[Session], object]) -> None:
-        """Call `write` in a transaction, again while the database is away, for as long as a lease.
-
-        What is written is fenced: nothing is written twice.
-
-        Raises:
-            JobFenced: the job was taken from this worker, or an earlier try was stored after all.
-        """
-        deadline = time.monotonic() + self.settings.job_lease_seconds
-        while True:
-            try:
-                with transaction(self.factory) as session:
-                    write(session)
-            except (OperationalError, InterfaceError) as error:
-                if time.monotonic() > deadline or self.should_stop():
-                    raise
-                structlog.get_logger().warning("job.writes_again", reason=str(error))
-                time.sleep(WRITE_PAUSE_SECONDS)
-            else:
-                return
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -126,10 +103,6 @@ def _progress_reporter(context: JobContext) -> Callable[[TrainProgress], None]:
             "seconds": round(progress.seconds, 3),
             "resumed_from": progress.resumed_from,
         }
-        try:
-            with transaction(context.factory) as session:
-                jobs.report_progress(session, context.claimed.id, context.claimed.token, values)
-        except SQLAlchemyError as error:  # a database that is away costs a report, not the attempt
-            structlog.get_logger().warning("job.progress_not_stored", reason=str(error))
+        context.report(values)
 
     return report

@@ -3,18 +3,19 @@
 Nothing is uploaded or read from the artifact store while the project is locked.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from app.db.queries import jobs as job_queries
 from app.db.queries import projects
-from app.db.session import transaction
+from app.db.session import still, transaction
 from app.db.tables import CoreSet, JobKind, Project, Round, Split
 from app.domain.errors import ArtifactMissing, JobFenced, NothingToTrainOn
 from app.services.leases import release_expired
 from models.catalog import ModelSetup
 from workers.jobs.consensus import update_consensus
 from workers.jobs.context import JobContext
-from workers.jobs.snapshot import Arrays, Snapshot, gather_snapshot, read_snapshot, store_arrays
+from workers.jobs.snapshot import Snapshot, gather_snapshot, read_snapshot, store_arrays
 from workers.jobs.unreadable import set_aside_rows
 from workers.steps.round import RoundInputs
 
@@ -38,9 +39,10 @@ def open_job(context: JobContext) -> OpenedJob:
     Raises:
         JobFenced: the job belongs to another or has ended.
     """
-    if not _has_snapshot(context):
-        update_consensus(context)
-    return _open(context)
+    with context.watch.part("snapshot"):
+        if not _has_snapshot(context):
+            update_consensus(context)
+        return _open(context)
 
 
 def read_inputs(
@@ -56,22 +58,30 @@ def read_inputs(
         NothingToTrainOn: the job trains, and no labeled item can be read.
     """
     for _ in range(MOST_SNAPSHOTS):
-        inputs = context.reader.round_inputs(opened.project, opened.snapshot, setup)
+        with context.watch.part("packing"):
+            inputs = _read(context, opened, setup)
         if not _has_unreadable(context, opened):
             if context.claimed.kind is not JobKind.SELECT and len(inputs.labels) == 0:
                 raise NothingToTrainOn(opened.project.id)
             return opened, inputs
         context.hooks.forget()
-        opened = _open(context, anew=True)
+        with context.watch.part("snapshot"):
+            opened = _open(context, anew=True)
     raise ArtifactMissing(
         f"Ever more items of project {opened.project.id} cannot be read. Check the folders and "
         "hosts of its images, then retry."
     )
 
 
+def _read(context: JobContext, opened: OpenedJob, setup: ModelSetup) -> RoundInputs:
+    """Return the arrays of the job; without a model the contents of items are not looked at."""
+    if context.claimed.kind is JobKind.SELECT:
+        return context.reader.unread_inputs(opened.project, opened.snapshot)
+    return context.reader.round_inputs(opened.project, opened.snapshot, setup)
+
+
 def _open(context: JobContext, *, anew: bool = False) -> OpenedJob:
     claimed = context.claimed
-    arrays: Arrays = {}
     with transaction(context.factory) as session:
         project = projects.lock(session, claimed.project_id)
         release_expired(session, project, context.settings)
@@ -81,20 +91,42 @@ def _open(context: JobContext, *, anew: bool = False) -> OpenedJob:
         round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
         core_set = session.get(CoreSet, claimed.core_set_id) if claimed.core_set_id else None
         snapshot_hash = job.snapshot_hash
-        if snapshot_hash is None or anew:
-            arrays = gather_snapshot(session, project, round_)
-            # What is revised from here on makes the model stale, though the snapshot is not stored.
-            job.snapshot_version, job.snapshot_stale = project.label_version, False
-    if arrays:
-        snapshot_hash = store_arrays(context.store, **arrays)
+    if snapshot_hash is None or anew:
+        snapshot_hash = _store_snapshot(context)
+    with transaction(context.factory) as session:
+        project = projects.get(session, claimed.project_id)
+    snapshot = read_snapshot(context.store, snapshot_hash)
+    return OpenedJob(project, round_, core_set, snapshot, snapshot_hash)
+
+
+def _store_snapshot(context: JobContext) -> str:
+    """Gather and store the snapshot; return its hash.
+
+    It is read without the project's lock, which annotators wait for: the lock only makes sure that
+    what is seen is what the label version of the job says.
+
+    Raises:
+        JobFenced: the job belongs to another or has ended.
+    """
+    claimed = context.claimed
+    with ExitStack() as stack:
         with transaction(context.factory) as session:
+            project = projects.lock(session, claimed.project_id)
             job = job_queries.owned(session, claimed.id, claimed.token)
             if job is None:
                 raise JobFenced(claimed.id)
-            job.snapshot_hash = snapshot_hash
-    assert snapshot_hash is not None  # noqa: S101 - stored above, if not before
-    snapshot = read_snapshot(context.store, snapshot_hash)
-    return OpenedJob(project, round_, core_set, snapshot, snapshot_hash)
+            # What is revised from here on makes the model stale, though nothing is stored yet.
+            job.snapshot_version, job.snapshot_stale = project.label_version, False
+            view = stack.enter_context(still(context.factory))
+        round_ = view.get(Round, claimed.round_id) if claimed.round_id else None
+        arrays = gather_snapshot(view, projects.get(view, claimed.project_id), round_)
+    snapshot_hash = store_arrays(context.store, **arrays)
+    with transaction(context.factory) as session:
+        job = job_queries.owned(session, claimed.id, claimed.token)
+        if job is None:
+            raise JobFenced(claimed.id)
+        job.snapshot_hash = snapshot_hash
+    return snapshot_hash
 
 
 def _has_snapshot(context: JobContext) -> bool:

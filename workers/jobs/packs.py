@@ -8,12 +8,12 @@ not the bytes that were written.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import orjson
 
@@ -23,6 +23,32 @@ FORMAT = 1
 LIST = "pack.json"
 CHECK_THREADS = 4
 CHUNK_BYTES = 1 << 22
+Span = tuple[int, int]  # first item of a block, and the one behind its last
+
+
+class PackingStopped(Exception):
+    """Packing was asked to stop; what was packed until then is committed."""
+
+
+@dataclass(frozen=True)
+class PackedBlock:
+    """The bytes of a block, made of what its items hold.
+
+    Attributes:
+        items: hash of the items' ids and contents, as their source says them.
+        parts: bytes for each data file.
+        gaps: positions of items that could not be read, and are zeros.
+        checksums: of the parts; made where the block is made, which may be another process.
+    """
+
+    items: str
+    parts: Sequence[bytes]
+    gaps: tuple[int, ...] = ()
+    checksums: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the checksums."""
+        object.__setattr__(self, "checksums", tuple(_checksum(part) for part in self.parts))
 
 
 @dataclass(frozen=True)
@@ -97,42 +123,48 @@ class Pack:
         """Return the position of a block's first item."""
         return self.blocks[block - 1].n if block else 0
 
-    def damaged(self, n_blocks: int) -> list[int]:
-        """Return which of the first blocks do not hold the bytes that were written.
+    def damaged(self, numbers: Sequence[int]) -> list[int]:
+        """Return which of these blocks do not hold the bytes that were written.
 
         All bytes are read, at 1 to 2 GB a second and core.
         """
         with ThreadPoolExecutor(CHECK_THREADS) as threads:
-            is_whole = threads.map(self._is_whole, range(n_blocks))
-            return [block for block, whole in enumerate(is_whole) if not whole]
+            is_whole = threads.map(self._is_whole, numbers)
+            return [block for block, whole in zip(numbers, is_whole, strict=True) if not whole]
 
     def cut(self, n_blocks: int) -> None:
-        """Forget the blocks from this one on."""
-        if n_blocks < len(self.blocks):
-            self.blocks, self._is_changed = self.blocks[:n_blocks], True
+        """Forget the blocks from this one on; whoever maps them keeps them."""
+        if n_blocks >= len(self.blocks):
+            return
+        ends = self.blocks[n_blocks - 1].ends if n_blocks else (0,) * len(self._names)
+        for k, (name, end) in enumerate(zip(self._names, ends, strict=True)):
+            self._files[k].seek(0)
+            with replaced(self.path(name)) as kept:
+                _copy(self._files[k], kept, end)
+            self._files[k].close()
+            self._files[k] = self.path(name).open("r+b")
+        self.blocks, self._is_changed = self.blocks[:n_blocks], True
 
-    def append(self, n: int, items: str, parts: Sequence[bytes], gaps: Iterable[int] = ()) -> None:
-        """Add a block of the next `n` items: a part for each data file; not yet committed."""
+    def append(self, n: int, made: PackedBlock) -> None:
+        """Add a block of the next `n` items; not yet committed."""
         starts = self.blocks[-1].ends if self.blocks else (0,) * len(self._names)
-        for file, start, part in zip(self._files, starts, parts, strict=True):
+        for file, start, part in zip(self._files, starts, made.parts, strict=True):
             file.seek(start)
             file.truncate()  # a build that was interrupted left more
             file.write(part)
-        ends = tuple(start + len(part) for start, part in zip(starts, parts, strict=True))
-        self.blocks.append(Block(self.n + n, items, ends, _checksums(parts), tuple(gaps)))
+        ends = tuple(start + len(part) for start, part in zip(starts, made.parts, strict=True))
+        self.blocks.append(Block(self.n + n, made.items, ends, made.checksums, made.gaps))
         self._is_changed = True
 
-    def replace(
-        self, block: int, items: str, parts: Sequence[bytes], gaps: Iterable[int] = ()
-    ) -> None:
+    def replace(self, block: int, made: PackedBlock) -> None:
         """Write a block anew in its place, with parts as long as they were; not yet committed."""
         old, spans = self.blocks[block], self.spans(block)
-        if [len(part) for part in parts] != [end - start for start, end in spans]:
+        if [len(part) for part in made.parts] != [end - start for start, end in spans]:
             raise ValueError("A block is replaced by one of the same size.")
-        for file, (start, _), part in zip(self._files, spans, parts, strict=True):
+        for file, (start, _), part in zip(self._files, spans, made.parts, strict=True):
             file.seek(start)
             file.write(part)
-        self.blocks[block] = Block(old.n, items, old.ends, _checksums(parts), tuple(gaps))
+        self.blocks[block] = Block(old.n, made.items, old.ends, made.checksums, made.gaps)
         self._is_changed = True
 
     def commit(self) -> None:
@@ -161,7 +193,7 @@ class Pack:
 def grow(  # noqa: PLR0913 - by name: what is right, how it is packed
     pack: Pack,
     n: int,
-    pack_block: Callable[[int, int], tuple[str, Sequence[bytes], Iterable[int]]],
+    make_blocks: Callable[[Sequence[Span]], Iterator[PackedBlock]],
     *,
     stale: Iterable[int] = (),
     fixed_size: bool,
@@ -173,29 +205,35 @@ def grow(  # noqa: PLR0913 - by name: what is right, how it is packed
     Args:
         pack: opened.
         n: items.
-        pack_block: called with (first, end) of a block's items; returns the hash of the items, the
-            parts and the gaps.
+        make_blocks: called once with all spans that are to be packed; yields a block for each, in
+            their order. Where it raises PackingStopped, what is there already is committed.
         stale: blocks that are to be packed anew.
         fixed_size: whether an item always has as many bytes, so that a block may be replaced in
             its place; else all blocks behind a stale one are packed anew too.
         block_items: of a new block, at most.
         is_due: whether to commit what is there already, asked after each block.
+
+    Raises:
+        PackingStopped: `make_blocks` did.
     """
     redone = sorted(stale)
     if redone and not fixed_size:
         pack.cut(redone[0])
         redone = []
-    for block in redone:
-        items, parts, gaps = pack_block(pack.first(block), pack.blocks[block].n)
-        pack.replace(block, items, parts, gaps)
-        if is_due():
-            pack.commit()
-    while pack.n < n:
-        end = min(pack.n + block_items, n)
-        items, parts, gaps = pack_block(pack.n, end)
-        pack.append(end - pack.n, items, parts, gaps)
-        if is_due():
-            pack.commit()
+    spans = [(pack.first(block), pack.blocks[block].n) for block in redone]
+    firsts = range(pack.n, n, block_items)
+    spans += [(first, min(first + block_items, n)) for first in firsts]
+    try:
+        for k, made in enumerate(make_blocks(spans) if spans else ()):
+            if k < len(redone):
+                pack.replace(redone[k], made)
+            else:
+                pack.append(spans[k][1] - spans[k][0], made)
+            if is_due():
+                pack.commit()
+    except PackingStopped:
+        pack.commit()
+        raise
     pack.commit()
 
 
@@ -214,8 +252,10 @@ def _read_blocks(path: Path, about: Mapping[str, Any], n_files: int) -> list[Blo
     return blocks if all(len(block.ends) == n_files for block in blocks) else []
 
 
-def _checksums(parts: Sequence[bytes]) -> tuple[str, ...]:
-    return tuple(_checksum(part) for part in parts)
+def _copy(source: IO[bytes], to: IO[bytes], n_bytes: int) -> None:
+    while n_bytes and (chunk := source.read(min(CHUNK_BYTES, n_bytes))):
+        to.write(chunk)
+        n_bytes -= len(chunk)
 
 
 def _checksum(data: bytes) -> str:

@@ -70,20 +70,24 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
             _hooks(context, project, inputs), on_trained=lambda: _begin_selecting(context)
         ),
     )
+    clock = context.begin_publishing()
+    seconds = {**context.watch.seconds, **result.seconds}
     facts = None
     if result.proxy is not None:
         facts = _store_model(
-            context, result.proxy, project.classes, snapshot, result.metrics, result.seconds
+            context, result.proxy, project.classes, snapshot, result.metrics, seconds
         )
     selection = Selection(
         ranked=_ranked_items(result),
         n_labeled=snapshot.n_resolved,
-        seconds=result.seconds,
+        seconds=seconds,
         ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
         decided_by=_decided_by(context, opened, request.options, result, facts),
         **_stability(context, round_, result),
+        clock=clock,
     )
+    context.write_fenced(lambda db: job_results.stage_batch(db, context.claimed, selection.ranked))
     context.write_fenced(
         lambda db: job_results.publish_selection(db, context.claimed, selection, context.settings)
     )
@@ -152,10 +156,12 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
         device=context.device,
         hooks=_hooks(context, project, inputs),
     )
+    clock = context.begin_publishing()
+    seconds = {**context.watch.seconds, **result.seconds}
     facts = _store_model(
-        context, result.trained, project.classes, snapshot, result.metrics, result.seconds
+        context, result.trained, project.classes, snapshot, result.metrics, seconds
     )
-    context.write_fenced(lambda db: job_results.publish_target(db, context.claimed, facts))
+    context.write_fenced(lambda db: job_results.publish_target(db, context.claimed, facts, clock))
 
 
 def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
@@ -184,7 +190,7 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
     _store_core_set_items(context, snapshot, result)
     facts = CoreSetFacts(
         n_labeled=len(snapshot.labels),
-        seconds=result.seconds,
+        seconds={**context.watch.seconds, **result.seconds},
         provenance={
             **context.provenance, **result.metrics, "snapshot_hash": opened.snapshot_hash
         },

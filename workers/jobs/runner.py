@@ -1,11 +1,12 @@
 """The supervisor of jobs: claims a row, lets a process of its own do it, keeps its lease alive.
 
-Runs in the worker's one thread; never imports torch.
+Runs in a thread of the worker; never imports torch.
 """
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,15 +14,17 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.session import transaction
+from app.db.tables import JobKind
 from app.domain.errors import StorageFull
 from app.services import jobs
-from app.services.jobs import ClaimedJob, Heartbeat
+from app.services.jobs import COMPUTING, ClaimedJob, Heartbeat
 from app.storage.room import check_room
 from workers.jobs.process import Child
 from workers.jobs.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_to_line
 from workers.processes import module_command
 
 CHILD_COMMAND = tuple(module_command("workers.jobs.child"))
+PACKING_COMMAND = tuple(module_command("workers.jobs.packing.child"))
 TOO_LONG = -1000  # no exit code of a process
 STOP_SECONDS = 15.0
 WATCH_SECONDS = 0.1
@@ -34,18 +37,29 @@ SAY_FULL_SECONDS = 60.0
 
 
 class JobRunner:
-    """Runs one job at a time; a second call waits for the first."""
+    """Runs one job at a time, of these kinds; a second call waits for the first.
+
+    While it has a job, the runner `beside` it has none: that one's goes back to the queue.
+    """
 
     def __init__(
         self,
         settings: Settings,
         factory: sessionmaker[Session],
         child_command: Sequence[str] = CHILD_COMMAND,
+        *,
+        kinds: Collection[JobKind] = COMPUTING,
+        keeps_spare: bool = True,
+        beside: "JobRunner | None" = None,
     ) -> None:
         self.settings = settings
         self.factory = factory
         self.child_command = child_command
+        self._kinds = kinds
+        self._keeps_spare = keeps_spare
+        self._beside = beside
         self._stop = threading.Event()
+        self._gives_way = threading.Event()
         self._lock = threading.Lock()
         self._spare: Child | None = None
         self._log = structlog.get_logger()
@@ -55,19 +69,20 @@ class JobRunner:
 
     def warm_up(self) -> None:
         """Start the spare child, so that the next job begins at once."""
-        if self._spare is None and not self._stop.is_set():
+        if self._keeps_spare and self._spare is None and not self._stop.is_set():
             self._spare = Child(self.child_command)
 
     def run(self, job_id: int) -> bool:
         """Claim and do the job; False if there was nothing to claim (a doubled or late message)."""
         with self._lock:
-            if self._stop.is_set() or not self._has_room():
+            if self._must_end() or not self._has_room():
                 return False
             with transaction(self.factory) as session:
-                claimed = jobs.claim(session, job_id, self.settings)
+                claimed = jobs.claim(session, job_id, self.settings, self._kinds)
             if claimed is None:
                 return False
-            self._run_claimed(claimed)
+            with self._alone():
+                self._run_claimed(claimed)
             self.warm_up()
         return True
 
@@ -75,7 +90,7 @@ class JobRunner:
         """Do every job that waits, whether or not its message came; return how many."""
         self.turned_at = time.monotonic()
         with transaction(self.factory) as session:
-            waiting = jobs.claimable(session, self._queues, self.settings)
+            waiting = jobs.claimable(session, self._queues, self.settings, self._kinds)
         return sum(self.run(job_id) for job_id in waiting)
 
     def _has_room(self) -> bool:
@@ -93,6 +108,29 @@ class JobRunner:
         """Take no more jobs; the running one checkpoints and goes back to queued."""
         self._stop.set()
 
+    def give_way(self) -> None:
+        """Take no jobs until `go_on`; the running one goes back to queued, what it did is kept."""
+        self._gives_way.set()
+
+    def go_on(self) -> None:
+        """Take jobs again."""
+        self._gives_way.clear()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let the runner beside give way during the block: it would slow and spoil its seconds."""
+        if self._beside is None:
+            yield
+            return
+        self._beside.give_way()
+        try:
+            yield
+        finally:
+            self._beside.go_on()
+
+    def _must_end(self) -> bool:
+        return self._stop.is_set() or self._gives_way.is_set()
+
     def close(self) -> None:
         """End the spare child; call after `stop`, when no job runs."""
         with self._lock:
@@ -105,7 +143,7 @@ class JobRunner:
         if child.process.poll() is not None:  # the spare died while it waited
             child = Child(self.child_command)
         child.send(claimed_to_line(claimed))
-        self._log.info("job.claimed", job_id=claimed.id, pid=child.process.pid)
+        self._log.info("job.claimed", job_id=claimed.id, kind=claimed.kind, pid=child.process.pid)
         code = self._watch(claimed, child)
         self._settle(claimed, child, code)
         self._log.info("job.ended", job_id=claimed.id, exit_code=code)
@@ -136,7 +174,7 @@ class JobRunner:
     def _watch(self, claimed: ClaimedJob, child: Child) -> int:
         """Keep the lease alive until the child ends; return its exit code."""
         began_at = beat_at = extended_at = looked_at = time.monotonic()
-        while not self._stop.is_set():
+        while not self._must_end():
             code = child.wait(WATCH_SECONDS)
             if code is not None:
                 return code

@@ -52,7 +52,10 @@ class Snapshot:
 
 
 def gather_snapshot(session: Session, project: Project, round_: Round | None) -> Arrays:
-    """Return the snapshot of a locked project as `read_snapshot` reads it, once it is stored."""
+    """Return the snapshot of a project, as `read_snapshot` reads it once it is stored.
+
+    All statements must see the same: the project is locked, or the session is a `still` one.
+    """
     index, classes = labels.resolved_arrays(session, project.id)
     excluded = batches.excluded_pool_indices(session, project.id)
     n_ranked = 0
@@ -63,9 +66,9 @@ def gather_snapshot(session: Session, project: Project, round_: Round | None) ->
     n_resolved = project.n_labeled + project.n_imported
     counts = [project.n_pool, project.n_evaluation, n_ranked, n_resolved]
     return {
-        "labeled_index": np.asarray(index, np.int64),
-        "labels": np.asarray(classes, np.int64),
-        "excluded_index": np.asarray(excluded, np.int64),
+        "labeled_index": index,
+        "labels": classes,
+        "excluded_index": excluded,
         "counts": np.asarray(counts, np.int64),
         "features_hash": np.asarray(project.features_hash or ""),
         "set_aside_index": _set_aside(session, project, Split.POOL),

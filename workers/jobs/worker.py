@@ -15,8 +15,9 @@ from app.config import Settings
 from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
+from app.services.jobs import PACKING
 from workers.jobs.presence import Presence
-from workers.jobs.runner import JobRunner
+from workers.jobs.runner import PACKING_COMMAND, JobRunner
 from workers.jobs.wakeups import Listener
 
 POLL_SECONDS = 1.0
@@ -31,11 +32,17 @@ def run_worker(settings: Settings) -> None:
         raise ValueError("SVP_DATABASE_URL is not set; `svp up` sets it for its worker.")
     configure_logging(settings)
     url = settings.database_url.get_secret_value()
-    engine = make_engine(url, pool_size=3)
-    runner = JobRunner(settings, make_session_factory(engine, make_publisher(settings)))
+    engine = make_engine(url, pool_size=4)
+    factory = make_session_factory(engine, make_publisher(settings))
+    packer = JobRunner(settings, factory, PACKING_COMMAND, kinds=PACKING, keeps_spare=False)
+    runner = JobRunner(settings, factory, beside=packer)
     stopped, woken = threading.Event(), threading.Event()
     threads = [
         threading.Thread(target=serve_rows, args=(runner, woken, stopped), name="jobs"),
+        # Nobody waits for packing: it is found when the rows are looked at.
+        threading.Thread(
+            target=serve_rows, args=(packer, threading.Event(), stopped), name="packing"
+        ),
         Presence(settings, runner, stopped),
     ]
     if settings.broker_url is None:
@@ -55,9 +62,11 @@ def run_worker(settings: Settings) -> None:
         stopped.set()
         woken.set()
         runner.stop()
+        packer.stop()
         for thread in threads:
             thread.join(STOP_SECONDS)
         runner.close()
+        packer.close()
         engine.dispose()
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +23,32 @@ ROWS_AT_ONCE = 65_536  # inputs that are taken and predicted together
 
 
 @dataclass(frozen=True)
+class UnreadPool:
+    """A pool of which only the size is known: no model looks at it, so nobody reads it."""
+
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def take(self, rows: IntArray) -> NoReturn:
+        """Raise: a model that is to look at the pool must get its contents."""
+        raise ValueError(f"{len(rows)} items are wanted of a pool that was not read.")
+
+
+@dataclass(frozen=True)
 class ScoredPool:
     """The items that a scorer measures.
 
     Attributes:
-        inputs: of the whole pool split, [n_pool].
+        inputs: of the whole pool split, [n_pool]; unread without a proxy.
         pool_index: items that may be selected, [n].
         labeled_index: items with a resolved label, [m].
         features: brought features of the whole pool split, [n_pool, d]; None where those of the
             proxy are used.
     """
 
-    inputs: Inputs
+    inputs: Inputs | UnreadPool
     pool_index: IntArray
     labeled_index: IntArray
     features: FloatArray | None = None

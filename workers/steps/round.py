@@ -19,8 +19,9 @@ from selection.arrays import FloatArray, IntArray, Scores
 from selection.catalog import Signal
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, SelectionRequest, select, wanted_signals
+from selection.types import rows_without
 from selection.watch import Watch
-from workers.steps.pool_scorer import PoolScorer, ScoredPool, fitting_features
+from workers.steps.pool_scorer import PoolScorer, ScoredPool, UnreadPool, fitting_features
 from workers.steps.scoring import PLAIN, Scoring
 from workers.steps.stability import PoolSample, sample_rows
 from workers.steps.training import (
@@ -39,7 +40,7 @@ class RoundInputs:
     """Inputs of one round. Index arrays hold pool indices, ascending.
 
     Attributes:
-        pool: inputs of the whole pool split, [n_pool].
+        pool: inputs of the whole pool split, [n_pool]; unread where no model takes part.
         labeled_index: items with a resolved label, [m].
         labels: their class indices, [m].
         excluded_index: items that may not be ranked: resolved, skipped or held.
@@ -50,7 +51,7 @@ class RoundInputs:
         initial: the proxy before, which a training with `recipe.warm_start` starts from.
     """
 
-    pool: Inputs
+    pool: Inputs | UnreadPool
     labeled_index: IntArray
     labels: IntArray
     excluded_index: IntArray
@@ -165,7 +166,7 @@ def run_selection(
     Without a proxy, options that need one (class balance; duplicates and neighbours by its
     features) rest.
     """
-    pool_index = np.setdiff1d(np.arange(len(inputs.pool)), inputs.excluded_index)
+    pool_index = rows_without(len(inputs.pool), inputs.excluded_index)
     if len(pool_index) == 0:
         nothing = np.empty(0, np.int64)
         return RoundResult(nothing, np.empty(0), np.empty(0, bool), None, {}, watch.seconds, proxy)

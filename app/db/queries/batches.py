@@ -3,28 +3,32 @@
 All of them expect that the caller holds the project's row lock.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
+    Subquery,
     and_,
     bindparam,
+    delete,
     exists,
     func,
-    insert,
     literal,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from app.db.queries.columns import IntArray, columns
 from app.db.queries.rows import table_of
 from app.db.tables import (
     BatchItem,
@@ -142,7 +146,7 @@ def withdraw_all_open(session: Session, project_id: int) -> int:
     return len(session.execute(_WITHDRAW_ALL_OPEN, {"of_project": project_id}).all())
 
 
-def excluded_pool_indices(session: Session, project_id: int) -> list[int]:
+def excluded_pool_indices(session: Session, project_id: int) -> IntArray:
     """Return the pool indices that a selection may not rank, ascending.
 
     They are the items that are resolved, skipped, set aside, or open and committed.
@@ -169,18 +173,13 @@ def excluded_pool_indices(session: Session, project_id: int) -> list[int]:
         SetAsideItem.project_id == project_id,
         Item.split == Split.POOL,
     )
-    return sorted(session.scalars(resolved.union(held, unreadable)))
+    (index,) = columns(session, resolved.union(held, unreadable))
+    return index
 
 
 def selectable_items(session: Session, project_id: int, indices: Sequence[int]) -> dict[int, int]:
-    """Return pool index -> item id of those that may enter a batch now.
-
-    Joined, not `= ANY`: until a large import is analysed, Postgres scans the pool for ANY and
-    compares every item with every index (over 80 s for 7,500 of 1 million).
-    """
-    wanted = select(
-        func.unnest(literal(list(indices), ARRAY(BigInteger))).label("index")
-    ).subquery()
+    """Return pool index -> item id of those that may enter a batch now."""
+    wanted = _wanted(indices)
     rows = session.execute(
         select(Item.index, Item.id)
         .join(wanted, Item.index == wanted.c.index)
@@ -197,51 +196,110 @@ def selectable_items(session: Session, project_id: int, indices: Sequence[int]) 
     return {index: item_id for index, item_id in rows}  # noqa: C416 - dict(rows) loses the types
 
 
-def insert_batch(
-    session: Session,
-    round_: Round,
-    ranked: Sequence[tuple[int, RankedItem]],
-    n_batch: int,
-    labels_wanted: Callable[[int], int],
-) -> None:
-    """Insert a round's batch and reserve with their slots.
-
-    Args:
-        session: in a transaction that holds the project's lock.
-        round_: the round that selected them.
-        ranked: (item id, entry), best first; the first `n_batch` are the batch, the rest reserve.
-        n_batch: size of the batch.
-        labels_wanted: pool index -> labels that the item gets, a slot each.
-    """
-    if not ranked:
-        return
-    wanted = [labels_wanted(entry.index) for _, entry in ranked]
-    ids = session.scalars(
-        insert(BatchItem).returning(BatchItem.id, sort_by_parameter_order=True),
-        [
-            {
-                "project_id": round_.project_id,
-                "round_id": round_.id,
-                "item_id": item_id,
-                "source": BatchSource.BATCH if rank < n_batch else BatchSource.RESERVE,
-                "rank": rank,
-                "score": entry.score,
-                "suggestion_class": entry.suggestion_class,
-                "suggestion_confidence": entry.suggestion_confidence,
-                "is_control": entry.is_control,
-                "labels_wanted": n_labels,
-            }
-            for rank, ((item_id, entry), n_labels) in enumerate(zip(ranked, wanted, strict=True))
-        ],
-    ).all()
-    session.execute(
-        insert(BatchItemSlot),
-        [
-            {"batch_item_id": id_, "slot": slot, "project_id": round_.project_id}
-            for id_, n_labels in zip(ids, wanted, strict=True)
-            for slot in range(1, n_labels + 1)
-        ],
+def item_ids(session: Session, project_id: int, indices: Sequence[int]) -> dict[int, int]:
+    """Return pool index -> item id, whatever became of the items."""
+    wanted = _wanted(indices)
+    rows = session.execute(
+        select(Item.index, Item.id)
+        .join(wanted, Item.index == wanted.c.index)
+        .where(Item.project_id == project_id, Item.split == Split.POOL)
     )
+    return {index: item_id for index, item_id in rows}  # noqa: C416 - dict(rows) loses the types
+
+
+def _wanted(indices: Sequence[int]) -> Subquery:
+    """Return the indices as rows to join with.
+
+    Joined, not `= ANY`: until a large import is analysed, Postgres scans the pool for ANY and
+    compares every item with every index (over 80 s for 7,500 of 1 million).
+    """
+    array = literal(list(indices), ARRAY(BigInteger))
+    return select(func.unnest(array).label("index")).subquery()
+
+
+@dataclass(frozen=True)
+class Place:
+    """An item's place in a round's batch or reserve; `labels_wanted` are its slots."""
+
+    item_id: int
+    source: BatchSource
+    rank: int
+    score: float
+    suggestion_class: int | None
+    suggestion_confidence: float | None
+    is_control: bool
+    labels_wanted: int
+
+
+def insert_places(
+    session: Session, round_: Round, places: Sequence[Place], state: BatchItemState
+) -> None:
+    """Insert items of a round's batch and reserve, with their slots."""
+    if not places:
+        return
+    values = {"project": round_.project_id, "round": round_.id, "state": state}
+    session.execute(_INSERT_PLACES, {**values, "places": _as_json(places)})
+
+
+_INSERT_PLACES = text(
+    """
+    WITH made AS (
+        INSERT INTO batch_items (
+            project_id, round_id, state, item_id, source, rank, score, suggestion_class,
+            suggestion_confidence, is_control, labels_wanted
+        )
+        SELECT :project, :round, :state, place.*
+        FROM json_to_recordset(CAST(:places AS json)) AS place (
+            item_id bigint, source text, rank bigint, score double precision,
+            suggestion_class smallint, suggestion_confidence double precision, is_control boolean,
+            labels_wanted smallint
+        )
+        RETURNING id, labels_wanted
+    )
+    INSERT INTO batch_item_slots (batch_item_id, slot, project_id)
+    SELECT id, slot, :project FROM made CROSS JOIN generate_series(1, labels_wanted) AS slot
+    """
+)
+
+
+def staged_items(session: Session, round_id: int) -> dict[int, int]:
+    """Return item -> its slots, of those of the round that wait unseen for its publication."""
+    rows = session.execute(
+        select(BatchItem.item_id, BatchItem.labels_wanted).where(
+            BatchItem.round_id == round_id, BatchItem.state == BatchItemState.WITHDRAWN
+        )
+    )
+    return {item_id: n_slots for item_id, n_slots in rows}  # noqa: C416 - dict() loses the types
+
+
+def open_staged(session: Session, round_id: int, places: Sequence[Place]) -> None:
+    """Hand out staged items of a round, at these places; forget those that have none."""
+    given = {"round": round_id, "places": _as_json(places)}
+    session.execute(_OPEN_STAGED, given)
+    delete_staged(session, round_id)
+
+
+_OPEN_STAGED = text(
+    """
+    UPDATE batch_items SET state = 'open', source = place.source, rank = place.rank
+    FROM json_to_recordset(CAST(:places AS json))
+        AS place (item_id bigint, source text, rank bigint)
+    WHERE round_id = :round AND batch_items.item_id = place.item_id
+    """
+)
+
+
+def delete_staged(session: Session, round_id: int) -> None:
+    """Delete what waits unseen for the publication of a round."""
+    session.execute(
+        delete(BatchItem).where(
+            BatchItem.round_id == round_id, BatchItem.state == BatchItemState.WITHDRAWN
+        )
+    )
+
+
+def _as_json(places: Sequence[Place]) -> str:
+    return orjson.dumps(places).decode()
 
 
 def promote_reserve(session: Session, round_id: int, n: int) -> Sequence[int]:

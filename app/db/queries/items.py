@@ -11,6 +11,7 @@ from sqlalchemy import Text, cast, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from app.db.queries.columns import IntArray, columns
 from app.db.tables import ConsensusSource, Item, LabelSource, ResolvedLabel, Split
 
 COLUMNS = (
@@ -153,16 +154,51 @@ def contents(
     return [ItemContent(*row) for row in rows]
 
 
+def texts(
+    session: Session, project_id: int, split: str, first: int, end: int
+) -> list[tuple[str, str]]:
+    """Return (external id, text) of the split's text items of index first..end - 1, in order.
+
+    In the driver's binary form: rows of the ORM took longer than encoding the texts.
+    """
+    connection = session.connection().connection.driver_connection
+    assert connection is not None  # noqa: S101 - the session is connected
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(_TEXTS, (project_id, split, first, end))
+        rows: list[tuple[str, str]] = cursor.fetchall()
+    return rows
+
+
+_TEXTS = """
+    SELECT external_id, coalesce(text, '') FROM items
+    WHERE project_id = %s AND split = %s AND "index" >= %s AND "index" < %s
+    ORDER BY "index"
+"""
+
+
 def content_digest(contents: Iterable[ItemContent]) -> str:
     """Return the hash of these items' external ids and contents, in their order."""
-    digest = hashlib.sha256()
-    for item in contents:
-        digest.update(item.external_id.encode() + b"\0")
-        if item.content_hash is None:
-            digest.update(hashlib.sha256((item.text or "").encode()).digest())
-        else:
-            digest.update(bytes.fromhex(item.content_hash))
-    return digest.hexdigest()
+    return _digest_of(
+        (
+            item.external_id,
+            hashlib.sha256((item.text or "").encode()).digest()
+            if item.content_hash is None
+            else bytes.fromhex(item.content_hash),
+        )
+        for item in contents
+    )
+
+
+def texts_digest(rows: Iterable[tuple[str, str]]) -> str:
+    """Return `content_digest` of text items, given as (external id, text)."""
+    return _digest_of((key, hashlib.sha256(content.encode()).digest()) for key, content in rows)
+
+
+def _digest_of(pairs: Iterable[tuple[str, bytes]]) -> str:
+    """Return the hash of (external id, hash of the content), in their order."""
+    return hashlib.sha256(
+        b"".join([key.encode() + b"\0" + digest for key, digest in pairs])
+    ).hexdigest()
 
 
 # `content_digest` in the database: texts need not travel. A scan of the index for each block leaves
@@ -218,14 +254,12 @@ def image_shape(session: Session, project_id: int, n_pool: int) -> tuple[int, in
     return None if side is None else (side, channels)
 
 
-def evaluation_classes(session: Session, project_id: int) -> list[int]:
-    """Return the class indices of the evaluation split in index order."""
-    return [
-        class_index
-        for class_index in session.scalars(
-            select(Item.class_index)
-            .where(Item.project_id == project_id, Item.split == Split.EVALUATION)
-            .order_by(Item.index)
-        )
-        if class_index is not None
-    ]
+def evaluation_classes(session: Session, project_id: int) -> IntArray:
+    """Return the class indices of the evaluation split in index order; it has no other items."""
+    _, classes = columns(
+        session,
+        select(Item.index, Item.class_index).where(
+            Item.project_id == project_id, Item.split == Split.EVALUATION
+        ),
+    )
+    return classes

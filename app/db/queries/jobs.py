@@ -3,16 +3,16 @@
 Leases run by the database's clock, never by a worker's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.config import MAX_JOB_LEASE_SECONDS
-from app.db.tables import BatchItemSlot, Job
+from app.db.tables import BatchItemSlot, Job, JobKind
 from app.domain.states import LIVE_JOB_STATES, JobState
 
 # A lease that ends later than any lease may was given before the clock was set back: its holder, if
@@ -31,9 +31,16 @@ def is_claimable(max_lost_workers: int) -> ColumnElement[bool]:
 
 
 def claim(
-    session: Session, job_id: int, token: UUID, lease_seconds: float, max_lost_workers: int
+    session: Session,
+    job_id: int,
+    token: UUID,
+    lease_seconds: float,
+    max_lost_workers: int,
+    kinds: Collection[JobKind],
 ) -> tuple[Job, JobState] | None:
     """Give the job to the holder of `token`; return None unless it waits or has lost its holder.
+
+    None as well if it is not of these kinds.
 
     Returns the job and the state that it was in. One UPDATE: of any number of claims at once
     exactly one wins. Waits for no lock: a child may hold the row for as long as it lives, and the
@@ -42,7 +49,7 @@ def claim(
     is_lost = case((Job.state == JobState.RUNNING, 1), else_=0)
     found = (
         select(Job.id, Job.state)
-        .where(Job.id == job_id, is_claimable(max_lost_workers))
+        .where(Job.id == job_id, Job.kind.in_(kinds), is_claimable(max_lost_workers))
         .with_for_update(key_share=True, skip_locked=True)
         .cte("found")
     )
@@ -125,6 +132,20 @@ def owned(session: Session, job_id: int, token: UUID) -> Job | None:
     )
 
 
+def has_live(session: Session, project_id: int, kind: JobKind) -> bool:
+    """Return whether a job of this kind is queued or running."""
+    return bool(session.scalar(_HAS_LIVE, {"project_id": project_id, "of_kind": kind}))
+
+
+_HAS_LIVE = select(
+    exists().where(
+        Job.project_id == bindparam("project_id"),
+        Job.kind == bindparam("of_kind"),
+        Job.state.in_(LIVE_JOB_STATES),
+    )
+)
+
+
 def live_of_project(session: Session, project_id: int) -> Sequence[Job]:
     """Return the project's queued and running jobs, locked."""
     return session.scalars(
@@ -143,12 +164,14 @@ def list_page(session: Session, project_id: int, before_id: int | None, limit: i
     return list(session.scalars(statement.order_by(Job.id.desc()).limit(limit)))
 
 
-def claimable_ids(session: Session, queues: Sequence[str], max_lost_workers: int) -> list[int]:
-    """Return the jobs of these queues that a claim would win, oldest first."""
+def claimable_ids(
+    session: Session, queues: Sequence[str], max_lost_workers: int, kinds: Collection[JobKind]
+) -> list[int]:
+    """Return the jobs of these queues and kinds that a claim would win, oldest first."""
     return list(
         session.scalars(
             select(Job.id)
-            .where(Job.queue.in_(queues), is_claimable(max_lost_workers))
+            .where(Job.queue.in_(queues), Job.kind.in_(kinds), is_claimable(max_lost_workers))
             .order_by(Job.id)
         )
     )

@@ -8,6 +8,7 @@ from sqlalchemy import and_, exists, false, func, select
 from sqlalchemy.orm import Session
 
 from app.db.queries import flags
+from app.db.queries.columns import IntArray, columns
 from app.db.tables import (
     Annotator,
     BatchItem,
@@ -79,22 +80,22 @@ def n_classes_resolved(session: Session, project_id: int) -> int:
     )
 
 
-def resolved_arrays(session: Session, project_id: int) -> tuple[list[int], list[int]]:
+def resolved_arrays(session: Session, project_id: int) -> tuple[IntArray, IntArray]:
     """Return (pool indices, class indices) of the resolved labels to train on, by index.
 
     Those of items that are set aside are left out.
     """
-    rows = session.execute(
+    index, classes = columns(
+        session,
         select(Item.index, ResolvedLabel.class_index)
         .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
         .where(
             Item.project_id == project_id,
             Item.split == Split.POOL,
             ~exists().where(SetAsideItem.item_id == Item.id),
-        )
-        .order_by(Item.index)
-    ).all()
-    return [index for index, _ in rows], [class_index for _, class_index in rows]
+        ),
+    )
+    return index, classes
 
 
 def given_labels(

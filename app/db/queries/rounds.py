@@ -58,11 +58,19 @@ def list_all(session: Session, project_id: int) -> Sequence[Round]:
 def ranked_page(
     session: Session, round_id: int, after_rank: int, limit: int
 ) -> list[tuple[BatchItem, Item]]:
-    """Return up to `limit` items that the round selected, ranked after `after_rank`."""
+    """Return up to `limit` items that the round selected, ranked after `after_rank`.
+
+    None before the round is published: what lies there may still change.
+    """
     rows = session.execute(
         select(BatchItem, Item)
         .join(Item, Item.id == BatchItem.item_id)
-        .where(BatchItem.round_id == round_id, BatchItem.rank > after_rank)
+        .join(Round, Round.id == BatchItem.round_id)
+        .where(
+            BatchItem.round_id == round_id,
+            BatchItem.rank > after_rank,
+            Round.labeling_at.is_not(None),
+        )
         .order_by(BatchItem.rank)
         .limit(limit)
     )

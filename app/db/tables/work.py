@@ -28,6 +28,7 @@ class JobKind(StrEnum):
     TRAIN_AND_SELECT = "train_and_select"
     TRAIN_TARGET = "train_target"
     SELECT_CORE_SET = "select_core_set"
+    PACK = "pack"
 
 
 class ModelRole(StrEnum):
@@ -42,7 +43,7 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # One live job of a kind per round, or per core-set.
+        # One live job of a kind per round, per core-set, or per project.
         Index(
             "uq_jobs_one_live",
             "project_id",

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from app.services.projects import ModelChoice
 from models.predict import predict
 from models.recipe import recipe_from_json
 from tests.projects import TINY, ServedProject
-from workers.jobs import packed_pool
 from workers.jobs.context import JobContext
 from workers.jobs.packed_pool import PoolReader
 from workers.jobs.run import run_job
@@ -63,22 +61,24 @@ def test_added_items_are_selected_and_the_packed_pool_is_extended(
     make: Callable[..., ServedProject], modality: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make(modality)
-    read: list[str] = []
-    items_of = PoolReader._items  # noqa: SLF001 - counts what the packed copy still had to read
-
-    def counting(*args: Any) -> Any:
-        for item in items_of(*args):
-            read.append(item.external_id)
-            yield item
-
-    monkeypatch.setattr(packed_pool.PoolReader, "_items", counting)
+    packed: list[tuple[Split, int, int]] = []
+    monkeypatch.setattr(
+        JobContext,
+        "reader",
+        property(
+            lambda c: PoolReader(
+                c.factory, c.store, c.settings, on_block=lambda at, span: packed.append((at, *span))
+            )
+        ),
+    )
     project.add(range(40))
     project.add(range(10), Split.EVALUATION)
     project.start()
     project.do_job()  # round 0: uniform, of 40
+    assert packed == []
     project.label(6)
     project.do_job()  # round 1: by a proxy, which reads them all
-    assert len(read) == 50
+    assert packed == [(Split.POOL, 0, 40), (Split.EVALUATION, 0, 10)]
     before = packed_files(project)
     assert before
 
@@ -86,10 +86,9 @@ def test_added_items_are_selected_and_the_packed_pool_is_extended(
     project.add(range(60, 64), known=True)  # labels that come along count at once
     project.add(range(10, 14), Split.EVALUATION)
     labeled = project.label(6)
-    read.clear()
+    packed.clear()
     project.do_job()  # round 2
-    new = {f"pool-{i}" for i in range(40, 64)} | {f"evaluation-{i}" for i in range(10, 14)}
-    assert sorted(read) == sorted(new)  # no item was read again
+    assert packed == [(Split.POOL, 40, 64), (Split.EVALUATION, 10, 14)]  # nothing again
     for path, content in packed_files(project).items():
         assert path.read_bytes().startswith(before[path])
         assert len(content) > len(before[path])

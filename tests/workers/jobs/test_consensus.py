@@ -266,8 +266,8 @@ class TestJob:
         assert newest is not None
         assert not newest.stale
         snapshot = read_snapshot(ArtifactStore(settings.artifact_store_url), str(job.snapshot_hash))
-        assert snapshot.labeled_index.tolist() == index
-        assert snapshot.labels.tolist() == classes
+        assert snapshot.labeled_index.tolist() == index.tolist()
+        assert snapshot.labels.tolist() == classes.tolist()
         assert methods == {"dawid_skene"}
 
     def test_crowdlab_asks_the_proxy_of_the_round_before(

@@ -18,7 +18,7 @@ from app.storage.artifacts import ArtifactStore
 from models.training.train import TrainProgress
 from tests.projects import TINY, ServedProject
 from tests.workers.jobs.test_packed_pool import a_project
-from workers.jobs import context as contexts
+from workers.jobs import attempt
 from workers.jobs.context import JobContext
 from workers.service.ports import free_port
 
@@ -76,7 +76,7 @@ class TestDatabaseAway:
         engine: Engine,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(contexts, "WRITE_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(attempt, "WRITE_PAUSE_SECONDS", 0.01)
         ended: list[str] = []
 
         def end_twice(
@@ -95,7 +95,7 @@ class TestDatabaseAway:
     def test_for_longer_than_a_lease_fails_the_attempt(
         self, started: ServedProject, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(contexts, "WRITE_PAUSE_SECONDS", 0.01)
+        monkeypatch.setattr(attempt, "WRITE_PAUSE_SECONDS", 0.01)
         short = settings.model_copy(update={"job_lease_seconds": 0.1})
         with pytest.raises(OperationalError):
             context_of(started, short).write_fenced(

@@ -2,9 +2,8 @@
 
 import hashlib
 import io
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,8 @@ from models.data.arrays import Images, Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
 from tests.loop import create_draft
-from workers.jobs import packed_pool
-from workers.jobs.packed_pool import PoolReader, packed_side
+from workers.jobs.packed_pool import PoolReader
+from workers.jobs.packing.forms import packed_side
 from workers.jobs.unreadable import set_aside_rows
 
 TEXTS = ["Good book!", "", "漢字", "a bad one"]
@@ -134,21 +133,16 @@ class TestWhatChanged:
 
     @pytest.mark.parametrize("column", ["text", "external_id"])
     def test_a_database_from_a_backup_with_other_items_since_gets_those(
-        self, reader: PoolReader, words: Project, column: str, monkeypatch: pytest.MonkeyPatch
+        self, reader: PoolReader, words: Project, column: str
     ) -> None:
+        again: list[tuple[int, int]] = []
         changed = update(Item).where(Item.index == 3).values({column: "new"})
-        monkeypatch.setattr(packed_pool, "PAGE", 2)
+        reader = replace(reader, block_items=2, on_block=lambda _, span: again.append(span))
         read_words(reader, words, 4)
+        assert again == [(0, 2), (2, 4)]
         with transaction(reader.factory) as session:
             session.execute(changed)
-        again: list[tuple[int, int]] = []
-        items_of = PoolReader._items  # noqa: SLF001 - counts what is read again
-
-        def counting(*args: Any) -> Any:
-            again.append(args[3:5])
-            return items_of(*args)
-
-        monkeypatch.setattr(PoolReader, "_items", counting)
+        again.clear()
         texts = [*TEXTS[:3], "new" if column == "text" else TEXTS[3]]
         assert_equal(read_words(reader, words, 4), encode(texts, 2, 1000))
         assert again == [(2, 4)]

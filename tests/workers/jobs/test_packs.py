@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers.jobs import packs
-from workers.jobs.packs import Pack, grow
+from workers.jobs.packs import Pack, PackedBlock, Span, grow
 
 NAMES = ("a", "b")
 BLOCK = 3
@@ -36,18 +36,19 @@ def digest(items: Sequence[Item]) -> str:
 def read(folder: Path, items: Sequence[Item], n: int, *, fixed_size: bool) -> Item:
     """Pack and read the first `n` items as workers.jobs.packed_pool does."""
 
-    def pack_block(first: int, end: int) -> tuple[str, Sequence[bytes], tuple[int, ...]]:
-        part = items[first:end]
-        return digest(part), [b"".join(item[k] for item in part) for k in range(2)], ()
+    def make_blocks(spans: Sequence[Span]) -> Iterator[PackedBlock]:
+        for first, end in spans:
+            part = items[first:end]
+            yield PackedBlock(digest(part), [b"".join(item[k] for item in part) for k in range(2)])
 
     with Pack(folder, {"of": fixed_size}, NAMES) as pack:
         n_blocks = sum(pack.first(k) < n for k in range(len(pack.blocks)))
-        stale = set(pack.damaged(n_blocks))
+        stale = set(pack.damaged(range(n_blocks)))
         for k, block in enumerate(pack.blocks[:n_blocks]):
             if block.items != digest(items[pack.first(k) : block.n]):
                 stale.add(k)
         grow(
-            pack, n, pack_block, stale=stale, fixed_size=fixed_size, block_items=BLOCK,
+            pack, n, make_blocks, stale=stale, fixed_size=fixed_size, block_items=BLOCK,
             is_due=lambda: True,
         )  # fmt: skip
     ends = [sum(len(item[k]) for item in items[:n]) for k in range(2)]
@@ -194,7 +195,7 @@ class TestPack:
         read(folder, items, 10, fixed_size=True)
         with Pack(folder, {"of": True}, NAMES) as pack:
             assert [block.n for block in pack.blocks] == [3, 6, 7, 10]
-            assert pack.damaged(4) == []
+            assert pack.damaged(range(4)) == []
 
     def test_one_damaged_block_of_items_of_one_size_is_mended_in_its_place(
         self, folder: Path
@@ -204,7 +205,7 @@ class TestPack:
         data = (folder / "a").read_bytes()
         (folder / "a").write_bytes(data[:13] + b"?" + data[14:])
         with Pack(folder, {"of": True}, NAMES) as pack:
-            assert pack.damaged(4) == [1]
+            assert pack.damaged(range(4)) == [1]
         assert read(folder, items, 10, fixed_size=True) == expected(items, 10)
 
     def test_a_pack_of_something_else_is_forgotten_and_whoever_maps_it_keeps_it(

@@ -89,8 +89,9 @@ def read_job(factory: sessionmaker[Session], job_id: int) -> Job:
 
 
 def child_of(log: Path) -> int:
-    """Return the process id of the newest job's child, from the worker's log."""
-    lines = [line for line in log.read_text().splitlines() if "job.claimed" in line]
+    """Return the process id of the newest job's child, from the worker's log; not packing's."""
+    claimed = [line for line in log.read_text().splitlines() if "job.claimed" in line]
+    lines = [line for line in claimed if "kind=pack" not in line]
     return int(lines[-1].partition("pid=")[2].split()[0])
 
 
@@ -282,7 +283,8 @@ class TestSweep:
         wakeups: list[tuple[int, str]],
     ) -> None:
         with transaction(session_factory) as session:
-            session.execute(text("UPDATE jobs SET woken_at = now() - interval '1 min'"))
+            long_ago = text("UPDATE jobs SET woken_at = now() - interval '1 min' WHERE id = :id")
+            session.execute(long_ago.bindparams(id=job_id))
         wakeups.clear()
         assert jobs.sweep(session_factory, settings).woken == [job_id]
         assert wakeups == [(job_id, "gpu")]

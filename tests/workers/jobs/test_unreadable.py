@@ -22,7 +22,6 @@ from models.catalog import resolve_setup
 from models.data.arrays import Images
 from tests.loop import CLASSES
 from tests.projects import Data, ServedProject, png
-from workers.jobs import packed_pool
 from workers.jobs.packed_pool import PoolReader
 
 Factory = sessionmaker[Session]
@@ -72,7 +71,7 @@ class Pictures:
         served = self.served
         with transaction(served.factory) as session:
             project = projects.get(session, served.id)
-        reader = PoolReader(served.factory, served.store, served.settings)
+        reader = PoolReader(served.factory, served.store, served.settings, block_items=4)
         setup = resolve_setup(MODEL.model, MODEL.recipe)
         images = reader.read(project, Split.POOL, setup, n)
         assert isinstance(images, Images)
@@ -87,15 +86,31 @@ def pictures(session_factory: Factory, settings: Settings, tmp_path: Path) -> Pi
 def test_a_round_goes_on_without_an_image_that_is_gone(pictures: Pictures) -> None:
     pictures.lose(5)
     pictures.served.start()
+    pictures.served.pack()
     pictures.served.do_job()
     assert pictures.set_aside() == [5]
     assert pictures.served.round_(0).state == "labeling"
     assert 5 not in pictures.served.ranked(0)
 
 
+def test_a_first_batch_does_not_wait_for_the_packing_which_takes_out_of_it_what_is_gone(
+    pictures: Pictures,
+) -> None:
+    for i in range(5):
+        pictures.lose(i)
+    pictures.served.start()
+    pictures.served.do_job()
+    assert pictures.set_aside() == []
+    assert {*range(5)} & {*pictures.served.ranked(0)}
+    pictures.served.pack()
+    assert pictures.set_aside() == [*range(5)]
+    assert not {*range(5)} & {*pictures.served.label(12)}
+
+
 def test_an_image_that_goes_after_its_round_leaves_batch_and_training(pictures: Pictures) -> None:
     served = pictures.served
     served.start()
+    served.pack()
     served.do_job()
     labeled = served.label(4)
     pictures.lose(labeled[0])
@@ -146,7 +161,7 @@ def test_most_of_the_images_gone_is_a_fault_of_the_machine_and_sets_nothing_asid
         pictures.lose(i)
     pictures.served.start()
     with pytest.raises(ArtifactMissing, match="8 of 12 items cannot be read"):
-        pictures.served.do_job()
+        pictures.served.pack()
     assert pictures.set_aside() == []
 
 
@@ -160,10 +175,7 @@ def test_those_that_are_set_aside_already_do_not_count_again(pictures: Pictures)
     assert pictures.set_aside() == list(range(7))
 
 
-def test_most_of_those_that_are_read_now_gone_sets_nothing_aside(
-    pictures: Pictures, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(packed_pool, "PAGE", 4)
+def test_most_of_those_that_are_read_now_gone_sets_nothing_aside(pictures: Pictures) -> None:
     pictures.packed(8)
     for i in range(9, 12):
         pictures.lose(i)
@@ -177,6 +189,7 @@ def test_with_every_labeled_image_gone_the_target_fails_with_what_to_do_and_is_r
 ) -> None:
     served = pictures.served
     served.start()
+    served.pack()
     served.do_job()
     labeled = served.label(4)
     for i in labeled:

@@ -107,7 +107,11 @@ class CoreSetServiceRun:
         if self.client.project(project)["state"] == ProjectState.RUNNING:
             self.client.finish(project)
         while self.client.project(project)["state"] != ProjectState.FINISHED:
-            failed = [j for j in self.client.jobs(project) if j["state"] == JobState.FAILED]
+            failed = [
+                j
+                for j in self.client.jobs(project)
+                if j["state"] == JobState.FAILED and j["kind"] != "pack"
+            ]
             if failed:
                 raise OracleError(f"Job {failed[0]['id']} failed: {failed[0]['error']}")
             sleep(POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""Packing the pool: forms, blocks, the processes that make them, and the job; without torch."""

@@ -1,0 +1,20 @@
+"""The process of a packing job: gives way to everything else on the machine."""
+
+import os
+
+from app.config import Settings
+from workers.jobs.attempt import Attempt
+from workers.jobs.job_process import serve_one_job
+from workers.jobs.packing.job import PackingJob
+from workers.jobs.packs import PackingStopped
+
+NICENESS = 10
+
+
+def prepare(_settings: Settings) -> None:
+    """Be patient: annotators and whoever imports come first."""
+    os.nice(NICENESS)
+
+
+if __name__ == "__main__":
+    serve_one_job(Attempt, prepare, lambda attempt: PackingJob(attempt).run(), (PackingStopped,))

@@ -1,0 +1,184 @@
+"""Brings the pack of one split up to date: what is missing, stale or damaged is packed.
+
+What is there was checked: against the items in the database, and against the checksums of what was
+written. Two workers on one machine may pack at the same time: a lock file lets one of them do it.
+"""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.config import Settings
+from app.db.queries import items as item_queries
+from app.db.queries.set_aside import Unreadable
+from app.db.session import transaction
+from app.db.tables import Project, Split
+from app.domain.errors import ArtifactMissing
+from app.storage.artifacts import ArtifactStore
+from workers.jobs.packing.forms import Form, ItemSource
+from workers.jobs.packing.processes import make_blocks
+from workers.jobs.packs import Block, Pack, PackedBlock, PackingStopped, Span, grow
+from workers.jobs.unreadable import set_aside, set_aside_rows
+
+BLOCKS_A_QUERY = 50
+CONNECTIONS = 2  # on which the database hashes items at once
+COMMIT_SECONDS = 10.0
+OnBlock = Callable[[Split, Span], None]
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass
+class SplitPacker:
+    """Packs a project's split in one form; what it has checked once it does not check again.
+
+    Attributes:
+        should_stop: whether to stop, asked between blocks.
+        on_block: called with each span that was packed.
+        block_items: of a block; None: as the form says.
+        commit_seconds: a packing that is killed goes on from what was committed so lately.
+    """
+
+    factory: sessionmaker[Session]
+    store: ArtifactStore
+    settings: Settings
+    project: Project
+    split: Split
+    form: Form
+    should_stop: Callable[[], bool] = _never
+    on_block: OnBlock | None = None
+    block_items: int | None = None
+    commit_seconds: float = COMMIT_SECONDS
+    _checked: list[Block] = field(default_factory=list)
+
+    @contextmanager
+    def packed(self, n: int) -> Iterator[Path]:
+        """Yield the folder of a pack that holds the first `n` items, locked against others.
+
+        Items that cannot be read are set aside.
+
+        Raises:
+            ArtifactMissing: most of what was read now cannot be.
+            PackingStopped: `should_stop` asked for it; what was packed is kept.
+        """
+        folder = self._folder()
+        with locked(folder / "lock"):
+            self._bring_up(folder, n)
+            yield folder
+
+    def _folder(self) -> Path:
+        cache = self.settings.cache_folder
+        # Where the packs of versions before this one lay; nobody reads them.
+        shutil.rmtree(cache / f"project-{self.project.id}", ignore_errors=True)
+        folder = cache / "packs" / str(self.project.uid) / f"{self.split}-{self.form.key}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _bring_up(self, folder: Path, n: int) -> None:
+        unreadable: list[Unreadable] = []
+        n_read = 0
+        source = ItemSource(self.factory, self.store, self.settings, self.project.id, self.split)
+
+        def made(spans: Sequence[Span]) -> Iterator[PackedBlock]:
+            nonlocal n_read
+            blocks = make_blocks(source, self.form, spans, self.should_stop)
+            for span, one in zip(spans, blocks, strict=True):
+                n_read += span[1] - span[0]
+                unreadable.extend(one.unreadable)
+                yield one.block
+                if self.on_block:
+                    self.on_block(self.split, span)
+
+        about = {"project": str(self.project.uid), "split": self.split, **self.form.about}
+        with Pack(folder, about, self.form.files) as pack:
+            try:
+                grow(
+                    pack, n, made, stale=self._stale_blocks(pack, n),
+                    fixed_size=self.form.fixed_size,
+                    block_items=self.block_items or self.form.block_items,
+                    is_due=every(self.commit_seconds),
+                )  # fmt: skip
+            except PackingStopped:
+                self._set_aside_so_far(unreadable, n_read)
+                raise
+            self._checked = list(pack.blocks)
+        set_aside(self.factory, self.settings, self.project.id, unreadable, n_read)
+
+    def _set_aside_so_far(self, unreadable: Sequence[Unreadable], n_read: int) -> None:
+        """Set aside what cannot be read; where that is most of it, the next packing decides.
+
+        It reads the blocks again that hold gaps of items which are not set aside.
+        """
+        try:
+            set_aside(self.factory, self.settings, self.project.id, unreadable, n_read)
+        except ArtifactMissing:
+            return
+
+    def _stale_blocks(self, pack: Pack, n: int) -> set[int]:
+        """Return the blocks of the first `n` items that are of other items, damaged, or zeros.
+
+        Zeros stay while their item is set aside; once it is taken back it is read again.
+        """
+        n_blocks = sum(pack.first(block) < n for block in range(len(pack.blocks)))
+        n_checked = _n_equal(self._checked, pack.blocks[:n_blocks])
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            starts = range(n_checked, n_blocks, BLOCKS_A_QUERY)
+            changed = threads.map(lambda start: self._changed(pack, start, n_blocks), starts)
+            stale = set(pack.damaged(range(n_checked, n_blocks))).union(*changed)
+        gaps = {gap: block for block in range(n_blocks) for gap in pack.blocks[block].gaps}
+        if gaps:
+            aside = set(set_aside_rows(self.factory, self.project.id, self.split))
+            stale |= {block for gap, block in gaps.items() if gap not in aside}
+        return stale
+
+    def _changed(self, pack: Pack, start: int, n_blocks: int) -> set[int]:
+        """Return which of some blocks from `start` on are of other items than the database has."""
+        if self.should_stop():
+            raise PackingStopped
+        blocks = pack.blocks[start : min(start + BLOCKS_A_QUERY, n_blocks)]
+        ends = [block.n for block in blocks]
+        with transaction(self.factory) as session:
+            found = item_queries.content_digests(
+                session, self.project.id, self.split, pack.first(start), ends
+            )
+        pairs = zip(blocks, found, strict=True)
+        return {start + k for k, (block, items) in enumerate(pairs) if block.items != items}
+
+
+def _n_equal(known: Sequence[Block], blocks: Sequence[Block]) -> int:
+    """Return how many of the first blocks are the known ones."""
+    for k, (one, other) in enumerate(zip(known, blocks, strict=False)):
+        if one != other:
+            return k
+    return min(len(known), len(blocks))
+
+
+def every(seconds: float) -> Callable[[], bool]:
+    """Return a question that is answered with yes once in so many seconds."""
+    last = time.monotonic()
+
+    def is_due() -> bool:
+        nonlocal last
+        if time.monotonic() - last < seconds:
+            return False
+        last = time.monotonic()
+        return True
+
+    return is_due
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file during the block; wait for whoever holds it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
