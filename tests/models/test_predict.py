@@ -73,7 +73,7 @@ class TestOtherInputs:
         ("model", "inputs", "message"),
         [
             ("preact8", Images(np.zeros((2, 16, 8, 1), np.uint8)), "8 x 8 .* are images of 16 x 8"),
-            ("preact8", Images(np.zeros((2, 8, 8, 2), np.uint8)), r"with 2 channel\(s\)\. Bring"),
+            ("preact8", Images(np.zeros((2, 8, 8, 2), np.uint8)), r"with 2 channel\(s\)\. Convert"),
             ("preact8", Images(np.zeros((2, 8, 8, 3), np.float32)), "must be uint8"),
             ("preact8", encode(["a"], 1, 100), "on images; it cannot predict texts"),
             ("fasttext", encode(["a b c"] * 9, 2, 2**30), "ids below .*text_encoder"),

@@ -178,4 +178,4 @@ def check_arm(
     try:
         find_strategy(strategy, purpose)
     except SelectionError as error:
-        raise ValueError(f"arms.{name}: {error}") from None
+        raise ValueError(f"arms.{name}: {str(error).rstrip('.')}") from None

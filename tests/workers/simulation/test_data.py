@@ -214,7 +214,7 @@ class TestDownload:
         server.content = np.random.default_rng(0).bytes(3_000_000)
         md5 = hashlib.md5(server.content, usedforsecurity=False).hexdigest()
         server.break_after = 1_200_000
-        with pytest.raises(DownloadError, match="start again and it goes on"):
+        with pytest.raises(DownloadError, match="run the command again to resume"):
             download(server.url, tmp_path / "file", md5)
         had = (tmp_path / "file.part").stat().st_size
         assert had > 0
@@ -233,7 +233,7 @@ class TestDownload:
 
     def test_wrong_checksum_keeps_nothing(self, server: Server, tmp_path: Path) -> None:
         server.content = b"something else"
-        with pytest.raises(DownloadError, match="not what was published"):
+        with pytest.raises(DownloadError, match="not the published one"):
             download(server.url, tmp_path / "file", "0" * 32)
         assert list(tmp_path.iterdir()) == []
 

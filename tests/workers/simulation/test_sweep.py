@@ -70,7 +70,7 @@ class TestPlan:
         [
             (["digits", "digits"], [], "have the same name"),
             (["digits"], ["strategy"], "--grid needs key=value,value"),
-            (["digits"], ["strategy=guess,entropy"], "no strategy of this name"),
+            (["digits"], ["strategy=guess,entropy"], "There is no strategy 'guess'"),
         ],
     )
     def test_what_does_not_fit_is_explained(

@@ -194,7 +194,7 @@ class TestConfig:
     @pytest.mark.parametrize(
         ("override", "sentence"),
         [
-            ("strategy=guess", "no strategy of this name"),
+            ("strategy=guess", "There is no strategy 'guess'"),
             ("models.proxy.model=resnet9000", "no model 'resnet9000'"),
             ("models.proxy.model=probe", "takes vectors; name their folder in data.features"),
             ("models.proxy={model='vdcnn9'}", "must take the same kind of items"),

@@ -152,7 +152,7 @@ class TestConfig:
         ("override", "sentence"),
         [
             ("fractions=[0.3, 1.0]", "fractions.1: Input should be less than 1"),
-            ("arms.entropy.strategy=margin", "arms.entropy: no strategy of this name"),
+            ("arms.entropy.strategy=margin", "arms.entropy: margin selects no core-sets"),
             ("arms.entropy.selector=nobody", "there is no model 'nobody'"),
             ("arms.all={strategy='uniform'}", "the name of the row of 100%"),
             ("kind=core-set", "kind must be one of active_learning, core_set, model_study"),
