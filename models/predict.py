@@ -78,7 +78,9 @@ def predict(  # noqa: PLR0913 - by name: how it predicts
     probs = _new_array(out, "probs", (n, trained.n_classes))
     features = _new_array(out, "features", (n, network.n_features)) if with_features else None
     dtype = usable_dtype(trained.recipe.precision, device)
-    flops = scoring_flops(network, inputs, step) if device == "cpu" else 0.0
+    # Texts and vectors are scored in minibatches of thousands, which every core has a part of.
+    is_counted = device == "cpu" and isinstance(inputs, Images)
+    flops = scoring_flops(network, inputs, step) if is_counted else float("inf")
     with torch.inference_mode(), suitable_threads(flops):
         for start in range(0, n, step):
             stop = min(start + step, n)
