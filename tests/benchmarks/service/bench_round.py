@@ -24,7 +24,7 @@ import psutil
 
 from app.config import Settings
 from svp_client import Client
-from svp_client.types import BatchItem
+from svp_client.types import BatchItem, Round
 from tests.benchmarks.rivals import write_facts
 from tests.benchmarks.service.bench_import import WORDS
 from tests.benchmarks.service.serving import Wire, milliseconds
@@ -35,7 +35,8 @@ ITEMS_A_REQUEST = 500_000
 CHUNK_ITEMS = 2000
 LABELS_A_REQUEST = 1000
 SAMPLE_SECONDS = 1.0
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.2
+POLLED_SECONDS = 5.0  # before a round changes
 RECIPE = {"epochs": 3, "buckets": 100_000}
 K_CENTERS = {
     "strategy": "k_centers", "selection": {"candidates": {"kind": "uniform", "n": 50_000}},
@@ -140,7 +141,6 @@ class Bench:
                 total_budget=10 * args.budget, reserve=args.budget,
             )["id"]
         )  # fmt: skip
-        self.pollers: Pollers | None = None
 
     def import_items(self) -> None:
         """Import the items by some requests."""
@@ -188,36 +188,41 @@ class Bench:
         """Label a round's batch to its end; note what it takes until the next one is there."""
         if changes:
             self.client.change_project(self.project, **changes)
-        asked, last = self._label_batch()
-        while self.client.rounds(self.project)[-1]["state"] != "labeling":
-            time.sleep(POLL_SECONDS)
-        published = time.perf_counter()
-        round_ = self.client.rounds(self.project)[-1]
-        assert round_["number"] == number
+        rest = self._label_most()
+        with self.polled() as pollers:
+            time.sleep(POLLED_SECONDS)
+            asked = time.perf_counter()
+            self.client.submit_labels(self.project, rest)
+            last = time.perf_counter()
+            while (round_ := self._newest_round())["number"] < number or (
+                round_["state"] != "labeling"
+            ):
+                time.sleep(POLL_SECONDS)
+            published = time.perf_counter()
         seconds = round_["seconds"]
         computed = sum(seconds.get(name, 0.0) for name in ("training", "inference", "selection"))
         whole = published - last
-        found: dict[str, Any] = {
+        self.facts[f"round_{number}"] = {
             "strategy": round_["strategy"], "last_label_seconds": last - asked,
             "until_next_batch": whole, "neither_of_the_three": whole - computed, "parts": seconds,
+            "polls_ms": milliseconds(pollers.between(asked, published)),
+            "polls_before_ms": milliseconds(pollers.between(0.0, asked)),
         }  # fmt: skip
-        if self.pollers is not None:
-            found["polls_ms"] = milliseconds(self.pollers.between(asked, published))
-        self.facts[f"round_{number}"] = found
         self._say(f"round_{number}")
 
-    def _label_batch(self) -> tuple[float, float]:
-        """Label all items of the batch; return when the last request began and ended."""
-        asked = last = 0.0
+    def _label_most(self) -> list[dict[str, Any]]:
+        """Label the batch but for its last part, which stays leased; return that part's labels."""
         n_left = self.args.budget
-        while n_left:
+        while True:
             items = self.client.next_batch(self.project, min(n_left, LABELS_A_REQUEST))["items"]
             labels = [{"item_id": item["item_id"], "class": class_of(item)} for item in items]
-            asked = time.perf_counter()
+            n_left -= len(labels)
+            if n_left == 0:
+                return labels
             self.client.submit_labels(self.project, labels)
-            last = time.perf_counter()
-            n_left -= len(items)
-        return asked, last
+
+    def _newest_round(self) -> Round:
+        return self.client.rounds(self.project)[-1]
 
     def _wait_for_batch(self) -> None:
         while not self.client.next_batch(self.project, 1)["items"]:
@@ -227,18 +232,18 @@ class Bench:
         print(f"{name}: {self.facts[name]}", flush=True)
 
     @contextmanager
-    def polled(self) -> Iterator[None]:
+    def polled(self) -> Iterator[Pollers]:
         """Let pollers ask for items during the block."""
         tokens = [
-            self.client.create_token(f"poller {i}", project=self.project)
+            self.client.create_token(f"poller {i} {time.time_ns()}", project=self.project)
             for i in range(self.args.pollers)
         ]
-        self.pollers = Pollers(self.stack.port, tokens, self.project)
-        self.pollers.start()
+        pollers = Pollers(self.stack.port, tokens, self.project)
+        pollers.start()
         try:
-            yield
+            yield pollers
         finally:
-            self.pollers.end()
+            pollers.end()
 
 
 def class_of(item: BatchItem) -> str:
@@ -263,6 +268,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=18)
     parser.add_argument("--budget", type=int, default=5_000)
     parser.add_argument("--pollers", type=int, default=50)
+    parser.add_argument("--rest", type=float, default=20.0, help="Seconds until the start.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -274,11 +280,11 @@ def main() -> None:
         memory.start()
         bench = Bench(stack, client, args)
         bench.import_items()
+        time.sleep(args.rest)
         bench.start()
         bench.wait_until_packed()
-        with bench.polled():
-            bench.change_round(1)
-            bench.change_round(2, K_CENTERS)
+        bench.change_round(1)
+        bench.change_round(2, K_CENTERS)
         bench.facts["peak_megabytes"] = memory.end()
         bench.facts["disk_megabytes"] = disk_megabytes(args.folder)
     print(bench.facts["peak_megabytes"], bench.facts["disk_megabytes"])
