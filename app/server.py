@@ -6,6 +6,7 @@ answers every request with 503 once too many connections are open, idle ones inc
 
 import asyncio
 import resource
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -189,4 +190,5 @@ def serve(settings: Settings) -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    make_server("app.main:create_app_from_environment", settings, factory=True).run()
+    with suppress(KeyboardInterrupt):  # uvicorn raises its signal again once all is closed
+        make_server("app.main:create_app_from_environment", settings, factory=True).run()

@@ -221,6 +221,13 @@ def ask(
     return answer.status, answer.read()
 
 
+def is_truly_not_ready(path: str, answer: bytes) -> bool:
+    """Return whether this is the readiness of a service whose only fault is that no worker runs."""
+    if not path.startswith("/api/v1/health/ready"):
+        return False
+    return answer == b"" or list(json.loads(answer)["parts"]) == ["worker"]  # HEAD has no body
+
+
 def test_no_request_is_answered_with_a_5xx(
     port: int, settings: Settings, session_factory: sessionmaker[Session]
 ) -> None:
@@ -241,7 +248,7 @@ def test_no_request_is_answered_with_a_5xx(
         finally:
             connection.close()
         statuses.append(status)
-        if status >= 500:
+        if status >= 500 and not is_truly_not_ready(path, answer):
             failed.append((number, method, path[:200], body and body[:300], status, answer[:300]))
     assert failed == []
     assert len(statuses) > 0.97 * N_REQUESTS

@@ -246,7 +246,7 @@ def kill_next_training(service: Stack, killed: threading.Event) -> None:
 
     def claimed() -> list[str]:
         new = log.read_bytes()[seen:].decode().splitlines()
-        return [line for line in new if "job.claimed" in line]
+        return [line for line in new if "job.claimed" in line and "kind=pack" not in line]
 
     wait_for(lambda: len(claimed()) >= 2, 120)  # the first one selects uniformly
     pid = int(claimed()[1].partition("pid=")[2].split()[0])

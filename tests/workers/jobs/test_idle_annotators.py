@@ -40,7 +40,7 @@ class Polls:
 
     n: int = 0
     n_empty: int = 0
-    n_idle: int = 0  # empty while the total budget had room
+    n_idle: int = 0  # empty twice in a row while the total budget had room
     errors: list[BaseException] = field(default_factory=list)
 
 
@@ -68,17 +68,22 @@ def project_id(session_factory: Factory, settings: Settings) -> int:
 
 
 def annotate(factory: Factory, settings: Settings, project_id: int, who: int, seen: Polls) -> None:
-    """Poll, take the time that labels take, hand them in; until labeling has ended."""
+    """Poll, take the time that labels take, hand them in; until labeling has ended.
+
+    One empty poll is not idleness: another, not committed yet, may just have taken the last slots.
+    """
+    had_room = False
     while True:
         with transaction(factory) as session:
             batch = next_batch(session, project_id, who, POLL_SIZE, settings)
             if batch.project.state != ProjectState.RUNNING:
                 return
             seen.n += 1
-            if not batch.items:
-                seen.n_empty += 1
-                budget = budget_state(session, batch.project)
-                seen.n_idle += budget.labeled + budget.committed < budget.total
+            budget = budget_state(session, batch.project)
+            has_room = not batch.items and budget.labeled + budget.committed < budget.total
+            seen.n_empty += not batch.items
+            seen.n_idle += had_room and has_room
+            had_room = has_room
         time.sleep(SECONDS_PER_LABEL * max(1, len(batch.items)))
         entries = [LabelEntry(leased.item.id, "ab"[leased.item.id % 2]) for leased in batch.items]
         if entries:
