@@ -1,7 +1,9 @@
 """Class probabilities and features of many inputs, streamed."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +82,10 @@ def predict(  # noqa: PLR0913 - by name: how it predicts
     dtype = usable_dtype(trained.recipe.precision, device)
     # Texts and vectors are scored in minibatches of thousands, which every core has a part of.
     is_counted = device == "cpu" and isinstance(inputs, Images)
-    flops = scoring_flops(network, inputs, step) if is_counted else float("inf")
-    with torch.inference_mode(), suitable_threads(flops):
+    count_flops = partial(scoring_flops, network, inputs, step)
+    threads: AbstractContextManager[None]
+    threads = suitable_threads(count_flops) if is_counted else nullcontext()
+    with torch.inference_mode(), threads:
         for start in range(0, n, step):
             stop = min(start + step, n)
             rows = to_tensors(part(inputs, start, stop), device)

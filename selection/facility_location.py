@@ -156,7 +156,7 @@ def _squared_norms(array: FloatArray) -> Scores:
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath={"contract", "nsz"})
-def _sum_gains(
+def _sum_gains(  # noqa: PLR0913, PLR0917 - compiled, which takes arrays only
     sums: Scores,
     lanes: Scores,
     lane_norms: Scores,

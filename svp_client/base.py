@@ -17,7 +17,7 @@ Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 class BaseClient(Routes, Generic[Http]):
     """A service, a token, and httpx's client of one kind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name: how it connects
         self,
         url: str,
         token: str,

@@ -138,7 +138,7 @@ def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
 
 
 @router.get("/{item}", summary="Read an item", responses=problems(403, 404))
-def read(
+def read(  # noqa: PLR0913, PLR0917 - FastAPI passes each dependency by itself
     session: SessionDep,
     project: ProjectDep,
     caller: CallerDep,

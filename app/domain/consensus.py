@@ -39,7 +39,7 @@ def resolve(classes: Sequence[int], labels_per_item: int) -> int | None:
     return next(c for c in classes if counts[c] == most)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - the annotation's bounds, by name
     classes: Sequence[int],
     n_wanted: int,
     n_most: int,

@@ -13,4 +13,5 @@ def present_curve_point(model: Model) -> CurvePoint:
         n_labeled=model.n_labeled,
         accuracy=model.metrics.get("accuracy"),
         seconds=model.seconds,
+        cpu_seconds=model.cpu_seconds,
     )

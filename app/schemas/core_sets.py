@@ -73,6 +73,7 @@ class CoreSetOut(Response):
     n_labeled: int | None
     label_version: int | None
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     provenance: dict[str, Any]
     weights_hash: str | None
     created_at: datetime
@@ -92,9 +93,11 @@ class CoreSetItemOut(Response):
 class CoreSetScoresOut(Response):
     """The selection model after one epoch, from 1, of its training.
 
-    `accuracy` is on the evaluation split, `train_seconds` are those until then.
+    `accuracy` is on the evaluation split, `train_seconds` are those until then, on the clock, and
+    `train_cpu_seconds` those of CPU cores.
     """
 
     epoch: int
     accuracy: float | None
     train_seconds: float
+    train_cpu_seconds: float | None

@@ -17,6 +17,7 @@ class ModelOut(Response):
     n_labeled: int
     metrics: dict[str, Any]
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     recipe: dict[str, Any]
     recipe_hash: str
     provenance: dict[str, Any]
@@ -33,3 +34,4 @@ class CurvePoint(Response):
     n_labeled: int
     accuracy: float | None
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]

@@ -11,6 +11,8 @@ from app.schemas.bodies import Response
 class RoundOut(Response):
     """One train-select-label cycle; `seconds` by part, device-synchronised.
 
+    `cpu_seconds` are those that CPU cores computed for each part.
+
     `settings` holds what it is run with: proxy, selection options and trigger, as they were when it
     was created. `selection` holds what decided the ranking: seed, options, hashes of model, pool
     snapshot and brought features, and what the candidate pool did.
@@ -23,6 +25,7 @@ class RoundOut(Response):
     n_labeled: int | None
     model_id: int | None
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     settings: dict[str, Any]
     selection: dict[str, Any]
     created_at: datetime

@@ -69,7 +69,7 @@ def read_annotators(session: Session, project_id: int) -> list[AnnotatorFacts]:
     return facts
 
 
-def pause_annotator(
+def pause_annotator(  # noqa: PLR0913 - session and settings beside its own
     session: Session,
     project_id: int,
     name: str,

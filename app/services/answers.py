@@ -230,7 +230,7 @@ def lock_accepting(session: Session, project_id: int, settings: Settings) -> Pro
     return project
 
 
-def read_answers(
+def read_answers(  # noqa: PLR0913, PLR0917 - session and settings beside its own
     session: Session,
     project: Project,
     annotator_id: int,

@@ -40,7 +40,7 @@ def include_labels(
     return _set(session, project, annotator_id, item_ids, settings, is_excluded=False)
 
 
-def _set(
+def _set(  # noqa: PLR0913 - session and settings beside its own
     session: Session,
     project: Project,
     annotator_id: int,

@@ -10,7 +10,7 @@ from app.db.tables import ItemFlag
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
 
 
-def flag_items(
+def flag_items(  # noqa: PLR0913, PLR0917 - session and settings beside its own
     session: Session,
     project_id: int,
     annotator_id: int,

@@ -143,7 +143,7 @@ def pause_if_careless(
     pause(session, project, annotator_id, reason, settings, excludes=excludes)
 
 
-def pause(
+def pause(  # noqa: PLR0913 - session and settings beside its own
     session: Session,
     project: Project,
     annotator_id: int,

@@ -26,7 +26,7 @@ IMPORTABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, Project
 Fingerprint = tuple[object, ...]  # what must be equal for an item to be the same
 
 
-def import_items(
+def import_items(  # noqa: PLR0913, PLR0917 - session, store and settings beside its own
     session: Session,
     store: ArtifactStore,
     settings: Settings,

@@ -28,10 +28,16 @@ from app.services.leases import release_expired
 from app.services.lifecycle import advance
 from app.services.transitions import set_job_state, set_project_state, set_round_state
 
+PublishingClock = Callable[[], tuple[float, float]]
+"""Gives the seconds and the CPU seconds since the publishing began."""
+
 
 @dataclass(frozen=True)
 class TrainedFacts:
-    """A job's report on the model that it trained; the weights are an artifact."""
+    """A job's report on the model that it trained; the weights are an artifact.
+
+    `seconds` by part are on the clock, `cpu_seconds` those of all cores.
+    """
 
     name: str
     recipe: dict[str, Any]
@@ -41,6 +47,7 @@ class TrainedFacts:
     metrics: dict[str, Any]
     seconds: dict[str, float]
     provenance: dict[str, Any]
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Selection:
 
     `decided_by` holds all that `svp replay-selection` needs to repeat it; `predictions_hash` and
     `stability` say how far the proxy's predictions have changed since the round before. `clock`
-    gives the seconds of publishing so far, which the round gets; all but its commit count.
+    gives the seconds and CPU seconds of publishing so far, which the round gets; all but its commit
+    count.
     """
 
     ranked: Sequence[RankedItem]
@@ -60,7 +68,8 @@ class Selection:
     decided_by: Mapping[str, Any] = field(default_factory=dict)
     predictions_hash: str | None = None
     stability: Mapping[str, Any] = field(default_factory=dict)
-    clock: Callable[[], float] | None = None
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    clock: PublishingClock | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class CoreSetFacts:
     seconds: dict[str, float]
     provenance: dict[str, Any]
     weights_hash: str | None
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def begin_selecting(session: Session, claimed: ClaimedJob) -> None:
@@ -141,7 +151,7 @@ def publish_selection(
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)
     advance(session, project, settings.job_max_attempts)
-    round_.seconds = with_publishing(selection.seconds, selection.clock)
+    round_.seconds, round_.cpu_seconds = with_publishing(selection, selection.clock)
 
 
 def _hand_out(session: Session, round_: Round, places: Sequence[Place]) -> None:
@@ -153,10 +163,13 @@ def _hand_out(session: Session, round_: Round, places: Sequence[Place]) -> None:
 
 
 def with_publishing(
-    seconds: dict[str, float], clock: Callable[[], float] | None
-) -> dict[str, float]:
-    """Return a job's seconds by part, with those of publishing so far where a clock gives them."""
-    return seconds if clock is None else {**seconds, "publishing": clock()}
+    facts: Selection | TrainedFacts, clock: PublishingClock | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return a job's seconds and CPU seconds by part, with those of publishing so far."""
+    if clock is None:
+        return facts.seconds, facts.cpu_seconds
+    wall, cpu = clock()
+    return {**facts.seconds, "publishing": wall}, {**facts.cpu_seconds, "publishing": cpu}
 
 
 def _places(
@@ -188,7 +201,7 @@ def publish_target(
     session: Session,
     claimed: ClaimedJob,
     model: TrainedFacts,
-    clock: Callable[[], float] | None = None,
+    clock: PublishingClock | None = None,
 ) -> None:
     """End the target's job: store its model and finish the project.
 
@@ -199,7 +212,8 @@ def publish_target(
     """
     project = projects.lock(session, claimed.project_id)
     job = _owned(session, claimed)
-    model = replace(model, seconds=with_publishing(model.seconds, clock))
+    seconds, cpu_seconds = with_publishing(model, clock)
+    model = replace(model, seconds=seconds, cpu_seconds=cpu_seconds)
     _insert_model(session, job, None, ModelRole.TARGET, model)
     set_job_state(session, job, JobState.SUCCEEDED)
     set_project_state(session, project, ProjectState.FINISHED)
@@ -251,6 +265,7 @@ def publish_core_set(session: Session, claimed: ClaimedJob, facts: CoreSetFacts)
     core_set.n_labeled = facts.n_labeled
     core_set.label_version = job.snapshot_version
     core_set.seconds = facts.seconds
+    core_set.cpu_seconds = facts.cpu_seconds
     core_set.provenance = facts.provenance
     core_set.weights_hash = facts.weights_hash
     set_job_state(session, job, JobState.SUCCEEDED)
@@ -290,6 +305,7 @@ def _insert_model(
         n_labeled=facts.n_labeled,
         metrics=facts.metrics,
         seconds=facts.seconds,
+        cpu_seconds=facts.cpu_seconds,
         provenance=facts.provenance,
         label_version=job.snapshot_version or 0,
         stale=job.snapshot_stale,

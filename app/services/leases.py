@@ -66,7 +66,7 @@ class NextBatch:
         return known - item.n_labeled_at_ranking
 
 
-def next_batch(
+def next_batch(  # noqa: PLR0913 - session and settings beside its own
     session: Session,
     project_id: int,
     annotator_id: int,
@@ -135,7 +135,7 @@ def next_batch(
     return NextBatch(project, round_, items, hides_ranking, is_token_full, used_up)
 
 
-def _lease_new(
+def _lease_new(  # noqa: PLR0913, PLR0917 - session and settings beside its own
     session: Session,
     project: Project,
     annotator_id: int,

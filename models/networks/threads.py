@@ -5,7 +5,7 @@ many short loops would wait for the thread that shares a core with that process.
 from the work alone, never from the machine's load: the same work gives the same bits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -40,10 +40,14 @@ def fix_threads(n: int) -> None:
 
 
 @contextmanager
-def suitable_threads(flops: float) -> Iterator[None]:
-    """Let torch use one thread for minibatches of fewer operations, else all that it may use."""
+def suitable_threads(count_flops: Callable[[], float]) -> Iterator[None]:
+    """Let torch use one thread for minibatches of few operations, else all that it may use.
+
+    They are counted only where that decides anything: counting costs a forward pass of one input.
+    """
     before = torch.get_num_threads()
-    if not FIXED.is_set and flops < SMALLEST_SHARED_FLOPS:
+    is_open = before > 1 and not FIXED.is_set
+    if is_open and count_flops() < SMALLEST_SHARED_FLOPS:
         torch.set_num_threads(1)
     try:
         yield

@@ -68,9 +68,7 @@ def train_official(setup: ModelSetup, labeled: LabeledSet, seed: int) -> Trained
     with torch.inference_mode():
         logits = network(*texts_to_tensors(inputs, "cpu"))
         loss = float(functional.cross_entropy(logits, torch.from_numpy(labeled.labels)))
-    return TrainedModel(
-        network, setup, InputSpec(), n_classes, seed, watch.seconds["training"], loss
-    )
+    return TrainedModel(network, setup, InputSpec(), n_classes, seed, watch.of("training"), loss)
 
 
 def _library() -> ModuleType:

@@ -6,6 +6,7 @@ Nothing is read back from the device within an epoch.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from models.training.fasttext_sgd import direct_step
 from models.training.feed import make_feed
 from models.training.forgetting import ForgettingCounter
 from models.training.sgd import SGDStep
-from models.training.timing import Stopwatch
+from models.training.timing import Spent, Stopwatch
 from models.training.trained import TrainedModel
 
 HASHED_WHOLE_BYTES = 2**28
@@ -49,7 +50,7 @@ class TrainingDivergedError(Exception):
 class TrainingRun:
     """A training between two epochs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name: where it runs, what it counts
         self,
         setup: ModelSetup,
         labeled: LabeledSet,
@@ -87,8 +88,8 @@ class TrainingRun:
         if self.device != "cpu":
             yield
             return
-        flops = training_flops(self.network, self.labeled.inputs, self.recipe.minibatch)
-        with suitable_threads(flops):
+        work = (self.network, self.labeled.inputs, self.recipe.minibatch)
+        with suitable_threads(partial(training_flops, *work)):
             yield
 
     def identity(self) -> str:
@@ -113,7 +114,7 @@ class TrainingRun:
             "epoch": self.epoch,
             "loss": self.loss,
             "network": self.network.state_dict(),
-            "seconds": self.watch.seconds["training"],
+            "seconds": tuple(self.watch.of("training")),
             "forgetting": self.forgetting.state() if self.forgetting else None,
             "measured": self.measured,
             **self.sgd.state(),
@@ -127,7 +128,7 @@ class TrainingRun:
         self.network.load_state_dict(state["network"])
         self.sgd.restore(state)
         self.measured = list(state["measured"])
-        self.watch.seconds["training"] = state["seconds"]
+        self.watch.put("training", Spent(*state["seconds"]))
         if self.forgetting:
             self.forgetting.restore(state["forgetting"])
 
@@ -139,7 +140,7 @@ class TrainingRun:
             spec=self.inputs.spec,
             n_classes=self.labeled.n_classes,
             seed=self.seed,
-            seconds=self.watch.seconds.get("training", 0.0),
+            spent=self.watch.of("training"),
             final_loss=self.loss,
             pretrained_hash=self.pretrained_hash,
             forgetting=self.forgetting.result() if self.forgetting else None,

@@ -1,10 +1,49 @@
-"""Seconds by part, with the device's queue emptied before the clock is read."""
+"""Wall and CPU seconds by part, with the device's queue emptied before the clocks are read."""
 
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
+
+
+class Spent(NamedTuple):
+    """Seconds on the clock, and those that CPU cores computed, all threads together.
+
+    Processes that this one has started count once they have ended.
+    """
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def plus(self, other: "Spent") -> "Spent":
+        """Return both together."""
+        return Spent(self.wall + other.wall, self.cpu + other.cpu)
+
+    def less(self, other: "Spent") -> "Spent":
+        """Return this without the other, which it includes."""
+        return Spent(self.wall - other.wall, self.cpu - other.cpu)
+
+
+def spent_so_far() -> Spent:
+    """Return the clocks of this process; two readings give what was spent between them."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Spent(time.perf_counter(), sum(usage.ru_utime + usage.ru_stime for usage in usages))
+
+
+@dataclass(frozen=True)
+class PartSeconds:
+    """Seconds by named part: on the clock, and of CPU cores."""
+
+    wall: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+
+    def __or__(self, other: "PartSeconds") -> "PartSeconds":
+        """Return the parts of both; of a part that both have, the other's."""
+        return PartSeconds(self.wall | other.wall, self.cpu | other.cpu)
 
 
 def synchronize(device: str) -> None:
@@ -14,17 +53,48 @@ def synchronize(device: str) -> None:
 
 
 class Stopwatch:
-    """Adds up seconds by named part."""
+    """Adds up what named parts spend; a part within another counts for itself alone."""
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.seconds: dict[str, float] = {}
+        self._parts: dict[str, Spent] = {}
+        self._within = Spent()  # of the parts that have ended within the open one
+        self._only: str | None = None
+
+    @property
+    def seconds(self) -> PartSeconds:
+        """What each part has spent so far."""
+        return PartSeconds(
+            {name: spent.wall for name, spent in self._parts.items()},
+            {name: spent.cpu for name, spent in self._parts.items()},
+        )
+
+    def of(self, name: str) -> Spent:
+        """Return what a part has spent so far."""
+        return self._parts.get(name, Spent())
+
+    def put(self, name: str, spent: Spent) -> None:
+        """Replace what a part has spent."""
+        self._parts[name] = spent
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Add the seconds of the block to a part."""
+        """Add what the block spends to a part."""
+        name = self._only or name
         synchronize(self.device)
-        start = time.perf_counter()
+        started, outer = spent_so_far(), self._within
+        self._within = Spent()
         yield
         synchronize(self.device)
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        spent = spent_so_far().less(started)
+        self.put(name, self.of(name).plus(spent.less(self._within)))
+        self._within = outer.plus(spent)
+
+    @contextmanager
+    def everything_is(self, name: str) -> Iterator[None]:
+        """Count all parts of the block as this one."""
+        self._only = name
+        try:
+            yield
+        finally:
+            self._only = None

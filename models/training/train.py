@@ -123,7 +123,7 @@ def _report_whole(
     """Report a training in one piece as its last epoch's end; return it with what was measured."""
     epochs = trained.recipe.epochs
     if on_progress:
-        loss, seconds = trained.final_loss, trained.seconds
+        loss, seconds = trained.final_loss, trained.spent.wall
         on_progress(TrainProgress(epochs, epochs, loss, seconds, notes=trained.notes))
     value = on_epoch(epochs, trained) if on_epoch else None
     return trained if value is None else replace(trained, measured=(value,))
@@ -156,7 +156,7 @@ def _train_epochs(
             if checkpoint and is_due and rank == 0:
                 checkpoint.save(identity, run.state())
             if on_progress:
-                seconds, notes = run.watch.seconds["training"], tuple(run.sgd.notes)
+                seconds, notes = run.watch.of("training").wall, tuple(run.sgd.notes)
                 on_progress(
                     TrainProgress(run.epoch, epochs, run.loss, seconds, resumed_from, notes)
                 )

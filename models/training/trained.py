@@ -17,6 +17,7 @@ from models.networks.pretrained import PretrainedError
 from models.recipe import Recipe, recipe_from_json
 from models.training.checkpoints import replaced
 from models.training.forgetting import ForgettingCounts
+from models.training.timing import Spent
 
 
 @dataclass
@@ -28,7 +29,7 @@ class TrainedModel:
     spec: InputSpec
     n_classes: int
     seed: int
-    seconds: float
+    spent: Spent  # on the training, that before a resumption included
     final_loss: float
     classes: list[str] | None = None  # names of the class indices, where the caller has them
     forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
@@ -114,7 +115,7 @@ def _rebuild(about: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedModel:
         spec=spec,
         n_classes=about["n_classes"],
         seed=about["seed"],
-        seconds=0.0,
+        spent=Spent(),
         final_loss=about["final_loss"],
         classes=about["classes"],
         pretrained_hash=about["pretrained_hash"],

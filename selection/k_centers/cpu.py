@@ -135,7 +135,7 @@ def _lower_bound(  # noqa: PLR0913, PLR0917 - numba takes no objects
 
 
 @compiled_parallel
-def refresh(
+def refresh(  # noqa: PLR0913, PLR0917 - compiled, which takes arrays only
     block: Rows, tau: float, n_centres: int, problem: Problem, state: State, n_threads: int
 ) -> None:
     """Bring the rows of `block` up to date with all centres, or until they fall under `tau`.
@@ -212,7 +212,9 @@ def _first_largest(values: Scores) -> int:
 
 
 @compiled
-def pick(rows: Rows, tau: float, n_picked: int, budget: int, problem: Problem, state: State) -> int:
+def pick(  # noqa: PLR0913, PLR0917 - compiled, which takes arrays only
+    rows: Rows, tau: float, n_picked: int, budget: int, problem: Problem, state: State
+) -> int:
     """Pick the farthest of `rows` again and again, until none reaches `tau`; return n_picked.
 
     `rows` ascend, have seen all centres and have bounds >= tau; all other rows' bounds are below

@@ -23,6 +23,7 @@ class CoreSet(TypedDict):
     n_labeled: int | None
     label_version: int | None
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     provenance: dict[str, Any]
     weights_hash: str | None
     created_at: str
@@ -48,3 +49,4 @@ class CoreSetScores(TypedDict):
     epoch: int
     accuracy: float | None
     train_seconds: float
+    train_cpu_seconds: float | None

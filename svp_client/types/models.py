@@ -13,6 +13,7 @@ class Model(TypedDict):
     n_labeled: int
     metrics: dict[str, Any]
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     recipe: dict[str, Any]
     recipe_hash: str
     provenance: dict[str, Any]
@@ -29,3 +30,4 @@ class CurvePoint(TypedDict):
     n_labeled: int
     accuracy: float | None
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]

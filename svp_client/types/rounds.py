@@ -13,6 +13,7 @@ class Round(TypedDict):
     n_labeled: int | None
     model_id: int | None
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     settings: dict[str, Any]
     selection: dict[str, Any]
     created_at: str

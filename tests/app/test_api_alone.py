@@ -2,10 +2,12 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,13 @@ def test_both_distributions_need_the_same_in_the_end() -> None:
     assert sorted(alone["dependencies"] + worker) == sorted(whole["dependencies"])
     for key in ("version", "requires-python", "scripts"):
         assert alone[key] == whole[key]
+
+
+def test_the_extra_worker_brings_what_commands_that_compute_look_for() -> None:
+    project = tomllib.loads((ROOT / "deploy" / "api" / "pyproject.toml").read_text())["project"]
+    brought = {re.split("[<>=]", one)[0] for one in project["optional-dependencies"]["worker"]}
+    providers = packages_distributions()
+    needed = {
+        name.replace("_", "-").lower() for one in COMPUTING_LIBRARIES for name in providers[one]
+    }
+    assert needed == brought - {"rich"}  # typer brings it, too

@@ -198,15 +198,15 @@ class TestScores:
         assert claimed is not None
         for epoch, accuracy in ((4, None), (2, 0.25), (2, 0.5)):  # an attempt repeats epoch 2
             with transaction(session_factory) as session:
-                scores = EpochScores(epoch, accuracy, 1.5, arrays)
+                scores = EpochScores(epoch, accuracy, 1.5, 2.5, arrays)
                 job_results.store_core_set_scores(session, claimed, scores)
         assert refusal(lambda: admin.core_set_scores_file(project, made["id"], 2)) == early
         with transaction(session_factory) as session:
             facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
             job_results.publish_core_set(session, claimed, facts)
         assert admin.core_set_scores(project, made["id"]) == [
-            {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5},
-            {"epoch": 4, "accuracy": None, "train_seconds": 1.5},
+            {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5, "train_cpu_seconds": 2.5},
+            {"epoch": 4, "accuracy": None, "train_seconds": 1.5, "train_cpu_seconds": 2.5},
         ]
         assert admin.core_set_scores_file(project, made["id"], 4) == npy(np.arange(10))
         (path,) = Path(settings.artifact_store_url.removeprefix("file://")).rglob(arrays)
@@ -229,7 +229,7 @@ class TestScores:
         with transaction(session_factory) as session:
             jobs.fail_attempt(session, claimed.id, claimed.token, "it broke")
         with pytest.raises(JobFenced), transaction(session_factory) as session:
-            job_results.store_core_set_scores(session, claimed, EpochScores(1, 0.5, 1.0, "0"))
+            job_results.store_core_set_scores(session, claimed, EpochScores(1, 0.5, 1.0, 1.0, "0"))
 
     @pytest.mark.parametrize(
         ("wanted", "said"),

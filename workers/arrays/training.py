@@ -70,7 +70,7 @@ def train_on_arrays(  # noqa: PLR0913 - by name: how and where it trains
     finally:
         if is_spread:
             dist.destroy_process_group()
-    return f"{setup.model}: loss {trained.final_loss:.4f} after {trained.seconds:.1f} s; {out}"
+    return f"{setup.model}: loss {trained.final_loss:.4f} after {trained.spent.wall:.1f} s; {out}"
 
 
 def _read_inputs(model: str, path: Path) -> Images | Vectors:

@@ -184,26 +184,21 @@ def experiments() -> None:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/demo"),
-    seed: Annotated[int, typer.Option(help="Seed of all three arms.")] = 1,
+    seeds: Annotated[int, typer.Option(help="How often, each with another seed.", min=1)] = 3,
 ) -> None:
     """Start a service, let an oracle label 1,797 real images, and compare selectors."""
     from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415
-    from workers.simulation.active_learning.config import ActiveLearningConfig  # noqa: PLC0415
-    from workers.simulation.active_learning.lines import read_lines, summarize  # noqa: PLC0415
     from workers.simulation.load import load_experiment  # noqa: PLC0415
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
     console = _console()
     began = time.perf_counter()
     config = load_experiment("digits")
-    assert isinstance(config, ActiveLearningConfig)  # noqa: S101 - it is our own
     with tempfile.TemporaryDirectory(prefix="svp-demo-") as folder, ExitStack() as stack:
         client = _connect(None, None, Path(folder), console, stack)
         place = Place(Path(folder) / "run", client=client)
-        run_experiment(config, [seed], place, console)
-        lines = read_lines(place.out)
-    results = [summarize(lines[arm, seed]) for arm in config.arms]
-    write_demo(results, config, seed, time.perf_counter() - began, out, console)
+        run_experiment(config, range(1, seeds + 1), place, console)
+        write_demo(place.out, time.perf_counter() - began, out, console)
     console.print(f"{time.perf_counter() - began:.0f} s in all.")
 
 

@@ -11,10 +11,11 @@ import torch
 
 from app.db.queries import projects
 from app.db.session import transaction
+from app.services.job_results import PublishingClock
 from models.catalog import ModelSetup, setup_from_json
 from models.training.checkpoints import CheckpointFile
 from models.training.precision import name_of_device
-from models.training.timing import Stopwatch
+from models.training.timing import Stopwatch, spent_so_far
 from models.training.train import TrainProgress
 from workers.jobs.attempt import Attempt
 from workers.jobs.packed_pool import PoolReader
@@ -50,10 +51,10 @@ class JobContext(Attempt):
         """Adds up the seconds of what the job does beside the step."""
         return Stopwatch("cpu")
 
-    def begin_publishing(self) -> Callable[[], float]:
-        """Return a clock of the seconds since now."""
-        began = time.perf_counter()
-        return lambda: time.perf_counter() - began
+    def begin_publishing(self) -> PublishingClock:
+        """Return a clock of the seconds and CPU seconds since now."""
+        began = spent_so_far()
+        return lambda: spent_so_far().less(began)
 
     @property
     def reader(self) -> PoolReader:

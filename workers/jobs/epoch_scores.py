@@ -45,7 +45,7 @@ def score_keeper(
             **item_scores(probs, trained.forgetting),
         )
         metrics = evaluate(trained, inputs.evaluation, context.device, Stopwatch(context.device))
-        scores = EpochScores(epoch, metrics.get("accuracy"), trained.seconds, scores_hash)
+        scores = EpochScores(epoch, metrics.get("accuracy"), *trained.spent, scores_hash)
         with transaction(context.factory) as session:
             job_results.store_core_set_scores(session, context.claimed, scores)
 

@@ -17,6 +17,7 @@ from app.domain.errors import NotFound
 from app.domain.json_fields import from_json
 from app.services import job_results
 from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
+from models.training.timing import PartSeconds
 from models.training.train import TrainedModel
 from selection.options import SelectionOptions
 from workers.jobs.context import JobContext
@@ -71,7 +72,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         ),
     )
     clock = context.begin_publishing()
-    seconds = {**context.watch.seconds, **result.seconds}
+    seconds = context.watch.seconds | result.seconds
     facts = None
     if result.proxy is not None:
         facts = _store_model(
@@ -80,7 +81,8 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     selection = Selection(
         ranked=_ranked_items(result),
         n_labeled=snapshot.n_resolved,
-        seconds=seconds,
+        seconds=seconds.wall,
+        cpu_seconds=seconds.cpu,
         ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
         decided_by=_decided_by(context, opened, request.options, result, facts),
@@ -157,7 +159,7 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
         hooks=_hooks(context, project, inputs),
     )
     clock = context.begin_publishing()
-    seconds = {**context.watch.seconds, **result.seconds}
+    seconds = context.watch.seconds | result.seconds
     facts = _store_model(
         context, result.trained, project.classes, snapshot, result.metrics, seconds
     )
@@ -188,9 +190,11 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
         hooks=replace(context.hooks, on_epoch=on_epoch),
     )
     _store_core_set_items(context, snapshot, result)
+    seconds = context.watch.seconds | result.seconds
     facts = CoreSetFacts(
         n_labeled=len(snapshot.labels),
-        seconds={**context.watch.seconds, **result.seconds},
+        seconds=seconds.wall,
+        cpu_seconds=seconds.cpu,
         provenance={
             **context.provenance, **result.metrics, "snapshot_hash": opened.snapshot_hash
         },
@@ -230,13 +234,13 @@ def _ranked_items(result: RoundResult) -> list[RankedItem]:
     ]
 
 
-def _store_model(
+def _store_model(  # noqa: PLR0913, PLR0917 - the facts of one row
     context: JobContext,
     trained: TrainedModel,
     classes: list[str],
     snapshot: Snapshot,
     metrics: dict[str, Any],
-    seconds: dict[str, float],
+    seconds: PartSeconds,
 ) -> TrainedFacts:
     trained = _as_stored(trained, classes)
     by_epoch = {"accuracy_by_epoch": list(trained.measured)} if trained.measured else {}
@@ -247,7 +251,8 @@ def _store_model(
         weights_hash=store_model(context.store, trained),
         n_labeled=len(snapshot.labels),
         metrics={**metrics, **by_epoch, "final_loss": trained.final_loss},
-        seconds=seconds,
+        seconds=seconds.wall,
+        cpu_seconds=seconds.cpu,
         provenance={
             **context.provenance,
             "seed": trained.seed,

@@ -42,7 +42,7 @@ class JobRunner:
     While it has a job, the runner `beside` it has none: that one's goes back to the queue.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name: what it runs, beside whom
         self,
         settings: Settings,
         factory: sessionmaker[Session],

@@ -1,12 +1,18 @@
 """How a report writes numbers: errors in percent, differences in percentage points."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from statistics import median
 from typing import Any
 
 from workers.reports.document import Bold
 from workers.reports.statistics import Estimate
 
 DASH = "-"
+SHARED = " (shared machine)"
+SHARED_RULE = (
+    "Shared machine: other work slowed a part, which took over 1.3 times what its CPU seconds "
+    "explain; its speed-up is given in CPU seconds, too."
+)
 BEST_EPOCH = (
     "The paper prints the best epoch's error: ours is subtracted where that of the best epoch is "
     "known (traps.report_best_epoch), never the last epoch's."
@@ -41,6 +47,19 @@ def ratio_cell(ratio: float | None, is_bold: bool) -> str:  # noqa: FBT001 - map
     if ratio is None:
         return DASH
     return Bold(f"{ratio:.1f}x") if is_bold else f"{ratio:.1f}x"
+
+
+def with_cpu(cell: str, in_cpu_seconds: Estimate | None) -> str:
+    """Return a speed-up of a shared machine with that in CPU seconds beside it, if there is one."""
+    if in_cpu_seconds is None or cell == DASH:
+        return cell
+    words = f"{cell}{SHARED}; {in_cpu_seconds.mean:.1f}x in CPU seconds"
+    return Bold(words) if isinstance(cell, Bold) else words
+
+
+def median_seconds(values: Collection[float]) -> str:
+    """Return the median of seconds."""
+    return f"{median(values):.2f}" if values else DASH
 
 
 def minutes(value: Estimate | None) -> str:

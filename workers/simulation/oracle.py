@@ -64,7 +64,7 @@ class AnswerKey:
         return class_index
 
 
-def answer_key(
+def answer_key(  # noqa: PLR0913, PLR0917 - the experiment's data, of which it reads each
     config: OracleConfig,
     true_labels: IntArray,
     n_classes: int,

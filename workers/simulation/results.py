@@ -14,6 +14,20 @@ from app.storage.durable import sync
 from workers.simulation.config import ExperimentError
 
 PARTS = ("training", "inference", "selection")
+SHARED_RATIO = 1.3  # wall seconds over CPU seconds
+SMALLEST_SHARED = 0.1  # seconds; clocks are too coarse below
+
+
+def is_shared(seconds: float | None, cpu_seconds: float | None, device: str) -> bool:
+    """Return whether a measurement waited for other work on its machine.
+
+    That is, it took over 1.3 times the seconds that its CPU seconds explain even on one thread. A
+    computation of several threads is thus marked late rather than wrongly. A GPU's never is: the
+    CPU waits for it.
+    """
+    if seconds is None or cpu_seconds is None or device.startswith("cuda"):
+        return False
+    return seconds >= SMALLEST_SHARED and seconds > SHARED_RATIO * cpu_seconds
 
 
 def software_versions() -> dict[str, str]:
@@ -54,6 +68,7 @@ class SelectionLine(ResultLine):
         selector: name in models.catalog; "none" without a model.
         indices: pool indices of the selected items, best rank first.
         seconds: data selection by part, and evaluation.
+        cpu_seconds: of all cores, for the same parts; empty in runs from before it was measured.
         recipe_hash: of the selector's recipe; None without a model.
     """
 
@@ -62,6 +77,7 @@ class SelectionLine(ResultLine):
     selector: str
     indices: list[int]
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
     recipe_hash: str | None
     target_recipe_hash: str
 
@@ -69,6 +85,21 @@ class SelectionLine(ResultLine):
     def selection_seconds(self) -> float:
         """Data selection runtime: training + inference + selection."""
         return sum(self.seconds.get(part, 0.0) for part in PARTS)
+
+    @property
+    def selection_cpu_seconds(self) -> float | None:
+        """The same in CPU seconds; None where they were not measured."""
+        if not self.cpu_seconds:
+            return None
+        return sum(self.cpu_seconds.get(part, 0.0) for part in PARTS)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether any part of data selection waited for other work on the machine."""
+        return any(
+            is_shared(self.seconds.get(part), self.cpu_seconds.get(part), self.device)
+            for part in PARTS
+        )
 
 
 Line = TypeVar("Line", bound=ResultLine)

@@ -156,4 +156,4 @@ def _item_seconds(experiment: ExperimentConfig, name: str, data: DataSet, device
         )
         for _ in range(2)
     ]
-    return trained[-1].seconds / n
+    return trained[-1].spent.wall / n

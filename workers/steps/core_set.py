@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.catalog import ModelSetup, find_model
 from models.data.labeled import LabeledSet
 from models.training.forgetting import ForgettingCounts
-from models.training.timing import Stopwatch
+from models.training.timing import PartSeconds, Stopwatch
 from models.training.train import TrainedModel
 from selection.arrays import IntArray, Rows
 from selection.catalog import Purpose, Signal, find_strategy
@@ -65,7 +65,7 @@ class CoreSetResult:
 
     rows: Rows
     scores: npt.NDArray[np.float64]
-    seconds: dict[str, float]
+    seconds: PartSeconds
     metrics: dict[str, Any]
     selector: TrainedModel | None = field(repr=False)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.catalog import ModelSetup
 from models.data.arrays import Inputs
 from models.data.labeled import LabeledSet
-from models.training.timing import Stopwatch
+from models.training.timing import PartSeconds, Stopwatch
 from models.training.train import TrainedModel, can_start
 from selection.arrays import FloatArray, IntArray, Scores
 from selection.catalog import Signal
@@ -119,7 +119,7 @@ class RoundResult:
     is_control: npt.NDArray[np.bool_]
     suggestions: tuple[IntArray, Scores] | None
     metrics: dict[str, Any]
-    seconds: dict[str, float]
+    seconds: PartSeconds
     proxy: TrainedModel | None = field(repr=False)
     candidates: CandidateReport | None = None
     sample: PoolSample | None = None
@@ -179,7 +179,6 @@ def run_selection(
     )
     with watch.part("selection"):
         selected = select(scorer.pool(), asked)
-    watch.seconds["selection"] -= watch.seconds.get("inference", 0.0)  # within it
     result = RoundResult(
         ranked_index=pool_index[selected.rows],
         scores=selected.scores,
@@ -193,7 +192,7 @@ def run_selection(
     if not request.samples:
         return result
     sample = _predicted_sample(scorer, pool_index, len(inputs.pool), request.seed, watch)
-    return replace(result, sample=sample)
+    return replace(result, sample=sample, seconds=watch.seconds)
 
 
 def _make_scorer(
@@ -219,12 +218,10 @@ def _predicted_sample(
     Its seconds are no part of data selection: they go to "stability".
     """
     rows = sample_rows(pool_index, n_pool, random_stream(seed, 0, "stability"))
-    before = watch.seconds.get("inference", 0.0)
-    predicted = scorer.suggest(rows)
+    with watch.everything_is("stability"):
+        predicted = scorer.suggest(rows)
     if predicted is None:
         return None
-    watch.seconds["stability"] = watch.seconds.get("inference", 0.0) - before
-    watch.seconds["inference"] = before
     return PoolSample(pool_index[rows], predicted[0])
 
 

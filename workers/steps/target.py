@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from models.catalog import ModelSetup
 from models.data.labeled import LabeledSet
-from models.training.timing import Stopwatch
+from models.training.timing import PartSeconds, Stopwatch
 from models.training.train import TrainedModel
 from workers.steps.training import (
     Evaluation,
@@ -23,10 +23,10 @@ class TargetResult:
 
     trained: TrainedModel
     metrics: dict[str, float]
-    seconds: dict[str, float]
+    seconds: PartSeconds
 
 
-def run_target_step(
+def run_target_step(  # noqa: PLR0913 - by name: where it runs, how it is watched
     setup: ModelSetup,
     labeled: LabeledSet,
     evaluation: Evaluation | None,

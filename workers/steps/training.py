@@ -107,9 +107,8 @@ def train_watched(  # noqa: PLR0913 - by name: where it runs, how it is watched 
             on_epoch=hooks.on_epoch,
             should_stop=hooks.should_stop,
         )
-    if hooks.on_epoch:
-        watch.seconds["training"] = trained.seconds
-    watch.seconds["training"] = max(watch.seconds["training"], trained.seconds)
+    if hooks.on_epoch or trained.spent.wall > watch.of("training").wall:
+        watch.put("training", trained.spent)
     return trained
 
 

@@ -26,6 +26,7 @@ class EpochScores:
     epoch: int
     accuracy: float | None
     train_seconds: float
+    train_cpu_seconds: float
     scores_hash: str
 
 

@@ -30,7 +30,7 @@ def is_claimable(max_lost_workers: int) -> ColumnElement[bool]:
     return or_(IS_WAITING, and_(IS_STALE, Job.lost_workers + 1 < max_lost_workers))
 
 
-def claim(
+def claim(  # noqa: PLR0913, PLR0917 - all bound in one statement
     session: Session,
     job_id: int,
     token: UUID,

@@ -55,6 +55,7 @@ class Round(Base):
     n_labeled: Mapped[int | None]  # labels that the selection knew
     model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id", ondelete="SET NULL"))
     seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    cpu_seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     ranking_hash: Mapped[str | None]  # artifact: the ranked indices and scores
     # All that decided the ranking, beside the labels' snapshot: `svp replay-selection` repeats it.
     selection: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

@@ -101,6 +101,7 @@ class Model(Base):
     n_labeled: Mapped[int]
     metrics: Mapped[dict[str, Any]]
     seconds: Mapped[dict[str, Any]]
+    cpu_seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     provenance: Mapped[dict[str, Any]]  # device, seed, versions
     label_version: Mapped[int] = mapped_column(server_default=text("0"))  # that it was trained on
     stale: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -131,6 +132,7 @@ class CoreSet(Base):
     n_labeled: Mapped[int | None]  # items that it was selected from
     label_version: Mapped[int | None]  # the project's, at that moment
     seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    cpu_seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     provenance: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     weights_hash: Mapped[str | None]
     created_at: Mapped[datetime] = created_now()
@@ -163,6 +165,7 @@ class CoreSetScores(Base):
     epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
     accuracy: Mapped[float | None]  # on the evaluation split; NULL without one
     train_seconds: Mapped[float]  # until then, without measurements
+    train_cpu_seconds: Mapped[float | None]  # the same of all cores
     scores_hash: Mapped[str]  # artifact of arrays over the labeled items
 
 

@@ -200,7 +200,7 @@ def seconds_to_error(model: str, device: str, *, small: bool) -> dict[str, Any]:
     )
     probs = predict(trained, test.content, device=device).probs
     return {
-        "seconds": trained.seconds,
+        "seconds": trained.spent.wall,
         "error_percent": 100 * (1 - accuracy(probs, test.labels)),
         "papers_error_percent": ERRORS[model],
         "recipe": recipe.to_json(),

@@ -11,11 +11,12 @@ import asyncio
 import json
 import os
 import tempfile
-import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -28,7 +29,18 @@ from tests.loop import start_labeling
 N_POLLERS = 60
 N_OTHERS = 4
 OUT = Path("docs/results/service/locked_project.json")
-Answer = tuple[float, int]  # seconds, status
+LOCKED, OTHER = "locked project", "other project"
+FREE_SECONDS = 12.0  # the first third of them, in which the pollers start, does not count
+CATCHING_UP = 1.0
+
+
+class Answer(NamedTuple):
+    """An answer: to whose request, when that began since the start, and what it took."""
+
+    kind: str
+    began: float
+    seconds: float
+    status: int
 
 
 def main() -> None:
@@ -51,70 +63,83 @@ def _measure(served: Served, seconds: float) -> dict[str, Any]:
     )
     names = [f"ada-{i}" for i in range(N_POLLERS + N_OTHERS)]
     tokens = [served.token(name) for name in names]
-    free = asyncio.run(_load(tokens, locked, other, seconds / 3))
-    has_lock, end = threading.Event(), threading.Event()
-    holder = threading.Thread(target=_hold, args=(served, locked, has_lock, end))
-    holder.start()
-    has_lock.wait()
-    during = asyncio.run(_load(tokens, locked, other, seconds))
-    end.set()
-    holder.join()
+    answers, held = asyncio.run(_load_and_lock(served, tokens, locked, other, seconds))
+    phases = {
+        "free": [x for x in answers if FREE_SECONDS / 3 <= x.began < held[0] - CATCHING_UP],
+        "locked": [x for x in answers if held[0] <= x.began < held[1]],
+    }
     return {
         "n_pollers": N_POLLERS,
         "locked_seconds": seconds,
         "cores": os.cpu_count(),
-        "free": {name: _summary(answers) for name, answers in free.items()},
-        "locked": {name: _summary(answers) for name, answers in during.items()},
+        **{phase: _summaries(found) for phase, found in phases.items()},
     }
 
 
-def _hold(served: Served, project: int, has_lock: threading.Event, end: threading.Event) -> None:
-    with transaction(served.factory) as session:
-        session.execute(text("SELECT FROM projects WHERE id = :p FOR UPDATE").bindparams(p=project))
-        has_lock.set()
-        end.wait()
+async def _load_and_lock(
+    served: Served, tokens: list[str], locked: int, other: int, seconds: float
+) -> tuple[list[Answer], tuple[float, float]]:
+    """Poll both projects, and lock one of them once the pollers have found their rhythm.
 
-
-async def _load(
-    tokens: list[str], locked: int, other: int, seconds: float
-) -> dict[str, list[Answer]]:
-    answers: dict[str, list[Answer]] = {
-        "locked project": [], "other project": [], "wrong token": [], "readiness": []
-    }  # fmt: skip
-    until = time.perf_counter() + seconds
+    Returns the answers, and from when to when the lock was held, in seconds since the start.
+    """
+    answers: list[Answer] = []
+    started = time.perf_counter()
+    until = started + FREE_SECONDS + seconds
     limits = httpx.Limits(max_connections=None)
     url = f"http://127.0.0.1:{PORT}/api/v1"
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=120) as http:
 
-        def ask(kind: str, path: str, token: str) -> Callable[[], Awaitable[None]]:
-            async def once() -> None:
-                started = time.perf_counter()
-                answer = await http.get(path, headers={"Authorization": f"Bearer {token}"})
-                answers[kind].append((time.perf_counter() - started, answer.status_code))
+        async def ask(kind: str, path: str, token: str) -> None:
+            began = time.perf_counter()
+            answer = await http.get(path, headers={"Authorization": f"Bearer {token}"})
+            took = time.perf_counter() - began
+            answers.append(Answer(kind, began - started, took, answer.status_code))
 
-            return once
-
-        async def repeat(once: Callable[[], Awaitable[None]], pause: float) -> None:
+        async def repeat(once: Callable[[], Awaitable[None]], pause: float, delay: float) -> None:
+            await asyncio.sleep(delay)
             while time.perf_counter() < until:
                 await once()
                 await asyncio.sleep(pause)
 
         of_locked, of_other = (f"/projects/{p}/next-batch?size=1" for p in (locked, other))
-        await asyncio.gather(
-            *(repeat(ask("locked project", of_locked, t), 1.0) for t in tokens[:N_POLLERS]),
-            *(repeat(ask("other project", of_other, t), 0.2) for t in tokens[N_POLLERS:]),
-            repeat(ask("wrong token", of_locked, "svp_wrong"), 0.2),
-            repeat(ask("readiness", "/health/ready", "none"), 0.5),
+        pollers = [
+            repeat(partial(ask, LOCKED, of_locked, token), 1.0, i / N_POLLERS)
+            for i, token in enumerate(tokens[:N_POLLERS])
+        ]
+        others = [
+            repeat(partial(ask, OTHER, of_other, token), 0.2, i / 20)
+            for i, token in enumerate(tokens[N_POLLERS:])
+        ]
+        _, held, *_ = await asyncio.gather(
+            asyncio.gather(*pollers, *others),
+            asyncio.to_thread(_hold, served, locked, started, seconds),
+            repeat(partial(ask, "wrong token", of_locked, "svp_wrong"), 0.2, 0.0),
+            repeat(partial(ask, "readiness", "/health/ready", "none"), 0.5, 0.0),
         )
-    return answers
+    return answers, held
+
+
+def _hold(served: Served, project: int, started: float, seconds: float) -> tuple[float, float]:
+    time.sleep(FREE_SECONDS)
+    with transaction(served.factory) as session:
+        session.execute(text("SELECT FROM projects WHERE id = :p FOR UPDATE").bindparams(p=project))
+        began = time.perf_counter() - started
+        time.sleep(seconds)
+        return began, time.perf_counter() - started
+
+
+def _summaries(answers: list[Answer]) -> dict[str, Any]:
+    kinds = dict.fromkeys(answer.kind for answer in answers)
+    return {kind: _summary([x for x in answers if x.kind == kind]) for kind in kinds}
 
 
 def _summary(answers: list[Answer]) -> dict[str, Any]:
-    seconds = np.asarray([s for s, _ in answers])
-    statuses = sorted({status for _, status in answers})
+    seconds = np.asarray([answer.seconds for answer in answers])
+    statuses = Counter(answer.status for answer in answers)
     return {
         "n": len(answers),
-        "statuses": {str(s): sum(status == s for _, status in answers) for s in statuses},
+        "statuses": {str(status): n for status, n in sorted(statuses.items())},
         "p50_ms": round(1000 * float(np.quantile(seconds, 0.5)), 1),
         "p99_ms": round(1000 * float(np.quantile(seconds, 0.99)), 1),
         "max_ms": round(1000 * float(seconds.max()), 1),

@@ -28,6 +28,7 @@ from models.networks.network import Network, to_tensors
 from models.predict import predict
 from models.recipe import Recipe
 from models.training.augment import centre
+from models.training.timing import Spent
 from models.training.train import TrainedModel, load_model, train
 
 N, CLASSES = 4, 3
@@ -65,7 +66,7 @@ class Case:
             self.inputs.spec,
             CLASSES,
             0,
-            0.0,
+            Spent(),
             0.0,
         )
 

@@ -18,6 +18,7 @@ from models.networks.build import build
 from models.predict import accuracy, predict
 from models.training import official_fasttext
 from models.training.official_fasttext import FastTextMissingError
+from models.training.timing import Spent
 from models.training.train import TrainedModel, TrainingStopped, TrainProgress, load_model, train
 from tests.models.training.test_run import same_bits
 from tests.support import require
@@ -169,7 +170,9 @@ def test_it_is_stopped_before_it_begins_and_reports_its_end(
 
     def stand_in(setup: ModelSetup, labeled: LabeledSet, seed: int) -> TrainedModel:
         network = build(setup.model, labeled.n_classes, setup.recipe)
-        return TrainedModel(network, setup, labeled.inputs.spec, labeled.n_classes, seed, 2.0, 0.25)
+        return TrainedModel(
+            network, setup, labeled.inputs.spec, labeled.n_classes, seed, Spent(2.0), 0.25
+        )
 
     monkeypatch.setattr(official_fasttext, "train_official", stand_in)
     with pytest.raises(TrainingStopped):

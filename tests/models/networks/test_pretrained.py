@@ -18,6 +18,7 @@ from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.networks.pretrained import PretrainedError, load_pretrained
 from models.training.checkpoints import CheckpointFile
+from models.training.timing import Spent
 from models.training.train import TrainedModel, load_model, train
 from tests.models.networks.test_build import make_inputs
 
@@ -187,7 +188,7 @@ class TestStrangeModels:
     def model(self, tmp_path: Path) -> Path:
         network, recipe = build("preact8", n_classes=2), resolve_recipe("preact8", {})
         trained = TrainedModel(
-            network, ModelSetup("preact8", recipe), InputSpec(32, 32, 3), 2, 0, 1.0, 0.5
+            network, ModelSetup("preact8", recipe), InputSpec(32, 32, 3), 2, 0, Spent(1.0, 1.0), 0.5
         )
         trained.save(tmp_path / "model.safetensors")
         return tmp_path / "model.safetensors"

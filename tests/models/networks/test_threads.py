@@ -29,7 +29,7 @@ def as_before() -> Iterator[None]:
 
 
 def threads_at(flops: float) -> int:
-    with suitable_threads(flops):
+    with suitable_threads(lambda: flops):
         return torch.get_num_threads()
 
 
@@ -41,13 +41,24 @@ class TestSuitableThreads:
 
     def test_they_are_put_back_after_an_error(self) -> None:
         torch.set_num_threads(3)
-        with pytest.raises(ValueError, match="broke"), suitable_threads(SMALL):
+        with pytest.raises(ValueError, match="broke"), suitable_threads(lambda: SMALL):
             raise ValueError("broke")
         assert torch.get_num_threads() == 3
 
     def test_the_operators_number_wins(self) -> None:
         fix_threads(2)
         assert (threads_at(SMALL), threads_at(LARGE)) == (2, 2)
+
+    @pytest.mark.parametrize(("n", "is_fixed"), [(2, True), (1, False)])
+    def test_operations_are_counted_only_where_they_decide(self, n: int, is_fixed: bool) -> None:
+        torch.set_num_threads(n)
+        threads.FIXED.is_set = is_fixed
+
+        def count() -> float:
+            raise AssertionError("counted")
+
+        with suitable_threads(count):
+            assert torch.get_num_threads() == n
 
     def test_the_worker_fixes_a_number_that_is_set_and_no_other(self) -> None:
         use_threads(None)

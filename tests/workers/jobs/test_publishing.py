@@ -75,13 +75,22 @@ def test_items_labeled_since_a_batch_was_staged_are_replaced_by_the_next(
         job_results.stage_batch(session, claimed, ranked)
     meanwhile = started.label(3)  # of the reserve, which is handed out until the end
     with transaction(started.factory) as session:
-        selection = Selection(ranked, 6, {"selection": 1.0}, "0", clock=lambda: 0.25)
+        selection = Selection(
+            ranked,
+            6,
+            {"selection": 1.0},
+            "0",
+            cpu_seconds={"selection": 0.5},
+            clock=lambda: (0.25, 0.125),
+        )
         job_results.publish_selection(session, claimed, selection, started.settings)
     items = batch_items(started, 1)
     assert [item.rank for item in items] == [*range(31)]
     assert sum(item.source == BatchSource.BATCH for item in items) == 6
     assert not {*meanwhile} & {*started.label(12)}
-    assert started.round_(1).seconds == {"selection": 1.0, "publishing": 0.25}
+    round_ = started.round_(1)
+    assert round_.seconds == {"selection": 1.0, "publishing": 0.25}
+    assert round_.cpu_seconds == {"selection": 0.5, "publishing": 0.125}
 
 
 def _labeled(served: ServedProject) -> list[int]:

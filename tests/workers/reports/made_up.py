@@ -56,6 +56,7 @@ def write_active_learning(
     error: Callable[[str, int, int], float],
     *,
     seconds: Callable[[str, int], float] = lambda _arm, _n: 60.0,
+    cpu_share: float = 1.0,
     budgets: Sequence[int] = PAPER_BUDGETS,
     data: str = "cifar10",
     left_out: Sequence[tuple[str, int]] = (),
@@ -63,6 +64,7 @@ def write_active_learning(
     """Write a folder whose target errs by `error(arm, labels, seed)`; a round takes `seconds`.
 
     Args:
+        cpu_share: CPU seconds in a second of data selection.
         left_out: arms and seeds that have not run.
     """
     _start(folder, config)
@@ -98,6 +100,10 @@ def write_active_learning(
                         proxy_error=itself if selects else None,
                         target_error=None if waits else erred,
                         seconds={"training": 0.75 * took, "inference": 0.25 * took},
+                        cpu_seconds={
+                            "training": 0.75 * cpu_share * took,
+                            "inference": 0.25 * cpu_share * took,
+                        },
                         target_seconds=10.0,
                         device="cpu",
                         recipe_hash=selector.resolved.hash if selector and selects else None,

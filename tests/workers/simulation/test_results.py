@@ -6,7 +6,7 @@ import pytest
 
 from workers.simulation.config import ExperimentError
 from workers.simulation.model_studies.lines import StudyLine
-from workers.simulation.results import LinesOf
+from workers.simulation.results import LinesOf, is_shared
 
 
 def line(epoch: int) -> StudyLine:
@@ -49,3 +49,20 @@ def test_a_damaged_line_is_named_with_what_to_do(lines: LinesOf[StudyLine], dama
     lines.path.write_bytes(first + damage + b"\n" + third)
     with pytest.raises(ExperimentError, match=r"Line 2 of .*m-seed1\.jsonl is damaged"):
         lines.read()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cpu_seconds", "device", "expected"),
+    [
+        (14.0, 10.0, "cpu", True),
+        (12.0, 10.0, "cpu", False),
+        (6.0, 10.0, "cpu", False),  # of two threads
+        (0.05, 0.01, "cpu", False),  # too short for the clocks
+        (14.0, 1.0, "cuda", False),
+        (14.0, None, "cpu", False),
+    ],
+)
+def test_seconds_that_cpu_seconds_do_not_explain_are_of_a_shared_machine(
+    seconds: float, cpu_seconds: float | None, device: str, expected: bool
+) -> None:
+    assert is_shared(seconds, cpu_seconds, device) is expected

@@ -1,79 +1,103 @@
-"""The report of `make demo`: a table, a picture and their figures."""
+"""The report of `make demo`: the report of its run, and one picture and its figures beside it."""
 
 import json
 import os
 import platform
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 from rich.console import Console
 
-from workers.reports.active_learning.speedup_table import speedup_markdown, speedup_table
-from workers.reports.document import Picture
-from workers.reports.figures import CHANCE, PALETTE, draw_seconds, finish, panels
-from workers.simulation.active_learning.config import ActiveLearningConfig
-from workers.simulation.active_learning.lines import ArmResult
+from workers.reports.active_learning.figures import draw_strategy
+from workers.reports.active_learning.measured import Arms, Measured, measure
+from workers.reports.active_learning.report import active_learning_document, point_records
+from workers.reports.cells import mean_std, times, with_cpu
+from workers.reports.document import Picture, Table
+from workers.reports.figures import draw_seconds, panels
+from workers.reports.sources import read_sources
+from workers.reports.statistics import Estimate
+from workers.simulation.active_learning.kind import ActiveLearning
 from workers.simulation.results import PARTS, software_versions
 
 
-def write_demo(
-    arms: Sequence[ArmResult],
-    experiment: ActiveLearningConfig,
-    seed: int,
-    seconds: float,
-    out: Path,
-    console: Console,
-) -> None:
-    """Write demo.png, demo.md and demo.json to `out`, and print the table and what was saved."""
-    out.mkdir(parents=True, exist_ok=True)
-    figure = arms_figure(arms, f"{experiment.title}, one seed")
+def write_demo(run: Path, seconds: float, out: Path, console: Console) -> None:
+    """Write the run's report, demo.png and demo.json to `out`; print a table and what was saved."""
+    sources = read_sources(ActiveLearning(), {run: run})
+    arms, _ = measure(sources)
+    page = active_learning_document(sources).write(out)
+    experiment = sources[0].experiment
+    seeds = sorted(arms.arms[0].arm.runs)
+    figure = demo_figure(arms, f"{experiment.title}, {len(seeds)} seeds")
     (out / "demo.png").write_bytes(Picture("demo", experiment.title, figure).png())
-    (out / "demo.md").write_text(speedup_markdown(arms))
-    report = {
+    facts = {
         "command": "make demo",
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "versions": software_versions(),
-        "seed": seed,
+        "seeds": seeds,
         "seconds": seconds,
         "experiment": experiment.model_dump(mode="json"),
-        "arms": [arm.to_json() for arm in arms],
+        "points": point_records(arms),
+        "selection_seconds": {arm.name: arm.seconds_by_part for arm in arms.arms},
+        "selection_cpu_seconds": {arm.name: arm.cpu_seconds for arm in arms.arms},
     }
-    (out / "demo.json").write_text(json.dumps(report, indent=2) + "\n")
-    console.print(speedup_table(arms))
-    console.print(summary(*arms))
-    console.print(f"Picture and figures: {out}/demo.png, demo.md, demo.json")
+    (out / "demo.json").write_text(json.dumps(facts, indent=2) + "\n")
+    console.print(demo_table(arms).for_terminal())
+    console.print(summary(arms))
+    console.print(f"Report: {page}; figures: {out}/demo.json")
 
 
-def arms_figure(arms: Sequence[ArmResult], title: str) -> Figure:
-    """Return a picture: target error by labels of each arm, and data selection seconds by part."""
+def demo_figure(arms: Arms, title: str) -> Figure:
+    """Return a picture: errors by labels of each arm, and data selection seconds by part."""
     figure, (errors, seconds) = panels(2, title)
-    for arm, colour in zip(arms, (*PALETTE[: len(arms) - 1], CHANCE), strict=True):
-        label = arm.name if arm.selector == "none" else f"{arm.name} ({arm.selector})"
-        shares = [100 * error for error in arm.target_errors]
-        errors.plot(arm.n_labels, shares, marker="o", label=label, color=colour)
-    errors.set(xlabel="labels", ylabel="target error [%]", title="Target error by labels")
-    errors.set_yscale("log")
-    errors.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    errors.yaxis.set_major_formatter("{x:g}")
-    errors.yaxis.set_minor_formatter(NullFormatter())
-    finish(errors)
-    by_part = {part: [arm.seconds.get(part, 0.0) for arm in arms] for part in PARTS}
-    draw_seconds(seconds, [arm.name for arm in arms], by_part)
+    draw_strategy(errors, arms, _arm(arms, "target").strategy)
+    by_part = {part: [median(arm.seconds_by_part[part]) for arm in arms.arms] for part in PARTS}
+    draw_seconds(seconds, [arm.name for arm in arms.arms], by_part)
     return figure
 
 
-def summary(proxy: ArmResult, target: ArmResult, uniform: ArmResult) -> str:
+def demo_table(arms: Arms) -> Table:
+    """Return each arm's error and data selection seconds, in 80 columns."""
+    rows = []
+    for arm in arms.arms:
+        last, baseline = max(arm.errors), arms.baseline_of(arm)
+        rows.append(
+            [
+                arm.name,
+                arm.selector,
+                f"{last:,}",
+                f"{mean_std(arm.error(last))}%",
+                f"{_selection_seconds(arm):.1f}",
+                with_cpu(times(arm.speedup(last, baseline)), arm.cpu_speedup(last, baseline)),
+            ]
+        )
+    header = ["arm", "selector", "labels", "error", "selection s", "speed-up"]
+    return Table("The target's error, and seconds of data selection", header, rows)
+
+
+def summary(arms: Arms) -> str:
     """Return what the proxy saved: seconds against the target, labels against uniform."""
-    ratio = target.selection_seconds / proxy.selection_seconds
-    points = zip(proxy.n_labels, proxy.target_errors, strict=True)
-    reached = next((n for n, error in points if error <= uniform.target_errors[-1]), None)
-    labels = "on this seed it saved no labels over uniform"
-    if reached is not None and reached < uniform.n_labels[-1]:
-        saved = uniform.n_labels[-1] - reached
-        labels = f"with {saved} labels fewer it reached uniform's error at {uniform.n_labels[-1]}"
-    seconds = target.selection_seconds - proxy.selection_seconds
-    return f"The proxy saved {seconds:.1f} s of data selection ({ratio:.1f}x); {labels}."
+    proxy, target, uniform = (_arm(arms, name) for name in ("proxy", "target", "uniform"))
+    last = max(proxy.errors)
+    seconds = _selection_seconds(target) - _selection_seconds(proxy)
+    goal = _mean(uniform.error(last))
+    reached = next(n for n in [*proxy.errors, last] if n == last or _mean(proxy.error(n)) <= goal)
+    labels = "it saved no labels over uniform"
+    if reached < last:
+        labels = f"with {last - reached} labels fewer it reached uniform's error at {last}"
+    saved = f"{seconds:.1f} s of data selection ({times(proxy.speedup(last, target))})"
+    return f"The proxy saved {saved} a seed; {labels}."
+
+
+def _arm(arms: Arms, name: str) -> Measured:
+    return next(arm for arm in arms.arms if arm.name == name)
+
+
+def _selection_seconds(arm: Measured) -> float:
+    return sum(median(seconds) for seconds in arm.seconds_by_part.values())
+
+
+def _mean(error: Estimate | None) -> float:
+    return float("inf") if error is None else error.mean

@@ -28,7 +28,7 @@ def error_by_budget(arms: Arms, title: str) -> Figure:
     strategies = [s for s in dict.fromkeys(a.strategy for a in arms.arms) if s != "uniform"]
     figure, axes = panels(max(len(strategies), 1), title)
     for strategy, panel in zip(strategies or ["uniform"], axes, strict=True):
-        _draw_strategy(panel, arms, strategy)
+        draw_strategy(panel, arms, strategy)
     return figure
 
 
@@ -60,7 +60,8 @@ def differences_and_seconds(arms: Arms, title: str) -> Figure:
     return figure
 
 
-def _draw_strategy(axes: Axes, arms: Arms, strategy: str) -> None:
+def draw_strategy(axes: Axes, arms: Arms, strategy: str) -> None:
+    """Draw the errors by budget of the arms that select by this strategy, and of chance."""
     labels = {arm.name: _label(arms, arm) for arm in arms.arms}
     by_label = styles(labels[arm.name] for arm in arms.arms if arm.strategy != "uniform")
     style = {name: by_label.get(label, (CHANCE, "x")) for name, label in labels.items()}

@@ -4,7 +4,7 @@ An arm's baseline is the arm of its strategy in which the target selects for its
 that the experiment names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -78,14 +78,30 @@ class Measured(MeasuredArm[RoundLine]):
     @cached_property
     def seconds(self) -> dict[int, BySeed]:
         """Data selection seconds until so many labels; none before a model selects."""
-        seconds: dict[int, BySeed] = {}
+        return self._added_up(lambda line: line.selection_seconds)
+
+    @cached_property
+    def cpu_seconds(self) -> dict[int, BySeed]:
+        """The same in CPU seconds; none of runs that did not measure them."""
+        return self._added_up(lambda line: line.selection_cpu_seconds)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether data selection waited for other work on the machine in any round."""
+        return any(line.is_shared for run in self.arm.runs.values() for line in run)
+
+    def _added_up(self, seconds_of: Callable[[RoundLine], float | None]) -> dict[int, BySeed]:
+        found: dict[int, BySeed] = {}
         for seed, run in self.arm.runs.items():
             total, began = 0.0, False
             for line in run:
-                total, began = total + line.selection_seconds, began or line.selector != "none"
+                seconds = seconds_of(line)
+                if seconds is None:
+                    break
+                total, began = total + seconds, began or line.selector != "none"
                 if began:
-                    seconds.setdefault(line.n_labeled, {})[seed] = total
-        return seconds
+                    found.setdefault(line.n_labeled, {})[seed] = total
+        return found
 
     @cached_property
     def seconds_by_part(self) -> dict[str, list[float]]:
@@ -106,6 +122,16 @@ class Measured(MeasuredArm[RoundLine]):
         if baseline is None or self.selector == "none":
             return None
         return paired_ratio(baseline.seconds.get(n, {}), self.seconds.get(n, {}))
+
+    def cpu_speedup(self, n: int, baseline: "Measured | None") -> Estimate | None:
+        """Return the speed-up in CPU seconds where other work spoiled that on the clock."""
+        if (
+            baseline is None
+            or self.selector == "none"
+            or not (self.is_shared or baseline.is_shared)
+        ):
+            return None
+        return paired_ratio(baseline.cpu_seconds.get(n, {}), self.cpu_seconds.get(n, {}))
 
     def paper(self, n: int) -> PaperNumber:
         """Return what the paper prints of this arm at `n` labels, where it is comparable."""

@@ -9,12 +9,16 @@ from workers.reports.active_learning.measured import Arms, Measured, Sources, la
 from workers.reports.cells import (
     BEST_EPOCH,
     DASH,
+    SHARED,
+    SHARED_RULE,
     columns,
     mean,
     mean_std,
+    median_seconds,
     minus,
     ratio_cell,
     times,
+    with_cpu,
 )
 from workers.reports.document import Document, Picture, Table
 from workers.reports.paper_numbers import NOTHING, n_train
@@ -88,6 +92,7 @@ def table_1(arms: Arms) -> Table:
             rows.append([*who, *([whose] if several else []), *cells])
             who = ["", ""]
     note = RULE if arms.dataset is None else f"{RULE} {BEST_EPOCH}"
+    note += _shared_rule(arms)
     return Table("Target error and data selection speed-up by budget", header, rows, note)
 
 
@@ -108,9 +113,15 @@ def _budget(n: int, dataset: str | None) -> str:
 
 
 def _our_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
-    ratios = [mean(arm.speedup(n, arms.baseline_of(arm))) for n in budgets]
-    bold = [arms.is_bold(arm, n) for n in budgets]
-    return [*(mean_std(arm.error(n)) for n in budgets), *map(ratio_cell, ratios, bold)]
+    baseline = arms.baseline_of(arm)
+    ratios = [
+        with_cpu(
+            ratio_cell(mean(arm.speedup(n, baseline)), arms.is_bold(arm, n)),
+            arm.cpu_speedup(n, baseline),
+        )
+        for n in budgets
+    ]
+    return [*(mean_std(arm.error(n)) for n in budgets), *ratios]
 
 
 def _paper_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]:
@@ -148,23 +159,34 @@ def points_table(arms: Arms) -> Table:
     return table_of_points("Every point", header, ["baseline", "uniform"], points)
 
 
+def _shared_rule(arms: Arms) -> str:
+    return f" {SHARED_RULE}" if any(arm.is_shared for arm in arms.arms) else ""
+
+
 def seconds_table(arms: Arms) -> Table:
-    """Return the data selection seconds of each arm by part."""
-    header = ["arm", "selector", *(f"{part} s" for part in PARTS), "sum s", "speed-up", "error"]
+    """Return the data selection seconds of each arm by part, and its CPU seconds."""
+    names = [f"{part} s" for part in PARTS]
+    header = ["arm", "selector", *names, "sum s", "CPU s", "speed-up", "error"]
     rows = []
     for arm in arms.arms:
-        last = max(arm.errors, default=0)
+        last, baseline = max(arm.errors, default=0), arms.baseline_of(arm)
         parts = [median(seconds) for seconds in arm.seconds_by_part.values()]
         rows.append(
             [
                 arm.name,
                 arm.selector,
-                *(f"{seconds:.2f}" for seconds in (*parts, sum(parts))),
-                times(arm.speedup(last, arms.baseline_of(arm))),
+                *(f"{seconds:.2f}" for seconds in parts),
+                f"{sum(parts):.2f}{SHARED if arm.is_shared else ''}",
+                median_seconds(arm.cpu_seconds.get(last, {}).values()),
+                with_cpu(
+                    times(arm.speedup(last, baseline)),
+                    arm.cpu_speedup(last, baseline),
+                ),
                 f"{mean_std(arm.error(last))} at {last:,}",
             ]
         )
-    return Table("Data selection seconds by part, median over seeds", header, rows)
+    title = "Data selection seconds by part, median over seeds"
+    return Table(title, header, rows, _shared_rule(arms).strip())
 
 
 def point_records(arms: Arms) -> list[dict[str, Any]]:
@@ -183,6 +205,7 @@ def point_records(arms: Arms) -> list[dict[str, Any]]:
                 | columns("minus_baseline", to_baseline.get(n))
                 | columns("minus_uniform", to_uniform.get(n))
                 | columns("speedup", arm.speedup(n, baseline))
+                | columns("cpu_speedup", arm.cpu_speedup(n, baseline))
                 | columns("paper_error", paper.error)
                 | ({} if paper.speedup is None else {"paper_speedup": paper.speedup})
             )

@@ -83,6 +83,16 @@ class Kept(MeasuredArm[CoreSetLine]):
         """Selection, and training the target on what is kept."""
         return self._by_fraction(lambda line: line.total_seconds / MINUTE)
 
+    @cached_property
+    def total_cpu_minutes(self) -> ByFraction:
+        """The same in CPU minutes; none of runs that did not measure them."""
+        return self._by_fraction(lambda line: _minutes(line.total_cpu_seconds))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other work on the machine slowed any run."""
+        return any(line.is_shared for run in self.arm.runs.values() for line in run)
+
     def error(self, fraction: float) -> Estimate | None:
         """Return the target's error over the seeds; None where this share was not kept."""
         return mean_of(self.errors, fraction)
@@ -148,6 +158,14 @@ class CoreSets:
         whole = self.everything.total_minutes[EVERYTHING]
         return paired_ratio(whole, arm.total_minutes.get(fraction, {}))
 
+    def cpu_speedup(self, arm: Kept, fraction: float) -> Estimate | None:
+        """Return the speed-up in CPU minutes where other work spoiled that on the clock."""
+        everything = self.everything
+        if everything is None or arm.is_everything or not (arm.is_shared or everything.is_shared):
+            return None
+        whole = everything.total_cpu_minutes.get(EVERYTHING, {})
+        return paired_ratio(whole, arm.total_cpu_minutes.get(fraction, {}))
+
     def paper_speedup(self, arm: Kept, fraction: float) -> float | None:
         """Return the paper's, of its minutes; None where it prints none."""
         total = arm.paper(fraction).total_minutes
@@ -203,6 +221,10 @@ def measure(sources: Sources) -> tuple[CoreSets, list[Arm[CoreSetLine]]]:
         if arm.runs
     ]
     return CoreSets(kept, target[0], dataset), merged
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / MINUTE
 
 
 def lacks(sources: Sources, arm: Arm[CoreSetLine], seed: int) -> str:

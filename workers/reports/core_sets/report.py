@@ -6,12 +6,14 @@ from typing import Any
 from workers.reports.cells import (
     BEST_EPOCH,
     DASH,
+    SHARED_RULE,
     columns,
     mean,
     mean_std,
     minus,
     minutes,
     ratio_cell,
+    with_cpu,
 )
 from workers.reports.core_sets.figures import error_by_fraction
 from workers.reports.core_sets.measured import CoreSets, Kept, Sources, lacks, measure
@@ -88,7 +90,13 @@ def minutes_table(found: CoreSets) -> Table:
     for arm in kept:
         selection = [minutes(mean_of(arm.selection_minutes, f)) for f in shares]
         total = [minutes(mean_of(arm.total_minutes, f)) for f in shares]
-        ratios = [ratio_cell(mean(found.speedup(arm, f)), found.is_bold(arm, f)) for f in shares]
+        ratios = [
+            with_cpu(
+                ratio_cell(mean(found.speedup(arm, f)), found.is_bold(arm, f)),
+                found.cpu_speedup(arm, f),
+            )
+            for f in shares
+        ]
         lines = [("ours", selection + total + ratios)]
         if _is_in_paper(arm, shares):
             lines.append(("paper", _paper_minutes(found, arm, shares)))
@@ -106,7 +114,8 @@ def minutes_table(found: CoreSets) -> Table:
         rows,
         f"Training the target on everything took {minutes(whole)} minutes (mean ± std over seeds, "
         f"as all here). Total: selection and training the target on what is kept. {RULE}"
-        + ("" if found.dataset is None else " The paper's minutes are those of its GPUs."),
+        + ("" if found.dataset is None else " The paper's minutes are those of its GPUs.")
+        + (f" {SHARED_RULE}" if any(arm.is_shared for arm in found.arms) else ""),
     )
 
 
@@ -156,6 +165,7 @@ def records(found: CoreSets) -> list[dict[str, Any]]:
                     "minus_everything", found.differences(arm, found.everything).get(fraction)
                 )
                 | columns("speedup", found.speedup(arm, fraction))
+                | columns("cpu_speedup", found.cpu_speedup(arm, fraction))
                 | columns("paper_error", arm.paper(fraction).error)
             )
     return rows

@@ -77,6 +77,11 @@ class StudyModel:
         return _mean([line.train_seconds / MINUTE for line in self.whole.values()])
 
     @property
+    def is_shared(self) -> bool:
+        """Whether training waited for other work on the machine in any run."""
+        return any(line.is_shared for line in self.whole.values())
+
+    @property
     def paper(self) -> PaperNumber:
         """The paper's number for this model trained on everything, where it is comparable."""
         return NOTHING if self.dataset is None else everything(self.dataset, self.architecture)

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workers.reports.cells import DASH, columns, correlation, mean, mean_std, minus, minutes
+from workers.reports.cells import (
+    DASH,
+    SHARED,
+    columns,
+    correlation,
+    mean,
+    mean_std,
+    minus,
+    minutes,
+)
 from workers.reports.document import Document, Picture, Table
 from workers.reports.model_studies.correlation import between_models, pearson, spearman
 from workers.reports.model_studies.figures import (
@@ -87,7 +96,7 @@ def error_table(study: Study) -> Table:
             str(model.epochs[-1]),
             str(len(model.whole)),
             mean_std(model.error),
-            minutes(model.minutes),
+            f"{minutes(model.minutes)}{SHARED if model.is_shared else ''}",
         ]
         if has_paper:
             paper = model.paper
@@ -127,6 +136,7 @@ def error_records(study: Study) -> list[dict[str, Any]]:
             "epoch": line.epoch,
             "error": line.error,
             "train_seconds": line.train_seconds,
+            "train_cpu_seconds": line.train_cpu_seconds,
         }
         for model in study.models.values()
         for run in model.runs.values()

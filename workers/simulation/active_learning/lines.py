@@ -1,9 +1,8 @@
 """Lines of active learning, one a round, and what they sum up to."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from workers.simulation.results import PARTS, LinesOf, SelectionLine, read_lines_of
 
@@ -19,7 +18,8 @@ class RoundLine(SelectionLine):
         proxy_error: the selector's error on the evaluation split, 0..1; None without a model.
         target_error: of the target trained on `n_labeled` labels; None where the target selects
             for itself and its next round gives the figure as `proxy_error`.
-        target_seconds: training of the target, where it was trained for this line.
+        target_seconds, target_cpu_seconds: training of the target, where it was trained for this
+            line.
         proxy_error_best, target_error_best: the lowest over the epochs; None unless the experiment
             asks for it.
     """
@@ -32,6 +32,7 @@ class RoundLine(SelectionLine):
     target_seconds: float | None
     proxy_error_best: float | None = None
     target_error_best: float | None = None
+    target_cpu_seconds: float | None = None
 
 
 class LineFile(LinesOf[RoundLine]):
@@ -62,15 +63,6 @@ class ArmResult:
     n_labels: list[int]
     target_errors: list[float]
     seconds: dict[str, float]
-
-    @property
-    def selection_seconds(self) -> float:
-        """Data selection runtime over all rounds."""
-        return sum(self.seconds.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as JSON values."""
-        return {**asdict(self), "selection_seconds": self.selection_seconds}
 
 
 def summarize(lines: Sequence[RoundLine]) -> ArmResult:

@@ -90,7 +90,8 @@ class RunContext(SeedContext):
             known[cache_key] = {
                 "target_error": 1 - result.metrics["accuracy"],
                 "target_error_best": best_error(result.trained.measured),
-                "target_seconds": result.seconds["training"],
+                "target_seconds": result.seconds.wall["training"],
+                "target_cpu_seconds": result.seconds.cpu["training"],
             }
         return replace(line, **known[cache_key])  # type: ignore[arg-type]
 
@@ -196,7 +197,8 @@ def _line_of(
     context: RunContext, result: RoundResult, strategy: str, number: int, labeled: IntArray
 ) -> RoundLine:
     line = context.line(number, result.ranked_index.tolist(), len(labeled))
-    line = replace(line, strategy=strategy, seconds=result.seconds)
+    seconds = result.seconds
+    line = replace(line, strategy=strategy, seconds=seconds.wall, cpu_seconds=seconds.cpu)
     if result.proxy is None:
         return line
     return replace(

@@ -140,7 +140,11 @@ class ServiceRun:
             if round_["number"] < skip:
                 continue
             line = replace(
-                line, strategy=round_["strategy"], seconds=round_["seconds"], via="service"
+                line,
+                strategy=round_["strategy"],
+                seconds=round_["seconds"],
+                cpu_seconds=round_["cpu_seconds"],
+                via="service",
             )
             model = models.get(round_["model_id"] or 0)
             if model is not None:
@@ -164,6 +168,7 @@ class ServiceRun:
                 target_error=1 - target["metrics"]["accuracy"],
                 target_error_best=best_error(target["metrics"].get("accuracy_by_epoch")),
                 target_seconds=target["seconds"]["training"],
+                target_cpu_seconds=target["cpu_seconds"]["training"],
             )
         if self.context.target_selects:
             return line

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workers.simulation.results import SelectionLine
+from workers.simulation.results import SelectionLine, is_shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class CoreSetLine(SelectionLine):
         selector_error: on the evaluation split, 0..1; None without a selector.
         target_error: of the target trained on the core-set.
         target_error_best: the lowest over its epochs; None unless the experiment asks for it.
-        target_seconds: training of the target.
+        target_seconds, target_cpu_seconds: training of the target.
     """
 
     selector_epochs: int | None
@@ -29,8 +29,22 @@ class CoreSetLine(SelectionLine):
     target_error: float
     target_seconds: float
     target_error_best: float | None = None
+    target_cpu_seconds: float | None = None
 
     @property
     def total_seconds(self) -> float:
         """Data selection and the target's training: to compare with the latter on everything."""
         return self.selection_seconds + self.target_seconds
+
+    @property
+    def total_cpu_seconds(self) -> float | None:
+        """The same in CPU seconds; None where they were not measured."""
+        if self.target_cpu_seconds is None:
+            return None
+        return (self.selection_cpu_seconds or 0.0) + self.target_cpu_seconds
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether selection or the target's training waited for other work on the machine."""
+        target = is_shared(self.target_seconds, self.target_cpu_seconds, self.device)
+        return target or super().is_shared

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from models.training.timing import Stopwatch
+from models.training.timing import PartSeconds, Stopwatch
 from models.training.train import TrainedModel
 from selection.arrays import IntArray
 from selection.catalog import Signal, needed_of
@@ -123,7 +123,7 @@ class _Selector:
         return self.context.hooks(f"{self.unit}-selector", keeps_end=True)
 
     @cached_property
-    def trained(self) -> tuple[TrainedModel, dict[str, Any], dict[str, float]]:
+    def trained(self) -> tuple[TrainedModel, dict[str, Any], PartSeconds]:
         """The model, its metrics, its seconds of training and evaluation."""
         context, watch = self.context, Stopwatch(self.context.device)
         model = context.experiment.models[self.unit]
@@ -140,12 +140,12 @@ class _Selector:
         return trained, metrics, watch.seconds
 
     @cached_property
-    def measured(self) -> tuple[Signals, dict[str, float]]:
+    def measured(self) -> tuple[Signals, PartSeconds]:
         """The pool's signals, and the seconds of inference."""
         context, watch = self.context, Stopwatch(self.context.device)
         if self.unit == ALL:
             labels = context.data.pool.labels
-            return Signals(len(labels), labels=labels), {}
+            return Signals(len(labels), labels=labels), PartSeconds()
         pool = context.whole_pool(context.experiment.models[self.unit])
         scoring = context.scoring("any")
         signals = measure_signals(pool, self.trained[0], self.needs, watch, scoring)
@@ -159,7 +159,7 @@ class _Selector:
 def _measured_line(
     context: CoreSetContext, arm: str, fraction: float, selector: _Selector
 ) -> CoreSetLine:
-    kept, seconds = np.arange(len(context.data.pool)), dict[str, float]()
+    kept, seconds = np.arange(len(context.data.pool)), PartSeconds()
     if arm != ALL:
         kept, seconds = _choose(context, arm, fraction, selector)
     index, target = np.sort(kept), context.experiment.models["target"]
@@ -168,8 +168,10 @@ def _measured_line(
         context.line(arm, fraction, kept.tolist()),
         target_error=1 - result.metrics["accuracy"],
         target_error_best=best_error(result.trained.measured),
-        target_seconds=result.seconds["training"],
-        seconds=seconds,
+        target_seconds=result.seconds.wall["training"],
+        target_cpu_seconds=result.seconds.cpu["training"],
+        seconds=seconds.wall,
+        cpu_seconds=seconds.cpu,
     )
     if selector.unit == ALL:
         return line
@@ -178,14 +180,14 @@ def _measured_line(
 
 def _choose(
     context: CoreSetContext, arm: str, fraction: float, selector: _Selector
-) -> tuple[IntArray, dict[str, float]]:
+) -> tuple[IntArray, PartSeconds]:
     """Return the pool indices that an arm keeps, in order of selection, and the seconds."""
     request = context.request(arm, fraction)
     signals, inference = selector.measured
     if signals.probs is not None and context.scoring(request.strategy).zeros_first:
         signals = replace(signals, probs=with_zeros_first(signals.probs))
     _load_loops(signals, request, context)
-    seconds = dict[str, float]()
+    seconds = PartSeconds()
     if selector.unit != ALL:
         seconds |= selector.trained[2]
     if needed_of(request.strategy) & {Signal.PROBS, Signal.FEATURES}:

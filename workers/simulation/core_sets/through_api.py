@@ -63,6 +63,7 @@ class CoreSetServiceRun:
             target_error=1 - target["metrics"]["accuracy"],
             target_error_best=best_error(target["metrics"].get("accuracy_by_epoch")),
             target_seconds=target["seconds"]["training"],
+            target_cpu_seconds=target["cpu_seconds"]["training"],
             device=target["provenance"]["device"],
             via="service",
         )
@@ -85,7 +86,12 @@ class CoreSetServiceRun:
         line = self.context.line(arm, fraction, [item["index"] for item in items])
         accuracy = made["provenance"].get("accuracy")
         error = None if accuracy is None else 1 - accuracy
-        return replace(line, seconds=made["seconds"], selector_error=error)
+        return replace(
+            line,
+            seconds=made["seconds"],
+            cpu_seconds=made["cpu_seconds"],
+            selector_error=error,
+        )
 
     @property
     def _projects(self) -> LabeledProjects:

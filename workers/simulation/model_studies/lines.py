@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from workers.simulation.results import ResultLine
+from workers.simulation.results import ResultLine, is_shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class StudyLine(ResultLine):
         epochs: of the recipe.
         epoch: after which this was measured, from 1; 0 where nothing is trained.
         error: on the evaluation split, 0..1.
-        train_seconds: training until here, without measurements.
+        train_seconds, train_cpu_seconds: training until here, without measurements.
         scores_file: name of the file of per-item scores, beside the lines; see `read_scores`.
     """
 
@@ -31,6 +31,12 @@ class StudyLine(ResultLine):
     train_seconds: float
     scores_file: str
     recipe_hash: str
+    train_cpu_seconds: float | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether training waited for other work on the machine."""
+        return is_shared(self.train_seconds, self.train_cpu_seconds, self.device)
 
 
 def read_scores(folder: Path, line: StudyLine) -> dict[str, npt.NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from models.catalog import find_model
 from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
 from models.predict import accuracy, predict
-from models.training.timing import Stopwatch
+from models.training.timing import Spent, Stopwatch
 from models.training.train import EpochHook, TrainedModel
 from selection.arrays import Scores
 from selection.rank import rank
@@ -145,7 +145,7 @@ def _untrained(context: StudyContext) -> TrainedModel:
         spec=pool.spec,
         n_classes=n_classes,
         seed=context.seed,
-        seconds=0.0,
+        spent=Spent(),
         final_loss=float("nan"),
         pretrained_hash=weights_hash(Path(str(model.resolved.weights))),
     )
@@ -158,7 +158,8 @@ def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> 
     line = replace(
         context.line(epoch),
         error=1 - accuracy(probs, evaluation.labels),
-        train_seconds=trained.seconds,
+        train_seconds=trained.spent.wall,
+        train_cpu_seconds=trained.spent.cpu,
         recipe_hash=trained.recipe.hash,
     )
     context.write_scores(line, _scores(context, epoch, trained))

@@ -109,6 +109,7 @@ class StudyServiceRun:
             self.context.line(measured["epoch"]),
             error=1 - accuracy,
             train_seconds=measured["train_seconds"],
+            train_cpu_seconds=measured["train_cpu_seconds"],
             device=made["provenance"]["device"],
             recipe_hash=recipe_from_json(made["recipe"]).hash,
             via="service",

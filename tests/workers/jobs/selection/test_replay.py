@@ -66,7 +66,7 @@ class TestReplay:
         (result,) = results
         assert result.proxy is not None
         assert result.sample is None
-        assert "stability" not in result.seconds
+        assert "stability" not in result.seconds.wall
 
     def test_it_is_repeated_on_the_rounds_number_of_threads(
         self,

@@ -36,10 +36,12 @@ def seconds(arm: str, n: int) -> float:
 def document(tmp_path: Path) -> Callable[..., Document]:
     """Return the report of made-up runs with changed settings, on published or other files."""
 
-    def make(files: str = "cifar10", **changes: Any) -> Document:
+    def make(files: str = "cifar10", cpu_share: float = 1.0, **changes: Any) -> Document:
         config = active_learning_config(**changes)
         folder = tmp_path / "run"
-        write_active_learning(folder, config, near_the_paper, seconds=seconds, data=files)
+        write_active_learning(
+            folder, config, near_the_paper, seconds=seconds, cpu_share=cpu_share, data=files
+        )
         return document_of([folder])
 
     return make
@@ -254,3 +256,24 @@ def test_every_arm_of_a_bundled_paper_experiment_finds_its_row_of_table_1(name: 
             number = active_learning(setting, n)
             assert number.error is not None, (arm, n)
             assert (number.speedup is None) == (model == "none")
+
+
+class TestSharedMachine:
+    def test_seconds_that_cpu_seconds_do_not_explain_are_marked(
+        self, document: Callable[..., Document]
+    ) -> None:
+        shown = document(cpu_share=0.5)
+        for name in ("Target error and data selection speed-up", "Data selection seconds"):
+            assert "Shared machine: other work slowed a part" in table(shown, name).note
+        proxy = next(
+            row for row in table(shown, "Data selection seconds").rows if row[0] == "proxy"
+        )
+        assert "(shared machine)" in proxy[5]
+        assert "7.0x in CPU seconds" in proxy[7]
+
+    def test_seconds_that_cpu_seconds_explain_are_not(
+        self, document: Callable[..., Document]
+    ) -> None:
+        seconds_by_part = table(document(cpu_share=0.8), "Data selection seconds")
+        assert seconds_by_part.note == ""
+        assert "shared" not in str(seconds_by_part.rows)
