@@ -31,6 +31,7 @@ PLANTED = {
     "slots_can_be_taken": "UPDATE batch_item_slots SET for_adjudicator = true WHERE NOT filled",
     "slots_within_overlap": "INSERT INTO batch_item_slots (batch_item_id, slot, project_id) "
     "SELECT id, 2, project_id FROM batch_items LIMIT 1",
+    "one_label_closes": "UPDATE batch_items SET state = 'open' WHERE state = 'labeled'",
     "labeled_items_are_resolved": "DELETE FROM resolved_labels",
     "evaluation_is_never_selected": "UPDATE items SET split = 'evaluation', class_index = 0",
     "completed_once": "UPDATE batch_items SET state = 'open' WHERE source = 'batch'",

@@ -9,18 +9,22 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn, TypeVar
 
 import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
 from structlog.contextvars import bind_contextvars
 
 from app.config import Settings, read_settings
-from app.db.session import PATIENT, make_engine, make_session_factory
+from app.db.session import PATIENT, make_engine, make_session_factory, transaction
+from app.db.tables import Project
 from app.domain.errors import JobFenced
 from app.logging import configure_logging
 from app.queue import make_publisher
-from app.services.jobs import ClaimedJob
 from app.storage.artifacts import ArtifactStore
 from workers.jobs.attempt import Attempt
 from workers.jobs.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
@@ -61,6 +65,8 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles a terminal's Ctrl-C
     settings = read_settings()
     configure_logging(settings)
+    factory = _connect(settings)
+    store = ArtifactStore(settings.artifact_store_url)
     prepare(settings)
     line = sys.stdin.readline()
     if not line:
@@ -69,7 +75,7 @@ def _serve(
     stop = threading.Event()
     threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     bind_contextvars(job_id=claimed.id, request_id=claimed.request_id)
-    return _attempt(_begin(kind, claimed, settings, stop), do, stops)
+    return _attempt(kind(claimed, settings, factory, store, stop.is_set), do, stops)
 
 
 def _watch_stdin(stop: threading.Event) -> None:
@@ -79,15 +85,18 @@ def _watch_stdin(stop: threading.Event) -> None:
     os._exit(FAILED)
 
 
-def _begin(kind: type[A], claimed: ClaimedJob, settings: Settings, stop: threading.Event) -> A:
+def _connect(settings: Settings) -> sessionmaker[Session]:
+    """Return the database's sessions, and look at it once: what is used first takes longest."""
     if settings.database_url is None:
         raise ValueError("SVP_DATABASE_URL is not set.")
     timeouts = replace(PATIENT, statement_seconds=settings.worker_statement_timeout_seconds)
     url = settings.database_url.get_secret_value()
     engine = make_engine(url, pool_size=2, timeouts=timeouts)
     factory = make_session_factory(engine, make_publisher(settings))
-    store = ArtifactStore(settings.artifact_store_url)
-    return kind(claimed, settings, factory, store, stop.is_set)
+    # A job that comes while the database is away finds out by itself.
+    with suppress(SQLAlchemyError), transaction(factory) as session:
+        session.scalars(select(Project).limit(1)).all()
+    return factory
 
 
 def _attempt(attempt: A, do: Callable[[A], None], stops: tuple[type[Exception], ...]) -> int:

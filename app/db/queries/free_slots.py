@@ -4,12 +4,25 @@ All of them expect that the caller holds the project's row lock.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, func, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import LateralFromClause
 
-from app.db.queries.batches import IS_COMMITTED, IS_OPEN, has_slot
+from app.db.queries.batches import IS_COMMITTED, IS_OPEN, committed_ids, has_slot
 from app.db.queries.leases import ANNOTATOR, IS_HELD, PROJECT, Slot, lease_slots, read_slots
 from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Round
 
@@ -40,19 +53,16 @@ def lease_free_slots(  # noqa: PLR0913 - by name: which slots, in which order
     more of the best ranked.
     """
     more = 0 if order is None else DRAWN_FROM
-    parts: list[tuple[BatchSource, bool | None]] = [
-        (BatchSource.BATCH, None),
-        (BatchSource.RESERVE, True),
+    source = BatchSource.RESERVE if uncommitted_reserve else BatchSource.BATCH
+    statements = [
+        _free_slots(source, is_uncommitted=uncommitted_reserve, is_adjudicator=is_adjudicator)
     ]
-    if uncommitted_reserve:
-        parts = [(BatchSource.RESERVE, False)]
+    if not uncommitted_reserve:
+        statements.append(_free_slots_of_committed(is_adjudicator=is_adjudicator))
     given = {"project": project_id, "annotator": annotator_id}
     slots: list[Slot] = []
-    for source, is_committed in parts:
+    for statement in statements:
         if len(slots) < limit:
-            statement = _free_slots(
-                source, is_committed=is_committed, is_adjudicator=is_adjudicator
-            )
             n_left = limit - len(slots)
             best = read_slots(session, statement, given | {"limit": n_left + more})
             slots += (sorted(best, key=order) if order else best)[:n_left]
@@ -60,7 +70,7 @@ def lease_free_slots(  # noqa: PLR0913 - by name: which slots, in which order
     return slots
 
 
-def lease_kept_slots(
+def lease_kept_slots(  # noqa: PLR0913 - all bound in one statement
     session: Session,
     project_id: int,
     annotator_id: int,
@@ -91,43 +101,83 @@ def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
     )
 
 
+@dataclass(frozen=True)
+class _SlotsOfItem:
+    """An item's slots at one look: the first that is free, and who holds or filled others.
+
+    As an aggregate beside each item, which Postgres looks up in the order of the items and only
+    until there are enough; conditions by EXISTS it joins for all that is open, which it then sorts.
+    """
+
+    rows: LateralFromClause
+
+    @classmethod
+    def of(cls, *, is_adjudicator: bool) -> "_SlotsOfItem":
+        free = _is_free(is_adjudicator=is_adjudicator)
+        return cls(
+            select(
+                func.min(BatchItemSlot.slot).filter(free).label("first_free"),
+                func.bool_or(BatchItemSlot.leased_by == ANNOTATOR).label("is_mine"),
+                func.bool_or(BatchItemSlot.leased_by.is_not(None)).label("is_taken"),
+            )
+            .where(BatchItemSlot.batch_item_id == BatchItem.id)
+            .lateral()
+        )
+
+    @property
+    def are_for_annotator(self) -> ColumnElement[bool]:
+        """The condition that one is free, and none is the annotator's own."""
+        return and_(self.rows.c.first_free.is_not(None), self.rows.c.is_mine.is_not(True))
+
+
 @lru_cache
 def _free_slots(
-    source: BatchSource, *, is_committed: bool | None, is_adjudicator: bool
+    source: BatchSource, *, is_uncommitted: bool, is_adjudicator: bool
 ) -> Select[int, int]:
-    """Return free slots for the annotator, newest round and best rank first.
+    """Return free slots of a source for the annotator, newest round and best rank first.
 
     A few rows of each round, in the order of the index ix_batch_items_open: sorting all that is
     open would cost every poll the size of the batch.
     """
-    is_free = _is_free(is_adjudicator=is_adjudicator)
-    condition = {None: true(), True: IS_COMMITTED, False: ~IS_COMMITTED}[is_committed]
-    first_free = (
-        select(func.min(BatchItemSlot.slot))
-        .where(BatchItemSlot.batch_item_id == BatchItem.id, is_free)
-        .scalar_subquery()
-    )
+    slots = _SlotsOfItem.of(is_adjudicator=is_adjudicator)
+    uncommitted = and_(~slots.rows.c.is_taken, ~BatchItem.is_requeued)
     best = (
-        select(BatchItem.id, BatchItem.rank, first_free.label("slot"))
+        select(BatchItem.id, BatchItem.rank, slots.rows.c.first_free)
+        .join(slots.rows, true())
         .where(
             BatchItem.project_id == PROJECT,
-            BatchItem.source == source,
+            BatchItem.source == literal(source, literal_execute=True),
             BatchItem.round_id == Round.id,
             IS_OPEN,
-            has_slot(is_free),
-            ~has_slot(IS_HELD),
-            condition,
+            slots.are_for_annotator,
+            uncommitted if is_uncommitted else true(),
         )
         .order_by(BatchItem.rank)
         .limit(LIMIT)
         .lateral()
     )
     return (
-        select(best.c.id, best.c.slot)
+        select(best.c.id, best.c.first_free)
         .select_from(Round)
         .join(best, true())
         .where(Round.project_id == PROJECT)
         .order_by(Round.id.desc(), best.c.rank)
+        .limit(LIMIT)
+    )
+
+
+@lru_cache
+def _free_slots_of_committed(*, is_adjudicator: bool) -> Select[int, int]:
+    """Return free slots of the reserve that is committed, newest round and best rank first."""
+    slots = _SlotsOfItem.of(is_adjudicator=is_adjudicator)
+    # Else Postgres looks for the items anew for each that is open.
+    committed = committed_ids(PROJECT).cte("committed").prefix_with("MATERIALIZED")
+    return (
+        select(BatchItem.id, slots.rows.c.first_free)
+        .join(committed, committed.c.id == BatchItem.id)
+        .join(slots.rows, true())
+        .where(BatchItem.source == BatchSource.RESERVE, slots.are_for_annotator)
+        .order_by(BatchItem.round_id.desc(), BatchItem.rank)
         .limit(LIMIT)
     )
 

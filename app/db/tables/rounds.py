@@ -91,6 +91,12 @@ class BatchItem(Base):
             "rank",
             postgresql_where=text("state = 'open'"),
         ),
+        # Where a filled slot alone can commit an open item; the others are committed by a lease.
+        Index(
+            "ix_batch_items_several",
+            "project_id",
+            postgresql_where=text("state = 'open' AND (labels_wanted > 1 OR is_requeued)"),
+        ),
         Index(None, "project_id", "state"),
         one_of("state", BatchItemState),
         one_of("source", BatchSource),

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import labels
+from app.db.queries import batches, labels
 from app.db.queries.invariants import find_violations
 from app.db.session import transaction
 from app.db.tables import Split
@@ -95,6 +95,22 @@ class LabelingMachine(AdminRules):
     def promises_are_kept(self) -> None:
         with transaction(self.factory) as session:
             assert list(find_violations(session)) == []
+
+    @invariant()
+    def what_is_committed_is_counted_as_if_item_by_item(self) -> None:
+        with transaction(self.factory) as session:
+            found = batches.open_counts(session, self.project)
+            by_item = session.execute(
+                text(
+                    "SELECT count(*) FILTER (WHERE is_taken), "
+                    "count(*) FILTER (WHERE NOT is_taken AND source = 'batch'), "
+                    "count(*) FILTER (WHERE NOT is_taken AND source = 'reserve') "
+                    "FROM (SELECT source, is_requeued OR EXISTS (SELECT FROM batch_item_slots s "
+                    "WHERE s.batch_item_id = b.id AND s.leased_by IS NOT NULL) AS is_taken "
+                    "FROM batch_items b WHERE project_id = :project AND state = 'open') AS open"
+                ).bindparams(project=self.project)
+            ).one()
+        assert (found.committed, found.batch, found.reserve) == tuple(by_item)
 
     @invariant()
     def accepted_labels_are_there_once(self) -> None:

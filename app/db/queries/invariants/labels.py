@@ -76,6 +76,16 @@ LABELING = (
         """,
     ),
     Invariant(
+        "one_label_closes",
+        "An open batch item that wants one label, and was not handed out again, has no label yet: "
+        "what is committed is counted by leases there.",
+        """
+        SELECT DISTINCT b.project_id, format('batch item %s', b.id)
+        FROM batch_items b JOIN batch_item_slots s ON s.batch_item_id = b.id
+        WHERE b.state = 'open' AND b.labels_wanted <= 1 AND NOT b.is_requeued AND s.filled
+        """,
+    ),
+    Invariant(
         "labeled_items_are_resolved",
         "A batch item is labeled if and only if its item has a resolved label by annotators.",
         """
