@@ -162,7 +162,7 @@ def test_the_same_commands_serve_an_experiment_over_postgres_and_redis(
         assert health[1] == "svp"
         command = [sys.executable, "-m", "workers.cli.main", *health[2:]]
         assert subprocess.run(command, env={**clean, **replaced}, check=False).returncode == 0
-        fewer = ("--set", "budgets.total_budget=200")  # the rest of it is one round
+        fewer = ("--seed", "1", "--set", "budgets.total_budget=200")  # the rest is one round
         simulated = start("simulate", *fewer, SVP_ADMIN_TOKEN=token).wait(300)
         assert simulated == 0, (tmp_path / "log").read_text()[-3000:]
         assert (

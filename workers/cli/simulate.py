@@ -184,7 +184,7 @@ def experiments() -> None:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/demo"),
-    seeds: Annotated[int, typer.Option(help="How often, each with another seed.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of repeats.", min=1)] = 3,
 ) -> None:
     """Start a service, let an oracle label 1,797 real images, and compare selectors."""
     from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415

@@ -1,6 +1,9 @@
 """The process of a job that computes: waits with torch imported until it gets one."""
 
+import resource
+
 import numpy as np
+import torch
 
 from app.config import Settings
 from models.catalog import ModelSetup, resolve_recipe
@@ -12,11 +15,12 @@ from selection.rank import rank
 from selection.types import Signals
 from selection.watch import SelectionStopped
 from workers.jobs.context import JobContext
-from workers.jobs.job_process import serve_one_job
+from workers.jobs.job_process import serve_jobs
 from workers.jobs.packs import PackingStopped
 from workers.jobs.run import run_job
 from workers.steps.threads import use_threads
 
+MOST_KEPT_BYTES = 2 * 2**30  # a process that had more is replaced after its job
 STOPS = (TrainingStopped, SelectionStopped, PackingStopped)
 
 
@@ -32,5 +36,16 @@ def prepare(settings: Settings) -> None:
     rank("least_confidence", Signals(len(probs), probs), 1, np.random.default_rng(0))
 
 
+def may_go_on() -> bool:
+    """Return whether this process may do another job: it gives back no memory of a GPU."""
+    has_gpu_memory = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return not has_gpu_memory and max_resident_bytes() < MOST_KEPT_BYTES
+
+
+def max_resident_bytes() -> int:
+    """Return the most memory that this process has had."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 if __name__ == "__main__":
-    serve_one_job(JobContext, prepare, run_job, STOPS)
+    serve_jobs(JobContext, prepare, run_job, STOPS, may_go_on)

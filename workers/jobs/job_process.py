@@ -1,4 +1,4 @@
-"""The process of one job as its supervisor wants it: takes a line, does the job, exits.
+"""The process of jobs as its supervisor wants it: takes a line, does the job, exits or waits.
 
 Stdin ties its life to the supervisor's: its end ends this process at once, wherever it is.
 """
@@ -11,13 +11,14 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import NoReturn, TypeVar
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from app.config import Settings, read_settings
 from app.db.session import PATIENT, make_engine, make_session_factory, transaction
@@ -27,27 +28,38 @@ from app.logging import configure_logging
 from app.queue import make_publisher
 from app.storage.artifacts import ArtifactStore
 from workers.jobs.attempt import Attempt
-from workers.jobs.protocol import DONE, FAILED, FENCED, STOP_LINE, STOPPED, claimed_from_line
+from workers.jobs.protocol import (
+    DONE,
+    FAILED,
+    FENCED,
+    READY,
+    READY_FD,
+    STOP_LINE,
+    STOPPED,
+    claimed_from_line,
+)
 
 A = TypeVar("A", bound=Attempt)
 
 
-def serve_one_job(
+def serve_jobs(
     kind: type[A],
     prepare: Callable[[Settings], None],
     do: Callable[[A], None],
     stops: tuple[type[Exception], ...],
+    may_go_on: Callable[[], bool],
 ) -> NoReturn:
-    """Prepare, wait for a job, do it, exit with the code that tells the supervisor how it ended.
+    """Prepare, wait for a job, do it; wait for another, or exit with the code of how it ended.
 
     Args:
         kind: of the attempt.
-        prepare: called before the job is waited for.
+        prepare: called before a job is waited for.
         do: does the job.
         stops: what it raises where `should_stop` asked it to stop.
+        may_go_on: whether this process may do another job after one that it did to its end.
     """
     try:
-        code = _serve(kind, prepare, do, stops)
+        code = _serve(kind, prepare, do, stops, may_go_on)
     except Exception:  # noqa: BLE001 - the supervisor keeps its last lines as the reason
         traceback.print_exc()
         code = FAILED
@@ -61,6 +73,7 @@ def _serve(
     prepare: Callable[[Settings], None],
     do: Callable[[A], None],
     stops: tuple[type[Exception], ...],
+    may_go_on: Callable[[], bool],
 ) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles a terminal's Ctrl-C
     settings = read_settings()
@@ -68,21 +81,51 @@ def _serve(
     factory = _connect(settings)
     store = ArtifactStore(settings.artifact_store_url)
     prepare(settings)
-    line = sys.stdin.readline()
-    if not line:
-        return DONE
-    claimed = claimed_from_line(line)
-    stop = threading.Event()
-    threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
-    bind_contextvars(job_id=claimed.id, request_id=claimed.request_id)
-    return _attempt(kind(claimed, settings, factory, store, stop.is_set), do, stops)
+    orders = _Orders()
+    while (line := orders.next_job()) is not None:
+        claimed = claimed_from_line(line)
+        bind_contextvars(job_id=claimed.id, request_id=claimed.request_id)
+        attempt = kind(claimed, settings, factory, store, orders.stop.is_set)
+        code = _attempt(attempt, do, stops)
+        if code != DONE or not may_go_on():
+            return code
+        clear_contextvars()
+        orders.say_ready()
+    return DONE
 
 
-def _watch_stdin(stop: threading.Event) -> None:
-    for line in sys.stdin:
-        if line == STOP_LINE:
-            stop.set()
-    os._exit(FAILED)
+class _Orders:
+    """Reads the supervisor's lines: jobs, one after another, and `stop` for the one at work.
+
+    The end of them while a job is at work ends this process at once.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._jobs: SimpleQueue[str | None] = SimpleQueue()
+        self._is_at_work = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next_job(self) -> str | None:
+        """Wait for a job's line and return it; None at the end."""
+        return self._jobs.get()
+
+    def say_ready(self) -> None:
+        """Tell the supervisor that the job is done and another one can come."""
+        self.stop.clear()
+        self._is_at_work = False
+        os.write(int(os.environ[READY_FD]), READY)
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            if line == STOP_LINE:
+                self.stop.set()
+            else:
+                self._is_at_work = True
+                self._jobs.put(line)
+        if self._is_at_work:
+            os._exit(FAILED)
+        self._jobs.put(None)
 
 
 def _connect(settings: Settings) -> sessionmaker[Session]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,15 +11,23 @@ from collections import deque
 from collections.abc import Sequence
 
 from app.logging import LossyStream
+from workers.jobs.protocol import DONE, READY, READY_FD
 from workers.processes import StopClock
 
 TAIL_LINES = 15
+END_SECONDS = 0.02  # from the end of its pipes to that of a process
 
 
 class Child:
-    """A Python process that waits with torch imported until it gets a job."""
+    """A Python process that waits with torch imported until it gets a job.
+
+    Once it is done it either exits, or says that it waits for another one.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
+        ready, said = os.pipe()
+        os.set_blocking(ready, False)
+        self._ready: int | None = ready
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             command,
             stdin=subprocess.PIPE,
@@ -26,7 +35,10 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=[said],
+            env={**os.environ, READY_FD: str(said)},
         )
+        os.close(said)
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.killed_because: str | None = None
         self._stopped = StopClock(self.process.pid)
@@ -49,13 +61,26 @@ class Child:
         self._close()
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit code, or None if it still runs after `seconds`."""
+        """Return how the job ended, or None if it still runs after `seconds`.
+
+        That is the exit code, or DONE where the child waits for another job.
+        """
+        assert self._ready is not None  # noqa: S101 - it has not been waited for to its end
+        select.select([self._ready], [], [], seconds)  # readable at READY, and at the end
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self._ready, len(READY)):
+                return DONE
         try:
-            code = self.process.wait(seconds)
+            code = self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             return None
         self._close()
         return code
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
 
     def seconds_stopped(self) -> float:
         """Return for how long, as far as was looked, a signal has kept it from running."""
@@ -77,6 +102,9 @@ class Child:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self._reader.join(timeout=2)
+        if self._ready is not None:
+            os.close(self._ready)
+            self._ready = None
 
     def _pass_through(self) -> None:
         assert self.process.stderr is not None  # noqa: S101 - piped above

@@ -1,4 +1,8 @@
-"""The protocol of supervisor and child: one line with the job, `stop`, and exit codes."""
+"""The protocol of supervisor and child.
+
+The supervisor writes a line with a job, or `stop`. The child ends with an exit code, or, where it
+can do another job, writes READY to the pipe whose file descriptor the environment names.
+"""
 
 import json
 from uuid import UUID
@@ -8,6 +12,8 @@ from app.services.jobs import ClaimedJob
 
 DONE, STOPPED, FENCED, FAILED = 0, 75, 76, 1
 STOP_LINE = "stop\n"
+READY = b"ready\n"
+READY_FD = "JOB_READY_FD"
 
 
 def claimed_to_line(claimed: ClaimedJob) -> str:

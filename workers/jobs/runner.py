@@ -140,13 +140,17 @@ class JobRunner:
 
     def _run_claimed(self, claimed: ClaimedJob) -> None:
         child, self._spare = self._spare or Child(self.child_command), None
-        if child.process.poll() is not None:  # the spare died while it waited
+        if not child.is_alive:  # the spare died while it waited
+            child.kill()
             child = Child(self.child_command)
+        child.tail.clear()
         child.send(claimed_to_line(claimed))
         self._log.info("job.claimed", job_id=claimed.id, kind=claimed.kind, pid=child.process.pid)
         code = self._watch(claimed, child)
         self._settle(claimed, child, code)
         self._log.info("job.ended", job_id=claimed.id, exit_code=code)
+        if child.is_alive:
+            self._spare = child
 
     def _settle(self, claimed: ClaimedJob, child: Child, code: int) -> None:
         """Write what became of the attempt, if the child has not; else the sweeper will.

@@ -9,7 +9,6 @@ readiness is answered; those who poll the locked project hear 503 with `Retry-Af
 import argparse
 import asyncio
 import json
-import os
 import tempfile
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ import numpy as np
 from sqlalchemy import text
 
 from app.db.session import transaction
+from tests.benchmarks.rivals import write_facts
 from tests.benchmarks.service.serving import PORT, Served, serve
 from tests.loop import start_labeling
 
@@ -51,8 +51,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as served:
         found = _measure(served, given.seconds)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(found, indent=2) + "\n")
+    write_facts(given.out, vars(given), found)
     print(json.dumps(found, indent=2))
 
 
@@ -71,7 +70,6 @@ def _measure(served: Served, seconds: float) -> dict[str, Any]:
     return {
         "n_pollers": N_POLLERS,
         "locked_seconds": seconds,
-        "cores": os.cpu_count(),
         **{phase: _summaries(found) for phase, found in phases.items()},
     }
 

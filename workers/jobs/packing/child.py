@@ -4,7 +4,7 @@ import os
 
 from app.config import Settings
 from workers.jobs.attempt import Attempt
-from workers.jobs.job_process import serve_one_job
+from workers.jobs.job_process import serve_jobs
 from workers.jobs.packing.job import PackingJob
 from workers.jobs.packs import PackingStopped
 
@@ -17,4 +17,10 @@ def prepare(_settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    serve_one_job(Attempt, prepare, lambda attempt: PackingJob(attempt).run(), (PackingStopped,))
+    serve_jobs(
+        Attempt,
+        prepare,
+        lambda attempt: PackingJob(attempt).run(),
+        (PackingStopped,),
+        may_go_on=lambda: False,
+    )
