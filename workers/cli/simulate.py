@@ -47,7 +47,7 @@ def simulate(  # noqa: PLR0913 - the options of a command
     threads: Annotated[
         int,
         typer.Option(
-            min=0, help="Threads of each process; results differ in last bits by it. [cores]"
+            min=0, help="Threads of each process; results differ in last bits by it. [by the work]"
         ),
     ] = 0,
     out: Annotated[

@@ -6,6 +6,7 @@ resumes from it.
 """
 
 import itertools
+import os
 import subprocess
 import time
 import tomllib
@@ -60,10 +61,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Slot:
-    """Room for one process at a time: a device, and threads on the CPU."""
+    """Room for one process at a time.
+
+    Attributes:
+        device: "cpu" or "cuda[:i]".
+        threads: on the CPU, whatever the work; 0 = as many as the work is worth, of `n_cores`.
+        n_cores: this slot's share of the cores.
+    """
 
     device: str
     threads: int
+    n_cores: int
 
 
 def planned_runs(
@@ -111,11 +119,12 @@ def planned_tasks(
 def slots_of(devices: Sequence[str], jobs: int, threads: int) -> list[Slot]:
     """Return one slot a device, or `jobs` of them shared out over the devices.
 
-    Without a number of `threads` the slots share the cores.
+    Without a number of `threads` the slots share the cores, and the work decides how many it takes,
+    as in a process alone.
     """
     n = max(jobs, len(devices))
-    each = threads or max(1, joblib.cpu_count() // n)
-    return [Slot(devices[i % len(devices)], each) for i in range(n)]
+    n_cores = max(1, joblib.cpu_count() // n)
+    return [Slot(devices[i % len(devices)], threads, n_cores) for i in range(n)]
 
 
 def run_tasks(
@@ -156,7 +165,12 @@ def _start(task: Task, slot: Slot) -> subprocess.Popen[bytes]:
     with task.log.open("wb") as log:
         # In a new session, so Ctrl-C reaches only the sweep, which then closes the pipes.
         return subprocess.Popen(  # noqa: S603 - our own module
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "LOKY_MAX_CPU_COUNT": str(slot.n_cores)},  # joblib.cpu_count
         )
 
 

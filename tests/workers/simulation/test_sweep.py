@@ -21,7 +21,7 @@ from workers.simulation.results import read_lines_of
 from workers.simulation.run import claim_folder
 from workers.simulation.sweep import Run, Slot, planned_runs, planned_tasks, run_tasks, slots_of
 
-TWO = [Slot("cpu", 1), Slot("cpu", 1)]
+TWO = [Slot("cpu", 1, 1), Slot("cpu", 1, 1)]
 
 
 def own_seeds(experiment: ExperimentConfig) -> list[int]:
@@ -80,11 +80,15 @@ class TestPlan:
             planned_runs(names, [], grid, None)
 
     def test_devices_have_a_slot_each_and_jobs_share_them(self) -> None:
-        assert slots_of(["cuda:0", "cpu"], 1, 3) == [Slot("cuda:0", 3), Slot("cpu", 3)]
+        share = max(1, joblib.cpu_count() // 2)
+        assert slots_of(["cuda:0", "cpu"], 1, 3) == [
+            Slot("cuda:0", 3, share),
+            Slot("cpu", 3, share),
+        ]
         assert [slot.device for slot in slots_of(["cuda:0", "cuda:1"], 4, 1)] == [
             *["cuda:0", "cuda:1"] * 2
         ]
-        assert slots_of(["cpu"], 1, 0) == [Slot("cpu", joblib.cpu_count())]
+        assert slots_of(["cpu"], 1, 0) == [Slot("cpu", 0, joblib.cpu_count())]  # the work decides
 
     def test_only_what_is_missing_is_planned_early_seeds_first(self, tmp_path: Path) -> None:
         experiment = tiny(tmp_path, "seeds=[3, 4]")
