@@ -158,6 +158,16 @@ FASTTEXT_OFFICIAL = ModelInfo(
     "Joulin et al. 2016",
     trainer="models.training.official_fasttext:train_official",
 )
+TFIDF = ModelInfo(
+    "tfidf",
+    "TF-IDF, logistic regression",
+    "scikit-learn's logistic regression on TF-IDF of hashed words; trained in a blink.",
+    Encoding.WORD_NGRAMS,
+    "models.networks.tfidf:build",
+    recipes.TFIDF,
+    "scikit-learn",
+    trainer="models.training.tfidf:train_tfidf",
+)
 PROBE = ModelInfo(
     "probe",
     "Probe on frozen features",
@@ -188,6 +198,7 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
             *(_vdcnn(depth) for depth in (9, 17, 29, 49)),
             FASTTEXT,
             FASTTEXT_OFFICIAL,
+            TFIDF,
             PROBE,
         )
     }

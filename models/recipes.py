@@ -132,6 +132,16 @@ FASTTEXT: Recipes = MappingProxyType(
     {"few_labels": FASTTEXT_FEW_LABELS, "paper": FASTTEXT_PAPER, "fast": FASTTEXT_FAST}
 )
 
+# Nothing is trained by steps; weight_decay is the inverse of the regression's C.
+TFIDF_LINEAR = Recipe(
+    epochs_per_stage=(1,),
+    learning_rates=(1.0,),
+    weight_decay=0.1,
+    word_ngrams=1,
+    buckets=262_144,
+)
+TFIDF: Recipes = MappingProxyType({"linear": TFIDF_LINEAR})
+
 PROBE_LINEAR = Recipe(
     epochs_per_stage=(30,),
     learning_rates=(0.05,),
