@@ -39,6 +39,12 @@ def fix_threads(n: int) -> None:
     torch.set_num_threads(n)
 
 
+def allow_threads(n: int) -> None:
+    """Compute on at most `n` threads from now on, as many as the work is worth."""
+    FIXED.is_set = False
+    torch.set_num_threads(n)
+
+
 @contextmanager
 def suitable_threads(count_flops: Callable[[], float]) -> Iterator[None]:
     """Let torch use one thread for minibatches of few operations, else all that it may use.

@@ -2,9 +2,8 @@
 
 import joblib
 import numba
-import torch
 
-from models.networks.threads import fix_threads
+from models.networks.threads import allow_threads, fix_threads
 
 
 def use_threads(n: int | None = None) -> None:
@@ -17,5 +16,5 @@ def use_threads(n: int | None = None) -> None:
         fix_threads(n)
     else:
         n = joblib.cpu_count()
-        torch.set_num_threads(n)
+        allow_threads(n)
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]

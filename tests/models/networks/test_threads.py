@@ -61,10 +61,10 @@ class TestSuitableThreads:
             assert torch.get_num_threads() == n
 
     def test_the_worker_fixes_a_number_that_is_set_and_no_other(self) -> None:
-        use_threads(None)
-        assert threads_at(SMALL) == 1
         use_threads(2)
         assert threads_at(SMALL) == 2
+        use_threads(None)
+        assert threads_at(SMALL) == 1, "also after work whose number was fixed"
 
 
 class TestFlops:
