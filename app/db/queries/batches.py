@@ -43,6 +43,8 @@ from app.db.tables import (
 )
 from app.domain.states import BatchItemState
 
+PROJECT = bindparam("project", type_=BigInteger)
+
 # In the statement itself: a plan that is kept for all parameters could not use the partial index.
 IS_OPEN = BatchItem.state == literal(BatchItemState.OPEN, literal_execute=True)
 
@@ -115,22 +117,21 @@ def open_counts(session: Session, project_id: int) -> OpenCounts:
     )
 
 
-_PROJECT = bindparam("project", type_=BigInteger)
 _OPEN_BY_SOURCE = (
     select(BatchItem.source, func.count())
-    .where(BatchItem.project_id == _PROJECT, IS_OPEN)
+    .where(BatchItem.project_id == PROJECT, IS_OPEN)
     .group_by(BatchItem.source)
 )
 _COMMITTED_BY_SOURCE = (
     select(BatchItem.source, func.count())
-    .where(BatchItem.id.in_(committed_ids(_PROJECT)))
+    .where(BatchItem.id.in_(committed_ids(PROJECT)))
     .group_by(BatchItem.source)
 )
 
 
 _HAS_OPEN_BATCH = select(
     exists().where(
-        BatchItem.project_id == bindparam("project_id"),
+        BatchItem.project_id == PROJECT,
         IS_OPEN,
         BatchItem.source == BatchSource.BATCH,
     )
@@ -139,13 +140,13 @@ _HAS_OPEN_BATCH = select(
 
 def has_open_batch(session: Session, project_id: int) -> bool:
     """Return whether an item of a batch (not of the reserve) still wants labels."""
-    return bool(session.scalar(_HAS_OPEN_BATCH, {"project_id": project_id}))
+    return bool(session.scalar(_HAS_OPEN_BATCH, {"project": project_id}))
 
 
 def _withdraw(*conditions: ColumnElement[bool]) -> ReturningUpdate[int]:
     return (
         update(table_of(BatchItem))
-        .where(BatchItem.project_id == bindparam("of_project"), IS_OPEN, *conditions)
+        .where(BatchItem.project_id == PROJECT, IS_OPEN, *conditions)
         .values(state=BatchItemState.WITHDRAWN)
         .returning(BatchItem.id)
     )
@@ -167,7 +168,7 @@ def withdraw_uncommitted(
     session: Session, project_id: int, *, keep_round_id: int | None = None
 ) -> int:
     """Withdraw the open reserve that nobody holds, except one round's; return how many."""
-    of_round = {"of_project": project_id, "kept_round": keep_round_id or NO_ROUND}
+    of_round = {"project": project_id, "kept_round": keep_round_id or NO_ROUND}
     return len(session.execute(_WITHDRAW_UNCOMMITTED, of_round).all())
 
 
@@ -184,7 +185,7 @@ def keep_as_reserve(session: Session, round_id: int) -> int:
 
 def withdraw_all_open(session: Session, project_id: int) -> int:
     """Withdraw every open item, whoever holds it; return how many."""
-    return len(session.execute(_WITHDRAW_ALL_OPEN, {"of_project": project_id}).all())
+    return len(session.execute(_WITHDRAW_ALL_OPEN, {"project": project_id}).all())
 
 
 def excluded_pool_indices(session: Session, project_id: int) -> IntArray:

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from app.db.queries.batches import IS_COMMITTED, IS_OPEN, committed_ids, has_slot
-from app.db.queries.leases import ANNOTATOR, IS_HELD, PROJECT, Slot, lease_slots, read_slots
+from app.db.queries.batches import IS_COMMITTED, IS_OPEN, PROJECT, committed_ids, has_slot
+from app.db.queries.leases import ANNOTATOR, IS_HELD, Slot, lease_slots, read_slots
 from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Round
 
 LIMIT = bindparam("limit", type_=BigInteger)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Interval, Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from app.db.queries.batches import IS_OPEN
+from app.db.queries.batches import IS_OPEN, PROJECT
 from app.db.queries.rows import as_json, from_json, is_one_of, table_of
 from app.db.tables import (
     BatchItem,
@@ -41,9 +41,6 @@ _IS_GIVEN = (
     _SLOTS.c.batch_item_id == _GIVEN.c.batch_item_id,
     _SLOTS.c.slot == _GIVEN.c.slot,
 )
-
-
-PROJECT = bindparam("project", type_=BigInteger)
 
 
 ANNOTATOR = bindparam("annotator", type_=BigInteger)
