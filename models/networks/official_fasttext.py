@@ -6,9 +6,6 @@ one word); the library read each as a word of eight digits, with its own vocabul
 Source: Joulin et al. 2016; fastText 0.9.3 (dictionary.cc).
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -16,18 +13,18 @@ from torch import Tensor, nn
 from models.catalog import ModelSetup
 from models.data.arrays import InputSpec
 from models.data.types import IntArray
-from models.networks.network import Network
+from models.networks.vocabulary import VocabularyNetwork
 from models.recipe import Recipe
 
 DIGITS = 8
 END = "</s>"
 
 
-class OfficialFastText(Network):
+class OfficialFastText(VocabularyNetwork):
     """The library's weights: rows of the end of text, of words by id, of n-gram buckets."""
 
-    vocabulary: Tensor
     rows: Tensor
+    sized_by_vocabulary = ("rows",)
 
     def __init__(self, recipe: Recipe, n_classes: int) -> None:
         super().__init__()
@@ -36,7 +33,6 @@ class OfficialFastText(Network):
             recipe.word_ngrams,
             recipe.buckets,
         )
-        self.register_buffer("vocabulary", torch.empty(0, dtype=torch.int64))
         self.register_buffer("rows", torch.zeros(1 + self.buckets, recipe.dim))
         self.linear = nn.Linear(recipe.dim, n_classes)
 
@@ -77,13 +73,6 @@ class OfficialFastText(Network):
             rows.append(1 + len(vocabulary) + buckets)
             of.append(texts[:-size][is_within])
         return np.concatenate(rows), np.concatenate(of)
-
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        # The vocabulary has as many words as the training set had.
-        for name in ("vocabulary", "rows"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def build(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> OfficialFastText:

@@ -5,9 +5,6 @@ It scores, is saved and loaded without scikit-learn. Words and n-grams are hashe
 scikit-learn's TfidfVectorizer.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from scipy import sparse
@@ -16,14 +13,14 @@ from torch import Tensor
 from models.catalog import ModelSetup
 from models.data.arrays import InputSpec
 from models.data.types import FloatArray, IntArray
-from models.networks.network import Network
+from models.networks.vocabulary import VocabularyNetwork
 
 N_SIGNS = 64  # bits of a hash
 SCORES_SCALE = 2.0**-10  # a power of two: nothing is lost
 SIGNS_AT_ONCE = 2**16
 
 
-class TfIdf(Network):
+class TfIdf(VocabularyNetwork):
     """A linear layer on TF-IDF rows; its features are a projection of the rows.
 
     The features, [n, C + 64], hold the class scores, scaled so far down that they add nothing to
@@ -31,22 +28,20 @@ class TfIdf(Network):
     distances roughly (Achlioptas 2003). In it words count that no labeled text has, too.
 
     Attributes:
-        vocabulary: ids of the training set, ascending, [v].
-        idf: their inverse document frequencies, [v].
+        idf: inverse document frequencies of the training set's ids, [v].
         unseen_idf: of all other ids, [1].
         weight, bias: of the linear layer, [C, v] and [C].
     """
 
-    vocabulary: Tensor
     idf: Tensor
     unseen_idf: Tensor
     weight: Tensor
     bias: Tensor
+    sized_by_vocabulary = ("idf", "weight")
 
     def __init__(self, buckets: int, n_classes: int) -> None:
         super().__init__()
         self.n_features, self.buckets, self.n_classes = n_classes + N_SIGNS, buckets, n_classes
-        self.register_buffer("vocabulary", torch.empty(0, dtype=torch.int64))
         self.register_buffer("idf", torch.empty(0))
         self.register_buffer("unseen_idf", torch.ones(1))
         self.register_buffer("weight", torch.zeros(n_classes, 0))
@@ -68,13 +63,6 @@ class TfIdf(Network):
     def head(self, features: Tensor) -> Tensor:
         """Return the logits of features, [n, C]."""
         return features[:, : self.n_classes] / SCORES_SCALE
-
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        # The vocabulary has as many ids as the training set had.
-        for name in ("vocabulary", "idf", "weight"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def build(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> TfIdf:

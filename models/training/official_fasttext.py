@@ -14,20 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models.catalog import ModelError, ModelSetup
-from models.data.arrays import InputSpec, Texts
+from models.data.arrays import Texts
 from models.data.labeled import LabeledSet
 from models.data.types import IntArray
-from models.networks.network import texts_to_tensors
 from models.networks.official_fasttext import DIGITS, END, OfficialFastText
+from models.training.one_piece import UNSEEN_LOGIT, trained_on_texts
 from models.training.run import TrainingDivergedError
 from models.training.timing import Stopwatch
 from models.training.trained import TrainedModel
 
 LABEL = "__label__"
-UNSEEN = -1e30  # logit of a class that the library never saw: its probability is 0
 M_PERTURB = -6
 
 
@@ -64,11 +62,7 @@ def train_official(setup: ModelSetup, labeled: LabeledSet, seed: int) -> Trained
             ) from error
     network = OfficialFastText(recipe, n_classes)
     network.load_state_dict(weights_of(learned, n_classes))
-    network.eval()
-    with torch.inference_mode():
-        logits = network(*texts_to_tensors(inputs, "cpu"))
-        loss = float(functional.cross_entropy(logits, torch.from_numpy(labeled.labels)))
-    return TrainedModel(network, setup, InputSpec(), n_classes, seed, watch.of("training"), loss)
+    return trained_on_texts(network, setup, labeled, seed, watch.of("training"))
 
 
 def _library() -> ModuleType:
@@ -98,7 +92,7 @@ def weights_of(learned: Any, n_classes: int) -> dict[str, Tensor]:
     order = ids.argsort()  # the end of text first
     rows = np.concatenate([matrix[order], matrix[len(words) :]])
     weight = np.zeros((n_classes, matrix.shape[1]), np.float32)
-    bias = np.full(n_classes, UNSEEN, np.float32)
+    bias = np.full(n_classes, UNSEEN_LOGIT, np.float32)
     seen = [int(label.removeprefix(LABEL)) for label in learned.get_labels()]
     weight[seen], bias[seen] = learned.get_output_matrix(), 0
     arrays = {

@@ -3,16 +3,16 @@
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from models.catalog import ModelSetup
-from models.data.arrays import InputSpec, Texts
+from models.data.arrays import Texts
 from models.data.labeled import LabeledSet
-from models.networks.network import texts_to_tensors
 from models.networks.tfidf import TfIdf, normalised, term_counts
+from models.training.one_piece import UNSEEN_LOGIT, trained_on_texts
 from models.training.timing import Stopwatch
 from models.training.trained import TrainedModel
 
-UNSEEN = -1e4  # logit of a class without a label: its probability is 0
 MAX_ITERATIONS = 1000
 
 
@@ -22,29 +22,25 @@ def train_tfidf(setup: ModelSetup, labeled: LabeledSet, seed: int) -> TrainedMod
     Of the recipe it takes word_ngrams, buckets, and as the inverse of the regression's C
     weight_decay.
     """
-    inputs, n_classes = labeled.inputs, labeled.n_classes
-    assert isinstance(inputs, Texts)  # noqa: S101 - `build` checks the modality
     watch = Stopwatch("cpu")
-    network = TfIdf(setup.recipe.buckets, n_classes)
+    network = TfIdf(setup.recipe.buckets, labeled.n_classes)
     with watch.part("training"):
-        _fit(network, inputs, labeled, setup.recipe.weight_decay)
-    network.eval()
-    with torch.inference_mode():
-        logits = network(*texts_to_tensors(inputs, "cpu"))
-        labels = torch.from_numpy(labeled.labels)
-        loss = float(torch.nn.functional.cross_entropy(logits, labels))
-    return TrainedModel(network, setup, InputSpec(), n_classes, seed, watch.of("training"), loss)
+        network.load_state_dict(_fitted(labeled, network.buckets, setup.recipe.weight_decay))
+    return trained_on_texts(network, setup, labeled, seed, watch.of("training"))
 
 
-def _fit(network: TfIdf, texts: Texts, labeled: LabeledSet, penalty: float) -> None:
+def _fitted(labeled: LabeledSet, buckets: int, penalty: float) -> dict[str, Tensor]:
+    """Return the network's weights, fitted to the texts; `penalty` is the inverse of C."""
+    texts = labeled.inputs
+    assert isinstance(texts, Texts)  # noqa: S101 - `build` checks the modality
     n = len(texts)
-    counts = term_counts(texts.token_ids.astype(np.int64), texts.offsets[:-1], network.buckets)
+    counts = term_counts(texts.token_ids.astype(np.int64), texts.offsets[:-1], buckets)
     vocabulary, n_texts = np.unique(counts.indices, return_counts=True)
     # As scikit-learn's smooth idf: one more text that has every word.
     idf = (np.log((1 + n) / (1 + n_texts)) + 1).astype(np.float32)
     rows = normalised(counts[:, vocabulary], idf)
-    weight = np.zeros((network.n_classes, len(vocabulary)), np.float32)
-    bias = np.full(network.n_classes, UNSEEN, np.float32)
+    weight = np.zeros((labeled.n_classes, len(vocabulary)), np.float32)
+    bias = np.full(labeled.n_classes, UNSEEN_LOGIT, np.float32)
     seen = np.unique(labeled.labels)
     bias[seen] = 0
     if len(seen) > 1:
@@ -54,7 +50,10 @@ def _fit(network: TfIdf, texts: Texts, labeled: LabeledSet, penalty: float) -> N
             weight[seen[1]], bias[seen[1]] = learned.coef_[0], learned.intercept_[0]
         else:
             weight[seen], bias[seen] = learned.coef_, learned.intercept_
-    network.vocabulary = torch.from_numpy(vocabulary.astype(np.int64))
-    network.idf = torch.from_numpy(idf)
-    network.unseen_idf = torch.tensor([np.log(1 + n) + 1], dtype=torch.float32)
-    network.weight, network.bias = torch.from_numpy(weight), torch.from_numpy(bias)
+    return {
+        "vocabulary": torch.from_numpy(vocabulary.astype(np.int64)),
+        "idf": torch.from_numpy(idf),
+        "unseen_idf": torch.tensor([np.log(1 + n) + 1], dtype=torch.float32),
+        "weight": torch.from_numpy(weight),
+        "bias": torch.from_numpy(bias),
+    }
