@@ -5,6 +5,9 @@ It scores, is saved and loaded without scikit-learn. Words and n-grams are hashe
 scikit-learn's TfidfVectorizer.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -46,23 +49,31 @@ class TfIdf(VocabularyNetwork):
         self.register_buffer("unseen_idf", torch.ones(1))
         self.register_buffer("weight", torch.zeros(n_classes, 0))
         self.register_buffer("bias", torch.zeros(n_classes))
+        self._idf_by_id = self._idf_of_all_ids()
 
     def features(self, *inputs: Tensor) -> Tensor:
         """Return scaled class scores and projected TF-IDF rows, [n, C + 64], of (ids, offsets)."""
         ids, offsets = (values.cpu().numpy() for values in inputs)
-        counts = term_counts(ids, offsets, self.buckets)
-        vocabulary = self.vocabulary.cpu().numpy()
-        known = normalised(counts[:, vocabulary], self.idf.cpu().numpy())
+        rows = weighted(term_counts(ids, offsets, self.buckets), self._idf_by_id)
+        known = unit_rows(rows[:, self.vocabulary.cpu().numpy()])
         scores = known @ self.weight.cpu().numpy().T + self.bias.cpu().numpy()
-        idf = np.full(self.buckets, self.unseen_idf.item(), np.float32)
-        idf[vocabulary] = self.idf.cpu().numpy()
-        projected = projection(normalised(counts, idf))
+        projected = projection(unit_rows(rows))
         found = np.concatenate([scores * SCORES_SCALE, projected], axis=1, dtype=np.float32)
         return torch.from_numpy(found).to(self.weight.device)
 
     def head(self, features: Tensor) -> Tensor:
         """Return the logits of features, [n, C]."""
         return features[:, : self.n_classes] / SCORES_SCALE
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._idf_by_id = self._idf_of_all_ids()
+
+    def _idf_of_all_ids(self) -> FloatArray:
+        """Return the inverse document frequency of each id, [buckets]."""
+        idf = np.full(self.buckets, self.unseen_idf.item(), np.float32)
+        idf[self.vocabulary.cpu().numpy()] = self.idf.cpu().numpy()
+        return idf
 
 
 def build(setup: ModelSetup, _spec: InputSpec, n_classes: int) -> TfIdf:
@@ -80,13 +91,19 @@ def term_counts(ids: IntArray, offsets: IntArray, buckets: int) -> sparse.csr_ar
     return counts
 
 
-def normalised(counts: sparse.csr_array, idf: FloatArray) -> sparse.csr_array:
-    """Return (1 + ln count) * idf with rows of length 1, as scikit-learn's sublinear TF-IDF."""
+def weighted(counts: sparse.csr_array, idf: FloatArray) -> sparse.csr_array:
+    """Return (1 + ln count) * idf, as scikit-learn's sublinear TF-IDF before it is normalised."""
     rows = sparse.csr_array(counts, copy=True)
     rows.data = (1 + np.log(rows.data)) * idf[rows.indices]
-    lengths = np.sqrt(rows.multiply(rows).sum(axis=1))
-    rows.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(rows.indptr))
     return rows
+
+
+def unit_rows(rows: sparse.csr_array) -> sparse.csr_array:
+    """Return the rows scaled to length 1; a row of zeros stays as it is."""
+    scaled = sparse.csr_array(rows, copy=True)
+    lengths = np.sqrt(scaled.multiply(scaled).sum(axis=1))
+    scaled.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(scaled.indptr))
+    return scaled
 
 
 def projection(rows: sparse.csr_array) -> FloatArray:

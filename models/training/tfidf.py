@@ -8,7 +8,7 @@ from torch import Tensor
 from models.catalog import ModelSetup
 from models.data.arrays import Texts
 from models.data.labeled import LabeledSet
-from models.networks.tfidf import TfIdf, normalised, term_counts
+from models.networks.tfidf import TfIdf, term_counts, unit_rows, weighted
 from models.training.one_piece import UNSEEN_LOGIT, trained_on_texts
 from models.training.timing import Stopwatch
 from models.training.trained import TrainedModel
@@ -38,7 +38,7 @@ def _fitted(labeled: LabeledSet, buckets: int, penalty: float) -> dict[str, Tens
     vocabulary, n_texts = np.unique(counts.indices, return_counts=True)
     # As scikit-learn's smooth idf: one more text that has every word.
     idf = (np.log((1 + n) / (1 + n_texts)) + 1).astype(np.float32)
-    rows = normalised(counts[:, vocabulary], idf)
+    rows = unit_rows(weighted(counts[:, vocabulary], idf))
     weight = np.zeros((labeled.n_classes, len(vocabulary)), np.float32)
     bias = np.full(labeled.n_classes, UNSEEN_LOGIT, np.float32)
     seen = np.unique(labeled.labels)

@@ -81,7 +81,7 @@ def load_model(path: Path) -> TrainedModel:
         return _rebuild(about, tensors)
     except ModelError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).split("\n", 1)[0]
         raise PretrainedError(
             f"{path} does not hold the model that it describes: {type(error).__name__}: {reason}"

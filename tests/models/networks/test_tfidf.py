@@ -1,5 +1,6 @@
 """TF-IDF with logistic regression: what scikit-learn computes, saved and loaded, odd texts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.catalog import ModelSetup, find_model, resolve_setup
 from models.data.arrays import Texts
 from models.data.encoders import text_encoder
 from models.data.labeled import LabeledSet
+from models.networks.pretrained import PretrainedError
 from models.networks.tfidf import N_SIGNS, projection
 from models.predict import predict
 from models.training.train import train
@@ -62,6 +64,15 @@ def test_a_saved_model_scores_the_same(tmp_path: Path) -> None:
     assert after.features is not None
     assert np.array_equal(before.features, after.features)
     assert before.features.shape == (62, 3 + N_SIGNS)
+
+
+def test_a_vocabulary_beyond_the_recipes_buckets_is_refused(tmp_path: Path) -> None:
+    setup = resolve_setup("tfidf", {})
+    texts, labels = made_up(20, 2)
+    trained = train(setup, LabeledSet(encoded(setup, texts), labels, 2), 0)
+    trained.with_recipe(replace(setup.recipe, buckets=16)).save(tmp_path / "m.safetensors")
+    with pytest.raises(PretrainedError, match="does not hold the model that it describes"):
+        load_model(tmp_path / "m.safetensors")
 
 
 def test_texts_without_a_known_word_get_the_priors() -> None:
