@@ -21,6 +21,7 @@ from app.services.lifecycle import start_project
 from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice, ProjectIn, create_project
 from app.storage.artifacts import ArtifactStore
+from models.seconds import PartSeconds
 from svp_client import Client
 from svp_client.types import BatchItem
 
@@ -109,7 +110,7 @@ def claim_waiting(
 
 def in_order(n_items: int) -> Selection:
     """Return a selection that ranks the pool by index."""
-    return Selection([RankedItem(i, -float(i)) for i in range(n_items)], 0, {}, "0")
+    return Selection([RankedItem(i, -float(i)) for i in range(n_items)], 0, PartSeconds(), "0")
 
 
 def publish_in_order(

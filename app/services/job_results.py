@@ -27,17 +27,15 @@ from app.services.jobs import ClaimedJob
 from app.services.leases import release_expired
 from app.services.lifecycle import advance
 from app.services.transitions import set_job_state, set_project_state, set_round_state
+from models.seconds import PartSeconds, Spent
 
-PublishingClock = Callable[[], tuple[float, float]]
-"""Gives the seconds and the CPU seconds since the publishing began."""
+PublishingClock = Callable[[], Spent]
+"""Gives the seconds since the publishing began."""
 
 
 @dataclass(frozen=True)
 class TrainedFacts:
-    """A job's report on the model that it trained; the weights are an artifact.
-
-    `seconds` by part are on the clock, `cpu_seconds` those of all cores.
-    """
+    """A job's report on the model that it trained; the weights are an artifact."""
 
     name: str
     recipe: dict[str, Any]
@@ -45,9 +43,8 @@ class TrainedFacts:
     weights_hash: str
     n_labeled: int
     metrics: dict[str, Any]
-    seconds: dict[str, float]
+    seconds: PartSeconds
     provenance: dict[str, Any]
-    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,19 +53,17 @@ class Selection:
 
     `decided_by` holds all that `svp replay-selection` needs to repeat it; `predictions_hash` and
     `stability` say how far the proxy's predictions have changed since the round before. `clock`
-    gives the seconds and CPU seconds of publishing so far, which the round gets; all but its commit
-    count.
+    gives the seconds of publishing so far, which the round gets; all but its commit count.
     """
 
     ranked: Sequence[RankedItem]
     n_labeled: int
-    seconds: dict[str, float]
+    seconds: PartSeconds
     ranking_hash: str
     model: TrainedFacts | None = None
     decided_by: Mapping[str, Any] = field(default_factory=dict)
     predictions_hash: str | None = None
     stability: Mapping[str, Any] = field(default_factory=dict)
-    cpu_seconds: dict[str, float] = field(default_factory=dict)
     clock: PublishingClock | None = None
 
 
@@ -80,10 +75,9 @@ class CoreSetFacts:
     """
 
     n_labeled: int
-    seconds: dict[str, float]
+    seconds: PartSeconds
     provenance: dict[str, Any]
     weights_hash: str | None
-    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def begin_selecting(session: Session, claimed: ClaimedJob) -> None:
@@ -151,7 +145,8 @@ def publish_selection(
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)
     advance(session, project, settings.job_max_attempts)
-    round_.seconds, round_.cpu_seconds = with_publishing(selection, selection.clock)
+    seconds = _with_publishing(selection.seconds, selection.clock)
+    round_.seconds, round_.cpu_seconds = seconds.wall, seconds.cpu
 
 
 def _hand_out(session: Session, round_: Round, places: Sequence[Place]) -> None:
@@ -162,14 +157,9 @@ def _hand_out(session: Session, round_: Round, places: Sequence[Place]) -> None:
     batches.insert_places(session, round_, new, BatchItemState.OPEN)
 
 
-def with_publishing(
-    facts: Selection | TrainedFacts, clock: PublishingClock | None
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return a job's seconds and CPU seconds by part, with those of publishing so far."""
-    if clock is None:
-        return facts.seconds, facts.cpu_seconds
-    wall, cpu = clock()
-    return {**facts.seconds, "publishing": wall}, {**facts.cpu_seconds, "publishing": cpu}
+def _with_publishing(seconds: PartSeconds, clock: PublishingClock | None) -> PartSeconds:
+    """Return a job's seconds with those of publishing so far."""
+    return seconds if clock is None else seconds.with_part("publishing", clock())
 
 
 def _places(
@@ -212,8 +202,7 @@ def publish_target(
     """
     project = projects.lock(session, claimed.project_id)
     job = _owned(session, claimed)
-    seconds, cpu_seconds = with_publishing(model, clock)
-    model = replace(model, seconds=seconds, cpu_seconds=cpu_seconds)
+    model = replace(model, seconds=_with_publishing(model.seconds, clock))
     _insert_model(session, job, None, ModelRole.TARGET, model)
     set_job_state(session, job, JobState.SUCCEEDED)
     set_project_state(session, project, ProjectState.FINISHED)
@@ -264,8 +253,7 @@ def publish_core_set(session: Session, claimed: ClaimedJob, facts: CoreSetFacts)
         raise NotFound("core_set", claimed.core_set_id)
     core_set.n_labeled = facts.n_labeled
     core_set.label_version = job.snapshot_version
-    core_set.seconds = facts.seconds
-    core_set.cpu_seconds = facts.cpu_seconds
+    core_set.seconds, core_set.cpu_seconds = facts.seconds.wall, facts.seconds.cpu
     core_set.provenance = facts.provenance
     core_set.weights_hash = facts.weights_hash
     set_job_state(session, job, JobState.SUCCEEDED)
@@ -304,8 +292,8 @@ def _insert_model(
         weights_hash=facts.weights_hash,
         n_labeled=facts.n_labeled,
         metrics=facts.metrics,
-        seconds=facts.seconds,
-        cpu_seconds=facts.cpu_seconds,
+        seconds=facts.seconds.wall,
+        cpu_seconds=facts.seconds.cpu,
         provenance=facts.provenance,
         label_version=job.snapshot_version or 0,
         stale=job.snapshot_stale,

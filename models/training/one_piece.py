@@ -7,7 +7,7 @@ from models.catalog import ModelSetup
 from models.data.arrays import Texts
 from models.data.labeled import LabeledSet
 from models.networks.network import Network, texts_to_tensors
-from models.training.timing import Spent
+from models.seconds import Spent
 from models.training.trained import TrainedModel
 
 UNSEEN_LOGIT = -1e4  # of a class without a label: its probability is 0

@@ -23,13 +23,14 @@ from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
 from models.networks.threads import suitable_threads, training_flops
 from models.recipe import Schedule
+from models.seconds import Spent
 from models.training import distributed
 from models.training.augment import augment, draw
 from models.training.fasttext_sgd import direct_step
 from models.training.feed import make_feed
 from models.training.forgetting import ForgettingCounter
 from models.training.sgd import SGDStep
-from models.training.timing import Spent, Stopwatch
+from models.training.timing import Stopwatch
 from models.training.trained import TrainedModel
 
 HASHED_WHOLE_BYTES = 2**28

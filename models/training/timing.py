@@ -4,46 +4,16 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 
-
-class Spent(NamedTuple):
-    """Seconds on the clock, and those that CPU cores computed, all threads together.
-
-    Processes that this one has started count once they have ended.
-    """
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    def plus(self, other: "Spent") -> "Spent":
-        """Return both together."""
-        return Spent(self.wall + other.wall, self.cpu + other.cpu)
-
-    def less(self, other: "Spent") -> "Spent":
-        """Return this without the other, which it includes."""
-        return Spent(self.wall - other.wall, self.cpu - other.cpu)
+from models.seconds import PartSeconds, Spent
 
 
 def spent_so_far() -> Spent:
     """Return the clocks of this process; two readings give what was spent between them."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return Spent(time.perf_counter(), sum(usage.ru_utime + usage.ru_stime for usage in usages))
-
-
-@dataclass(frozen=True)
-class PartSeconds:
-    """Seconds by named part: on the clock, and of CPU cores."""
-
-    wall: dict[str, float] = field(default_factory=dict)
-    cpu: dict[str, float] = field(default_factory=dict)
-
-    def __or__(self, other: "PartSeconds") -> "PartSeconds":
-        """Return the parts of both; of a part that both have, the other's."""
-        return PartSeconds(self.wall | other.wall, self.cpu | other.cpu)
 
 
 def synchronize(device: str) -> None:

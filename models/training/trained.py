@@ -15,9 +15,9 @@ from models.networks.build import build
 from models.networks.network import Network
 from models.networks.pretrained import PretrainedError
 from models.recipe import Recipe, recipe_from_json
+from models.seconds import Spent
 from models.training.checkpoints import replaced
 from models.training.forgetting import ForgettingCounts
-from models.training.timing import Spent
 
 
 @dataclass

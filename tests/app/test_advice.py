@@ -12,6 +12,7 @@ from app.db.session import transaction
 from app.domain.learning_curve import Share
 from app.services import job_results
 from app.services.job_results import Selection, TrainedFacts
+from models.seconds import PartSeconds
 from svp_client import Client
 from tests.loop import Factory, claim_waiting, start_labeling
 
@@ -39,11 +40,11 @@ class Curve:
         metrics = (
             {"accuracy": accuracy, "n_evaluation": n_evaluation} if accuracy is not None else {}
         )
-        model = TrainedFacts("fasttext", {}, "r", "w", n_labeled, metrics, {}, {})
+        model = TrainedFacts("fasttext", {}, "r", "w", n_labeled, metrics, PartSeconds(), {})
         ranked = [RankedItem(i, -float(i), i % 2, 0.9, is_control=i % 4 == 0) for i in range(60)]
         stability = {"round": 0, "n": 50, "agreement": 0.9, "kappa": kappa} if kappa else {}
         selection = Selection(
-            ranked, n_labeled, {}, "0", model, predictions_hash="p", stability=stability
+            ranked, n_labeled, PartSeconds(), "0", model, predictions_hash="p", stability=stability
         )
         with transaction(self.factory) as session:
             job_results.begin_selecting(session, claimed)

@@ -16,6 +16,7 @@ from app.domain.errors import JobFenced
 from app.services import job_results, jobs
 from app.services.job_results import CoreSetFacts
 from app.storage.artifacts import ArtifactStore
+from models.seconds import PartSeconds
 from svp_client import Client, ClientError
 from tests.app.conftest import MakeClient
 from tests.loop import claim_waiting
@@ -88,7 +89,7 @@ def publish(
     with transaction(factory) as session:
         job_results.store_core_set_items(session, claimed, 0, kept)
     with transaction(factory) as session:
-        facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
+        facts = CoreSetFacts(10, PartSeconds({"training": 1.0}), {"device": "cpu"}, None)
         job_results.publish_core_set(session, claimed, facts)
 
 
@@ -202,7 +203,7 @@ class TestScores:
                 job_results.store_core_set_scores(session, claimed, scores)
         assert refusal(lambda: admin.core_set_scores_file(project, made["id"], 2)) == early
         with transaction(session_factory) as session:
-            facts = CoreSetFacts(10, {"training": 1.0}, {"device": "cpu"}, None)
+            facts = CoreSetFacts(10, PartSeconds({"training": 1.0}), {"device": "cpu"}, None)
             job_results.publish_core_set(session, claimed, facts)
         assert admin.core_set_scores(project, made["id"]) == [
             {"epoch": 2, "accuracy": 0.5, "train_seconds": 1.5, "train_cpu_seconds": 2.5},

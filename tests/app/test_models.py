@@ -9,13 +9,14 @@ from app.config import Settings
 from app.db.session import transaction
 from app.services import job_results
 from app.services.job_results import Selection, TrainedFacts
+from models.seconds import PartSeconds
 from svp_client import Client
 from tests.app.conftest import Start
 from tests.loop import Factory, claim_waiting, give, in_order, poll
 
 pytestmark = pytest.mark.usefixtures("promises")
 
-FACTS = TrainedFacts("fasttext", {}, "r", "w", 2, {}, {}, {})
+FACTS = TrainedFacts("fasttext", {}, "r", "w", 2, {}, PartSeconds(), {})
 
 
 class TestStaleModels:
@@ -32,7 +33,7 @@ class TestStaleModels:
             )
             job_results.begin_selecting(session, claimed)
         between()
-        selection = Selection(in_order(10).ranked, 2, {}, "0", FACTS)
+        selection = Selection(in_order(10).ranked, 2, PartSeconds(), "0", FACTS)
         with transaction(factory) as session:
             job_results.publish_selection(session, claimed, selection, settings)
 

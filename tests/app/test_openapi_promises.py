@@ -37,6 +37,7 @@ from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.tokens import create_token
 from app.storage.artifacts import ArtifactStore
+from models.seconds import PartSeconds
 from tests.loop import annotator, claim_waiting, in_order, start_labeling
 from tests.support import wait_for
 
@@ -95,10 +96,12 @@ def known(session_factory: sessionmaker[Session], settings: Settings) -> dict[st
         assert [x.status for x in outcomes] == [AnswerStatus.CREATED] * 2
     claimed = claim_waiting(session_factory, settings, project)
     assert claimed is not None
-    trained = TrainedFacts("fasttext", {}, "0", store.put(b"weights"), 2, {"accuracy": 0.5}, {}, {})
+    trained = TrainedFacts(
+        "fasttext", {}, "0", store.put(b"weights"), 2, {"accuracy": 0.5}, PartSeconds(), {}
+    )
     with transaction(session_factory) as session:
         ranked = in_order(10)
-        selection = Selection(ranked.ranked, 2, {"training": 0.1}, "0", trained)
+        selection = Selection(ranked.ranked, 2, PartSeconds({"training": 0.1}), "0", trained)
         publish_selection(session, claimed, selection, settings)
         create_core_set(session, project, CoreSetIn("uniform", fraction=0.5), settings)
         _, token = create_token(session, "bob", Role.ANNOTATOR, project_id=None)

@@ -52,7 +52,7 @@ class JobContext(Attempt):
         return Stopwatch("cpu")
 
     def begin_publishing(self) -> PublishingClock:
-        """Return a clock of the seconds and CPU seconds since now."""
+        """Return a clock of the seconds since now."""
         began = spent_so_far()
         return lambda: spent_so_far().less(began)
 

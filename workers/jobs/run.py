@@ -17,7 +17,7 @@ from app.domain.errors import NotFound
 from app.domain.json_fields import from_json
 from app.services import job_results
 from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
-from models.training.timing import PartSeconds
+from models.seconds import PartSeconds
 from models.training.train import TrainedModel
 from selection.options import SelectionOptions
 from workers.jobs.context import JobContext
@@ -81,8 +81,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     selection = Selection(
         ranked=_ranked_items(result),
         n_labeled=snapshot.n_resolved,
-        seconds=seconds.wall,
-        cpu_seconds=seconds.cpu,
+        seconds=seconds,
         ranking_hash=store_arrays(context.store, index=result.ranked_index, score=result.scores),
         model=facts,
         decided_by=_decided_by(context, opened, request.options, result, facts),
@@ -193,8 +192,7 @@ def _run_core_set(context: JobContext, opened: OpenedJob) -> None:
     seconds = context.watch.seconds | result.seconds
     facts = CoreSetFacts(
         n_labeled=len(snapshot.labels),
-        seconds=seconds.wall,
-        cpu_seconds=seconds.cpu,
+        seconds=seconds,
         provenance={
             **context.provenance, **result.metrics, "snapshot_hash": opened.snapshot_hash
         },
@@ -251,8 +249,7 @@ def _store_model(  # noqa: PLR0913, PLR0917 - the facts of one row
         weights_hash=store_model(context.store, trained),
         n_labeled=len(snapshot.labels),
         metrics={**metrics, **by_epoch, "final_loss": trained.final_loss},
-        seconds=seconds.wall,
-        cpu_seconds=seconds.cpu,
+        seconds=seconds,
         provenance={
             **context.provenance,
             "seed": trained.seed,

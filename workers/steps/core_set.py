@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from models.catalog import ModelSetup, find_model
 from models.data.labeled import LabeledSet
+from models.seconds import PartSeconds
 from models.training.forgetting import ForgettingCounts
-from models.training.timing import PartSeconds, Stopwatch
+from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
 from selection.arrays import IntArray, Rows
 from selection.catalog import Purpose, Signal, find_strategy

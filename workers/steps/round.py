@@ -13,7 +13,8 @@ import numpy.typing as npt
 from models.catalog import ModelSetup
 from models.data.arrays import Inputs
 from models.data.labeled import LabeledSet
-from models.training.timing import PartSeconds, Stopwatch
+from models.seconds import PartSeconds
+from models.training.timing import Stopwatch
 from models.training.train import TrainedModel, can_start
 from selection.arrays import FloatArray, IntArray, Scores
 from selection.catalog import Signal

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from models.catalog import ModelSetup
 from models.data.labeled import LabeledSet
-from models.training.timing import PartSeconds, Stopwatch
+from models.seconds import PartSeconds
+from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
 from workers.steps.training import (
     Evaluation,

@@ -27,8 +27,8 @@ from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.predict import predict
 from models.recipe import Recipe
+from models.seconds import Spent
 from models.training.augment import centre
-from models.training.timing import Spent
 from models.training.train import TrainedModel, load_model, train
 
 N, CLASSES = 4, 3

@@ -16,9 +16,9 @@ from models.data.encoders import text_encoder
 from models.data.labeled import LabeledSet
 from models.networks.build import build
 from models.predict import accuracy, predict
+from models.seconds import Spent
 from models.training import official_fasttext
 from models.training.official_fasttext import FastTextMissingError
-from models.training.timing import Spent
 from models.training.train import TrainedModel, TrainingStopped, TrainProgress, load_model, train
 from tests.models.training.test_run import same_bits
 from tests.support import require

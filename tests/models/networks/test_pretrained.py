@@ -17,8 +17,8 @@ from models.data.labeled import LabeledSet
 from models.networks.build import build, fresh_network
 from models.networks.network import Network, to_tensors
 from models.networks.pretrained import PretrainedError, load_pretrained
+from models.seconds import Spent
 from models.training.checkpoints import CheckpointFile
-from models.training.timing import Spent
 from models.training.train import TrainedModel, load_model, train
 from tests.models.networks.test_build import make_inputs
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from models.training.timing import PartSeconds, Spent, Stopwatch, spent_so_far
+from models.seconds import PartSeconds, Spent
+from models.training.timing import Stopwatch, spent_so_far
 
 COMPUTE = "import time\nwhile time.process_time() < 0.2: pass"
 

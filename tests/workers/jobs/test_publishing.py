@@ -16,6 +16,7 @@ from app.domain.states import BatchItemState, RoundState
 from app.services import job_results
 from app.services.job_results import Selection
 from app.services.leases import next_batch
+from models.seconds import PartSeconds, Spent
 from tests.projects import TINY, ServedProject
 from workers.jobs.snapshot import gather_snapshot
 
@@ -78,10 +79,9 @@ def test_items_labeled_since_a_batch_was_staged_are_replaced_by_the_next(
         selection = Selection(
             ranked,
             6,
-            {"selection": 1.0},
+            PartSeconds({"selection": 1.0}, {"selection": 0.5}),
             "0",
-            cpu_seconds={"selection": 0.5},
-            clock=lambda: (0.25, 0.125),
+            clock=lambda: Spent(0.25, 0.125),
         )
         job_results.publish_selection(session, claimed, selection, started.settings)
     items = batch_items(started, 1)

@@ -23,6 +23,7 @@ from app.services import job_results, jobs
 from app.services.lifecycle import cancel_project, finish_project, start_project
 from app.services.prepared_items import ItemIn
 from app.services.projects import ModelChoice
+from models.seconds import PartSeconds
 from tests.loop import create_draft, import_lines
 from tests.support import wait_for
 from workers.jobs.runner import JobRunner
@@ -298,7 +299,7 @@ class TestSweep:
         with transaction(session_factory) as session:
             assert jobs.claim(session, job_id, settings) is not None
         assert first is not None
-        selection = job_results.Selection([], 0, {}, "")
+        selection = job_results.Selection([], 0, PartSeconds(), "")
         with pytest.raises(JobFenced), transaction(session_factory) as session:
             job_results.publish_selection(session, first, selection, settings)
 

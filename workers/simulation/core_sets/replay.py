@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from models.training.timing import PartSeconds, Stopwatch
+from models.seconds import PartSeconds
+from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
 from selection.arrays import IntArray
 from selection.catalog import Signal, needed_of

@@ -17,7 +17,8 @@ from models.catalog import find_model
 from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
 from models.predict import accuracy, predict
-from models.training.timing import Spent, Stopwatch
+from models.seconds import Spent
+from models.training.timing import Stopwatch
 from models.training.train import EpochHook, TrainedModel
 from selection.arrays import Scores
 from selection.rank import rank
