@@ -12,7 +12,7 @@ from app.config import Settings
 
 
 class LossyStream(io.TextIOBase):
-    """Passes text on to a stream and drops what it cannot take: a full disk must end no work."""
+    """Passes text on to a stream and drops what does not fit: a full disk must not end any work."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class LossyStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Flush what there is room for."""
+        """Flush as much as there is room for."""
         with suppress(OSError, ValueError):
             self._stream.flush()
 

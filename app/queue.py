@@ -66,7 +66,7 @@ def make_publisher(settings: Settings) -> Publish | None:
 
 
 def check_broker(settings: Settings) -> str:
-    """Return what answers in place of the broker.
+    """Return a sentence that says that the broker answers, or that there is none.
 
     Raises:
         Exception: it does not answer within 2 s.

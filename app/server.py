@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn with limits on what a client may send, hold open and leave waiting.
+"""The HTTP server: uvicorn, with limits on what a client may send, keep open and delay.
 
 uvicorn alone waits without end for a request that was half sent, takes headers of any size, and
 answers every request with 503 once too many connections are open, idle ones included.
@@ -22,7 +22,7 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection that may hold only so many bytes of headers, and only so long.
+    """One connection, with limits on the bytes of its headers and on waiting for its client.
 
     `settings` is set on the subclass that `make_server` creates.
     """
@@ -51,12 +51,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def waits_since(self) -> float:
-        """When the client last did its part, by the loop's clock."""
+        """Time at which the client last made progress, by the loop's clock."""
         return self._waits_since
 
     @property
     def holds_no_request(self) -> bool:
-        """Whether nothing but a part of a request's head is here."""
+        """Whether only a part of a request's head has arrived."""
         is_waiting = self._is_in_head and self._is_answered
         return is_waiting and not self.transport.is_closing()
 
@@ -65,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client."""
+        """Take bytes from the client."""
         if self.transport.is_closing():
             return
         self._idle_bytes += len(data)
@@ -105,7 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Note that the client reads slower than the answer is made."""
+        """Note that the client reads more slowly than the answer is written."""
         self._is_writing_stopped, self._waits_since = True, self.loop.time()
         super().pause_writing()
 
@@ -115,7 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def end_if_late(self, now: float) -> None:
-        """Close the connection if its client has been waited for too long."""
+        """Close the connection if its client has kept it waiting too long."""
         if self.transport is None or self.transport.is_closing():
             return
         if self.flow.read_paused:  # the client waits for us
@@ -133,11 +133,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.end_waiting()
 
     def _awaits_head(self) -> bool:
-        """Return whether a head is awaited; uvicorn ends what is idle after an answer."""
+        """Return whether a head is awaited; uvicorn ends idle connections after an answer."""
         return self._is_answered and (self._idle_bytes > 0 or self.cycle is None)
 
     def end_waiting(self) -> None:
-        """Close a connection that holds no request; half a request is told why."""
+        """Close a connection that serves no request; answer half a request with the reason."""
         self.drop(TIMED_OUT if self._idle_bytes else b"")
 
     def drop(self, status_line: bytes) -> None:
@@ -154,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class BoundedServer(uvicorn.Server):
-    """A server that looks once a second for connections whose client is late."""
+    """A server that checks once a second for connections whose client is too slow."""
 
     async def on_tick(self, counter: int) -> bool:
         """Close late connections now and then."""

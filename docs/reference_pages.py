@@ -30,7 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def settings_page() -> str:
-    """Return the table of all settings, from the settings class."""
+    """Return a table of all settings, from the settings class."""
     rows = [
         (f"`SVP_{name.upper()}`", _default(field.get_default()), field.description or "")
         for name, field in Settings.model_fields.items()

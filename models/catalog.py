@@ -28,7 +28,7 @@ class Modality(StrEnum):
 
 
 class Encoding(StrEnum):
-    """The form in which a network takes its inputs (models.data.arrays)."""
+    """The form of a network's inputs (models.data.arrays)."""
 
     PIXELS = "pixels"
     WORD_NGRAMS = "word_ngrams"

@@ -24,7 +24,7 @@ __all__ = ["Downsampling", "Precision", "Recipe", "RecipeError", "Schedule", "re
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model is trained.
+    """Settings by which one model is trained.
 
     Attributes:
         epochs_per_stage: epochs at each learning rate.
@@ -189,7 +189,7 @@ def recipe_from_json(values: Mapping[str, Any]) -> Recipe:
 
 
 def _cut_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """Return the recipe cut after `epochs`, with the learning rates that it has up to there."""
+    """Return the recipe cut after `epochs`, with its learning rates up to there."""
     if recipe.schedule is not Schedule.STEPS:
         raise RecipeError("Only a schedule of steps can be cut; override epochs instead.")
     kept, left = [], epochs

@@ -11,7 +11,7 @@ class RecipeError(ValueError):
 
 
 class Schedule(StrEnum):
-    """How the learning rate changes: constant in each stage, or up and down once, step by step."""
+    """Schedule of the learning rate: constant in each stage, or up and down once, step by step."""
 
     STEPS = "steps"
     ONE_CYCLE = "one_cycle"
@@ -26,7 +26,7 @@ class Precision(StrEnum):
 
 
 class Downsampling(StrEnum):
-    """How VDCNN halves the length between its widths."""
+    """Ways in which VDCNN halves the length between its widths."""
 
     CONV = "conv"
     MAX_POOL = "max_pool"

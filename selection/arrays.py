@@ -1,4 +1,4 @@
-"""Names of the arrays that strategies take and give."""
+"""Types of the arrays that strategies take and return."""
 
 from typing import Any
 

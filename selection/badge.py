@@ -30,7 +30,7 @@ def badge(
         probs: [n, C].
         features: [n, d].
         budget: b <= n (not checked).
-        rng: one uniform number a row.
+        rng: one uniform number per row.
     """
     probs, features = np.asarray(probs), np.asarray(features)
     residuals = probs.copy()

@@ -1,4 +1,4 @@
-"""Candidate pools: the part of the pool that a strategy looks at, and what that costs in recall.
+"""Candidate pools: the part of the pool that a strategy looks at, and the recall that it costs.
 
 Source: Coleman et al., "Similarity Search for Efficient Active Learning and Search of Rare
 Concepts" (SEALS, 2022): the nearest neighbours of the labeled items. The index is faiss's inverted

@@ -1,4 +1,4 @@
-"""Lists the strategies: what each needs and what ranks by it; data only, cheap to import.
+"""Lists the strategies: the signals and the code of each; data only, cheap to import.
 
 An installed package brings a strategy by an entry point of the group `svp.strategies`, whose name
 is the strategy's and whose object is a `StrategyInfo`, as the bundled ones have. The API loads it

@@ -16,7 +16,7 @@ GROWTH = 2  # how much longer a ranking is asked for when duplicates used it up
 
 
 def class_quotas(sizes: IntArray, budget: int) -> IntArray:
-    """Return how many items each class gives, [C]: equally many, as far as there are; b in all.
+    """Return how many items each class contributes, [C]: equally many where possible, b in all.
 
     What cannot be divided goes to the lowest classes.
 

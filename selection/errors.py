@@ -2,7 +2,7 @@
 
 
 class SelectionError(ValueError):
-    """The selection that was asked for cannot be made."""
+    """The requested selection cannot be made."""
 
 
 class UnknownStrategyError(SelectionError):
@@ -46,7 +46,7 @@ class NonFiniteError(SelectionError):
 
 
 class OverlapError(SelectionError):
-    """Labeled items and pool share items, or an index comes twice."""
+    """Labeled items and pool share items, or an index appears twice."""
 
 
 class NotProbabilitiesError(SelectionError):

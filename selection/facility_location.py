@@ -62,7 +62,7 @@ def facility_location(
 
 
 def _scale(features: FloatArray) -> float:
-    """Return what float32 needs to form squares: 1, or else a power of two, which rounds nothing.
+    """Return the factor by which squares fit float32: 1, or a power of two, which is exact.
 
     A scaled copy of the items is only made where one is needed.
     """
@@ -134,7 +134,7 @@ def _start(items: FloatArray, norms: Scores, labeled: FloatArray | None, scale: 
 
 
 def gains_of(candidates: Rows, items: FloatArray, norms: Scores, nearest: Scores) -> Scores:
-    """Return what each candidate row, [k], would add to f, [k].
+    """Return the gain in f of each candidate row, [k].
 
     Equal rows get equal bits, whatever their place.
     """

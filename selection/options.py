@@ -45,7 +45,7 @@ class Candidates:
 class SelectionOptions:
     """Options that apply to any strategy.
 
-    The metadata of the fields holds their bounds; who reads options from outside checks them
+    The metadata of the fields holds their bounds; code that reads options from outside checks them
     (app.domain.json_fields).
     """
 
@@ -98,7 +98,7 @@ class SelectionOptions:
         """Check that the options fit each other.
 
         Raises:
-            ValueError: they do not; says which.
+            ValueError: they do not; the message says which.
         """
         if self.measure_recall and self.candidates is None:
             raise ValueError("measure_recall compares candidates with the pool; set candidates.")
@@ -109,7 +109,7 @@ class SelectionOptions:
         Apart from the other rules: a stored project stays readable when a package is removed.
 
         Raises:
-            ValueError: it is so; the message lists those that can.
+            ValueError: it does not or cannot; the message lists those that can.
         """
         if not can_start(self.cold_start):
             able = ", ".join(filter(can_start, known_strategies(Purpose.BATCH)))

@@ -1,4 +1,4 @@
-"""Ranks rows by any strategy, bundled or brought, and checks what it is given and returns."""
+"""Ranks rows by any strategy, bundled or brought, and checks its inputs and its result."""
 
 import pkgutil
 from collections.abc import Callable

@@ -32,7 +32,7 @@ Streams = Callable[[str], np.random.Generator]
 
 @dataclass(frozen=True)
 class SelectionRequest:
-    """A selection that is asked for.
+    """A request for a selection.
 
     Attributes:
         strategy: name in the catalog, or of an installed package's entry point.
@@ -51,7 +51,7 @@ class SelectionRequest:
 
 @dataclass(frozen=True)
 class Pool:
-    """The pool of one selection, measured where it is looked at.
+    """The pool of one selection; only the rows that are looked at are measured.
 
     Attributes:
         n: items.
@@ -59,7 +59,7 @@ class Pool:
             where the recall is wanted, once more for the rest.
         features: gives brought features of some rows, [k, d], by which neighbours are found without
             a measurement; called only where they are wanted.
-        labeled_features: the same of the labeled items, [m, d].
+        labeled_features: features of the labeled items, [m, d].
     """
 
     n: int
@@ -113,7 +113,7 @@ def wanted_signals(strategy: str, options: SelectionOptions) -> frozenset[Signal
 
 
 def select(pool: Pool, asked: SelectionRequest) -> Selected:
-    """Return the rows of the pool that are asked for, best first.
+    """Return the selected rows of the pool, best first.
 
     Raises:
         SelectionError: the pool is empty, the budget outside 0..n, a signal missing or unfit.

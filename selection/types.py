@@ -15,7 +15,7 @@ NEVER_LEARNED = np.iinfo(np.int64).max
 
 
 def rows_without(n: int, without: Rows) -> Rows:
-    """Return the rows 0..n - 1 without some, ascending; those may come in any order, or again.
+    """Return the rows 0..n - 1 that are not in `without`, which may repeat and come in any order.
 
     np.setdiff1d hashes and sorts both sides: seconds for a million rows.
     """
@@ -32,7 +32,7 @@ class Signals:
         n: items in the pool.
         probs: class probabilities, [n, C >= 2], rows >= 0 that sum to 1 within 1e-3.
         features: input of the last linear layer, [n, d]; may be memory-mapped.
-        labeled_features: the same of the labeled items, [m, d].
+        labeled_features: features of the labeled items, [m, d].
         labels: class index of each item, [n], int64; known where a labeled set is cut down to a
             core-set.
         forgetting_counts: how often each item was forgotten in training, [n], int64;
@@ -89,7 +89,7 @@ class Signals:
 
 
 def given(array: Array | None) -> Array:
-    """Return a signal that `selection.rank.rank` found to be there."""
+    """Return a signal whose presence `selection.rank.rank` has checked."""
     if array is None:
         raise SelectionError("A strategy was called without a signal that it needs; use rank().")
     return array
@@ -104,7 +104,7 @@ class Ranking:
     """Selected rows of the arrays given, best first, distinct, [b], and their scores, [b].
 
     Raises:
-        SelectionError: lengths differ, a row comes twice, or a score is not finite.
+        SelectionError: lengths differ, a row appears twice, or a score is not finite.
     """
 
     rows: Rows

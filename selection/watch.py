@@ -1,4 +1,4 @@
-"""How a long selection is watched, stopped and resumed; its result never depends on it."""
+"""Watches, stops and resumes a long selection; its result never depends on that."""
 
 import os
 import time
@@ -16,7 +16,7 @@ SAVE_SECONDS = 30.0
 
 
 class SelectionStopped(Exception):
-    """The selection was asked to stop; what it had picked is saved."""
+    """The selection was asked to stop; its picks so far are saved."""
 
     def __init__(self, n_picked: int, budget: int) -> None:
         super().__init__(f"The selection was stopped after {n_picked} of {budget} picks.")
@@ -69,7 +69,7 @@ class Watch:
         self._saved_at = time.monotonic()
 
     def load(self, identity: str) -> Arrays | None:
-        """Return what was kept of the same problem; None if nothing was, or it is unreadable."""
+        """Return the saved arrays of the same problem; None if there are none that can be read."""
         if self.state_file is None or not self.state_file.exists():
             return None
         try:

@@ -44,7 +44,7 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
             await self._http.aclose()
 
     async def perform(self, described: Call[T] | Series[T]) -> T:
-        """Send what is described and return the result.
+        """Send the described calls and return the result.
 
         Raises:
             ClientError: a request failed.
@@ -61,7 +61,7 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
             answer = await self.perform(call)
 
     async def iterate(self, described: Pages[T] | Lines[T]) -> AsyncIterator[T]:
-        """Send what is described and yield the entries as they come.
+        """Send the described calls and yield the entries as they come.
 
         Raises:
             ClientError: a request failed, or its answer broke off.
@@ -97,7 +97,7 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
             await response.aclose()
 
     async def _send(self, call: Call[Any], *, stream: bool = False) -> httpx.Response:
-        """Return an answer that says success, after as many tries as the call allows."""
+        """Return a successful answer, after as many tries as the call allows."""
         tries = self._connection.tries(call)
         while True:
             options = self._connection.request_options(call)

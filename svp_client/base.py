@@ -1,4 +1,4 @@
-"""The parts that both clients share: where the service is, who asks, and over which connections."""
+"""The base of both clients: the service's address, the token and the connections."""
 
 from abc import abstractmethod
 from typing import Any, Generic, Self, TypeVar
@@ -27,7 +27,7 @@ class BaseClient(Routes, Generic[Http]):
         trust_env: bool | None = None,
         http: Http | None = None,
     ) -> None:
-        """Talk to one service with one token.
+        """Connect to one service with one token.
 
         Args:
             url: of the service, e.g. http://127.0.0.1:8000.
@@ -67,7 +67,7 @@ class BaseClient(Routes, Generic[Http]):
     def request(
         self, /, method: str, path: str, *, is_idempotent: bool | None = None, **options: Any
     ) -> Call[httpx.Response]:
-        """Return the answer of a request below /api/v1, for what has no method of its own.
+        """Return the answer to a request below /api/v1, for routes without a method of their own.
 
         Args:
             method: of HTTP.

@@ -21,7 +21,7 @@ Series = Generator["Call[Any]", Any, T]  # yields calls, is sent their answers, 
 
 @dataclass(frozen=True)
 class FileBody:
-    """An open file as a body, from where it stands."""
+    """An open file as a body, from its present position."""
 
     file: BinaryIO
     start: int | None
@@ -87,7 +87,7 @@ class Pages(Generic[T]):
 
 @dataclass(frozen=True)
 class Lines(Generic[T]):
-    """A stream of JSON objects, one a line."""
+    """A stream of JSON objects, one per line."""
 
     call: Call[Any]
 
@@ -142,7 +142,7 @@ def as_json(response: httpx.Response) -> Any:
 
 
 def under(key: str) -> Callable[[httpx.Response], Any]:
-    """Return a reader of what stands under a key of the answer."""
+    """Return a reader of the value under a key of the answer."""
     return lambda response: as_json(response)[key]
 
 

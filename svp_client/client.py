@@ -44,7 +44,7 @@ class Client(BaseClient[httpx.Client], Sync):
             self._http.close()
 
     def perform(self, described: Call[T] | Series[T]) -> T:
-        """Send what is described and return the result.
+        """Send the described calls and return the result.
 
         Raises:
             ClientError: a request failed.
@@ -61,7 +61,7 @@ class Client(BaseClient[httpx.Client], Sync):
             answer = self.perform(call)
 
     def iterate(self, described: Pages[T] | Lines[T]) -> Iterator[T]:
-        """Send what is described and yield the entries as they come.
+        """Send the described calls and yield the entries as they come.
 
         Raises:
             ClientError: a request failed, or its answer broke off.
@@ -93,7 +93,7 @@ class Client(BaseClient[httpx.Client], Sync):
             response.close()
 
     def _send(self, call: Call[Any], *, stream: bool = False) -> httpx.Response:
-        """Return an answer that says success, after as many tries as the call allows."""
+        """Return a successful answer, after as many tries as the call allows."""
         tries = self._connection.tries(call)
         while True:
             options = self._connection.request_options(call)

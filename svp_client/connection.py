@@ -23,7 +23,7 @@ class Connection:
     retries: Retries
 
     def __post_init__(self) -> None:
-        """Refuse what is no URL, rather than at the first request."""
+        """Refuse an invalid URL now, rather than at the first request."""
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             detail = f"{self.url!r} is not a URL; give one such as http://127.0.0.1:8000."

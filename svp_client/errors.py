@@ -1,4 +1,4 @@
-"""The one error of this package, made from whatever the service or a proxy answered."""
+"""The one error of this package, made from the answer of the service or of a proxy."""
 
 import json
 import re
@@ -41,7 +41,7 @@ class ClientError(Exception):
 
 
 def refusal(response: httpx.Response) -> ClientError:
-    """Return the error of an answer that is no success; its body has been read."""
+    """Return the error of an unsuccessful answer; its body has been read."""
     status, request_id = response.status_code, response.headers.get("X-Request-ID")
     if response.has_redirect_location:
         to = response.headers["Location"]
@@ -86,7 +86,7 @@ def cut_off(url: str, error: Exception) -> ClientError:
 def damaged(response: httpx.Response) -> ClientError:
     """Return the error of a file whose digest is not the one that was sent with it."""
     detail = (
-        "The file is cut off or damaged: its SHA-256 is not the one that the service sent. "
+        "The file is truncated or damaged: its SHA-256 is not the one that the service sent. "
         "Download it again; if that does not help, the stored file is damaged."
     )
     request_id = response.headers.get("X-Request-ID")

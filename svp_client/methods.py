@@ -21,11 +21,11 @@ class Sync(ABC):
 
     @abstractmethod
     def perform(self, described: Call[T] | Series[T]) -> T:
-        """Send what is described and return the result."""
+        """Send the described calls and return the result."""
 
     @abstractmethod
     def iterate(self, described: Pages[T] | Lines[T]) -> Iterator[T]:
-        """Send what is described and yield the entries as they come."""
+        """Send the described calls and yield the entries as they come."""
 
 
 class Async(ABC):
@@ -33,15 +33,15 @@ class Async(ABC):
 
     @abstractmethod
     async def perform(self, described: Call[T] | Series[T]) -> T:
-        """Send what is described and return the result."""
+        """Send the described calls and return the result."""
 
     @abstractmethod
     def iterate(self, described: Pages[T] | Lines[T]) -> AsyncIterator[T]:
-        """Send what is described and yield the entries as they come."""
+        """Send the described calls and yield the entries as they come."""
 
 
 class result(Generic[P, T]):  # noqa: N801 - a decorator
-    """A method that returns what comes of one call, or of a series of calls."""
+    """A method that returns the result of one call, or of a series of calls."""
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Call[T] | Series[T]]) -> None:
         self.describe = describe

@@ -10,7 +10,7 @@ MEDIA_TYPE = "application/x-ndjson"
 
 
 def encode_line(entry: Mapping[str, Any]) -> bytes:
-    """Return one entry as a line. Characters that UTF-8 lacks go along: the service refuses it."""
+    """Return one entry as a line; lone surrogates stay, and the service refuses them."""
     text = json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass") + b"\n"
 

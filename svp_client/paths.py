@@ -1,4 +1,4 @@
-"""Paths of the API below /api/v1, one function a noun."""
+"""Paths of the API below /api/v1, one function per noun."""
 
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ def token(token_id: int) -> str:
 
 
 def project(project_id: int, rest: str = "") -> str:
-    """Return the path of a project, or of what lies below it."""
+    """Return the path of a project, or of a resource below it."""
     return f"{PROJECTS}/{project_id}{rest}"
 
 
@@ -32,7 +32,7 @@ def labels(project_id: int, rest: str = "") -> str:
 
 
 def leases(project_id: int, rest: str) -> str:
-    """Return the path of what is done with an annotator's leases."""
+    """Return the path of an action on an annotator's leases."""
     return project(project_id, f"/leases{rest}")
 
 
@@ -47,7 +47,7 @@ def annotators(project_id: int) -> str:
 
 
 def annotator(project_id: int, name: str, rest: str) -> str:
-    """Return the path of what is done with one annotator."""
+    """Return the path of an action on one annotator."""
     return f"{annotators(project_id)}/{quote(name, safe='')}{rest}"
 
 

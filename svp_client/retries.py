@@ -1,4 +1,4 @@
-"""When a request is sent again, and after how long."""
+"""Decides whether a failed request is sent again, and after how long."""
 
 import random
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ NEVER_RIGHT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooMan
 
 @dataclass(frozen=True)
 class Retries:
-    """How often a request is repeated, and how long the client waits before each try.
+    """Limits on repeating a request: how often, and how long the client waits before each try.
 
     The wait doubles each time and is drawn from its upper half, so that many clients do not come
-    back together. A longer `Retry-After` of the service is kept to.
+    back together. A longer `Retry-After` from the service is respected.
 
     Attributes:
-        n: how many times, beside the first; 0: never.
+        n: number of retries after the first try; 0: none.
         first_seconds: the longest wait before the first of them.
         longest_seconds: no wait is longer. An answer that asks for more is an error at once.
     """
@@ -65,7 +65,7 @@ class Tries:
         """Return how many seconds to wait before the next try; the body has been read.
 
         Raises:
-            ClientError: it is not to be sent again.
+            ClientError: the request must not be sent again.
         """
         status = response.status_code
         if status in NOT_PROCESSED or (self._is_idempotent and status in PERHAPS_PROCESSED):
@@ -76,14 +76,14 @@ class Tries:
         """Return how many seconds to wait before the next try.
 
         Raises:
-            ClientError: it is not to be sent again.
+            ClientError: the request must not be sent again.
         """
         error = unreachable(self._url, failure)
         if isinstance(failure, NEVER_RIGHT):
             raise error from failure
         if self._is_idempotent or isinstance(failure, NEVER_SENT):
             return self._wait_or_raise(error)
-        error.add_note("The service may have done it; look before you send it again.")
+        error.add_note("The service may have processed it; check before you send it again.")
         raise error from failure
 
     def _wait_or_raise(self, error: ClientError, asked_seconds: float = 0.0) -> float:

@@ -1,4 +1,4 @@
-"""Settings that methods take by name; docs of the API say what each does."""
+"""Settings that methods take by name; the API's documentation explains each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
@@ -60,7 +60,7 @@ class AnnotationChanges(TypedDict, total=False):
 
 
 class CoreSetSettings(TypedDict):
-    """The core-set that is wanted: a strategy, and either `fraction` or `budget`."""
+    """A request for a core-set: a strategy, and either `fraction` or `budget`."""
 
     strategy: str
     fraction: NotRequired[float | None]

@@ -1,4 +1,4 @@
-"""Databases for tests: each finds a migrated, empty one, which is emptied for the next test."""
+"""Databases for tests: each gets a migrated, empty one, which is emptied for the next test."""
 
 import uuid
 from dataclasses import dataclass

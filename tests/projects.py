@@ -32,7 +32,7 @@ from workers.jobs.snapshot import load_arrays
 
 @dataclass(frozen=True)
 class Data:
-    """What a project is about.
+    """Data of a project.
 
     Attributes:
         content: of item i of a split, as ItemIn takes it.

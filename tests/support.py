@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Functions that tests of several folders share."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Every test finds a database as if it were the first, whatever the tests before it did."""
+"""Every test gets a database as if it were the first, whatever earlier tests did."""
 
 from collections.abc import Iterator
 

@@ -1,1 +1,1 @@
-"""Where database and torch meet: jobs, round steps, simulation, reports and the `svp` command."""
+"""Jobs, round steps, simulation, reports and the `svp` command; here database and torch meet."""

@@ -1,4 +1,4 @@
-"""How this program starts processes: which code they import, where caches lie, how threads wait."""
+"""Starts processes: chooses the code they import, where caches lie and how threads wait."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ def module_command(module: str) -> list[str]:
 
 
 def prepare_environment() -> None:
-    """Let this process and all that it starts import safely, cache in the data folder, wait asleep.
+    """Let this process and its children import safely, cache in the data folder and wait idly.
 
     Call it before numba, matplotlib and torch are imported. What the user has set stays.
     """
@@ -46,7 +46,7 @@ def prepare_environment() -> None:
 
 
 def wait_passively() -> None:
-    """Let threads of this process and all that it starts sleep while they wait.
+    """Let threads of this process and of its children sleep while they wait.
 
     Call it before torch, numba and faiss are imported. What the user has set stays.
     """
@@ -77,7 +77,7 @@ class StopClock:
         self._stopped_at: float | None = None
 
     def seconds(self) -> float:
-        """Return for how long, as far as was looked."""
+        """Return how many seconds, as far as was observed."""
         try:
             is_stopped = psutil.Process(self._pid).status() == psutil.STATUS_STOPPED
         except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""One log event for each request that was answered."""
+"""Logs one event for each request that was answered."""
 
 import time
 

@@ -106,7 +106,7 @@ class Admission:
 
     @classmethod
     def create(cls, patience_seconds: float) -> "Admission":
-        """Return the places of a process; call it in its event loop."""
+        """Return the places of a process; call this in its event loop."""
         return cls(
             database=Places(DATABASE, DATABASE_SHARE, patience_seconds),
             authentication=Places(AUTHENTICATION, AUTHENTICATION, patience_seconds),

@@ -99,7 +99,7 @@ class Body:
     Raises, when it is made or called:
         HTTPException: 415, the Content-Encoding is not taken.
         BodyTooLarge: by its announced length, as it is read, or as it unpacks.
-        BodyInvalid: it is not what its encoding says, or cut off.
+        BodyInvalid: it is not what its encoding says, or truncated.
     """
 
     def __init__(self, request: Request, settings: Settings, *, is_large: bool) -> None:

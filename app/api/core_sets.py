@@ -110,7 +110,7 @@ def download_scores(
     core_set: int,
     epoch: int,
 ) -> StreamingResponse:
-    """Return all labeled items' scores after an epoch: a NumPy archive (npz) of arrays.
+    """Return the scores of all labeled items after an epoch: a NumPy archive (npz) of arrays.
 
     `index` (in the pool) and `class_index` of each; `entropy`, `least_confidence` and `margin` of
     the model's probabilities; where the training counts them `forgetting_events` so far, infinite

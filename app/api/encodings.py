@@ -19,7 +19,7 @@ PIECE_BYTES = 16 * 1024
 
 
 class Unpacker(ABC):
-    """Unpacks members (gzip) or frames (zstd) that follow each other until the body ends."""
+    """Unpacks consecutive members (gzip) or frames (zstd) until the body ends."""
 
     name: str
 
@@ -56,10 +56,10 @@ class Unpacker(ABC):
         """Check that the body ended where a member ends.
 
         Raises:
-            BodyInvalid: it is cut off.
+            BodyInvalid: it is truncated.
         """
         if self._is_inside or self._piece:
-            raise BodyInvalid(f"The {self.name} stream is cut off.")
+            raise BodyInvalid(f"The {self.name} stream is truncated.")
 
     def _begins(self) -> bool:
         """Begin a member if one follows; False where more bytes are needed to tell."""
@@ -91,7 +91,7 @@ class GzipUnpacker(Unpacker):
             return False
         if not self._piece.startswith(GZIP_MAGIC):
             where = f"After {self._n_members} gzip members the body" if self._n_members else "It"
-            raise BodyInvalid(f"{where} goes on with something that is not gzip.")
+            raise BodyInvalid(f"{where} is followed by something that is not gzip.")
         return super()._begins()
 
     def _begin(self) -> None:

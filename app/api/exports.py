@@ -51,7 +51,7 @@ def _cell(value: Any) -> Any:
 
 
 def as_csv(rows: Iterable[Response], columns: Sequence[str]) -> Iterator[str]:
-    """Yield the header, then one line a row; lists are JSON."""
+    """Yield the header, then one line per row; lists are JSON."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns)
     writer.writeheader()

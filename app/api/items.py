@@ -64,7 +64,7 @@ async def import_lines(
     store: StoreDep,
     strict: Strict = False,  # noqa: FBT002 - a query parameter
 ) -> ImportResult:
-    """Import one item a line, plain or with `Content-Encoding: gzip` or `zstd`, of any length.
+    """Import one item per line, plain or with `Content-Encoding: gzip` or `zstd`, of any length.
 
     Up to 4,000 lines are committed at once, as they come. A bad line is refused with its number and
     does not stop the rest; importing again changes nothing. With `strict=true` one bad line refuses

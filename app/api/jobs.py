@@ -44,7 +44,7 @@ def read_job(session: SessionDep, project: ProjectDep, _admin: AdminDep, job: in
 def retry_job(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep, job: int
 ) -> JobOut:
-    """Create a new job in place of a failed one; its round goes back to where it failed."""
+    """Replace a failed job by a new one; its round goes back to where it failed."""
     new = retry(session, project, job, settings)
     session.refresh(new)
     return JobOut.model_validate(new)

@@ -25,7 +25,7 @@ async def read_chunks(
     are yielded before the error is raised.
 
     Raises:
-        BodyInvalid: the body is damaged or cut off.
+        BodyInvalid: the body is damaged or truncated.
         BodyTooLarge: it is over a limit.
         ClientDisconnect: the client has gone.
     """

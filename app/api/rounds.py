@@ -30,7 +30,7 @@ def list_rounds(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> l
 def begin_next(
     session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep
 ) -> RoundOut:
-    """End the round that is being labeled, train on the labels so far, and select again.
+    """End the round in labeling, train on the labels so far, and select again.
 
     Leased items stay with their annotators; the rest of the batch is handed out until the new
     batch replaces it. Refused with `no_new_labels`, `round_not_labeling` or `budget_spent` where

@@ -19,7 +19,7 @@ NOT_SETTINGS = frozenset(
 
 
 def environment_without_settings() -> dict[str, str]:
-    """Return this process's environment less every SVP_*: what a child gets beside its settings."""
+    """Return the environment without SVP_* variables, on which a child's environment is based."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SVP_")}
 
 

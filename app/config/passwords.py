@@ -1,4 +1,4 @@
-"""Passwords of the database's and the broker's URL, which may be given apart from it."""
+"""Passwords of the database and the broker, which may be given apart from their URLs."""
 
 from urllib.parse import quote, urlsplit, urlunsplit
 

@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         10.0, gt=0, description="The longest that a request waits for its turn; then 503."
     )
 
-    # Together shorter than who asks waits (workers.service.health).
+    # Together shorter than the asker's time-out (workers.service.health).
     readiness_part_seconds: float = Field(
         5.0, gt=0, le=6, description="The longest that readiness waits for its parts to answer."
     )
@@ -254,7 +254,7 @@ class Settings(BaseSettings):
 
     @property
     def most_model_bytes(self) -> int:
-        """The most bytes that a training may need; by default this machine's memory."""
+        """Limit on the bytes that a training may need; by default this machine's memory."""
         if self.max_model_bytes is not None:
             return self.max_model_bytes
         total: int = psutil.virtual_memory().total

@@ -185,7 +185,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let one process at a time start a server of this folder."""
+        """Let only one process at a time start a server on this folder."""
         with (self.folder.parent / "postgres.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -50,7 +50,7 @@ def migrate(engine: Engine) -> str:
 
 
 def check_current(engine: Engine) -> None:
-    """Return if the database is at this program's revision.
+    """Check that the database is at this program's revision.
 
     Raises:
         DatabaseNotUsable: it is not, or cannot be reached.

@@ -63,7 +63,7 @@ class PostgresProgram:
 
 
 def find_program(data_folder: Path) -> PostgresProgram:
-    """Return the programs, with the folder of the data made private to who runs them."""
+    """Return the programs, with the folder of the data made private to their user."""
     folder, user = _wheel()
     if user is not None:
         os.chown(data_folder, user.pw_uid, user.pw_gid)
@@ -84,7 +84,7 @@ def _wheel() -> tuple[Path, pwd.struct_passwd | None]:
 
 
 def _let_pass(path: Path, user: pwd.struct_passwd) -> None:
-    """Let the user pass through the folders above `path`; nobody may list what they hold."""
+    """Let the user pass through the folders above `path`; nobody may list their contents."""
     for folder in path.parents:
         found = folder.stat()
         mode = stat.S_IMODE(found.st_mode)
@@ -96,6 +96,6 @@ def _let_pass(path: Path, user: pwd.struct_passwd) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment without what would change how the server works."""
+    """Return this process's environment without variables that would change the server."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("LC_", "PG", "SVP_"))}
     return {**kept, "LANG": SERVER_LOCALE, "LC_ALL": SERVER_LOCALE, "LANGUAGE": ""}

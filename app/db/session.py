@@ -20,7 +20,7 @@ Publish = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class Timeouts:
-    """The longest that a connection may wait or idle; Postgres then ends statement or transaction.
+    """Limits on waiting and idling; beyond them Postgres ends the statement or transaction.
 
     Attributes:
         lock_seconds: for a lock that another transaction holds.
@@ -34,7 +34,7 @@ class Timeouts:
 
     @property
     def options(self) -> str:
-        """The options that a connection begins with."""
+        """Options that a connection starts with."""
         seconds = {
             "lock_timeout": self.lock_seconds,
             "statement_timeout": self.statement_seconds,
@@ -77,7 +77,7 @@ def make_engine(
 
 
 def _ping_idle_connections(engine: Engine, after_seconds: float) -> None:
-    """Replace connections that broke while they were idle; a busy one is not asked each time.
+    """Replace connections that broke while idle; busy ones are not checked each time.
 
     A connection that breaks within `after_seconds` of its last use fails one request, which a ping
     would have saved: the answer is a 503, sending again is safe, and SQLAlchemy drops what else the

@@ -45,7 +45,7 @@ class ClassCounts:
 
 
 def krippendorff_alpha(counts: ClassCounts) -> float | None:
-    """Return Krippendorff's alpha for nominal data; None where chance alone says it all.
+    """Return Krippendorff's alpha for nominal data; None where it is not defined.
 
     Items may have different numbers of labels. Source: Krippendorff, "Computing Krippendorff's
     alpha-reliability" (2011), section C.

@@ -122,7 +122,7 @@ class AnnotationOptions:
             )
 
     def cap(self, labels_wanted: int) -> int:
-        """Return how many labels an item may get in all, an adjudicator's apart.
+        """Return how many labels an item may get in all, not counting an adjudicator's.
 
         Items outside the overlap get their one label.
         """
@@ -131,12 +131,12 @@ class AnnotationOptions:
         return max(labels_wanted, self.max_labels_per_item)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `annotation_from_json` reads."""
+        """Return JSON values that `annotation_from_json` reads."""
         return {**asdict(self), "adjudicators": list(self.adjudicators)}
 
 
 def annotation_from_json(stored: Mapping[str, Any]) -> AnnotationOptions:
-    """Return the options of a JSON object; what it lacks has its default.
+    """Return the options of a JSON object; missing ones have their defaults.
 
     Raises:
         InvalidProject: an option is unknown or not allowed.

@@ -21,12 +21,12 @@ class BudgetState:
 
     @property
     def left_for_batch(self) -> int:
-        """How many more items a new batch may hold; 0 when all is spent or under lease."""
+        """Number of items that a new batch may still hold; 0 when all is spent or leased."""
         return max(0, self.total - self.labeled - self.committed)
 
     @property
     def left_for_reserve(self) -> int:
-        """How many reserve items may still be handed out beside the open batch."""
+        """Number of reserve items that may still be handed out beside the open batch."""
         return max(0, self.total - self.labeled - self.committed - self.open_batch)
 
 

@@ -38,7 +38,7 @@ class TransitionNotAllowed(DomainError):
 
 
 class NotAuthenticated(DomainError):
-    """No token, an unknown one, or one that is revoked or expired."""
+    """The token is missing, unknown, revoked or expired."""
 
     code = "not_authenticated"
 
@@ -62,7 +62,7 @@ class ImageUrlExpired(DomainError):
 
 
 class InvalidName(DomainError, ValueError):
-    """A name is blank, too long, or holds characters that nobody sees.
+    """A name is blank, too long, or holds invisible characters.
 
     A ValueError, too, so that request schemas name the field.
     """
@@ -95,7 +95,7 @@ class CoreSetNotReady(DomainError):
 
 
 class FeaturesInvalid(DomainError):
-    """Brought features that are no array of one finite row for each pool item."""
+    """The brought features are not an array with one finite row per pool item."""
 
     code = "features_invalid"
 
@@ -143,7 +143,7 @@ class BudgetSpent(DomainError):
 
 
 class ModelNotReady(DomainError):
-    """No trained model exists yet where one is wanted."""
+    """No trained model exists yet, but one is needed."""
 
     code = "model_not_ready"
 
@@ -162,7 +162,7 @@ class NothingToTrainOn(DomainError):
 
 
 class ItemInvalid(DomainError):
-    """One item of an import cannot be taken; the rest of the import goes on.
+    """One item of an import cannot be taken; the rest of the import continues.
 
     `code` differs per fault and is stable: text_empty, text_too_large, image_not_decodable, ...
     """
@@ -173,7 +173,7 @@ class ItemInvalid(DomainError):
 
 
 class ImportRefused(DomainError):
-    """A strict import with lines that cannot be taken; nothing of it is stored.
+    """A strict import with lines that cannot be taken; none of it is stored.
 
     `faults` are the refused lines: line, external_id, code and detail of each.
     """

@@ -20,11 +20,11 @@ SHOULD = "Input should "
 
 
 class SettingError(ValueError):
-    """A value of a setting is unknown, of another type or not allowed; the message says what is."""
+    """A setting's value is unknown, of the wrong type or not allowed; the message says what is."""
 
 
 def from_json(kind: type[Fields], values: Mapping[str, Any]) -> Fields:
-    """Return the dataclass `kind` of these JSON values, checked; what they lack has its default.
+    """Return the dataclass `kind` of these JSON values, checked; missing ones have their defaults.
 
     Raises:
         SettingError: a name is unknown or a value not allowed; names the field and the rule.

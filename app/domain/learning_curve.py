@@ -38,7 +38,7 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval: within 0..1, and of some width even at 0 and 1."""
+        """Wilson's 95% interval: within 0..1, and not empty even at 0 and 1."""
         return wilson_interval(self.n_right, self.n)
 
 
@@ -92,7 +92,7 @@ def falls_faster(points: Sequence[CurvePoint]) -> bool:
 def expected_gain(
     points: Sequence[CurvePoint], n_from: int, n_to: int, rng: np.random.Generator
 ) -> Gain | None:
-    """Return the gain expected from labeling on from `n_from` to `n_to` labels.
+    """Return the expected gain from labeling further, from `n_from` to `n_to` labels.
 
     The law is error = floor + scale * labels ** -exponent. Every exponent and every amount of
     training noise is weighted by how well the law then explains the points; for each, floor and
@@ -163,7 +163,7 @@ def _draw(
     ends = given + z[1] / np.sqrt(s0)[:, None, None]
     is_allowed = (drawn >= 0) & (drawn <= ends) & (ends <= 1)
     weight = np.exp(log_weight - log_weight.max())[..., None] * is_allowed
-    if not weight.any():  # errors that rise: no fall is the nearest that the law allows
+    if not weight.any():  # rising errors: a constant is the nearest that the law allows
         drawn, weight = np.zeros_like(drawn), np.ones_like(drawn)
     noise, exponent, _ = np.indices(drawn.shape)
     return drawn.ravel(), weight.ravel() / weight.sum(), exponent.ravel(), noise.ravel()

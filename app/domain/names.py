@@ -42,7 +42,7 @@ Name = Annotated[
 
 
 def class_index(classes: Sequence[str], name: str) -> int | None:
-    """Return the index of the class of this name, written in whatever way; None if there is none.
+    """Return the index of the class of this name, however it is written; None if there is none.
 
     Raises:
         Nothing: what is no name is no class either.

@@ -1,4 +1,4 @@
-"""Signs values that the service hands out and later takes back."""
+"""Signs values that the service hands out and later checks."""
 
 import hashlib
 import hmac

@@ -44,7 +44,7 @@ class JobState(StrEnum):
 
 
 class BatchItemState(StrEnum):
-    """OPEN wants labels, LABELED has them, SKIPPED left, WITHDRAWN is back in the pool.
+    """OPEN wants labels, LABELED has them, SKIPPED left the batch, WITHDRAWN is back in the pool.
 
     A skipped item is opened again only where it left because it could not be read, and now can.
     """

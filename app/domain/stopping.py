@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class StopRule:
-    """When labeling ends by itself, between two rounds; all that is set must hold."""
+    """Conditions under which labeling ends by itself between rounds; all that are set must hold."""
 
     kappa: float | None = field(
         default=None,
@@ -54,7 +54,7 @@ class StopRule:
 
     @property
     def is_set(self) -> bool:
-        """Whether labeling may end by itself."""
+        """Whether any condition is set, so that labeling may end by itself."""
         return self.kappa is not None or self.gain is not None
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def should_stop(rule: StopRule, evidence: Evidence) -> bool:
 
 
 def advise(rule: StopRule, evidence: Evidence) -> Advice:
-    """Return advice; what the rule leaves open is judged by the usual values of this module.
+    """Return advice; conditions that the rule leaves open take this module's usual values.
 
     Stable predictions and a small gain together say stop, one of them alone says to consider it.
     """

@@ -1,4 +1,4 @@
-"""When a round ends: with its whole batch, at a share of it, after a time, or by hand."""
+"""Decides when a round ends: with its whole batch, at a share of it, after a time, or by hand."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -36,7 +36,7 @@ class RoundProgress:
 
 @dataclass(frozen=True)
 class Trigger:
-    """When the next round begins before the whole batch is labeled."""
+    """Conditions under which the next round begins before the whole batch is labeled."""
 
     retrain_fraction: float = field(
         default=1.0,
@@ -69,7 +69,7 @@ class Trigger:
         return self.retrain_fraction < 1 or self.retrain_after_seconds is not None
 
     def reason(self, progress: RoundProgress) -> EndReason | None:
-        """Return why a round whose batch is not labeled to its end may end now, if it may."""
+        """Return why a round may end before its batch is fully labeled; None if it may not."""
         if progress.n_new_labels < self.min_new_labels:
             return None
         wanted = math.ceil((progress.n_labeled + progress.n_open) * self.retrain_fraction - 1e-9)

@@ -7,7 +7,7 @@ from app.services.image_urls import ImageUrls
 
 
 def content_of(item: Item | ShownItem, urls: ImageUrls) -> Content:
-    """Return what an annotator sees of the item."""
+    """Return the part of the item that an annotator sees."""
     if item.text is not None:
         return Content(text=item.text)
     return Content(image_url=urls.of(item.project_id, item.id))

@@ -18,7 +18,7 @@ def _suggestion(batch: NextBatch, leased: LeasedItem) -> Suggestion | None:
 
 
 def present_leased_item(batch: NextBatch, leased: LeasedItem, urls: ImageUrls) -> BatchItemOut:
-    """Return the item with its lease; where annotators may know its ranking, with that."""
+    """Return the item with its lease, and with its ranking where annotators may know it."""
     shown = BatchItemOut(
         item_id=leased.item.id,
         external_id=leased.item.external_id,
@@ -35,7 +35,7 @@ def present_leased_item(batch: NextBatch, leased: LeasedItem, urls: ImageUrls) -
 
 
 def present_next_batch(batch: NextBatch, urls: ImageUrls) -> NextBatchOut:
-    """Return the leased items, or what the project waits for."""
+    """Return the leased items, or the reason why there are none."""
     number = batch.round_.number if batch.round_ and not batch.hides_ranking else None
     return NextBatchOut(
         state=ProjectState(batch.project.state),

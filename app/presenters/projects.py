@@ -20,7 +20,7 @@ def present_project(session: Session, project: Project) -> ProjectOut:
 def present_project_to_annotator(
     project: Project, progress: Progress | None = None
 ) -> AnnotatorProjectOut:
-    """Return what annotators see of the project, with how far they are themselves."""
+    """Return the part of the project that annotators see, with their own progress."""
     shown = ("id", "name", "state", "modality", "classes")
     return AnnotatorProjectOut(
         **{name: getattr(project, name) for name in shown},

@@ -43,7 +43,7 @@ class MeasuredRoundOut(Response):
 
 
 class GainOut(Response):
-    """By how much the proxy's accuracy is expected to rise from `n_from` to `n_to` labels.
+    """Expected rise of the proxy's accuracy from `n_from` to `n_to` labels.
 
     By an inverse power law that is fitted to the measured accuracies. The 95% interval `low` to
     `high` is that of one training at each end; the mean over trainings rises by at most

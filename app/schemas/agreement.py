@@ -6,7 +6,7 @@ from app.schemas.bodies import Response
 
 
 class SharedAgreementOut(Response):
-    """Agreement on items with at least two labels; null where it says nothing."""
+    """Agreement on items with at least two labels; null where it is not defined."""
 
     n_items: int
     n_labels: int
@@ -15,7 +15,7 @@ class SharedAgreementOut(Response):
 
 
 class RoundAgreementOut(SharedAgreementOut):
-    """The same of one round's items."""
+    """Agreement on one round's items."""
 
     round: int = Field(validation_alias="round_number")
 
@@ -30,7 +30,7 @@ class PairAgreementOut(Response):
 
 
 class AnnotatorAgreementOut(Response):
-    """Mean kappa with the others, weighed by shared items; share that agrees with the consensus.
+    """Mean kappa with the others, weighted by shared items; share that agrees with the consensus.
 
     Only items that others labeled too are counted.
     """

@@ -54,7 +54,7 @@ class CoreSetIn(Request):
 
 
 class CoreSetOut(Response):
-    """A core-set; its items can be read once `state` is `succeeded`."""
+    """A core-set; its items can be read when `state` is `succeeded`."""
 
     id: int
     strategy: str

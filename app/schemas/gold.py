@@ -11,7 +11,7 @@ ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=512, patt
 
 
 class GoldItemIn(Request):
-    """A labeled pool item; `class` is what is right, by default the label it has."""
+    """A labeled pool item; `class` is its true class, by default the label that it has."""
 
     external_id: ExternalId
     class_: str | None = Field(None, alias="class")
@@ -56,7 +56,7 @@ class GoldRemoved(Response):
 
 
 class GoldItemOut(Response):
-    """A gold item and how often it was answered, and rightly: one nobody gets right is wrong."""
+    """A gold item and how often it was answered, and rightly: if never, its class may be wrong."""
 
     item_id: int
     external_id: str

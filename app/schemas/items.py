@@ -61,7 +61,7 @@ class LineError(Response):
 
 
 class ImportResult(Response):
-    """The outcome of an import; the good lines are kept whatever became of the others."""
+    """The outcome of an import; good lines are kept whatever happened to the others."""
 
     n_created: int
     n_updated: int = Field(description="Known without a class, now with an imported label.")
@@ -104,7 +104,7 @@ class Content(Response):
 
 
 class ItemOut(Response):
-    """An item; `class` is what it was imported with."""
+    """An item; `class` is the class that it was imported with."""
 
     item_id: int
     external_id: str

@@ -94,7 +94,7 @@ class LeaseOut(Response):
 
 
 class LeasesOut(Response):
-    """The annotator's leases that live on, best rank first."""
+    """The annotator's remaining leases, best rank first."""
 
     leases: list[LeaseOut]
 

@@ -8,7 +8,7 @@ from app.schemas.bodies import Response
 
 
 class ModelOut(Response):
-    """A trained model; `stale` says that a label it learned from was revised since."""
+    """A trained model; `stale` says that a label that it learned from has been revised since."""
 
     id: int
     role: ModelRole

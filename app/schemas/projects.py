@@ -78,7 +78,7 @@ class ProjectCreate(Request):
 
 
 class ProjectChange(Request):
-    """Settings to change; what is left out stays as it is.
+    """Settings to change; those left out stay as they are.
 
     Of selection, trigger and stop_when the given keys are changed; proxy and target are replaced.
     """
@@ -119,7 +119,7 @@ class RoundRef(Response):
 
 
 class ProjectOut(Response):
-    """A project and how far it is; counts are of items."""
+    """A project and its progress; counts are of items."""
 
     id: int
     name: str

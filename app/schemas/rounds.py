@@ -34,7 +34,7 @@ class RoundOut(Response):
 
 
 class SelectedItem(Response):
-    """An item that a round selected: its place, its score (higher = sooner), what became of it."""
+    """An item that a round selected: its place, its score (higher = sooner) and its state."""
 
     item_id: int
     external_id: str

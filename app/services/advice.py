@@ -32,7 +32,7 @@ class MeasuredRound:
 
 @dataclass(frozen=True)
 class ProjectAdvice:
-    """The advice, what it rests on, and where the expected gain was measured."""
+    """The advice, its evidence, and where the expected gain was measured."""
 
     advice: Advice
     rounds: list[MeasuredRound]

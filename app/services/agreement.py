@@ -11,7 +11,7 @@ from app.domain.agreement import ClassCounts, cohen_kappa, fleiss_kappa, krippen
 
 @dataclass(frozen=True)
 class SharedAgreement:
-    """Agreement on the items that have at least two labels; None where it says nothing."""
+    """Agreement on the items that have at least two labels; None where it is not defined."""
 
     n_items: int
     n_labels: int
@@ -51,7 +51,7 @@ class AnnotatorAgreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """All of it."""
+    """Agreement of all annotators: overall, by round, by annotator and by pair."""
 
     project: SharedAgreement
     rounds: list[SharedAgreement]

@@ -1,4 +1,4 @@
-"""Shared by labels, skips and undo: reads everything that a request needs, once.
+"""Reads everything that a request of labels, skips or undo needs, once.
 
 One request is one transaction under the project's lock. Valid entries commit; refused entries are
 listed. An item's label is decided in app.services.consensus.
@@ -53,7 +53,7 @@ class Outcome:
 
 
 class Refused(Exception):
-    """One entry cannot be taken; the others of the request can."""
+    """One entry cannot be taken; the other entries of the request are not affected."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

@@ -16,7 +16,7 @@ def n_next_batch(session: Session, project: Project) -> int:
 
 
 def budget_state(session: Session, project: Project) -> BudgetState:
-    """Return what the project's budget looks like now; expects expired leases to be freed."""
+    """Return the state of the project's budget; expects expired leases to be freed."""
     counts = batches.open_counts(session, project.id)
     return BudgetState(
         total=project.total_budget,

@@ -1,4 +1,4 @@
-"""Core-sets: which of the labeled items to keep for training, asked for and read."""
+"""Core-sets: requests to select the labeled items to keep for training."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from selection.errors import SelectionError
 
 @dataclass(frozen=True)
 class CoreSetIn:
-    """A core-set as it is asked for; exactly one of fraction and budget."""
+    """A requested core-set; exactly one of fraction and budget is set."""
 
     strategy: str
     fraction: float | None = None
@@ -134,7 +134,7 @@ def _budget(wanted: CoreSetIn, n_labeled: int) -> int:
 
 
 def _resolve_selector(project: Project, wanted: CoreSetIn, settings: Settings) -> dict[str, Any]:
-    """Return {model, recipe}: the project's proxy, or what was asked for instead."""
+    """Return {model, recipe}: the requested model, by default the project's proxy."""
     overrides = dict(wanted.recipe)
     if wanted.epochs is not None:
         overrides["epochs"] = wanted.epochs

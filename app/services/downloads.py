@@ -1,6 +1,6 @@
 """HTTP downloads with one deadline for everything: connection, handshake, head and body.
 
-A limit for each read, which is all that httpx has, lets a host that sends a byte a second go on
+A limit for each read, which is all that httpx has, lets a host that sends a byte per second go on
 forever. Here each step gets only what is left of the time.
 """
 
@@ -75,7 +75,7 @@ def download(
 
 
 class _Transport(httpx.BaseTransport):
-    """httpx's own transport, but that its connections know the deadline."""
+    """httpx's own transport, except that its connections know the deadline."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._pool = httpcore.ConnectionPool(network_backend=_Network(deadline))

@@ -1,4 +1,4 @@
-"""Gold: items of known class, the answers to them, and what happens when too many are wrong.
+"""Gold: items of known class, annotators' answers, and the action when too many are wrong.
 
 An answer to gold looks to its annotator like any other; it is kept apart from the labels, so that
 it is neither trained on nor counted in the budget.

@@ -75,7 +75,7 @@ class HandingOrder:
     def first(
         self, slots: Sequence[Slot], gold_ids: Sequence[int], size: int
     ) -> tuple[list[Slot], list[int]]:
-        """Return the `size` first of both together."""
+        """Return the first `size` of both together."""
         places = sorted([*map(self.of_slot, slots), *map(self.of_gold, gold_ids)])[:size]
         last = places[-1] if places else -1.0
         return (

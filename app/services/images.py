@@ -61,7 +61,7 @@ def inspect_image(data: bytes, settings: Settings) -> ImageFacts:
         except (OSError, SyntaxError, ValueError) as error:
             raise ItemInvalid(
                 "image_not_decodable",
-                f"The image is damaged or cut off ({error}); send the whole file again.",
+                f"The image is damaged or truncated ({error}); send the whole file again.",
             ) from None
     return facts
 

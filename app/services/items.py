@@ -164,7 +164,7 @@ def _fingerprint(row: dict[str, Any]) -> Fingerprint:
 
 
 def _says_less(row: dict[str, Any], known: Fingerprint) -> bool:
-    """Return whether the line is the known item without its class: it says nothing of that."""
+    """Return whether the line is the known item, without naming its class."""
     return row["class_index"] is None and _fingerprint(row)[:3] == known[:3]
 
 

@@ -69,7 +69,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class CoreSetFacts:
-    """A core-set job's report, beside its items.
+    """A core-set job's report, apart from its items.
 
     `weights_hash` is the selection model's artifact; None where the strategy needs no model.
     """
@@ -167,7 +167,7 @@ def _places(
 ) -> list[Place]:
     """Return the places of (item id, entry), best first; the first `n_batch` are the batch.
 
-    How many labels an item gets is by the project's present settings.
+    The project's present settings decide how many labels an item gets.
     """
     options = annotation_from_json(project.annotation)
     return [

@@ -36,7 +36,7 @@ LOST_WORKER = "its worker stopped answering"  # what happened to it is not the j
 
 
 class Heartbeat(StrEnum):
-    """EXTENDED is the lease; LOCKED is the row, by its child mostly; FENCED: stop at once."""
+    """EXTENDED: the lease; LOCKED: somebody, mostly the child, locks the row; FENCED: stop now."""
 
     EXTENDED = "extended"
     LOCKED = "locked"
@@ -149,11 +149,11 @@ def fail_attempt(
 
 
 def retry(session: Session, project_id: int, job_id: int, settings: Settings) -> Job:
-    """Create a new job in place of a failed one; its round goes back to where it failed.
+    """Replace a failed job by a new one; its round goes back to where it failed.
 
     Raises:
         NotFound: the project has no such job.
-        TransitionNotAllowed: the job has not failed, or its round or project has gone on.
+        TransitionNotAllowed: the job has not failed, or its round or project has moved on.
     """
     project = projects.lock(session, project_id)
     job = queries.get(session, job_id)

@@ -41,7 +41,7 @@ def submit_labels(
     """Take the annotator's labels; return one outcome per entry, in order.
 
     The last label of a round completes it and creates the next round and its job in the same
-    transaction. Handing in again is `unchanged`, another class is `revised`.
+    transaction. Sending a label again is `unchanged`, another class is `revised`.
 
     Raises:
         ProjectNotAccepting: the project takes no labels in its state.
@@ -71,7 +71,7 @@ def withdraw_labels(
 ) -> list[Outcome]:
     """Undo the annotator's own labels; return one outcome per item, in order.
 
-    The item is leased to the annotator again, so that the next poll or another label mends it; in
+    The item is leased to the annotator again, for the next poll or another label; in
     a paused project it is free, and where others hold its last slots it stays theirs. Where the
     labels of others suffice it stays resolved. An item of a completed round becomes reserve, so
     that the round stays complete. No standing label: `unchanged`.
@@ -126,7 +126,7 @@ def _create_label(answers: Answers, entry: LabelEntry, class_index: int) -> None
     slot.filled = True
     for other in answers.state.slots[batch_item.id]:
         if other is not slot and other.reserved_for == answers.annotator_id:
-            other.reserved_for = None  # nobody could take it any more
+            other.reserved_for = None  # nobody else could take it
     project = answers.project
     known = project.n_labeled + project.n_imported
     label = LabelRow(
@@ -178,7 +178,7 @@ def _withdraw_one(answers: Answers, item_id: int) -> AnswerStatus:
     )
     slot.filled, slot.leased_by = False, None
     if batch_item.state == BatchItemState.SKIPPED:
-        return AnswerStatus.WITHDRAWN  # another annotator took it out of the batch meanwhile
+        return AnswerStatus.WITHDRAWN  # another annotator has skipped it meanwhile
     resolve_item(answers, item_id)
     if batch_item.state == BatchItemState.LABELED:
         return AnswerStatus.WITHDRAWN  # the labels of the others suffice

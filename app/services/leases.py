@@ -47,7 +47,7 @@ class NextBatch:
 
     @property
     def waiting_for(self) -> WaitingFor | None:
-        """Why there is nothing to hand out; None with items, or unless the project runs."""
+        """The reason why nothing is handed out; None with items, or unless the project runs."""
         if self.items or self.project.state != ProjectState.RUNNING or self.round_ is None:
             return None
         if self.is_pool_used_up:

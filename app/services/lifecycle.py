@@ -143,7 +143,7 @@ def cancel_project(session: Session, project_id: int) -> Project:
 def advance(session: Session, project: Project, max_attempts: int) -> None:
     """Advance a running project as far as its labels allow; idempotent.
 
-    Ends the live round if its batch is labeled or its trigger says so, then creates the next round
+    Ends the live round if its batch is labeled or its trigger fires, then creates the next round
     and its job, or the target's job when the budget is spent or `stop_when` holds. Expired leases
     are freed first: the next batch has room for their items.
     """
@@ -188,7 +188,7 @@ def is_pool_used_up(session: Session, project: Project) -> bool:
 
 
 def _tell_pool_used_up(session: Session, project: Project) -> None:
-    """Append the event, once for what the pool now holds."""
+    """Append the event, once for the present pool."""
     facts = {
         "n_pool": project.n_pool,
         "n_skipped": project.n_skipped,

@@ -1,4 +1,4 @@
-"""Packing jobs: contents become arrays from the import on, so that no round waits for them.
+"""Packing jobs: they turn contents into arrays after the import, so that no round waits.
 
 Every function expects that the project's row is locked.
 """

@@ -45,7 +45,7 @@ def prepare_items(
     lines: Iterable[tuple[int, ItemIn]],
     counts: ImportCounts,
 ) -> list[Prepared]:
-    """Return what `store_items` takes, images stored and inspected; refused lines are counted.
+    """Return items for `store_items`, their images stored and inspected; refused lines are counted.
 
     Asks the database nothing: reading images from where they lie may take long.
 

@@ -1,6 +1,6 @@
 """Sets unreadable items aside, and takes them back once they can be read.
 
-A round goes on without them: no selection, training or evaluation uses an item while it is set
+A round continues without them: no selection, training or evaluation uses an item while it is set
 aside. No answer of an annotator is lost.
 """
 
@@ -126,7 +126,7 @@ def _take_out_of_batches(
 
 
 def _reopen(answers: Answers, item_id: int) -> None:
-    """Let an item that left its batch with answers, because it could not be read, go on."""
+    """Reopen an answered item that left its batch because it could not be read."""
     live = answers.state.live.get(item_id)
     if live is None:
         return

@@ -100,7 +100,7 @@ class ArtifactStore:
         return itertools.chain((first,), chunks)
 
     def check_writable(self) -> None:
-        """Raise if new bytes cannot be written and read back.
+        """Check that new bytes can be written and read back.
 
         Raises:
             StorageFull: no room is left.
@@ -150,7 +150,7 @@ class ArtifactStore:
 
 
 class ArtifactBatch:
-    """Artifacts that are stored now and forced to the disk together; see `ArtifactStore.batch`."""
+    """Artifacts stored now and forced to the disk together; see `ArtifactStore.batch`."""
 
     def __init__(self, store: ArtifactStore) -> None:
         self._store, self._stored = store, list[Path]()

@@ -1,4 +1,4 @@
-"""Files that are whole after a crash: written beside, forced to the disk, renamed into place."""
+"""Writes files that are whole after a crash: written apart, forced to the disk, then renamed."""
 
 import os
 import uuid
@@ -29,7 +29,7 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sync(path: Path) -> None:
-    """Force a file's bytes, or a folder's entries, to the disk: they outlive a power cut then."""
+    """Force a file's bytes, or a folder's entries, to the disk: they then survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Reading NumPy files of users: arrays only, memory-mapped, never code."""
+"""Reads users' NumPy files: arrays only, memory-mapped, never code."""
 
 from pathlib import Path
 from typing import Any

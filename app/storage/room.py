@@ -16,7 +16,7 @@ def has_room(folder: Path, n_bytes: int) -> bool:
 
 
 def check_room(settings: Settings) -> None:
-    """Return if every disk of the service has room for new data.
+    """Check that every disk of the service has room for new data.
 
     Raises:
         StorageFull: one has less than SVP_MIN_FREE_BYTES; Postgres needs the rest.
@@ -27,7 +27,7 @@ def check_room(settings: Settings) -> None:
             raise StorageFull(
                 f"The disk of {folder} has {free} bytes left; imports, uploads and jobs wait "
                 f"until it has {settings.min_free_bytes} (SVP_MIN_FREE_BYTES). Free space; what "
-                "was stored is kept, and the service goes on by itself."
+                "was stored is kept, and the service resumes by itself."
             )
 
 
@@ -39,7 +39,7 @@ def _folders(settings: Settings) -> Iterator[Path]:
 
 
 def _free_bytes(folder: Path) -> int | None:
-    """Return what an ordinary user may still write there; None if no such folder exists."""
+    """Return how many bytes an ordinary user may still write; None if there is no such folder."""
     for existing in (folder, *folder.parents):
         if existing.exists():
             found = os.statvfs(existing)

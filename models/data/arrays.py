@@ -36,7 +36,7 @@ class Images:
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """All that the images hold."""
+        """Arrays of the images."""
         return parts_of(self.pixels)
 
     @property
@@ -66,7 +66,7 @@ class Texts:
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """All that the texts hold."""
+        """Arrays of the texts."""
         return self.token_ids, self.offsets
 
     @property
@@ -99,7 +99,7 @@ class Vectors:
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """All that the vectors hold."""
+        """Arrays of the vectors."""
         return (self.values,)
 
     @property

@@ -1,4 +1,4 @@
-"""Texts to character ids: what VDCNN reads.
+"""Turns texts into character ids, which VDCNN reads.
 
 Source: Conneau et al. 2017, section 4.2: 67 symbols, among them the space; with unknown and padding
 the vocabulary has 69.

@@ -1,4 +1,4 @@
-"""Decoding of image files to the fixed size that a network takes."""
+"""Decodes image files to the fixed size that a network takes."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from models.orientation import upright
 
-# What Pillow raises for files that are damaged, cut off or not images.
+# What Pillow raises for files that are damaged, truncated or not images.
 UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 

@@ -1,4 +1,4 @@
-"""Labeled inputs: what a training learns from."""
+"""Labeled inputs, from which a training learns."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Texts to token ids: fastText's normalisation and hashed word n-grams, a block of texts at once.
+"""Turns texts into token ids: fastText's normalisation and hashed word n-grams, in blocks.
 
 Source: fastText and the published code of Selection via Proxy. Difference: single words are hashed
 into the buckets too, where fastText keeps a vocabulary of them, so that ids do not depend on the

@@ -1,1 +1,1 @@
-"""Networks, one family a module, and what builds them by name."""
+"""Networks, one family per module, and the function that builds them by name."""

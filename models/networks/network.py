@@ -10,7 +10,7 @@ from models.data.arrays import Images, Inputs, Texts, Vectors
 
 
 class Network(nn.Module):
-    """A classifier that says where its features are: forward(x) == head(features(x)).
+    """A classifier with named features: forward(x) == head(features(x)).
 
     The last linear layer is called `linear`, so that it can be left out of pretrained weights.
     """
@@ -34,7 +34,7 @@ class Network(nn.Module):
         return dict(tensors)
 
     def fit_normalisation(self, inputs: Inputs) -> None:
-        """Set what the network must know of its inputs before training; by default nothing."""
+        """Set statistics of the inputs that the network needs before training; by default none."""
 
 
 def to_tensors(inputs: Inputs, device: str) -> tuple[Tensor, ...]:

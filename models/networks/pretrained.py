@@ -1,4 +1,4 @@
-"""Starting weights from a file: torchvision's published ones, or those that a job delivered."""
+"""Loads starting weights from a file: published by torchvision or delivered by a job."""
 
 import hashlib
 import pickle

@@ -1,4 +1,4 @@
-"""How many CPU threads a network computes on: one for small minibatches, all for large ones.
+"""Chooses the number of CPU threads of a network: one for small minibatches, all for large ones.
 
 A small minibatch gains nothing from a second thread, and beside another busy process each of its
 many short loops would wait for the thread that shares a core with that process. The number follows

@@ -78,7 +78,7 @@ def _make(name: str, n_classes: int) -> nn.Module:
 
 
 def _take_last_layer(net: nn.Module) -> tuple[str, nn.Linear]:
-    """Take out the last linear layer, leave an identity in its place; return its name and it."""
+    """Replace the last linear layer by an identity; return its name and the layer."""
     layers = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear)]
     if not layers:
         return _take_convolution(net)

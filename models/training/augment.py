@@ -33,13 +33,13 @@ class Draws:
     holes: Tensor | None = None
 
     def part(self, start: int, stop: int) -> "Draws":
-        """Return what happens to the images from start to stop."""
+        """Return the changes to the images from start to stop."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         return Draws(**{k: v if v is None else v[start:stop] for k, v in found.items()})
 
 
 def draw(n: int, recipe: Recipe, generator: torch.Generator) -> Draws:
-    """Return what the recipe does to n images; `generator` is on the CPU."""
+    """Draw the recipe's changes to n images; `generator` is on the CPU."""
     shifts = boxes = is_mirrored = holes = None
     if recipe.random_resized_crop:
         boxes = _draw_boxes(n, generator)

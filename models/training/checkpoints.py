@@ -12,7 +12,7 @@ import torch
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`, whose file takes its place when the block ends without an error.
+    """Yield a path next to `path`; its file replaces `path` when the block ends without an error.
 
     It is forced to the disk first: after a crash there is the old file or the new one, whole.
     """

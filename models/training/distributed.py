@@ -1,4 +1,4 @@
-"""One training by several processes, as `torchrun` starts them: each takes its part of a minibatch.
+"""One training by several processes started by `torchrun`: each takes a part of a minibatch.
 
 A training takes part where torch.distributed is initialised, and learns what one process would, up
 to float rounding: the parts' gradients are weighted by their sizes. Batch norm sees the whole
@@ -49,7 +49,7 @@ def share_of(n: int) -> float:
 
 
 def any_of(is_true: bool) -> bool:  # noqa: FBT001 - the value itself
-    """Whether it is true in any process; each must ask at the same point."""
+    """Return whether the value is true in any process; each must ask at the same point."""
     if rank_and_size()[1] == 1:
         return is_true
     flag = torch.tensor([is_true], dtype=torch.int32, device=_device())

@@ -39,7 +39,7 @@ def device_budget(device: str) -> int:
 
 
 class HostFeed:
-    """Gathers rows on the host, those of a memory map in the file's order, and sends them."""
+    """Gathers rows on the host, those of a memory map in the file's order, and copies them over."""
 
     def __init__(self, inputs: Inputs, device: str) -> None:
         self.inputs, self.device = inputs, device
@@ -57,7 +57,7 @@ class HostFeed:
 
 
 class Resident:
-    """Images or vectors that lie on the device."""
+    """Images or vectors that reside on the device."""
 
     def __init__(self, inputs: Images | Vectors, device: str) -> None:
         (self.values,) = to_tensors(inputs, device)
@@ -68,7 +68,7 @@ class Resident:
 
 
 class ResidentTexts:
-    """Token ids that lie on the device; the offsets stay on the host."""
+    """Token ids that reside on the device; the offsets stay on the host."""
 
     def __init__(self, texts: Texts, device: str) -> None:
         self.offsets = torch.from_numpy(np.array(texts.offsets))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ForgettingCounts:
-    """Of m trained items: times forgotten, [m] int64, and whether ever right, [m] bool."""
+    """Counts of m trained items: times forgotten, [m] int64, and whether ever right, [m] bool."""
 
     counts: npt.NDArray[np.int64]
     is_learned: npt.NDArray[np.bool_]
@@ -32,7 +32,7 @@ class ForgettingCounter:
     def update(self, rows: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count one minibatch: rows [r] of the items, logits [r, C], labels [r], on the device.
 
-        A row that comes twice counts once.
+        A row that appears twice counts once.
         """
         is_right = logits.argmax(dim=1) == labels
         self._counts[rows] += self._was_right[rows] & ~is_right

@@ -86,7 +86,7 @@ def _write_lines(path: Path, texts: Texts, labels: IntArray) -> None:
 
 
 def weights_of(learned: Any, n_classes: int) -> dict[str, Tensor]:
-    """Return what a trained library model holds, in our order."""
+    """Return the weights of a trained library model, in our order."""
     words, matrix = learned.get_words(), learned.get_input_matrix()
     ids = np.asarray([-1 if word == END else int(word) for word in words], np.int64)
     order = ids.argsort()  # the end of text first

@@ -1,4 +1,4 @@
-"""One training in progress: its state, an epoch of it, what a checkpoint holds of it.
+"""One training in progress: its state, one epoch, and its checkpoints.
 
 Nothing is read back from the device within an epoch.
 """
@@ -240,7 +240,7 @@ def minibatches(order: Tensor, size: int, *, needs_two: bool) -> list[Tensor]:
     """Return the order in minibatches of `size`, the last one of what is left.
 
     Where a network `needs_two`, a last one of a single item joins the one before it, and a single
-    item comes twice: batch norm has no variance of one value, at 1 x 1 resolution it is an error.
+    item is repeated: batch norm has no variance of one value; at 1 x 1 pixel that is an error.
     """
     parts = list(torch.split(order, size))
     if needs_two and len(order) == 1:

@@ -1,6 +1,6 @@
 """One step of SGD as a recipe asks for it: optimiser, precision, compilation.
 
-Where this machine cannot do what the recipe asks for, the step is done plainly and a note says so.
+Where this machine cannot do what the recipe asks for, the step does without it, and a note says so.
 """
 
 from collections.abc import Callable

@@ -17,7 +17,7 @@ MAX_ITERATIONS = 1000
 
 
 def train_tfidf(setup: ModelSetup, labeled: LabeledSet, seed: int) -> TrainedModel:
-    """Return TF-IDF weights and a logistic regression on them; nothing of it is random.
+    """Return TF-IDF weights and a logistic regression on them; no part is random.
 
     Of the recipe it takes word_ngrams, buckets, and as the inverse of the regression's C
     weight_decay.

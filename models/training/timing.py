@@ -33,23 +33,23 @@ class Stopwatch:
 
     @property
     def seconds(self) -> PartSeconds:
-        """What each part has spent so far."""
+        """Seconds that each part has spent so far."""
         return PartSeconds(
             {name: spent.wall for name, spent in self._parts.items()},
             {name: spent.cpu for name, spent in self._parts.items()},
         )
 
     def of(self, name: str) -> Spent:
-        """Return what a part has spent so far."""
+        """Return the seconds that a part has spent so far."""
         return self._parts.get(name, Spent())
 
     def put(self, name: str, spent: Spent) -> None:
-        """Replace what a part has spent."""
+        """Replace the seconds that a part has spent."""
         self._parts[name] = spent
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Add what the block spends to a part."""
+        """Add the seconds of the block to a part."""
         name = self._only or name
         synchronize(self.device)
         started, outer = spent_so_far(), self._within

@@ -33,7 +33,7 @@ WholeTrainer = Callable[[ModelSetup, LabeledSet, int], TrainedModel]
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """How far a training is, at an epoch's end; `resumed_from` is 0 unless it was resumed.
+    """Progress of a training at an epoch's end; `resumed_from` is 0 unless it was resumed.
 
     `notes` say what the recipe asked for but this machine could not do.
     """
@@ -106,7 +106,7 @@ def train(  # noqa: PLR0913 - by name: how the training is watched
 
 
 def _whole_trainer(model: str, *, is_plain: bool) -> WholeTrainer | None:
-    """Return what trains the model in one piece; None where its epochs are trained here."""
+    """Return the function that trains the model in one piece; None if epochs are trained here."""
     trainer = find_model(model).trainer
     if trainer is None:
         return None
@@ -120,7 +120,7 @@ def _report_whole(
     on_progress: Callable[[TrainProgress], None] | None,
     on_epoch: EpochHook | None,
 ) -> TrainedModel:
-    """Report a training in one piece as its last epoch's end; return it with what was measured."""
+    """Report a training in one piece as its last epoch's end; return it with the measured value."""
     epochs = trained.recipe.epochs
     if on_progress:
         loss, seconds = trained.final_loss, trained.spent.wall
@@ -136,7 +136,7 @@ def _train_epochs(
     on_epoch: EpochHook | None,
     should_stop: Callable[[], bool] | None,
 ) -> TrainedModel:
-    """Train what is left of a run, from its checkpoint on, and return its model."""
+    """Train the remaining epochs of a run, after its checkpoint, and return its model."""
     epochs, (rank, size) = run.recipe.epochs, rank_and_size()
     if run.forgetting and size > 1:
         raise ValueError("Forgetting events are counted by one process; train without torchrun.")

@@ -52,7 +52,7 @@ class TrainedModel:
         return replace(self, setup=replace(self.setup, recipe=recipe))
 
     def save(self, path: Path) -> None:
-        """Write weights and what rebuilds the network to one file, whole or not at all."""
+        """Write the weights and all that rebuilds the network to one file, whole or not at all."""
         about: dict[str, Any] = {
             "model": self.model,
             "recipe": self.recipe.to_json(),

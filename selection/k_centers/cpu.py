@@ -88,7 +88,7 @@ def _distance_to_centre(x: FloatArray, centre: int, problem: Problem, state: Sta
 
 @compiled
 def _threshold(row: int, bound: float, problem: Problem) -> np.float32:
-    """Return what a product less the centre's half norm must reach for the centre to be nearer."""
+    """Return the threshold that a product less the centre's half norm reaches if it is nearer."""
     half_norm = np.float64(problem.half_norms[row])
     exact = half_norm - 0.5 * bound * problem.squared_scale - problem.slack
     # Below `exact` whichever way float32 rounds; nextafter is a slow call.

@@ -1,4 +1,4 @@
-"""A cheap, certain lower bound of distances: what lets greedy k-centers skip most of them.
+"""A cheap, certain lower bound of distances, which lets greedy k-centers skip most of them.
 
 Every vector is centred, scaled by a power of two and, where that pays, rotated to its leading
 principal axes, with the norm of the rest as one more coordinate. By Cauchy-Schwarz the distance of

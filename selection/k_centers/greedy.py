@@ -91,7 +91,7 @@ def _new_run(
 def estimate_run(
     features: FloatArray, m: int, budget: int, pool_index: Rows | None = None
 ) -> Estimate:
-    """Return what `greedy_k_centers` will need here, from a probe of N_PROBED rows.
+    """Estimate the needs of `greedy_k_centers` on this machine by a probe of N_PROBED rows.
 
     The sketches' width, too, is that of the probe: no other row is read, so that the estimate of
     a large file takes no scan of it. The run chooses on its own sample.

@@ -19,7 +19,7 @@ HASHED_AT_ONCE = 65_536  # rows
 
 
 class KCenters:
-    """A selection in progress; `state` says what is kept of it."""
+    """A selection in progress; `state` is the part that is saved."""
 
     def __init__(
         self, features: FloatArray, labeled_features: FloatArray | None, budget: int

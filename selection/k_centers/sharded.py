@@ -39,7 +39,7 @@ def sharded_k_centers(
     rng: np.random.Generator,
     group: ShardGroup,
 ) -> tuple[Rows, Scores]:
-    """Return what `greedy_k_centers` of the whole pool returns; the same on every shard.
+    """Return the result of `greedy_k_centers` on the whole pool; the same on every shard.
 
     Args:
         features: of this shard, [n_shard >= 1, d]; the pool is the shards' rows in their order.

@@ -74,7 +74,7 @@ class TorchKCenters(KCenters):
                 self._send_new_centres()
                 self.refresh_slab(block[n_done : n_done + ROWS_PER_SLAB], tau)
                 n_done += ROWS_PER_SLAB
-        except torch.OutOfMemoryError:  # others use the device too; a cut-off slab changes nothing
+        except torch.OutOfMemoryError:  # others use the device too; a lost slab changes nothing
             self._fits = False
         finally:
             torch.set_float32_matmul_precision(precision)

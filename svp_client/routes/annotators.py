@@ -22,7 +22,7 @@ class Annotators:
 
     @result
     def annotators(self, project: int) -> Call[list[Annotator]]:
-        """Return what each annotator gave, how they did on gold, and who is paused."""
+        """Return each annotator's labels, accuracy on gold and pause."""
         return get(paths.annotators(project), as_json)
 
     @result
@@ -34,14 +34,14 @@ class Annotators:
     def pause_annotator(
         self, project: int, name: str, reason: str, *, excludes_labels: bool = False
     ) -> Call[None]:
-        """Pause an annotator; their labels are flagged, and excluded if wanted."""
+        """Pause an annotator; their labels are flagged, and excluded if asked."""
         body = {"reason": reason, "excludes_labels": excludes_labels}
         path = paths.annotator(project, name, "/pause")
         return send("POST", path, nothing, body, is_idempotent=True)
 
     @result
     def resume_annotator(self, project: int, name: str) -> Call[None]:
-        """Hand a paused annotator items again."""
+        """Resume a paused annotator."""
         return send("POST", paths.annotator(project, name, "/resume"), nothing)
 
     @result

@@ -26,5 +26,5 @@ class Jobs:
 
     @result
     def retry_job(self, project: int, job: int) -> Call[Job]:
-        """Create a new job in place of a failed one and return it."""
+        """Replace a failed job by a new one and return that."""
         return send("POST", paths.jobs(project, f"/{job}/retry"), as_json)

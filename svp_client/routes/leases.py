@@ -26,7 +26,7 @@ class Leases:
     def renew_leases(
         self, project: int, item_ids: Iterable[int] | None = None, annotator: str | None = None
     ) -> Call[list[Lease]]:
-        """Extend leases, of these items or all; return those that live."""
+        """Extend the leases of these items, or all; return those that remain."""
         return _change_leases(project, "/renew", item_ids, annotator)
 
     @result

@@ -1,4 +1,4 @@
-"""Projects: settings, the ways through their states, features, events."""
+"""Projects: settings, states, features, events."""
 
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Unpack
@@ -55,7 +55,7 @@ class Projects:
 
     @result
     def pause(self, project: int) -> Call[Project]:
-        """Pause the project: no item is handed out, labels of those that are out are taken."""
+        """Pause the project: no item is handed out, late labels are taken."""
         return send("POST", paths.project(project, "/pause"), as_json)
 
     @result

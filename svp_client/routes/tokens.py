@@ -1,4 +1,4 @@
-"""Tokens: who may ask."""
+"""Tokens: who may use the service."""
 
 from collections.abc import Sequence
 from datetime import datetime

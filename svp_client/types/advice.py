@@ -34,7 +34,7 @@ class MeasuredRound(TypedDict):
 
 
 class Gain(TypedDict):
-    """By how much the proxy's accuracy is expected to rise from `n_from` to `n_to` labels."""
+    """Expected rise of the proxy's accuracy from `n_from` to `n_to` labels."""
 
     n_from: int
     n_to: int

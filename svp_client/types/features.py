@@ -4,7 +4,7 @@ from typing import TypedDict
 
 
 class Features(TypedDict):
-    """Features that were brought: `n` rows, one a pool item, of `d` values."""
+    """Brought features: `n` rows of `d` values, one per pool item."""
 
     features_hash: str
     n: int

@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 
 class Model(TypedDict):
-    """A trained model; `stale` says that a label it learned from was revised since."""
+    """A trained model; `stale` says that a label that it learned from has been revised since."""
 
     id: int
     role: str

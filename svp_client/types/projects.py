@@ -11,7 +11,7 @@ class RoundRef(TypedDict):
 
 
 class Project(TypedDict):
-    """A project and how far it is; counts are of items."""
+    """A project and its progress; counts are of items."""
 
     id: int
     name: str

@@ -22,7 +22,7 @@ class Round(TypedDict):
 
 
 class SelectedItem(TypedDict):
-    """An item that a round selected: its place, its score (higher = sooner), what became of it."""
+    """An item that a round selected: its place, its score (higher = sooner) and its state."""
 
     item_id: int
     external_id: str

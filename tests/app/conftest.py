@@ -162,7 +162,7 @@ def running(
 
 @pytest.fixture
 def team(session_factory: sessionmaker[Session], settings: Settings) -> Iterator[Team]:
-    """Whatever the team does, the database keeps every promise."""
+    """The database keeps every promise, whatever the team does."""
     yield Team(session_factory, settings)
     with transaction(session_factory) as session:
         assert list(find_violations(session)) == []

@@ -1,4 +1,4 @@
-"""Items sent as lines or files, and what is refused of them."""
+"""Sends items as lines or files, and reads the refusals."""
 
 from typing import Any
 

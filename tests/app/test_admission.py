@@ -1,4 +1,4 @@
-"""Places: the share of each project, and what a request hears that gets none."""
+"""Places: the share of each project, and the answer to a request that gets none."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def settle() -> None:
 
 
 async def held_by(wanted: list[str], *, n: int, share: int) -> list[str]:
-    """Return who holds a place once nobody gets on."""
+    """Return who holds a place once nobody makes progress."""
     places, held, end = Places(n, share, 30), list[str](), asyncio.Event()
     tasks = [asyncio.create_task(hold(places, project, held, end)) for project in wanted]
     await settle()

@@ -1,4 +1,4 @@
-"""The API as it is installed alone: what workers compute with is out of reach."""
+"""The API installed alone, without the libraries that workers compute with."""
 
 import io
 import os

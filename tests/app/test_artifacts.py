@@ -1,4 +1,4 @@
-"""The artifact store returns what was stored, whatever became of the files meanwhile."""
+"""The artifact store returns the stored bytes, whatever happened to the files meanwhile."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""Bodies that were made to stop the service: refused at once, and health answers meanwhile."""
+"""Malicious bodies: refused at once, and health answers meanwhile."""
 
 import gzip
 import http.client

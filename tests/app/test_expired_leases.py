@@ -1,4 +1,4 @@
-"""Whatever lets a project go on frees expired leases first, so that the next round is whole."""
+"""Everything that lets a project continue frees expired leases first: the next round is whole."""
 
 from collections.abc import Callable
 from typing import Any

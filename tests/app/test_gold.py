@@ -1,4 +1,4 @@
-"""Gold: handed out among the others, answered, and what happens to the careless."""
+"""Gold: handed out among other items, answered, and careless annotators paused."""
 
 import pytest
 

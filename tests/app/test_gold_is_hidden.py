@@ -75,7 +75,7 @@ def ada(make_client: Callable[..., Client], project: int) -> Client:
 
 @pytest.fixture
 def kinds(session_factory: Factory, project: int) -> dict[int, str]:  # noqa: ARG001 - made before
-    """What each item of the project is, which ada does not know."""
+    """Kind of each item of the project, which ada does not know."""
     with transaction(session_factory) as session:
         gold = session.scalars(text("SELECT item_id FROM gold_items")).all()
         control = session.scalars(text("SELECT item_id FROM batch_items WHERE is_control")).all()

@@ -55,7 +55,7 @@ def ada(make_client: MakeClient, project: int) -> Client:
 
 @pytest.fixture
 def url(ada: Client, project: int) -> str:
-    """What ada's tool puts into <img src>."""
+    """The URLs that ada's tool puts into <img src>."""
     return str(ada.next_batch(project, 1)["items"][0]["content"]["image_url"])
 
 

@@ -1,4 +1,4 @@
-"""Images: each fault has its code, the bytes come back, damage is mended."""
+"""Images: each fault has its code, the bytes come back, damage is repaired."""
 
 import io
 import struct

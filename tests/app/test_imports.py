@@ -1,4 +1,4 @@
-"""Imports that are strict, and lines that mean harm."""
+"""Strict imports, and malicious lines."""
 
 import gzip
 from pathlib import Path

@@ -175,7 +175,7 @@ class TestNextBatch:
     def test_more_polls_at_once_than_threads_are_all_answered(
         self, make_client: MakeClient, running: int
     ) -> None:
-        """All wait for one lock in threads, and who holds it may need a thread to go on."""
+        """All wait for one lock in threads, and its holder may need a thread to continue."""
         clients = [make_client(f"annotator {i}") for i in range(60)]
         barrier = threading.Barrier(len(clients))
 

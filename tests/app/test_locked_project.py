@@ -161,7 +161,7 @@ class TestLock:
         assert answer.headers["Retry-After"] == "5"
         assert service.poll(service.b).status_code == 200
 
-    def test_a_sweep_mends_the_others(
+    def test_a_sweep_repairs_the_others(
         self, serve: Callable[..., Service], engine: Engine, settings: Settings
     ) -> None:
         service = serve()

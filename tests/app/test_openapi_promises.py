@@ -1,4 +1,4 @@
-"""What the OpenAPI document says is what the service does.
+"""The service does what the OpenAPI document says.
 
 schemathesis makes requests of the document, valid and not, against a real server: no answer may be
 a 5xx, or of a status, media type, header or body that the document does not name.

@@ -1,4 +1,4 @@
-"""Races on a real database: threads meet at a barrier, really commit, and keep the promises."""
+"""Races on a real database: threads start at a barrier, commit, and keep the promises."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Readiness means it: each part that does not work is named."""
+"""Readiness names each part that does not work."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from workers.service.health import ask_readiness
 from workers.service.ports import free_port
 
 ALL_BYTES = 2**62
-ANSWER_SECONDS = 10  # as long as who asks waits
+ANSWER_SECONDS = 10  # the asker's time-out
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def app(http: TestClient) -> FastAPI:
 
 @pytest.fixture
 def worker(session_factory: sessionmaker[Session]) -> None:
-    """A worker is there."""
+    """A worker is running."""
     with transaction(session_factory) as session:
         workers.say(session, uuid4(), "here:1", "gpu,cpu")
 
@@ -164,7 +164,7 @@ class TestAnswer:
 
 
 class TestLackOfRoom:
-    """A service that lacks nothing but room on a disk says so."""
+    """A service that lacks only room on a disk says so."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:

@@ -1,4 +1,4 @@
-"""Who may do what: every route of the application stands in one table, and keeps to it."""
+"""Roles: one table says who may use each route of the application, and each route obeys it."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum

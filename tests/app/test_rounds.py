@@ -1,4 +1,4 @@
-"""Rounds: what begins and ends them, and what becomes of the rest of a batch."""
+"""Rounds: their beginning, their end, and the rest of a batch."""
 
 from collections.abc import Callable
 from typing import Any

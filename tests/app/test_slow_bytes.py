@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60
 
 @dataclass
 class Gate:
-    """Where requests wait until the test lets them go on."""
+    """A gate at which requests wait until the test lets them continue."""
 
     opened: threading.Event = field(default_factory=threading.Event)
     n_waiting: int = 0

@@ -1,4 +1,4 @@
-"""What a request of labels costs the database, and entries of one request that meet each other."""
+"""Database statements per request of labels, and entries of one request that affect each other."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,7 +47,7 @@ def project(session_factory: Factory, settings: Settings) -> int:
 
 @pytest.fixture
 def items(session_factory: Factory, settings: Settings, project: int, ada: int) -> list[int]:
-    """What ada holds: the whole batch and the reserve, in order of rank."""
+    """The items that ada holds: the whole batch and the reserve, in order of rank."""
     with transaction(session_factory) as session:
         leased = next_batch(session, project, ada, 60, settings).items
     return [item.item.id for item in leased]

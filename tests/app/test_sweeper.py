@@ -1,4 +1,4 @@
-"""What the service mends by itself, beside the requests, and what it says of that."""
+"""Repairs that the service makes by itself between requests, and its log events about them."""
 
 from fastapi.testclient import TestClient
 from pydantic import SecretStr

@@ -1,4 +1,4 @@
-"""What the stopping advice says round by round on real data, as JSON and as a table.
+"""Prints the stopping advice round by round on real data, as JSON and as a table.
 
     python -m tests.benchmarks.advice digits --out docs/results/advice/digits.json
 
@@ -65,7 +65,7 @@ AMAZON = Setup(
 
 @dataclass(frozen=True)
 class CourseRound:
-    """What the advice knew when the round's batch was labeled."""
+    """The evidence that the advice had when the round's batch was labeled."""
 
     number: int
     n_labeled: int

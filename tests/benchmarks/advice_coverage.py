@@ -1,4 +1,4 @@
-"""How often the interval of the expected gain holds the gain that the next training shows.
+"""Counts how often the interval of the expected gain holds the gain of the next training.
 
     python -m tests.benchmarks.advice_coverage --out docs/results/advice/coverage.json
 

@@ -45,7 +45,7 @@ ROUND_TESTS = (
 
 @dataclass(frozen=True)
 class Bug:
-    """What is changed: `right` becomes `wrong` in a file; `tests` should see it."""
+    """One change: `right` becomes `wrong` in a file; `tests` should notice it."""
 
     name: str
     file: str

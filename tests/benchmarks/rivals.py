@@ -17,7 +17,7 @@ PACKAGES = ("numpy", "scipy", "numba", "torch", "scikit-learn")
 
 @dataclass(frozen=True)
 class Measured:
-    """What a side may return: seconds that it took itself, of the part that is compared."""
+    """The answer of a side that takes the seconds of the compared part itself."""
 
     seconds: float
 

@@ -1,4 +1,4 @@
-"""What a training takes at the least: never more than it takes, enough to refuse the absurd."""
+"""The least memory of a training: never overestimated, large enough to refuse absurd recipes."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What may be asked of any strategy: class balance, no duplicates, a control arm, candidates."""
+"""Options of any strategy: class balance, no duplicates, a control arm, candidates."""
 
 import tracemalloc
 

@@ -38,7 +38,7 @@ def ask_async(
 
 
 class Answers:
-    """Gives prepared answers in turn, the last one for ever; an exception is raised.
+    """Gives prepared answers in turn, the last one forever; an exception is raised.
 
     Attributes:
         requests: what was asked so far, with its body.

@@ -1,4 +1,4 @@
-"""How answers are read: errors, pages, streams, and the results of imports."""
+"""The client reads answers: errors, pages, streams, and the results of imports."""
 
 import base64
 import hashlib

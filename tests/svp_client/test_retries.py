@@ -1,4 +1,4 @@
-"""What is sent again, and after how long; and what is not."""
+"""Requests that are sent again, after how long, and those that are not."""
 
 import io
 import socket

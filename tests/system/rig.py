@@ -1,7 +1,7 @@
-"""The whole service as processes that can be killed: what `svp up` starts, and who restarts it.
+"""The whole service as processes that can be killed and that restart, as under `svp up`.
 
 Postgres, Redis, a worker and two API processes; one of them reaches Postgres through a proxy that
-can be cut. A dead part is started again, as systemd or Docker would; nothing else is mended.
+can be cut. A dead part is started again, as systemd or Docker would; nothing else is repaired.
 """
 
 import os
@@ -248,7 +248,7 @@ class Rig(StartStop):
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process in order, or else as the kernel would."""
+    """Stop a process cleanly, or else kill it."""
     process.terminate()
     try:
         process.wait(25)

@@ -1,6 +1,6 @@
 """Whole projects of 20 annotators while parts of the service are killed, cut off or filled up.
 
-After each fault the project goes on to its end, `svp doctor --invariants` is clean, and every
+After each fault the project runs to its end, `svp doctor --invariants` is clean, and every
 label that the service acknowledged is there exactly once. FAULT_RUNS says how many of each kind
 (2), FAULT_SEED where the random moments start; FAULT_REPORT names a JSON file of what happened.
 """
@@ -76,7 +76,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory, artifacts: Path) -> Iterator[R
 
 @pytest.fixture(scope="module")
 def runs() -> Iterator[list[dict[str, Any]]]:
-    """What each run did; kept in FAULT_REPORT, by kind."""
+    """Facts about each run, by kind; kept in FAULT_REPORT."""
     done: list[dict[str, Any]] = []
     yield done
     if "FAULT_REPORT" not in os.environ:
@@ -95,7 +95,7 @@ def runs() -> Iterator[list[dict[str, Any]]]:
 
 @pytest.fixture
 def facts(request: pytest.FixtureRequest, runs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What this run did; it has failed unless the test's last line says otherwise."""
+    """Facts about this run; it has failed unless the test's last line says otherwise."""
     name, parameters = request.node.originalname, request.node.callspec.params
     kind = name.removeprefix("test_").replace("_", " ")
     if "part" in parameters:

@@ -1,4 +1,4 @@
-"""How our processes start: from any working folder, and with caches that any user can write."""
+"""Our processes start from any working folder, with caches that any user can write."""
 
 import json
 import os

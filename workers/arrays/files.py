@@ -56,11 +56,11 @@ class OpenedArrays:
 
 
 def open_arrays(arrays: Arrays) -> OpenedArrays:
-    """Return the files, memory-mapped, and the pool and labeled items that they mean.
+    """Return the files, memory-mapped, and the pool and labeled items that they name.
 
     Raises:
         ShapeError: a file does not hold an array, or lengths differ.
-        OverlapError: an index comes twice, lies outside, or is in pool and labeled.
+        OverlapError: an index appears twice, is out of range, or is in both pool and labeled.
         SelectionError: no file has a row for each item.
     """
     signals, n = _open_signals(arrays)
@@ -78,7 +78,7 @@ def open_arrays(arrays: Arrays) -> OpenedArrays:
 
 
 def _open_signals(arrays: Arrays) -> tuple[dict[str, AnyArray], int]:
-    """Return the measured files by the name of their signal, and how many items they are of."""
+    """Return the files of signals by the name of the signal, and their number of items."""
     signals = {name: load(path) for name, path in arrays.measured.items()}
     for name in ("labels", "forgetting_counts"):
         if name in signals and np.issubdtype(signals[name].dtype, np.integer):
@@ -139,7 +139,7 @@ def _indices(name: str, path: Path | None, n: int) -> IntArray:
         raise OverlapError(f"Row {row} of {path} is {index[row]}; indices are 0..{n - 1}.")
     values, counts = np.unique(index, return_counts=True)
     if (counts > 1).any():
-        raise OverlapError(f"Item {values[counts > 1][0]} comes twice in {name} {path}.")
+        raise OverlapError(f"Item {values[counts > 1][0]} appears twice in {name} {path}.")
     return values
 
 

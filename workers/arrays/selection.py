@@ -23,7 +23,7 @@ from workers.arrays.files import Arrays, OpenedArrays, load, open_arrays, save
 
 @dataclass(frozen=True)
 class ArraySelection:
-    """A selection that somebody asks for outside of the service.
+    """A request for a selection outside of the service.
 
     Attributes:
         strategy: name in selection.catalog, or of an installed package's entry point.
@@ -44,7 +44,7 @@ class ArraySelection:
         return np.random.default_rng([self.seed, *purpose.encode()])
 
     def request(self, watch: Watch) -> SelectionRequest:
-        """Return what is asked of the arrays once they are open."""
+        """Return the request for a selection from the opened arrays."""
         return SelectionRequest(self.strategy, self.budget, self.stream, self.options, watch)
 
 
@@ -53,7 +53,7 @@ def select_from_arrays(
 ) -> str:
     """Write the selection's index, scores and control files; return a summary in words.
 
-    Of several processes, one a shard, only the first writes.
+    Of several processes, one per shard, only the first writes.
 
     Raises:
         SelectionError: the input does not fit; the message names row and value.
@@ -93,7 +93,7 @@ def _refuse_missing(asked: ArraySelection) -> None:
 
 
 def estimate_selection(asked: ArraySelection) -> str:
-    """Return what a selection will need, in words.
+    """Return a selection's needs in words.
 
     Raises:
         SelectionError: the strategy cannot say, or its files are not all given.
@@ -127,7 +127,7 @@ def _pool(opened: OpenedArrays) -> Pool:
 
 
 def _refuse_in_shards(asked: ArraySelection, watch: Watch) -> None:
-    """Refuse what a selection in shards would leave out.
+    """Refuse options that a selection in shards would leave out.
 
     Raises:
         SelectionError: an option, file or device that only a whole pool takes.

@@ -1,4 +1,4 @@
-"""Selections from a pool in shards, one a process of torchrun, on one machine or many."""
+"""Selections from a pool in shards, one per process of torchrun, on one machine or many."""
 
 import os
 from collections.abc import Callable

@@ -28,13 +28,13 @@ def train_on_arrays(  # noqa: PLR0913 - by name: how and where it trains
     device: str = "cpu",
     should_stop: Callable[[], bool] | None = None,
 ) -> str:
-    """Train and write the model; return what to tell the user.
+    """Train and write the model; return a message for the user.
 
     Args:
         setup: a model of images or vectors, and how to train it.
         inputs: .npy of uint8 images [n, H, W, C] or features [n, d]; memory-mapped.
         labels: .npy of class indices, [n].
-        out: the safetensors file; a checkpoint lies beside it until it is written.
+        out: the safetensors file; a checkpoint lies next to it until it is written.
         seed: of the training.
         device: "cpu" or "cuda"; under torchrun each process takes the GPU of its local rank.
         should_stop: asked before each minibatch, in every process.

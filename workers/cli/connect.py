@@ -1,4 +1,4 @@
-"""The database that a command works on: the one that is set, or that of a running `svp up`."""
+"""Finds the database that a command works on: the configured one, or that of `svp up`."""
 
 from typing import TYPE_CHECKING
 

@@ -66,7 +66,7 @@ def run() -> None:
 
 
 def _check_complete() -> None:
-    """Refuse what starts workers where they could not compute: their jobs would fail one by one."""
+    """Refuse to start workers that could not compute: their jobs would fail one by one."""
     for name in COMPUTING_LIBRARIES:
         if find_spec(name) is None:
             raise ModuleNotFoundError(name, name=name)
@@ -91,7 +91,7 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     data_folder: Annotated[Path | None, typer.Option(help="Where all data lie.")] = None,
 ) -> None:
-    """Start the service: Postgres, API and a worker; Ctrl-C stops them in order."""
+    """Start the service: Postgres, API and a worker; Ctrl-C stops them cleanly."""
     _check_complete()
     from workers.service.stack import Stack  # noqa: PLC0415
 
@@ -121,7 +121,7 @@ def _hand_over(token: str, path: Path) -> None:
 
 
 def _say(words: str) -> None:
-    """Tell the operator; nobody to hear it, or a full disk behind it, stops no part."""
+    """Tell the operator; a closed terminal or a full disk stops no part."""
     with suppress(OSError):
         typer.echo(f"svp: {words}", err=True)
 

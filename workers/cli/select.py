@@ -50,7 +50,7 @@ def select(  # noqa: PLR0913 - the command's options
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1; for k_centers.")] = "cpu",
     state: Annotated[
-        Path | None, typer.Option(help="k_centers keeps its state here, and goes on from it.")
+        Path | None, typer.Option(help="k_centers keeps its state here, and resumes from it.")
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what k_centers will need, and stop.")

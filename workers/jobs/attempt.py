@@ -1,4 +1,4 @@
-"""One attempt at a job: what its process has in hand, and how it writes under the fence."""
+"""One attempt at a job: the context of its process, and its writes under the fence."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Attempt:
     should_stop: Callable[[], bool]
 
     def write_fenced(self, write: Callable[[Session], object]) -> None:
-        """Call `write` in a transaction, again while the database is away, for as long as a lease.
+        """Call `write` in a transaction; repeat while the database is away, for as long as a lease.
 
         What is written is fenced: nothing is written twice.
 
@@ -50,7 +50,7 @@ class Attempt:
                 return
 
     def report(self, progress: dict[str, Any]) -> None:
-        """Store the progress, if the database is there: else it costs a report, not the attempt."""
+        """Store the progress; if the database is away, a report is lost but not the attempt."""
         try:
             with transaction(self.factory) as session:
                 jobs.report_progress(session, self.claimed.id, self.claimed.token, progress)

@@ -25,7 +25,7 @@ GUARDED = {
 
 
 def serve_messages(settings: Settings, runner: JobRunner, stopped: threading.Event) -> None:
-    """Run jobs whose messages come until SIGTERM or SIGINT."""
+    """Run jobs as their messages come, until SIGTERM or SIGINT."""
     TRANSPORT_ALIASES.update(GUARDED)
     log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ def _serve(celery: Celery, settings: Settings) -> None:
 
 
 def _with_runner(celery: Celery, runner: JobRunner) -> Celery:
-    """Let the application run jobs by message."""
+    """Register the task that runs jobs by message."""
     log = structlog.get_logger()
 
     def run_job(*args: object, **_: object) -> None:

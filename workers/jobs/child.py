@@ -37,13 +37,13 @@ def prepare(settings: Settings) -> None:
 
 
 def may_go_on() -> bool:
-    """Return whether this process may do another job: it gives back no memory of a GPU."""
+    """Return whether this process may do another job: it never gives GPU memory back."""
     has_gpu_memory = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return not has_gpu_memory and max_resident_bytes() < MOST_KEPT_BYTES
 
 
 def max_resident_bytes() -> int:
-    """Return the most memory that this process has had."""
+    """Return this process's peak memory."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

@@ -48,7 +48,7 @@ class JobContext(Attempt):
 
     @cached_property
     def watch(self) -> Stopwatch:
-        """Adds up the seconds of what the job does beside the step."""
+        """Adds up the seconds of the job's work beside the step."""
         return Stopwatch("cpu")
 
     def begin_publishing(self) -> PublishingClock:
@@ -69,7 +69,7 @@ class JobContext(Attempt):
 
     @property
     def hooks(self) -> RoundHooks:
-        """How the job's training is watched, stopped and resumed."""
+        """Hooks that watch, stop and resume the job's training."""
         return RoundHooks(
             checkpoint=self.checkpoint,
             on_progress=_progress_reporter(self),

@@ -1,4 +1,4 @@
-"""Kombu's Redis transport, which lets a message that cannot be read end the worker, with a guard.
+"""Kombu's Redis transport with a guard: without it an unreadable message ends the worker.
 
 Kombu decodes and delivers what it takes from a list within its event loop: an error there, of a
 message that is no JSON or lacks a field, passes through Celery and ends it.
@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 
 class GuardedChannel(Channel):
-    """Drops what is no JSON."""
+    """Drops messages that are not JSON."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -26,7 +26,7 @@ class GuardedChannel(Channel):
 
 
 class GuardedTransport(Transport):
-    """Drops what cannot be delivered."""
+    """Drops messages that cannot be delivered."""
 
     Channel = GuardedChannel
 

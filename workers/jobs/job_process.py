@@ -1,4 +1,4 @@
-"""The process of jobs as its supervisor wants it: takes a line, does the job, exits or waits.
+"""The loop of a job's process: takes a line from its supervisor, does the job, exits or waits.
 
 Stdin ties its life to the supervisor's: its end ends this process at once, wherever it is.
 """
@@ -49,7 +49,7 @@ def serve_jobs(
     stops: tuple[type[Exception], ...],
     may_go_on: Callable[[], bool],
 ) -> NoReturn:
-    """Prepare, wait for a job, do it; wait for another, or exit with the code of how it ended.
+    """Prepare, wait for a job, do it; wait for another, or exit with the job's code.
 
     Args:
         kind: of the attempt.
@@ -129,7 +129,7 @@ class _Orders:
 
 
 def _connect(settings: Settings) -> sessionmaker[Session]:
-    """Return the database's sessions, and look at it once: what is used first takes longest."""
+    """Return sessions on the database after one query: the first use takes longest."""
     if settings.database_url is None:
         raise ValueError("SVP_DATABASE_URL is not set.")
     timeouts = replace(PATIENT, statement_seconds=settings.worker_statement_timeout_seconds)

@@ -34,7 +34,7 @@ class OpenedJob:
 
 
 def open_job(context: JobContext) -> OpenedJob:
-    """Return what the job is about; the first attempt resolves labels, takes the snapshot.
+    """Return the opened job; the first attempt resolves labels and takes the snapshot.
 
     Raises:
         JobFenced: the job belongs to another or has ended.

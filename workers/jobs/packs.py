@@ -1,4 +1,4 @@
-"""Packs: copies of what was decoded, on this machine's disk, in blocks that carry their checksums.
+"""Packs: decoded copies of items on this machine's disk, in blocks with checksums.
 
 A pack is a folder of append-only data files and of `pack.json`, which says block by block what they
 hold. Data are appended and forced to the disk first; `pack.json` takes the place of the old one
@@ -27,12 +27,12 @@ Span = tuple[int, int]  # first item of a block, and the one behind its last
 
 
 class PackingStopped(Exception):
-    """Packing was asked to stop; what was packed until then is committed."""
+    """Packing was asked to stop; the blocks so far are committed."""
 
 
 @dataclass(frozen=True)
 class PackedBlock:
-    """The bytes of a block, made of what its items hold.
+    """The bytes of a block, made of its items' contents.
 
     Attributes:
         items: hash of the items' ids and contents, as their source says them.
@@ -101,13 +101,13 @@ class Pack:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the data files; what was not committed is forgotten."""
+        """Close the data files; uncommitted blocks are lost."""
         for file in self._files:
             file.close()
 
     @property
     def n(self) -> int:
-        """How many items are packed."""
+        """Number of packed items."""
         return self.blocks[-1].n if self.blocks else 0
 
     def path(self, name: str) -> Path:
@@ -168,7 +168,7 @@ class Pack:
         self._is_changed = True
 
     def commit(self) -> None:
-        """Force the data to the disk, then say what they hold."""
+        """Force the data to the disk, then write the list of blocks."""
         if not self._is_changed:
             return
         for file in self._files:
@@ -238,7 +238,7 @@ def grow(  # noqa: PLR0913 - by name: what is right, how it is packed
 
 
 def _read_blocks(path: Path, about: Mapping[str, Any], n_files: int) -> list[Block]:
-    """Return the blocks that a list names; none of a damaged list, or one of something else."""
+    """Return the blocks that a list names; none if the list is damaged or of another pack."""
     try:
         checksum, _, listing = path.read_bytes().partition(b"\n")
         if orjson.loads(checksum) != _checksum(listing):

@@ -1,4 +1,4 @@
-"""Tells the database that a worker is there, for readiness and `svp doctor`."""
+"""Reports a running worker to the database, for readiness and `svp doctor`."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ HANGS_AFTER_SECONDS = 30.0
 
 
 class Presence(threading.Thread):
-    """Says every 5 s that this worker is there, as long as it does its work."""
+    """Reports this worker every 5 s, as long as it works."""
 
     def __init__(self, settings: Settings, runner: JobRunner, stopped: threading.Event) -> None:
         super().__init__(name="presence", daemon=True)
@@ -31,7 +31,7 @@ class Presence(threading.Thread):
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self) -> None:
-        """Say so until `stopped`, then that the worker has gone."""
+        """Report until `stopped`, then report that the worker has gone."""
         log = structlog.get_logger()
         while True:
             stops = self._stopped.is_set()

@@ -46,7 +46,7 @@ class Child:
         self._reader.start()
 
     def send(self, line: str) -> None:
-        """Write a line to the child; one that has gone is found by its exit code."""
+        """Write a line to the child; if it has gone, its exit code tells later."""
         assert self.process.stdin is not None  # noqa: S101 - piped above
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(line)
@@ -83,7 +83,7 @@ class Child:
         return self.process.poll() is None
 
     def seconds_stopped(self) -> float:
-        """Return for how long, as far as was looked, a signal has kept it from running."""
+        """Return how long a signal has kept it from running, as far as was observed."""
         return self._stopped.seconds()
 
     def why_it_ended(self, code: int) -> str:
@@ -108,7 +108,7 @@ class Child:
 
     def _pass_through(self) -> None:
         assert self.process.stderr is not None  # noqa: S101 - piped above
-        log = LossyStream(sys.stderr)  # were nothing read, the child would wait for ever
+        log = LossyStream(sys.stderr)  # if nothing read it, the child would wait forever
         with self.process.stderr as stderr:
             for line in stderr:
                 self.tail.append(line.rstrip())

@@ -31,7 +31,7 @@ from workers.steps.round import RoundRequest, run_selection
 
 @dataclass(frozen=True)
 class ReplayedSelection:
-    """How a repeated selection compares with the stored one.
+    """Comparison of a repeated selection with the stored one.
 
     Attributes:
         strategy: that selected.
@@ -57,7 +57,7 @@ def replay_selection(
     project_id: int,
     number: int,
 ) -> ReplayedSelection:
-    """Return how the selection of a round, made again, compares with the one that was published.
+    """Repeat the selection of a round; return its comparison with the published one.
 
     Raises:
         NotFound: there is no such project or round.
@@ -112,7 +112,7 @@ def replay_selection(
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    """Let torch use the round's number of threads, among which its sums are parted."""
+    """Let torch use the round's number of threads, on which the bits of its sums depend."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

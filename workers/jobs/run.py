@@ -113,7 +113,7 @@ def _decided_by(
     result: RoundResult,
     facts: TrainedFacts | None,
 ) -> dict[str, Any]:
-    """Return all that `svp replay-selection` needs to repeat the ranking, and what it did."""
+    """Return the facts that `svp replay-selection` needs to repeat the ranking."""
     return {
         "seed": opened.project.seed,
         "options": options.to_json(),
@@ -127,7 +127,7 @@ def _decided_by(
 
 
 def _stability(context: JobContext, round_: Round, result: RoundResult) -> dict[str, Any]:
-    """Store the proxy's predictions on the sample; return where, and how far they have changed."""
+    """Store the proxy's predictions on the sample; return their hash and their change."""
     now = result.sample
     if now is None:
         return {}

@@ -94,7 +94,7 @@ class JobRunner:
         return sum(self.run(job_id) for job_id in waiting)
 
     def _has_room(self) -> bool:
-        """Return whether a job may start: it stores what it makes; it waits where there is none."""
+        """Return whether a job may start: without room on the disk for its results it waits."""
         try:
             check_room(self.settings)
         except StorageFull as error:
@@ -109,7 +109,7 @@ class JobRunner:
         self._stop.set()
 
     def give_way(self) -> None:
-        """Take no jobs until `go_on`; the running one goes back to queued, what it did is kept."""
+        """Take no jobs until `go_on`; the running one is queued again and keeps its progress."""
         self._gives_way.set()
 
     def go_on(self) -> None:
@@ -118,7 +118,7 @@ class JobRunner:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Let the runner beside give way during the block: it would slow and spoil its seconds."""
+        """Pause the other runner during the block: it would slow this job and spoil its seconds."""
         if self._beside is None:
             yield
             return
@@ -153,7 +153,7 @@ class JobRunner:
             self._spare = child
 
     def _settle(self, claimed: ClaimedJob, child: Child, code: int) -> None:
-        """Write what became of the attempt, if the child has not; else the sweeper will.
+        """Write the attempt's end if the child has not; if that fails, the sweeper will.
 
         Repeated while the database is away, or still ends the transaction of a killed child.
         """

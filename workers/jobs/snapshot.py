@@ -35,7 +35,7 @@ class Snapshot:
         n_ranked: how many items the selection ranks; 0 for other jobs.
         features_hash: artifact of the brought features; "" without.
         set_aside_index: pool indices of items that cannot be read: neither trained on nor ranked.
-        set_aside_evaluation_index: the same of the evaluation split: not measured on.
+        set_aside_evaluation_index: those of the evaluation split, which are not measured on.
         n_resolved: resolved labels, with those of items that are set aside.
     """
 

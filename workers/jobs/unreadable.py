@@ -1,4 +1,4 @@
-"""Items that a worker cannot read: the round goes on without them.
+"""Items that a worker cannot read: the round continues without them.
 
 Whoever packs a split calls `set_aside` with what it could not read, and packs zeros in its place,
 so that the index stays dense. Once an item is taken back its row must be packed again.
@@ -26,7 +26,7 @@ def set_aside(
     unreadable: Sequence[Unreadable],
     n_read: int,
 ) -> None:
-    """Set items aside, of `n_read` that were read just now, in a transaction of its own.
+    """Set aside items among the `n_read` just read, in a separate transaction.
 
     Raises:
         ArtifactMissing: they are most of these, apart from those that are set aside already; none

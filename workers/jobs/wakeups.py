@@ -1,4 +1,4 @@
-"""Wake-ups from Postgres: a thread that listens, and says so to the thread that does the jobs.
+"""Wake-ups from Postgres: a thread that listens and wakes the thread that does the jobs.
 
 What a notification holds is not read: it only means "look at the rows".
 """
@@ -16,7 +16,7 @@ LAST_PAUSE_SECONDS = 10.0
 
 
 class Listener(threading.Thread):
-    """Sets `woken` at every wake-up until `stopped`; a lost connection is opened again."""
+    """Sets `woken` at every wake-up until `stopped`; reopens a lost connection."""
 
     def __init__(self, url: str, woken: threading.Event, stopped: threading.Event) -> None:
         super().__init__(name="listener", daemon=True)

@@ -1,4 +1,4 @@
-"""`svp worker`: looks at the rows of waiting jobs, at once when it is woken and every second.
+"""`svp worker`: checks for waiting jobs at every wake-up and every second.
 
 Nothing that arrives can end it. Postgres wakes it, or Celery where a broker is set.
 """
@@ -85,7 +85,7 @@ def serve_rows(runner: JobRunner, woken: threading.Event, stopped: threading.Eve
 
 
 def end_process(failed: threading.ExceptHookArgs) -> None:
-    """End the worker as SIGTERM does, with the reason in its log; it is started again."""
+    """End the worker as SIGTERM does, with the reason in its log; it will be restarted."""
     threading.__excepthook__(failed)
     os.kill(os.getpid(), signal.SIGTERM)
 

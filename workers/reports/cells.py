@@ -1,4 +1,4 @@
-"""How a report writes numbers: errors in percent, differences in percentage points."""
+"""Writes the numbers of a report: errors in percent, differences in percentage points."""
 
 from collections.abc import Callable, Collection
 from statistics import median

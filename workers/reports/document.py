@@ -17,7 +17,7 @@ DOTS_PER_INCH = 120
 
 
 class Bold(str):
-    """A table's text that is set bold."""
+    """Text of a table in bold."""
 
     __slots__ = ()
 

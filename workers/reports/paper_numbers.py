@@ -62,7 +62,7 @@ class PaperSetting:
 
 
 def active_learning(setting: PaperSetting, n_labels: int) -> PaperNumber:
-    """Return what Table 1 prints at this many labels."""
+    """Return the numbers of Table 1 at this many labels."""
     key = _key(setting, n_labels / n_train(setting.dataset))
     row = _table("table1_active_learning.csv", "budget_fraction").get(key)
     if row is None:
@@ -72,7 +72,7 @@ def active_learning(setting: PaperSetting, n_labels: int) -> PaperNumber:
 
 
 def core_set(setting: PaperSetting, fraction: float) -> PaperNumber:
-    """Return what Tables 2 to 4 print of this share of the data.
+    """Return the numbers of Tables 2 to 4 at this share of the data.
 
     Training on everything is `everything`.
     """

@@ -1,4 +1,4 @@
-"""The table of every point of a report: its error, and what it is paired with by seed."""
+"""The table of every point of a report: its error and its differences paired by seed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ class Setting:
     Attributes:
         selector: catalog name; "none" where the strategy needs no model.
         recipe_hash: of the selector's recipe; "" without one.
-        other: whatever else decides what the arm selects, as text.
+        other: all further settings that decide the arm's selection, as text.
     """
 
     strategy: str
@@ -52,7 +52,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Arm(Generic[Line]):
-    """One arm over its seeds, of whatever folders."""
+    """One arm over its seeds, from one folder or several."""
 
     name: str
     setting: Setting
@@ -61,7 +61,7 @@ class Arm(Generic[Line]):
 
 @dataclass(frozen=True)
 class MeasuredArm(Generic[Line]):
-    """The results of an arm's runs, whatever they measured.
+    """The results of an arm's runs, for any kind of experiment.
 
     Attributes:
         is_target: whether the target selects for itself.
@@ -74,12 +74,12 @@ class MeasuredArm(Generic[Line]):
 
     @property
     def name(self) -> str:
-        """The arm's."""
+        """The arm's name."""
         return self.arm.name
 
     @property
     def strategy(self) -> str:
-        """The arm's."""
+        """The arm's strategy."""
         return self.arm.setting.strategy
 
     @property
@@ -91,7 +91,7 @@ class MeasuredArm(Generic[Line]):
 def read_sources(
     kind: Kind[Experiment, Line], folders: Mapping[Path, Path]
 ) -> list[Source[Experiment, Line]]:
-    """Return the experiments and lines of runs, path as given -> folder of its files.
+    """Return the experiments and lines of these runs, given as path -> folder of its files.
 
     Raises:
         ExperimentError: a folder holds no run, or they are of different kinds or on different data.
@@ -116,7 +116,7 @@ def require_same(
     what: str,
     value: Callable[[Source[Experiment, Line]], Any],
 ) -> None:
-    """Refuse folders that differ in what must be the same for their arms to stand in one table.
+    """Refuse folders whose arms cannot stand in one table because they differ in a value.
 
     Raises:
         ExperimentError: they differ.
@@ -155,7 +155,7 @@ def merge_arms(
 
 
 def setting_of(strategy: str, selector: ModelConfig | None, other: Mapping[str, Any]) -> Setting:
-    """Return the setting of an arm; `other` is what decides it beside strategy and selector."""
+    """Return the setting of an arm; `other` holds its further settings."""
     text = json.dumps(other, sort_keys=True)
     if selector is None:
         return Setting(strategy, "none", other=text)
@@ -169,7 +169,7 @@ def target_of(experiment: ExperimentConfig) -> tuple[str, str]:
 
 
 def data_titles(sources: Sequence[Source[Experiment, Line]]) -> set[str]:
-    """Return what the lines call their data; "(modified)" where the files are not the published."""
+    """Return the names of the lines' data; "(modified)" marks files other than the published."""
     return {line.data for source in sources for run in source.lines.values() for line in run}
 
 
@@ -207,7 +207,7 @@ def _unlike(sources: Sequence[Source[Experiment, Line]]) -> list[str]:
 
 
 def facts_of(sources: Sequence[Source[Experiment, Line]]) -> dict[str, str]:
-    """Return what was run, and where."""
+    """Return the facts about the runs: experiment, command, data, machine."""
     lines = [line for source in sources for run in source.lines.values() for line in run]
     seeds = sorted({line.seed for line in lines})
     vias = sorted({line.via for line in lines})

@@ -29,7 +29,7 @@ class Estimate:
 
     @property
     def margins(self) -> tuple[float, float]:
-        """How far the interval reaches below and above the mean; 0 with a single seed."""
+        """Distances of the interval's ends below and above the mean; 0 with a single seed."""
         if self.low is None or self.high is None:
             return 0.0, 0.0
         return self.mean - self.low, self.high - self.mean
@@ -91,7 +91,7 @@ def correlations(values: Sequence[float]) -> Estimate:
 
 
 def correlations_of_pairs(values: Mapping[tuple[int, int], float]) -> Estimate:
-    """Return the mean correlation over pairs of runs, with an interval that knows they share runs.
+    """Return the mean correlation over pairs of runs; its interval allows for shared runs.
 
     Twenty pairs of five runs are not twenty independent values. The interval is that of the
     jackknife on Fisher's z: the mean is taken again without each run and all its pairs; Student's

@@ -30,7 +30,7 @@ class Finding:
 
 
 def check_machine(settings: Settings, database_url: str) -> Iterator[Finding]:
-    """Yield what each part says when it is used once."""
+    """Yield the finding of each part after one use."""
     yield _try("database", lambda: _use_database(database_url))
     yield _try("disk", lambda: _describe_room(settings))
     yield _try("artifacts", lambda: _use_store(settings))
@@ -92,7 +92,7 @@ def _find_workers(url: str) -> str:
     finally:
         engine.dispose()
     if not found:
-        raise TimeoutError("none was seen lately; start one: `svp worker`, or `svp up`")
+        raise TimeoutError("none was seen recently; start one: `svp worker`, or `svp up`")
     return f"{', '.join(found)} at work"
 
 

@@ -1,4 +1,4 @@
-"""Whether a service answers, asked as its own machine asks: directly, whatever proxy is set."""
+"""Asks a service whether it is ready, as its own machine does: directly, whatever proxy is set."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ def base_url(host: str, port: int) -> str:
 
 
 class Readiness(NamedTuple):
-    """Why a service is not ready; `lacks_room_only` if all that it lacks is room on a disk."""
+    """Reason why a service is not ready; `lacks_room_only` if it only lacks room on a disk."""
 
     fault: str | None
     lacks_room_only: bool = False

@@ -51,7 +51,7 @@ def _shift_older(path: Path) -> None:
 
 
 def tail(path: Path) -> str:
-    """Return the log's path and its last words."""
+    """Return the log's path and its end."""
     try:
         words = path.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
     except OSError as error:

@@ -22,9 +22,9 @@ class ServiceProcess:
 
     Args:
         name: the sub-command.
-        environment: returns the variables that it starts with.
+        environment: returns the environment variables that it starts with.
         log: its log, which a new start appends to.
-        stop_seconds: what it gets to stop in order.
+        stop_seconds: the time it gets to stop cleanly.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ServiceProcess:
         self._stopped = StopClock(self.process.pid)
 
     def fault(self) -> str | None:
-        """Return why it works no more, None while it does; one that a signal stopped is killed."""
+        """Return why it no longer works, None while it does; kill one that a signal has stopped."""
         if self.process is None:
             return "it was not started"
         if self._stopped.seconds() > STOPPED_SECONDS:
@@ -67,7 +67,7 @@ class ServiceProcess:
         return f"it ended with code {self.process.returncode}: {tail(self.log)}"
 
     def stop(self) -> None:
-        """End it in order, or else by force."""
+        """Stop it cleanly, or by force if that takes too long."""
         if self.process is None:
             return
         self.process.terminate()
@@ -85,7 +85,7 @@ class ServiceProcess:
 
 
 def _end_with_parent() -> Callable[[], object] | None:
-    """Return what a child calls so that the kernel ends it when its supervisor dies, however."""
+    """Return the call by which a child lets the kernel end it when its supervisor dies."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)  # loaded here: between fork and exec only the call is safe

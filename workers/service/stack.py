@@ -48,7 +48,7 @@ class PostgresPart:
         self._stopped = StopClock(self.server.pid)
 
     def fault(self) -> str | None:
-        """Return why it works no more; one that a signal stopped is killed."""
+        """Return why it no longer works; kill one that a signal has stopped."""
         if self._stopped.seconds() > STOPPED_SECONDS:
             self.server.kill()
             return f"a signal had stopped it for {STOPPED_SECONDS:.0f} s; it was killed"
@@ -77,7 +77,7 @@ class Stack(StartStop):
         return base_url(self.settings.host, self.port)
 
     def wait(self) -> None:
-        """Start again what dies; return never, unless a part dies again and again.
+        """Restart parts that die; raise only when one dies again and again.
 
         Raises:
             StackError: a part was given up; the message holds its last words.
@@ -90,7 +90,7 @@ class Stack(StartStop):
             time.sleep(CHECK_SECONDS)
 
     def create_admin_token(self) -> str:
-        """Return a new admin token, for a program that has kept none."""
+        """Return a new admin token, for a program that has none."""
         engine = make_engine(self.database_url)
         try:
             with transaction(sessionmaker(engine)) as session:
@@ -175,7 +175,7 @@ class Stack(StartStop):
             reason, lacks_room_only = ask_readiness(self.url)
             if reason is None:
                 return
-            if lacks_room_only:  # labels are taken all the same, and the rest goes on by itself
+            if lacks_room_only:  # labels are taken all the same, and the rest resumes by itself
                 self.say(reason)
                 return
             time.sleep(0.1)

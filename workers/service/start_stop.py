@@ -13,7 +13,7 @@ class StartStop(ABC):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start every part; where one does not start, the others are stopped again."""
+        """Start every part; if one does not start, stop the others again."""
         try:
             self._start()
         except BaseException:
@@ -32,4 +32,4 @@ class StartStop(ABC):
 
     @abstractmethod
     def _start(self) -> None:
-        """Start every part, and hand `_stack` what stops it; return when all are ready."""
+        """Start every part and register its stop on `_stack`; return when all are ready."""

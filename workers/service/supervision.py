@@ -1,4 +1,4 @@
-"""Starts parts of the service again that have died: with pauses, and not for ever."""
+"""Restarts parts of the service that have died: with pauses, and not forever."""
 
 import time
 from collections import deque
@@ -28,11 +28,11 @@ class Part(Protocol):
         """Start it; raises OSError or TimeoutError if it cannot."""
 
     def fault(self) -> str | None:
-        """Return why it does not work any more, None while it lives."""
+        """Return why it no longer works, None while it lives."""
 
 
 class Restarts:
-    """When one part may be started again; the clock is passed in."""
+    """Decides when one part may be started again; the clock is passed in."""
 
     def __init__(self) -> None:
         self._deaths: deque[float] = deque()
@@ -74,7 +74,7 @@ class Supervisor:
         self._waits_for_room = False
 
     def check(self) -> None:
-        """Look at every part once, and start again what is due.
+        """Check every part once, and restart those that are due.
 
         Raises:
             StackError: a part has died 5 times in 10 minutes; the message holds its last words.

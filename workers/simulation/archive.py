@@ -1,4 +1,4 @@
-"""A run as one compressed file: its experiment, lines and score files, for `svp report` to read."""
+"""A run as one compressed file: its experiment, lines and score files; `svp report` reads it."""
 
 import tarfile
 import tempfile
@@ -24,7 +24,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Path]:
-    """Give the folder of a run's files, unpacked where an archive holds them.
+    """Yield the folder of a run's files, unpacked from its archive if need be.
 
     Args:
         path: a folder of a run, a folder with an archive in it, or an archive.

@@ -1,4 +1,4 @@
-"""Progress bars of a run, one a unit and seed."""
+"""Progress bars of a run, one per unit and seed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ from svp_client.types import Project
 
 @dataclass(frozen=True)
 class Step:
-    """How far a unit is after one of its lines.
+    """Progress of a unit after one of its lines.
 
     Attributes:
         name: e.g. "round 3".
         error: 0..1; None where none was measured.
-        done: of all that the unit does; None = one more than before.
+        done: how much of the unit is done; None = one more than before.
     """
 
     name: str

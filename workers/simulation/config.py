@@ -1,4 +1,4 @@
-"""Settings that every kind of experiment has: data, models, and what of the paper it repeats.
+"""Settings of every kind of experiment: data, models, and the paper's results that it repeats.
 
 Each kind adds its own in its package; workers.simulation.load reads the files.
 """
@@ -28,7 +28,7 @@ class Config(BaseModel):
 
 
 class DataConfig(Config):
-    """Which data set, and how much of it; None takes all.
+    """The data set and how much of it is used; None takes all.
 
     Attributes:
         name: of workers.simulation.data.SOURCES.
@@ -64,7 +64,7 @@ class ModelConfig(Config):
 
 
 class OracleConfig(Config):
-    """Who labels. The defaults are one annotator who is always right and takes no time.
+    """The annotators. The defaults are one who is always right and takes no time.
 
     Attributes:
         annotators: how many poll at once.
@@ -97,7 +97,7 @@ class OracleConfig(Config):
 
 
 class PaperConfig(Config):
-    """Which of the paper's results an experiment repeats: where a report looks its figures up.
+    """The paper's results that an experiment repeats: where a report looks its figures up.
 
     Attributes:
         dataset: as the paper's tables call it, e.g. "Amazon Review Polarity".
@@ -111,7 +111,7 @@ class PaperConfig(Config):
 
 
 class TrapsConfig(Config):
-    """Where the published code differs from what the paper means; the defaults are ours.
+    """Differences of the published code from the paper's intention; the defaults are ours.
 
     Two more traps need no switch here. Its k-centers held a matrix of all distances where the
     running minimum gives the same picks (selection.k_centers, tested against the matrix). Its
@@ -131,7 +131,7 @@ class TrapsConfig(Config):
 
 
 class ExperimentConfig(Config):
-    """One experiment on one data set over seeds; its kind says what is done there."""
+    """One experiment on one data set over seeds; its kind decides what it runs."""
 
     kind: str
     name: str

@@ -1,4 +1,4 @@
-"""One seed of an experiment and where it runs: what its arms share."""
+"""One seed of an experiment, where it runs, and the results that its arms share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,13 +97,13 @@ class SeedContext:
         return Scoring(stream, zeros_first)
 
     def at_epochs(self, model: ModelConfig) -> EpochHook | None:
-        """Return what measures a model after each epoch, where the best is reported."""
+        """Return a hook that measures a model after each epoch, where the best is reported."""
         if not self.traps.report_best_epoch:
             return None
         return accuracy_at_epochs(self.evaluation(model), self.device)
 
     def hooks(self, name: str, *, keeps_end: bool = False) -> RoundHooks:
-        """Return how what runs under this name is watched and resumed."""
+        """Return hooks that watch and resume the work of this name."""
         path = self.folder / "checkpoints" / f"{name}-seed{self.seed}.pt"
         checkpoint = CheckpointFile(path, CHECKPOINT_SECONDS, keeps_end=keeps_end)
         return RoundHooks(checkpoint=checkpoint, on_progress=self.on_progress)

@@ -33,7 +33,7 @@ IMAGENET_LICENCE = (
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where a data set comes from.
+    """Source of a data set.
 
     Attributes:
         folder: its name below SVP_DATA_DIR.
@@ -146,7 +146,7 @@ class DataSet:
 
 
 def data_folder() -> Path:
-    """Return where data sets lie: SVP_DATA_DIR, else a folder in the user's cache."""
+    """Return the folder of data sets: SVP_DATA_DIR, else one in the user's cache."""
     if "SVP_DATA_DIR" in os.environ:
         return Path(os.environ["SVP_DATA_DIR"])
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "svp" / "data"

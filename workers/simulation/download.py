@@ -22,7 +22,7 @@ def download(
     md5: str | None,
     on_progress: Progress = lambda _done, _total: None,
 ) -> None:
-    """Download `url` to `path`; a part that lies there as .part is continued.
+    """Download `url` to `path`; resume a partial download, kept as .part.
 
     Args:
         url: http(s) address.
@@ -76,7 +76,7 @@ def extract(archive: Path, folder: Path) -> None:
 
 
 def file_md5(path: Path) -> str:
-    """Return the md5 of a file as hex: what data sets are published with."""
+    """Return the md5 of a file as hex, as data sets publish it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 

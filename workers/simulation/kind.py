@@ -1,4 +1,4 @@
-"""The protocol of a kind of experiment: all that the program asks of one.
+"""The protocol of a kind of experiment.
 
 A kind is a package here that implements `Kind`, and one in workers.reports for its report;
 workers.simulation.kinds lists the kinds.
@@ -62,7 +62,7 @@ class Kind(ABC, Generic[Experiment, Line]):
 
     @abstractmethod
     def item_epochs(self, experiment: Experiment, unit: str, n_pool: int) -> Counter[str]:
-        """Return how many items, each once an epoch, a unit trains of each model with one seed."""
+        """Return how many items a unit trains with one seed, by model, counted once per epoch."""
 
     @abstractmethod
     def is_finished(self, experiment: Experiment, out: Path, unit: str, seed: int) -> bool:
@@ -77,7 +77,7 @@ class Kind(ABC, Generic[Experiment, Line]):
         bar: Bar,
         service: Service | None,
     ) -> None:
-        """Write what is missing of a unit's lines; show all of them on the bar."""
+        """Write the missing lines of a unit; show all of them on the bar."""
 
     @abstractmethod
     def step(self, line: Line) -> Step:
@@ -89,7 +89,7 @@ class Kind(ABC, Generic[Experiment, Line]):
 
     @abstractmethod
     def arms(self, experiment: Experiment) -> set[tuple[Any, ...]]:
-        """Return what each arm is, to be found among those of the paper."""
+        """Return a description of each arm, to be found among those of the paper."""
 
     def load(self, experiment: Experiment, seed: int, on_progress: Progress) -> DataSet:
         """Return the data of a seed.

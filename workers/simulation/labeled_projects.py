@@ -71,7 +71,7 @@ class LabeledProjects:
         return self.of_items("pool", np.arange(len(self.data.pool)))
 
     def _import(self, project: Project, rows: IntArray) -> None:
-        """Import what a project lacks: these items with their labels, then the evaluation split.
+        """Import the missing ones of these items with their labels, then of the evaluation split.
 
         A project starts only with an item to label, so the first evaluation item stands at the
         end of the pool once more, without its class; nobody labels it.
@@ -92,7 +92,7 @@ def make_core_set(
     on_poll: Callable[[CoreSet], None] = lambda _: None,
     **wanted: Any,
 ) -> CoreSet:
-    """Return a project's core-set of these settings once it is made; it is asked for once.
+    """Return a project's core-set of these settings when it is ready; request it only once.
 
     Raises:
         OracleError: its job failed.

@@ -71,7 +71,7 @@ def _parse(name: str, text: str, overrides: Sequence[str] = ()) -> ExperimentCon
 
 
 def _checked(what: str, values: dict[str, Any]) -> ExperimentConfig:
-    """Return the experiment of these values; `what` begins the sentence on what does not fit."""
+    """Return the experiment of these values; `what` begins the sentence of an error."""
     kind = KINDS.get(str(values.get("kind")))
     if kind is None:
         raise ExperimentError(f"{what} does not fit: kind must be one of {', '.join(KINDS)}.")

@@ -72,7 +72,7 @@ def answer_key(  # noqa: PLR0913, PLR0917 - the experiment's data, of which it r
     pool_rows: IntArray,
     data_folder: Path,
 ) -> AnswerKey:
-    """Return what the oracle answers.
+    """Return the oracle's answers.
 
     Args:
         config: who labels.
@@ -129,7 +129,7 @@ def _read_label_set(folder: Path, name: str) -> IntArray:
 
 @dataclass
 class Oracle:
-    """Annotators that label all that `next-batch` hands out, until the project has ended.
+    """Annotators that label all items of `next-batch` until the project has ended.
 
     Attributes:
         client: with a token that may label; it needs `act_as` for annotators that are many or

@@ -88,7 +88,7 @@ class SelectionLine(ResultLine):
 
     @property
     def selection_cpu_seconds(self) -> float | None:
-        """The same in CPU seconds; None where they were not measured."""
+        """Data selection CPU seconds; None where they were not measured."""
         if not self.cpu_seconds:
             return None
         return sum(self.cpu_seconds.get(part, 0.0) for part in PARTS)

@@ -28,13 +28,13 @@ RUN_ID_FILE = "run-id"
 
 @dataclass(frozen=True)
 class Place:
-    """Where an experiment runs.
+    """The place where an experiment runs.
 
     Attributes:
         out: folder of the lines.
         device: "cpu" or "cuda[:i]", of what runs in this process.
         client: of a service; None runs in process.
-        threads: on the CPU; another number changes last bits. 0 = one a core.
+        threads: on the CPU; another number changes last bits. 0 = one per core.
     """
 
     out: Path
@@ -80,7 +80,7 @@ def run_unit(  # noqa: PLR0913, PLR0917 - all that a unit is made of
     shared: Shared,
     bar: Bar,
 ) -> None:
-    """Run what is missing of one unit with one seed."""
+    """Run the missing part of one unit with one seed."""
     context = SeedContext(
         seed=seed,
         data=data,
@@ -95,7 +95,7 @@ def run_unit(  # noqa: PLR0913, PLR0917 - all that a unit is made of
 
 
 def read_run_id(out: Path) -> str:
-    """Return what tells this folder's run from others of its experiment in one service."""
+    """Return a key that tells this folder's run from others of its experiment in one service."""
     return (out / RUN_ID_FILE).read_text().strip()
 
 
@@ -141,7 +141,7 @@ def _announce(
 
 
 def _item_seconds(experiment: ExperimentConfig, name: str, data: DataSet, device: str) -> float:
-    """Return the seconds that one item of one epoch takes, after a first epoch to warm up."""
+    """Return the seconds of one item in one epoch, after a first epoch to warm up."""
     model = experiment.models[name]
     n = min(len(data.pool), 256)
     part = data.pool.take(np.arange(n))

@@ -106,7 +106,7 @@ def planned_runs(
 def planned_tasks(
     runs: Sequence[Run], seeds: Callable[[ExperimentConfig], list[int]]
 ) -> list[Task]:
-    """Return what is not on the disk yet, seed by seed, so that early seeds are whole first."""
+    """Return the missing tasks, seed by seed, so that early seeds are whole first."""
     tasks = [
         Task(run, unit, seed)
         for run in runs
@@ -117,7 +117,7 @@ def planned_tasks(
 
 
 def slots_of(devices: Sequence[str], jobs: int, threads: int) -> list[Slot]:
-    """Return one slot a device, or `jobs` of them shared out over the devices.
+    """Return one slot per device, or `jobs` slots spread over the devices.
 
     Without a number of `threads` the slots share the cores, and the work decides how many it takes,
     as in a process alone.

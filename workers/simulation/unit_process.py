@@ -23,7 +23,7 @@ STOPPED = 3
 
 
 def main() -> None:
-    """Run what is missing of the unit."""
+    """Run the missing part of the unit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("unit")

@@ -1,4 +1,4 @@
-"""Work before the clock starts, so that no timed part pays for compilation or choice of kernels.
+"""Runs work before the clock starts, so that no timed part includes compilation.
 
 Everything here is computed on a few items and thrown away.
 """

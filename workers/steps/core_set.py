@@ -170,7 +170,7 @@ def finite_counts(forgetting: ForgettingCounts) -> IntArray:
 def choose(
     signals: Signals, request: CoreSetRequest, seed: int, hooks: RoundHooks, device: str
 ) -> Ranking:
-    """Return the rows to keep of what `signals` tells of: the initial ones, then the strategy's."""
+    """Return the rows of `signals` to keep: the initial ones, then the strategy's."""
 
     def stream(purpose: str) -> np.random.Generator:
         return random_stream(seed, 0, f"core-set {purpose}")
@@ -196,5 +196,5 @@ def choose(
 
 
 def initial_rows(n: int, n_initial: int, seed: int) -> IntArray:
-    """Return the rows of n that are drawn before a strategy looks."""
+    """Return the rows of n that are drawn before a strategy selects."""
     return random_stream(seed, 0, "core-set initial").permutation(n)[:n_initial]

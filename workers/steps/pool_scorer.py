@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 65_536  # inputs that are taken and predicted together
 
 @dataclass(frozen=True)
 class UnreadPool:
-    """A pool of which only the size is known: no model looks at it, so nobody reads it."""
+    """A pool of known size whose contents are not read, because no model needs them."""
 
     n: int
 
@@ -32,7 +32,7 @@ class UnreadPool:
         return self.n
 
     def take(self, rows: IntArray) -> NoReturn:
-        """Raise: a model that is to look at the pool must get its contents."""
+        """Raise an error: a model that scores the pool needs its contents."""
         raise ValueError(f"{len(rows)} items are wanted of a pool that was not read.")
 
 

@@ -71,7 +71,7 @@ class RoundInputs:
 
 @dataclass(frozen=True)
 class RoundRequest:
-    """How a round is made of its inputs.
+    """Settings of one round.
 
     Attributes:
         strategy: name in selection.catalog, or of an installed package's entry point.
@@ -162,7 +162,7 @@ def run_selection(
     watch: Stopwatch,
     selection_watch: Watch,
 ) -> RoundResult:
-    """Return the ranking that a proxy, already trained, gives: what `svp replay-selection` repeats.
+    """Return the ranking by a trained proxy, which `svp replay-selection` repeats.
 
     Without a proxy, options that need one (class balance; duplicates and neighbours by its
     features) rest.
@@ -214,7 +214,7 @@ def _make_scorer(
 def _predicted_sample(
     scorer: PoolScorer, pool_index: IntArray, n_pool: int, seed: int, watch: Stopwatch
 ) -> PoolSample | None:
-    """Return the proxy's classes of the sample; what the selection measured costs nothing more.
+    """Return the proxy's classes of the sample; rows that the selection measured are reused.
 
     Its seconds are no part of data selection: they go to "stability".
     """

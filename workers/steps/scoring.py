@@ -1,4 +1,4 @@
-"""How models score a pool: as it is, or as the published code of the paper did.
+"""Scores a pool: each item as it is, or as the published code of the paper did.
 
 The service scores plainly; experiments may repeat what was published (workers.simulation.config).
 """
@@ -19,7 +19,7 @@ from selection.uncertainty import entropy, least_confidence, margin
 
 @dataclass(frozen=True)
 class Scoring:
-    """How a pool is scored; by default each item as it is.
+    """Ways to score a pool; by default each item as it is.
 
     Attributes:
         augmentation: where it is given, images are cropped and mirrored as in training, by this

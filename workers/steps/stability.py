@@ -1,4 +1,4 @@
-"""How far the predictions of successive proxies agree: when they do, more labels change little.
+"""Agreement of successive proxies' predictions: where it is high, more labels change little.
 
 Source: Bloodgood and Vijay-Shanker (CoNLL 2009): Cohen's kappa of two models' predictions on a
 fixed set of unlabeled items. Their set stays the same; ours loses the items that were labeled, and

@@ -1,4 +1,4 @@
-"""Shared by rounds, targets and core-sets: seeds, a watched training, evaluation."""
+"""Seeds, watched training and evaluation, shared by rounds, targets and core-sets."""
 
 import hashlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from selection.watch import Watch
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation split: what every accuracy is measured on."""
+    """The evaluation split, on which every accuracy is measured."""
 
     inputs: Inputs
     labels: IntArray
@@ -29,7 +29,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RoundHooks:
-    """How a running step is watched, stopped and resumed; the result does not depend on it."""
+    """Hooks that watch, stop and resume a running step; the result does not depend on them."""
 
     checkpoint: CheckpointFile | None = None
     on_progress: Callable[[TrainProgress], None] | None = None
@@ -39,7 +39,7 @@ class RoundHooks:
 
     @property
     def selection_file(self) -> Path | None:
-        """Where a long selection keeps its state: beside the training's checkpoint."""
+        """File in which a long selection keeps its state, beside the training's checkpoint."""
         if self.checkpoint is None:
             return None
         return self.checkpoint.path.with_suffix(".selection.npz")
@@ -49,7 +49,7 @@ class RoundHooks:
         return Watch(device, should_stop=self.should_stop, state_file=self.selection_file)
 
     def forget(self) -> None:
-        """Remove what was kept to resume from."""
+        """Remove the saved state."""
         if self.checkpoint:
             self.checkpoint.remove()
         if self.selection_file:

@@ -1,4 +1,4 @@
-"""Statements on annotators of a project: who is paused, and what becomes of their work."""
+"""Statements on annotators of a project: who is paused, and what happens to their work."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def paused(session: Session, project_id: int) -> dict[int, str]:
 
 
 def pause(session: Session, project_id: int, annotator_id: int, reason: str) -> None:
-    """Pause the annotator, again if need be."""
+    """Pause the annotator; a paused one gets the new reason."""
     session.execute(
         insert(PausedAnnotator)
         .values(project_id=project_id, annotator_id=annotator_id, reason=reason)

@@ -239,7 +239,7 @@ def selectable_items(session: Session, project_id: int, indices: Sequence[int]) 
 
 
 def item_ids(session: Session, project_id: int, indices: Sequence[int]) -> dict[int, int]:
-    """Return pool index -> item id, whatever became of the items."""
+    """Return pool index -> item id, whatever state the items are in."""
     wanted = _wanted(indices)
     rows = session.execute(
         select(Item.index, Item.id)
@@ -305,7 +305,7 @@ _INSERT_PLACES = text(
 
 
 def staged_items(session: Session, round_id: int) -> dict[int, int]:
-    """Return item -> its slots, of those of the round that wait unseen for its publication."""
+    """Return item -> number of slots of the round's staged items, which wait for publication."""
     rows = session.execute(
         select(BatchItem.item_id, BatchItem.labels_wanted).where(
             BatchItem.round_id == round_id, BatchItem.state == BatchItemState.WITHDRAWN
@@ -315,7 +315,7 @@ def staged_items(session: Session, round_id: int) -> dict[int, int]:
 
 
 def open_staged(session: Session, round_id: int, places: Sequence[Place]) -> None:
-    """Hand out staged items of a round, at these places; forget those that have none."""
+    """Hand out staged items of a round at these places; delete those without a place."""
     given = {"round": round_id, "places": _as_json(places)}
     session.execute(_OPEN_STAGED, given)
     delete_staged(session, round_id)
@@ -332,7 +332,7 @@ _OPEN_STAGED = text(
 
 
 def delete_staged(session: Session, round_id: int) -> None:
-    """Delete what waits unseen for the publication of a round."""
+    """Delete the staged items of a round, which wait for its publication."""
     session.execute(
         delete(BatchItem).where(
             BatchItem.round_id == round_id, BatchItem.state == BatchItemState.WITHDRAWN

@@ -1,4 +1,4 @@
-"""Columns of many rows as arrays: Postgres sends each as one value, in place of a row a row."""
+"""Columns of many rows as arrays: Postgres sends each as one value, not row by row."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def columns(session: Session, statement: SelectBase) -> list[IntArray]:
-    """Return each column of a statement, whole numbers all, ascending by the first."""
+    """Return each column of a statement of whole numbers, ascending by the first."""
     rows = statement.subquery().c
     nothing = literal(b"", LargeBinary)
     in_order = [

@@ -137,7 +137,7 @@ def store_scores(session: Session, core_set_id: int, scores: EpochScores) -> Non
 
 
 def list_scores(session: Session, core_set_id: int) -> Sequence[CoreSetScores]:
-    """Return what was measured of the core-set's selection model, by epoch."""
+    """Return the measurements of the core-set's selection model, by epoch."""
     return session.scalars(
         select(CoreSetScores)
         .where(CoreSetScores.core_set_id == core_set_id)
@@ -146,7 +146,7 @@ def list_scores(session: Session, core_set_id: int) -> Sequence[CoreSetScores]:
 
 
 def get_scores(session: Session, core_set_id: int, epoch: int) -> CoreSetScores | None:
-    """Return what was measured after this epoch."""
+    """Return the measurements after this epoch."""
     return session.scalars(
         select(CoreSetScores).where(
             CoreSetScores.core_set_id == core_set_id, CoreSetScores.epoch == epoch

@@ -103,7 +103,7 @@ def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class _SlotsOfItem:
-    """An item's slots at one look: the first that is free, and who holds or filled others.
+    """Summary of an item's slots: the first free one, and who holds or filled others.
 
     As an aggregate beside each item, which Postgres looks up in the order of the items and only
     until there are enough; conditions by EXISTS it joins for all that is open, which it then sorts.
@@ -126,7 +126,7 @@ class _SlotsOfItem:
 
     @property
     def are_for_annotator(self) -> ColumnElement[bool]:
-        """The condition that one is free, and none is the annotator's own."""
+        """Condition that one is free and none is the annotator's own."""
         return and_(self.rows.c.first_free.is_not(None), self.rows.c.is_mine.is_not(True))
 
 

@@ -1,4 +1,4 @@
-"""Statements on gold items and on what annotators answered to them."""
+"""Statements on gold items and on annotators' answers to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def remove(session: Session, project_id: int, item_ids: Sequence[int]) -> int:
 def answers_of(
     session: Session, annotator_id: int, item_ids: Sequence[int]
 ) -> dict[int, tuple[GoldAnswer, GoldItem]]:
-    """Return item id -> (what the annotator was handed as gold, the gold item)."""
+    """Return item id -> (the annotator's answer, the gold item), of gold that they were handed."""
     if not item_ids:
         return {}
     given = {"annotator_id": annotator_id, "item_ids": list(item_ids)}

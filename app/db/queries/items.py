@@ -241,7 +241,7 @@ def content_digests(
 
 
 def image_shape(session: Session, project_id: int, n_pool: int) -> tuple[int, int] | None:
-    """Return (median of the larger sides, most channels) of the pool's first images.
+    """Return (median of the longer sides, largest number of channels) of the pool's first images.
 
     None where there are none.
     """

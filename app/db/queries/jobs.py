@@ -1,4 +1,4 @@
-"""Statements on jobs: claim, heartbeat, fence, and what the sweeper looks for.
+"""Statements on jobs: claim, heartbeat, fence, and those of the sweeper.
 
 Leases run by the database's clock, never by a worker's.
 """
@@ -44,7 +44,7 @@ def claim(  # noqa: PLR0913, PLR0917 - all bound in one statement
 
     Returns the job and the state that it was in. One UPDATE: of any number of claims at once
     exactly one wins. Waits for no lock: a child may hold the row for as long as it lives, and the
-    worker looks again. Whoever takes the place of a lost worker goes on with its attempt.
+    worker looks again. The worker that replaces a lost one continues its attempt.
     """
     is_lost = case((Job.state == JobState.RUNNING, 1), else_=0)
     found = (
@@ -208,7 +208,7 @@ def mark_unheard(session: Session, after_seconds: float) -> list[tuple[int, str]
 
 
 def projects_with_expired_leases(session: Session) -> list[int]:
-    """Return the projects that hold annotation leases which have ended."""
+    """Return the projects with expired annotation leases."""
     return list(
         session.scalars(
             select(BatchItemSlot.project_id)

@@ -157,7 +157,7 @@ def leases_of(
 
 
 def n_held_through(session: Session, project_id: int, token_id: int) -> int:
-    """Return how many items of the project those hold for whom the token acts, gold too."""
+    """Return how many items of the project the token's annotators hold, gold included."""
     people = select(TokenAnnotator.annotator_id).where(TokenAnnotator.token_id == token_id)
     slots = (
         select(func.count())

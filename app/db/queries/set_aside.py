@@ -86,7 +86,7 @@ def indices(session: Session, project_id: int, split: str) -> list[int]:
 
 
 def n_unselectable(session: Session, project_id: int) -> int:
-    """Return how many more pool items a selection may not choose because they are set aside."""
+    """Return how many otherwise selectable pool items are set aside."""
     return session.scalar(_N_UNSELECTABLE, {"project_id": project_id}) or 0
 
 

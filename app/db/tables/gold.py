@@ -9,7 +9,7 @@ from app.db.tables.base import CASCADE, Base, created_now, reference
 
 
 class GoldItem(Base):
-    """A pool item whose class is known, handed to annotators now and then to see how they do."""
+    """A pool item of known class, handed to annotators now and then to check their accuracy."""
 
     __tablename__ = "gold_items"
 
@@ -43,7 +43,7 @@ class GoldAnswer(Base):
 
 
 class PausedAnnotator(Base):
-    """An annotator whom a project hands nothing at present, and why."""
+    """An annotator to whom a project hands nothing at present, and why."""
 
     __tablename__ = "paused_annotators"
 

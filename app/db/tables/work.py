@@ -1,4 +1,4 @@
-"""Tables of jobs and of what they make: models and core-sets."""
+"""Tables of jobs and their products: models and core-sets."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -71,7 +71,7 @@ class Job(Base):
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int]
-    lost_workers: Mapped[int] = mapped_column(server_default=text("0"))  # none is an attempt
+    lost_workers: Mapped[int] = mapped_column(server_default=text("0"))  # not counted as attempts
     snapshot_hash: Mapped[str | None]  # artifact: the labeled set that every attempt trains on
     snapshot_version: Mapped[int | None]  # the project's label_version at the snapshot
     snapshot_stale: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -109,7 +109,7 @@ class Model(Base):
 
 
 class CoreSet(Base):
-    """A part of the labeled items to train on instead of all; made by a job of its own."""
+    """A part of the labeled items to train on instead of all; its own job selects it."""
 
     __tablename__ = "core_sets"
     __table_args__ = (
@@ -165,12 +165,12 @@ class CoreSetScores(Base):
     epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
     accuracy: Mapped[float | None]  # on the evaluation split; NULL without one
     train_seconds: Mapped[float]  # until then, without measurements
-    train_cpu_seconds: Mapped[float | None]  # the same of all cores
+    train_cpu_seconds: Mapped[float | None]  # of all cores, until then
     scores_hash: Mapped[str]  # artifact of arrays over the labeled items
 
 
 class Worker(Base):
-    """A worker that serves jobs, or has until lately; it says so itself every few seconds."""
+    """A worker that serves jobs, or did until recently; it reports itself every few seconds."""
 
     __tablename__ = "workers"
 

@@ -1,4 +1,4 @@
-"""What a GPU gives: training against a plain eager loop and the roofline, error, selection.
+"""Measures a GPU: training against a plain eager loop and the roofline, error, selection.
 
     python3 -m tests.benchmarks.gpu.measure --out "$OUT/gpu.json"  # random inputs, k-centers
     SVP_DATA_DIR=... python3 -m tests.benchmarks.gpu.measure --only error    # CIFAR10

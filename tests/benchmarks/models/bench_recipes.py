@@ -7,7 +7,7 @@
         --arms paper:5 fast:3 fast:4 fast:5 --out ../../../docs/results/models/recipes_fasttext.json
 
 Each arm is RECIPE:EPOCHS, trained on the same drawn items, seed by seed; the file is written after
-every training, so that a run that was cut off still says what it measured.
+every training, so that an interrupted run still says what it measured.
 """
 
 import argparse

@@ -29,7 +29,7 @@ Features = npt.NDArray[np.floating[Any]]
 
 @dataclass
 class Subject:
-    """What is compared: an input, a budget, and the peer's smaller budget if it is slow.
+    """One comparison: an input, a budget, and the peer's smaller budget if it is slow.
 
     A peer does the same work for each pick, so what the picks of its smaller budget took is
     multiplied; its labeled rows are counted like picks.

@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).parent / "peers"
 
 @dataclass(frozen=True)
 class Selected:
-    """What a run gave: seconds of the selection alone, and rows of the pool."""
+    """Result of a run: seconds of the selection alone, and rows of the pool."""
 
     seconds: float
     rows: npt.NDArray[np.int64]

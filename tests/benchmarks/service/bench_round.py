@@ -102,7 +102,7 @@ class Pollers:
         self._thread.start()
 
     def end(self) -> None:
-        """Poll no more."""
+        """Stop polling."""
         self._ended.set()
         self._thread.join()
 

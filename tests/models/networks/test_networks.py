@@ -1,4 +1,4 @@
-"""What single families promise beyond the contract of all models."""
+"""Promises of single families beyond the contract of all models."""
 
 import numpy as np
 import pytest

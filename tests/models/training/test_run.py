@@ -1,4 +1,4 @@
-"""What a recipe asks of the engine is done, or a note says that this machine cannot."""
+"""Training does everything that a recipe asks for, or a note says that this machine cannot."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What must hold once all faults are over: nothing lost, nothing doubled, nothing waiting."""
+"""Checks once all faults are over: nothing lost, nothing doubled, nothing waiting."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ class PostgresClock:
 
     @property
     def method(self) -> str:
-        """What moves the clock."""
+        """The file that moves the clock."""
         return "preloaded library" if self.is_preloaded else "stored leases shifted by UPDATE"
 
     def environment(self) -> dict[str, str]:

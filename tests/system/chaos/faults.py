@@ -1,4 +1,4 @@
-"""The faults: each is one function that breaks something for a while and mends only that."""
+"""The faults: each is one function that breaks something for a while and repairs only that."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What annotators were told: which labels the service acknowledged, and what must be stored."""
+"""Keeps the labels that the service acknowledged to annotators, and which must be stored."""
 
 import threading
 from collections import Counter, defaultdict

@@ -34,7 +34,7 @@ KINDS: tuple[dict[str, Any], ...] = (
 
 @dataclass
 class World:
-    """What all threads of a run share."""
+    """State that all threads of a run share."""
 
     service: Service
     ledger: Ledger
@@ -159,7 +159,7 @@ class Annotator(threading.Thread):
 
 
 class Lead(threading.Thread):
-    """Keeps some projects going: imports, pauses, resumes, exports; mends nothing."""
+    """Keeps some projects going: imports, pauses, resumes, exports; repairs nothing."""
 
     STUCK_SECONDS = 60.0
 

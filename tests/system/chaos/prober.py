@@ -19,7 +19,7 @@ RESOLUTION_SECONDS = 2 * EVERY_SECONDS
 
 @dataclass(frozen=True)
 class Window:
-    """When a fault was active, in seconds of the run."""
+    """The time in which a fault was active, in seconds of the run."""
 
     kind: str
     start: float

@@ -32,7 +32,7 @@ EXIT_EXPLAINED_SECONDS = 30.0
 
 @dataclass
 class Plan:
-    """How long, what seed, which kinds of faults (none: all) and how far apart."""
+    """A run's length, seed, kinds of faults (none: all) and how far apart they are."""
 
     minutes: float
     seed: int = 1
@@ -113,7 +113,7 @@ class Run:
         self.windows.append(Window(kind, start, float("inf")))
         try:
             detail = fault(self.world, rng)
-        except Exception as error:  # noqa: BLE001 - the run goes on, the report tells
+        except Exception as error:  # noqa: BLE001 - the run continues, the report tells
             detail = f"could not be done: {error}"
         self.windows[-1] = Window(kind, round(start, 1), round(self.world.now(), 1), detail)
         _say(f"{_clock(start)} {kind}: {detail}")

@@ -162,7 +162,7 @@ class TestBadInput:
         [
             ("labeled", [3, 60], r"Row 1 .* is 60; indices are 0\.\.59"),
             ("labeled", [-1], "Row 0"),
-            ("labeled", [3, 3], "Item 3 comes twice"),
+            ("labeled", [3, 3], "Item 3 appears twice"),
             ("labeled", [0.5], "whole numbers"),
             ("pool", [1, 20], "Item 20 is in --pool and in --labeled"),
         ],

@@ -1,4 +1,4 @@
-"""`svp train`: arrays on disk, one process or two that meet; stopped together, gone on together."""
+"""`svp train`: arrays on disk, one process or two; stopped and resumed together."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def work(rank: int, folder: str, port: int) -> None:
     os.environ |= {
         "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)
     }  # fmt: skip
-    # Only the second process is asked to stop: the first must not wait for it for ever.
+    # Only the second process is asked to stop: the first must not wait for it forever.
     with pytest.raises(TrainingStopped):
         fit(Path(folder), "two.safetensors", stop_after=9 if rank else None)
     os.environ["MASTER_PORT"] = str(port + 1)

@@ -161,7 +161,7 @@ def settings(settings: Settings, database_url: str) -> Settings:
 
 @pytest.fixture
 def make_project(session_factory: Factory, settings: Settings) -> Callable[..., int]:
-    """A started project of 120 texts whose even ones are class a; three labels an item."""
+    """A started project of 120 texts whose even ones are class a; three labels per item."""
 
     def make(consensus: str, **annotation: Any) -> int:
         rng = np.random.default_rng(0)

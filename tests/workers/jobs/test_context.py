@@ -1,4 +1,4 @@
-"""What a job keeps on its machine, and what it does while the database is away."""
+"""A job's files on its machine, and its behaviour while the database is away."""
 
 from dataclasses import replace
 from uuid import uuid4

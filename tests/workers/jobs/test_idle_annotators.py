@@ -36,7 +36,7 @@ RESERVE = 320
 
 @dataclass
 class Polls:
-    """What all annotators saw together."""
+    """Facts that all annotators saw together."""
 
     n: int = 0
     n_empty: int = 0

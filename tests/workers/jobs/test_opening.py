@@ -1,4 +1,4 @@
-"""What a job does with the store happens while its project is free for others."""
+"""A job uses the store only while its project is free for others."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker

@@ -1,4 +1,4 @@
-"""The packing job: begins with the import, goes on after a kill, gives way to other jobs."""
+"""The packing job: starts with the import, resumes after a kill, yields to other jobs."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Images that are gone when a round starts: set aside, the round goes on, taken back on request."""
+"""Images that are gone when a round starts: set aside, and taken back on request."""
 
 import shutil
 from pathlib import Path

@@ -41,7 +41,7 @@ def woken() -> threading.Event:
 
 @pytest.fixture
 def listener(database_url: str, woken: threading.Event) -> Iterator[Listener]:
-    """A listener on the test's database, which hears already."""
+    """A listener on the test's database that is already listening."""
     stopped = threading.Event()
     thread = Listener(database_url, woken, stopped)
     thread.start()

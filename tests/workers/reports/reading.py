@@ -1,4 +1,4 @@
-"""How tests read a report: tables by their titles, lines of pictures by their labels."""
+"""Reads a report for tests: tables by their titles, lines of pictures by their labels."""
 
 from typing import Any
 

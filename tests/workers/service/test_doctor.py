@@ -21,7 +21,7 @@ ALL_BYTES = 2**62
 
 @pytest.fixture
 def worker(session_factory: sessionmaker[Session]) -> None:
-    """A worker is there."""
+    """A worker is running."""
     with transaction(session_factory) as session:
         workers.say(session, uuid4(), "here:1", "gpu,cpu")
 

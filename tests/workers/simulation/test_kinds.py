@@ -1,4 +1,4 @@
-"""Every kind of experiment does what the program asks of a kind, by what it does."""
+"""Every kind of experiment keeps the protocol of kinds."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which runs may stand beside the paper's figures."""
+"""Runs are compared with the paper's figures only at the paper's settings."""
 
 import pytest
 

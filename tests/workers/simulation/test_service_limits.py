@@ -1,4 +1,4 @@
-"""What cannot go through the service is refused with its reason, before anything is made."""
+"""Experiments that cannot go through the service are refused with a reason, before they start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a selection measures of the pool: in parts, each brought row once."""
+"""A selection measures the pool in parts, and reads each brought row once."""
 
 from dataclasses import dataclass, field
 

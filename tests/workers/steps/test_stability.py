@@ -1,4 +1,4 @@
-"""How far successive proxies agree: the sample of the pool, and the measure."""
+"""Agreement of successive proxies: the sample of the pool, and the measure."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The process of a packing job: gives way to everything else on the machine."""
+"""The process of a packing job, which yields to everything else on the machine."""
 
 import os
 
@@ -12,7 +12,7 @@ NICENESS = 10
 
 
 def prepare(_settings: Settings) -> None:
-    """Be patient: annotators and whoever imports come first."""
+    """Lower this process's priority: annotators and imports come first."""
     os.nice(NICENESS)
 
 

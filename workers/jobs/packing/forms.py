@@ -52,7 +52,7 @@ class ItemSource:
         return rows
 
     def contents(self, span: Span) -> list[queries.ItemContent]:
-        """Return where the items' contents lie, in order, read in one short transaction.
+        """Return the places of the items' contents, in order, read in one short transaction.
 
         Raises:
             ArtifactMissing: the database holds fewer.
@@ -65,7 +65,7 @@ class ItemSource:
     def pixels(
         self, item: queries.ItemContent, size: int, channels: int
     ) -> npt.NDArray[np.uint8] | Unreadable:
-        """Return an image's pixels, or why it has none.
+        """Return an image's pixels, or why it cannot be read.
 
         A store that fails in another way, by an OSError, fails the attempt: it may be back soon.
         """
@@ -89,7 +89,7 @@ class MadeBlock:
 
 
 class Form(Protocol):
-    """What items are packed as.
+    """The form that items are packed in.
 
     Attributes:
         key: names the pack's folder; two forms of one key give the same bytes.
@@ -167,7 +167,7 @@ class ImageForm:
 
 @dataclass(frozen=True)
 class TextForm:
-    """Texts as flat ids and how many each has, by the encoder of a model's texts."""
+    """Texts as flat ids and the number of each, by the model's encoder."""
 
     encoding: Encoding
     recipe: Recipe
@@ -215,7 +215,7 @@ def packed_side(info: ModelInfo, recipe: Recipe, median_side: int) -> int:
 def image_form(
     factory: sessionmaker[Session], project_id: int, setup: ModelSetup, n_pool: int
 ) -> ImageForm:
-    """Return the form that the pool's first images decide: in colour if one of them has it."""
+    """Return the form for the pool's first images: in colour if one of them is."""
     with transaction(factory) as session:
         found = queries.image_shape(session, project_id, n_pool)
     side, channels = found or (LARGEST_DEFAULT_SIDE, 3)

@@ -1,4 +1,4 @@
-"""The packing job: packs what the proxy will read, as it is imported, until nothing is missing."""
+"""The packing job: packs the proxy's inputs as they are imported, until nothing is missing."""
 
 import time
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ LOOK_SECONDS = 0.1
 
 @dataclass
 class PackingJob:
-    """One attempt at it.
+    """One attempt at a packing job.
 
     Attributes:
         linger_seconds: for how long new items are waited for once all are packed.
         block_items: of a block; None: as the form says.
-        commit_seconds: a packing that is killed goes on from what was committed so lately.
+        commit_seconds: a killed packing resumes from a commit that is at most this old.
     """
 
     attempt: Attempt
@@ -84,7 +84,7 @@ class PackingJob:
         report()
 
     def _form(self, project: Project) -> Form | None:
-        """Return what the proxy reads the items as; None if it reads none."""
+        """Return the form in which the proxy reads the items; None if it reads none."""
         setup = setup_from_json(project.proxy)
         encoding = find_model(setup.model).encoding
         if encoding is Encoding.VECTORS:

@@ -25,7 +25,7 @@ from workers.processes import module_command
 MODULE = "workers.jobs.packing.processes"
 LOOK_SECONDS = 0.1
 ENDED = (
-    "A process that packs items was killed (out of memory?). The next attempt goes on from what is "
+    "A process that packs items was killed (out of memory?). The next attempt resumes from what is "
     "packed."
 )
 AHEAD = 2  # spans that a process has: the one at work, and the next
@@ -52,7 +52,7 @@ def make_blocks(
 
 
 class Processes:
-    """Some processes that make blocks of one split in one form; left with `with`, they end."""
+    """Processes that make blocks of one split in one form; they end with the `with` block."""
 
     def __init__(self, source: ItemSource, form: Form, n: int) -> None:
         self._started: list[tuple[subprocess.Popen[bytes], Connection]] = []
@@ -76,7 +76,7 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End them, whatever they do."""
+        """End them, whatever they are doing."""
         self._end()
 
     def pids(self) -> list[int]:
@@ -136,7 +136,7 @@ def _n_cores(settings: Settings) -> int:
 
 
 def _environment(source: ItemSource) -> dict[str, str]:
-    """Return what a process reads its settings from: those of whoever starts it."""
+    """Return the environment that gives a process the settings of its parent."""
     url = source.factory.kw["bind"].url.render_as_string(hide_password=False)
     settings = source.settings.model_copy(update={"database_url": SecretStr(url)})
     return {**environment_without_settings(), **settings.to_environment()}
@@ -165,7 +165,7 @@ def _receive(connection: Connection) -> tuple[int, MadeBlock]:
 
 
 def serve(connection: Connection, settings: Settings) -> None:
-    """Make the blocks that are asked for until the other end is closed."""
+    """Make the requested blocks until the other end is closed."""
     project_id, split, form = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own
     assert settings.database_url is not None  # noqa: S101 - `_environment` sets it
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)

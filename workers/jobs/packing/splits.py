@@ -1,4 +1,4 @@
-"""Brings the pack of one split up to date: what is missing, stale or damaged is packed.
+"""Brings the pack of one split up to date: packs missing, stale and damaged blocks.
 
 What is there was checked: against the items in the database, and against the checksums of what was
 written. Two workers on one machine may pack at the same time: a lock file lets one of them do it.
@@ -39,13 +39,13 @@ def _never() -> bool:
 
 @dataclass
 class SplitPacker:
-    """Packs a project's split in one form; what it has checked once it does not check again.
+    """Packs a project's split in one form; checks each block only once.
 
     Attributes:
         should_stop: whether to stop, asked between blocks.
         on_block: called with each span that was packed.
         block_items: of a block; None: as the form says.
-        commit_seconds: a packing that is killed goes on from what was committed so lately.
+        commit_seconds: a killed packing resumes from a commit that is at most this old.
     """
 
     factory: sessionmaker[Session]
@@ -114,7 +114,7 @@ class SplitPacker:
         set_aside(self.factory, self.settings, self.project.id, unreadable, n_read)
 
     def _set_aside_so_far(self, unreadable: Sequence[Unreadable], n_read: int) -> None:
-        """Set aside what cannot be read; where that is most of it, the next packing decides.
+        """Set unreadable items aside; where most are unreadable, the next packing decides.
 
         It reads the blocks again that hold gaps of items which are not set aside.
         """
@@ -163,7 +163,7 @@ def _n_equal(known: Sequence[Block], blocks: Sequence[Block]) -> int:
 
 
 def every(seconds: float) -> Callable[[], bool]:
-    """Return a question that is answered with yes once in so many seconds."""
+    """Return a function that is true once in so many seconds."""
     last = time.monotonic()
 
     def is_due() -> bool:

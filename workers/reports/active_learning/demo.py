@@ -23,7 +23,7 @@ from workers.simulation.results import PARTS, software_versions
 
 
 def write_demo(run: Path, seconds: float, out: Path, console: Console) -> None:
-    """Write the run's report, demo.png and demo.json to `out`; print a table and what was saved."""
+    """Write the run's report, demo.png and demo.json to `out`; print a table and the savings."""
     sources = read_sources(ActiveLearning(), {run: run})
     arms, _ = measure(sources)
     page = active_learning_document(sources).write(out)
@@ -78,7 +78,7 @@ def demo_table(arms: Arms) -> Table:
 
 
 def summary(arms: Arms) -> str:
-    """Return what the proxy saved: seconds against the target, labels against uniform."""
+    """Return the proxy's savings: seconds against the target, labels against uniform."""
     proxy, target, uniform = (_arm(arms, name) for name in ("proxy", "target", "uniform"))
     last = max(proxy.errors)
     seconds = _selection_seconds(target) - _selection_seconds(proxy)

@@ -24,7 +24,7 @@ from workers.simulation.results import PARTS
 
 
 def error_by_budget(arms: Arms, title: str) -> Figure:
-    """Return Figure 6: one panel a strategy; solid the target's error, dotted the proxy's."""
+    """Return Figure 6: one panel per strategy; the target's error solid, the proxy's dotted."""
     strategies = [s for s in dict.fromkeys(a.strategy for a in arms.arms) if s != "uniform"]
     figure, axes = panels(max(len(strategies), 1), title)
     for strategy, panel in zip(strategies or ["uniform"], axes, strict=True):
@@ -61,7 +61,7 @@ def differences_and_seconds(arms: Arms, title: str) -> Figure:
 
 
 def draw_strategy(axes: Axes, arms: Arms, strategy: str) -> None:
-    """Draw the errors by budget of the arms that select by this strategy, and of chance."""
+    """Draw the errors by budget of the arms that select by this strategy, and of uniform."""
     labels = {arm.name: _label(arms, arm) for arm in arms.arms}
     by_label = styles(labels[arm.name] for arm in arms.arms if arm.strategy != "uniform")
     style = {name: by_label.get(label, (CHANCE, "x")) for name, label in labels.items()}

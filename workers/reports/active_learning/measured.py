@@ -82,7 +82,7 @@ class Measured(MeasuredArm[RoundLine]):
 
     @cached_property
     def cpu_seconds(self) -> dict[int, BySeed]:
-        """The same in CPU seconds; none of runs that did not measure them."""
+        """Data selection CPU seconds; none of runs that did not measure them."""
         return self._added_up(lambda line: line.selection_cpu_seconds)
 
     @property
@@ -105,7 +105,7 @@ class Measured(MeasuredArm[RoundLine]):
 
     @cached_property
     def seconds_by_part(self) -> dict[str, list[float]]:
-        """Data selection seconds of all rounds, part -> one a seed."""
+        """Data selection seconds of all rounds, part -> one value per seed."""
         runs = [summarize(run) for run in self.arm.runs.values()]
         return {part: [run.seconds[part] for run in runs] for part in PARTS}
 
@@ -124,7 +124,7 @@ class Measured(MeasuredArm[RoundLine]):
         return paired_ratio(baseline.seconds.get(n, {}), self.seconds.get(n, {}))
 
     def cpu_speedup(self, n: int, baseline: "Measured | None") -> Estimate | None:
-        """Return the speed-up in CPU seconds where other work spoiled that on the clock."""
+        """Return the speed-up in CPU seconds where other work spoiled the wall-clock one."""
         if (
             baseline is None
             or self.selector == "none"
@@ -134,7 +134,7 @@ class Measured(MeasuredArm[RoundLine]):
         return paired_ratio(baseline.cpu_seconds.get(n, {}), self.cpu_seconds.get(n, {}))
 
     def paper(self, n: int) -> PaperNumber:
-        """Return what the paper prints of this arm at `n` labels, where it is comparable."""
+        """Return the paper's number for this arm at `n` labels, where it is comparable."""
         if self.dataset is None:
             return NOTHING
         return active_learning(PaperSetting(self.dataset, self.strategy, self.selector), n)
@@ -162,7 +162,7 @@ class Arms:
 
     @property
     def uniform(self) -> Measured | None:
-        """The arm that draws by chance; None where there is none."""
+        """The arm that draws uniformly; None where there is none."""
         return next((arm for arm in self.arms if arm.strategy == "uniform"), None)
 
     def baseline_of(self, arm: Measured) -> Measured | None:
@@ -211,7 +211,7 @@ def measure(sources: Sources) -> tuple[Arms, list[Arm[RoundLine]]]:
 
 
 def lacks(sources: Sources, run: Sequence[RoundLine]) -> str:
-    """Return what a run has not reached of its budget; "" where it is whole."""
+    """Return how far a run has come of its budget, in words; "" where it is whole."""
     experiment = sources[0].experiment
     total = experiment.budgets.total_budget
     wanted = min(total, experiment.data.n_pool or total)

@@ -19,7 +19,7 @@ from workers.reports.statistics import estimate
 
 
 def error_by_fraction(found: CoreSets, title: str) -> Figure:
-    """Return Figure 2: one panel a strategy, the target's error by the share kept, by selector."""
+    """Return Figure 2: one panel per strategy, the target's error by kept share and selector."""
     strategies = [a.strategy for a in found.arms if a.strategy not in ("uniform", "everything")]
     unique = list(dict.fromkeys(strategies)) or ["uniform"]
     figure, axes = panels(len(unique), title, width=4.8)

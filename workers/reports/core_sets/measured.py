@@ -55,7 +55,7 @@ class Kept(MeasuredArm[CoreSetLine]):
 
     @property
     def strategy(self) -> str:
-        """The arm's; "everything" where nothing is left out."""
+        """The arm's name; "everything" where nothing is left out."""
         return "everything" if self.is_everything else super().strategy
 
     @cached_property
@@ -75,17 +75,17 @@ class Kept(MeasuredArm[CoreSetLine]):
 
     @cached_property
     def selection_minutes(self) -> ByFraction:
-        """Training of the selector, inference and selection."""
+        """Minutes of the selector's training, inference and selection."""
         return self._by_fraction(lambda line: line.selection_seconds / MINUTE)
 
     @cached_property
     def total_minutes(self) -> ByFraction:
-        """Selection, and training the target on what is kept."""
+        """Minutes of selection, and of training the target on the kept items."""
         return self._by_fraction(lambda line: line.total_seconds / MINUTE)
 
     @cached_property
     def total_cpu_minutes(self) -> ByFraction:
-        """The same in CPU minutes; none of runs that did not measure them."""
+        """CPU minutes of selection and target; none of runs that did not measure them."""
         return self._by_fraction(lambda line: _minutes(line.total_cpu_seconds))
 
     @property
@@ -98,7 +98,7 @@ class Kept(MeasuredArm[CoreSetLine]):
         return mean_of(self.errors, fraction)
 
     def paper(self, fraction: float) -> PaperNumber:
-        """Return what the paper prints of this setting, where it is comparable."""
+        """Return the paper's number for this setting, where it is comparable."""
         if self.dataset is None:
             return NOTHING
         if self.is_everything:
@@ -143,7 +143,7 @@ class CoreSets:
 
     @property
     def uniform(self) -> Kept | None:
-        """The arm that keeps by chance; None where there is none."""
+        """The arm that keeps items uniformly; None where there is none."""
         return next((arm for arm in self.arms if arm.strategy == "uniform"), None)
 
     def baseline_of(self, arm: Kept) -> Kept | None:
@@ -159,7 +159,7 @@ class CoreSets:
         return paired_ratio(whole, arm.total_minutes.get(fraction, {}))
 
     def cpu_speedup(self, arm: Kept, fraction: float) -> Estimate | None:
-        """Return the speed-up in CPU minutes where other work spoiled that on the clock."""
+        """Return the speed-up in CPU minutes where other work spoiled the wall-clock one."""
         everything = self.everything
         if everything is None or arm.is_everything or not (arm.is_shared or everything.is_shared):
             return None
@@ -167,7 +167,7 @@ class CoreSets:
         return paired_ratio(whole, arm.total_cpu_minutes.get(fraction, {}))
 
     def paper_speedup(self, arm: Kept, fraction: float) -> float | None:
-        """Return the paper's, of its minutes; None where it prints none."""
+        """Return the paper's speed-up, from its minutes; None where it prints none."""
         total = arm.paper(fraction).total_minutes
         if self.dataset is None or total is None or arm.is_everything:
             return None

@@ -83,7 +83,7 @@ def error_table(found: CoreSets) -> Table:
 
 
 def minutes_table(found: CoreSets) -> Table:
-    """Return selection and total minutes by share, and the speed-up of the whole way."""
+    """Return selection and total minutes by share, and the end-to-end speed-up."""
     shares = [fraction for fraction in found.fractions if fraction < 1] or found.fractions
     kept = [arm for arm in found.arms if not arm.is_everything]
     rows: list[list[str]] = []

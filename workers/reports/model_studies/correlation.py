@@ -1,6 +1,6 @@
-"""How alike runs order the items: Spearman's and Pearson's correlation, between runs and models.
+"""Correlation of the orders of items, by Spearman and by Pearson, between runs and models.
 
-An array of scores has one value an item. NaN: the item has no place in this order (the first
+An array of scores has one value per item. NaN: the item has no rank in this order (the first
 centres of greedy k-centers). Infinity: the count of forgetting events of an item that was never
 right.
 """

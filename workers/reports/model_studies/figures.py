@@ -46,7 +46,7 @@ def error_by_depth_and_epoch(study: Study, title: str) -> Figure:
 
 
 def heatmaps(shown: Mapping[str, Matrix], title: str, label: str, axis: str = "") -> Figure:
-    """Return one panel a matrix of correlations, by its title, with the numbers inside.
+    """Return one panel per matrix of correlations, with its title and its numbers.
 
     Args:
         shown: title -> (row, column) -> mean; None leaves the cell empty.

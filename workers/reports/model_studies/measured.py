@@ -1,4 +1,4 @@
-"""Points of model studies: errors and seconds by epoch, how alike models order items.
+"""Points of model studies: errors and seconds by epoch, similarity of models' orders.
 
 The reference is the model that the others are compared with as training goes on: the experiment's
 "target", else its last one.
@@ -63,7 +63,7 @@ class StudyModel:
 
     @property
     def whole(self) -> dict[int, StudyLine]:
-        """Seed -> the line of the last epoch, of the runs that got there."""
+        """Seed -> the line of the last epoch, of the runs that reached it."""
         return {s: run[-1] for s, run in self.runs.items() if run[-1].epoch == run[-1].epochs}
 
     @property
@@ -73,7 +73,7 @@ class StudyModel:
 
     @property
     def minutes(self) -> Estimate | None:
-        """Training until the last epoch."""
+        """Seconds of training until the last epoch."""
         return _mean([line.train_seconds / MINUTE for line in self.whole.values()])
 
     @property
@@ -220,7 +220,7 @@ def _scores(line: StudyLine) -> dict[str, FloatArray]:
 
 
 def _names(arms: Sequence[Arm[StudyLine]]) -> dict[str, Arm[StudyLine]]:
-    """Return the arms by what pictures call them: R20, or with their own name where two are R20."""
+    """Return the arms by their names in pictures: R20, or their own name where two are R20."""
     short = [short_name(arm.setting.selector) for arm in arms]
     return {
         name if short.count(name) == 1 else f"{name} ({arm.name})": arm

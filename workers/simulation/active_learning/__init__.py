@@ -1,1 +1,1 @@
-"""Active learning: rounds of labeling, with arms that differ in who selects."""
+"""Active learning: rounds of labeling, with arms that differ in their selectors."""

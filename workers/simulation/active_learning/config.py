@@ -1,4 +1,4 @@
-"""Settings of active learning: rounds of labeling, with arms that differ in who selects."""
+"""Settings of active learning: rounds of labeling, with arms that differ in their selectors."""
 
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ class BudgetConfig(Config):
 
 
 class ArmConfig(Config):
-    """One arm: who selects, and how.
+    """One arm: its selector and strategy.
 
     Attributes:
         selector: name of one of the experiment's models.
@@ -58,7 +58,7 @@ class ArmConfig(Config):
 
 
 class ActiveLearningConfig(ExperimentConfig):
-    """Rounds of labeling: arms differ in who selects.
+    """Rounds of labeling; the arms differ in their selectors.
 
     Source: Selection via Proxy, section 3.1; Table 1, Figure 6.
     """

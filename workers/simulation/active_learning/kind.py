@@ -18,7 +18,7 @@ from workers.simulation.oracle import answer_key
 
 
 class ActiveLearning(Kind[ActiveLearningConfig, RoundLine]):
-    """Rounds of labeling: arms differ in who selects."""
+    """Rounds of labeling; the arms differ in their selectors."""
 
     name = "active_learning"
     experiment_type = ActiveLearningConfig

@@ -1,4 +1,4 @@
-"""Lines of active learning, one a round, and what they sum up to."""
+"""Lines of active learning, one per round, and their summary."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def read_lines(folder: Path) -> dict[tuple[str, int], list[RoundLine]]:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """One arm with one seed, summed up.
+    """Summary of one arm with one seed.
 
     Attributes:
         n_labels: labels at each measured point, ascending.

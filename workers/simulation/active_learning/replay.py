@@ -49,7 +49,7 @@ class RunContext(SeedContext):
 
     @property
     def selector_hooks(self) -> RoundHooks:
-        """How the selector's training and the selection are watched and resumed."""
+        """Hooks that watch and resume the selector's training and the selection."""
         return self.hooks(f"{self.arm}-selector")
 
     def proxy_before(self, number: int) -> TrainedModel | None:

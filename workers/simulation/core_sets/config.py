@@ -1,4 +1,4 @@
-"""Settings of core-sets: which shares of a labeled pool are kept, and by what."""
+"""Settings of core-sets: the shares of a labeled pool to keep, and the arms that choose them."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ ALL = "all"  # the arm that keeps the whole pool: the 100% row
 
 
 class CoreSetArm(Config):
-    """One arm: by what the core-set is chosen.
+    """One arm: the selector and strategy that choose the core-set.
 
     Attributes:
         strategy: one for core-sets.

@@ -15,7 +15,7 @@ from workers.simulation.results import LinesOf
 
 
 class CoreSets(Kind[CoreSetConfig, CoreSetLine]):
-    """Core-sets: which part of a labeled pool to train the target on."""
+    """Core-sets: parts of a labeled pool on which the target is trained."""
 
     name = "core_set"
     experiment_type = CoreSetConfig

@@ -1,4 +1,4 @@
-"""Lines of core-sets, one a core-set."""
+"""Lines of core-set experiments, one per core-set."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from workers.simulation.results import SelectionLine, is_shared
 
 @dataclass(frozen=True, kw_only=True)
 class CoreSetLine(SelectionLine):
-    """One core-set: what an arm keeps of the pool with one seed, and the target trained on it.
+    """One core-set: the part of the pool that an arm keeps with one seed, and its target.
 
     The strategy is "uniform" in the arm "all", the row of 100%. Seconds are as if the selector had
     been trained for this line alone.
@@ -33,12 +33,12 @@ class CoreSetLine(SelectionLine):
 
     @property
     def total_seconds(self) -> float:
-        """Data selection and the target's training: to compare with the latter on everything."""
+        """Seconds of data selection and target, to compare with a target trained on everything."""
         return self.selection_seconds + self.target_seconds
 
     @property
     def total_cpu_seconds(self) -> float | None:
-        """The same in CPU seconds; None where they were not measured."""
+        """CPU seconds of data selection and target; None where they were not measured."""
         if self.target_cpu_seconds is None:
             return None
         return (self.selection_cpu_seconds or 0.0) + self.target_cpu_seconds

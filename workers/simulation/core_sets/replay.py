@@ -70,7 +70,7 @@ class CoreSetContext(SeedContext):
         )
 
     def request(self, arm: str, fraction: float) -> CoreSetRequest:
-        """Return what an arm keeps.
+        """Return the items that an arm keeps.
 
         Raises:
             ExperimentError: that is nothing, or everything.
@@ -91,7 +91,7 @@ class CoreSetContext(SeedContext):
 def replay_core_sets(
     context: CoreSetContext, unit: str, on_line: Callable[[CoreSetLine], None]
 ) -> None:
-    """Write the lines of a unit's arms that are not on the disk yet; give out all of them."""
+    """Write the missing lines of a unit's arms; yield all of them."""
     selector = _Selector(context, unit)
     for arm in arms_of(context.experiment, unit):
         file = LinesOf(CoreSetLine, context.folder, arm, context.seed)

@@ -35,7 +35,7 @@ class CoreSetServiceRun:
     run_id: str
 
     def run(self, unit: str, on_line: Callable[[CoreSetLine], None]) -> None:
-        """Write the lines of a unit's arms that are not on the disk yet; give out all of them.
+        """Write the missing lines of a unit's arms; yield all of them.
 
         Raises:
             ExperimentError: a core-set would be nothing, or everything.
@@ -69,7 +69,7 @@ class CoreSetServiceRun:
         )
 
     def _chosen(self, arm: str, fraction: float) -> CoreSetLine:
-        """Return the line of what the service keeps, without the target."""
+        """Return the line of the service's core-set, without the target."""
         experiment, request = self.context.experiment, self.context.request(arm, fraction)
         pool = self._projects.of_whole_pool()
         made = make_core_set(

@@ -1,4 +1,4 @@
-"""Settings of model studies: which models are trained on the whole pool, and when measured."""
+"""Settings of model studies: models to train on the whole pool, and when to measure them."""
 
 from typing import Annotated, Literal
 

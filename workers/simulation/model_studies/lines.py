@@ -1,4 +1,4 @@
-"""Lines of model studies, one a measured epoch, each with a file of per-item scores."""
+"""Lines of model studies, one per measured epoch, each with a file of per-item scores."""
 
 from dataclasses import dataclass
 from pathlib import Path

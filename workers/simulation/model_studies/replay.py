@@ -74,7 +74,7 @@ class StudyContext(SeedContext):
 
     @property
     def n_ranked(self) -> int:
-        """How many items the greedy k-centers order ranks beside the first centres; 0 = no order.
+        """Number of items that the greedy k-centers order ranks after the first centres; 0: none.
 
         Raises:
             ExperimentError: fewer are left.
@@ -100,7 +100,7 @@ class StudyContext(SeedContext):
 
 
 def replay_study(context: StudyContext, on_line: Callable[[StudyLine], None]) -> None:
-    """Measure the model after the epochs that are not on the disk yet; give out all lines."""
+    """Measure the model after the missing epochs; yield all lines."""
     known = context.lines.read()
     for line in known:
         on_line(line)
@@ -168,7 +168,7 @@ def _measured_line(context: StudyContext, epoch: int, trained: TrainedModel) -> 
 
 
 def _scores(context: StudyContext, epoch: int, trained: TrainedModel) -> dict[str, Scores]:
-    """Return what `results.read_scores` tells of."""
+    """Return the arrays that `results.read_scores` describes."""
     pool = context.pool(context.experiment.models[context.model])
     found = context.scoring("any").predict(
         trained, pool, device=context.device, with_features=context.ranks_at(epoch)

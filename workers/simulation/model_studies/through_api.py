@@ -37,7 +37,7 @@ class StudyServiceRun:
     run_id: str
 
     def run(self, on_line: Callable[[StudyLine], None]) -> None:
-        """Write the lines of the epochs that are not on the disk yet; give out all of them.
+        """Write the lines of the missing epochs; yield all of them.
 
         Raises:
             ExperimentError: the greedy order is longer than the pool.
@@ -118,7 +118,7 @@ class StudyServiceRun:
         return line
 
     def _scores(self, project: int, core_set: int, epoch: int) -> dict[str, Scores]:
-        """Return what `results.read_scores` tells of; a row is a pool item, by index."""
+        """Return the arrays that `results.read_scores` describes, by pool index."""
         content = self.client.core_set_scores_file(project, core_set, epoch)
         with np.load(io.BytesIO(content), allow_pickle=False) as kept:
             scores = {name: kept[name] for name in kept.files if name not in OF_ITEMS}

@@ -1,4 +1,4 @@
-"""Promises about how rounds, jobs and projects go on, and what projects count."""
+"""Promises about the progress of rounds, jobs and projects, and about projects' counts."""
 
 from app.db.queries.invariants.invariant import Invariant
 from app.domain.states import LIVE_ROUND_STATES
@@ -8,7 +8,7 @@ LIVE_ROUNDS = ", ".join(sorted(f"'{state}'" for state in LIVE_ROUND_STATES))
 PROGRESS = (
     Invariant(
         "completed_once",
-        "Every completed round was completed once, and nothing of its batch is open.",
+        "Every completed round was completed once, and no item of its batch is open.",
         """
         SELECT r.project_id, format('round %s: completed %s times, %s open', r.number,
                                     completed.n, still_open.n)

@@ -33,7 +33,7 @@ from tests.workers.jobs.machine.world import ANNOTATION, CHANGE, END_AFTER, ITEM
 
 
 class AdminRules(WorkerRules):
-    """What admins may do, in any order."""
+    """Actions of admins, in any order."""
 
     @rule(item=ITEM)
     def requeue(self, item: int) -> None:

@@ -22,7 +22,7 @@ from tests.workers.jobs.machine.world import CLASS, ITEM, NAMES, WHO, World
 
 
 class AnnotatorRules(World):
-    """What annotators may do, in any order."""
+    """Actions of annotators, in any order."""
 
     @rule(who=WHO, size=st.integers(1, 6))
     def poll(self, who: int, size: int) -> None:

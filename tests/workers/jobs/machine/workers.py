@@ -20,7 +20,7 @@ from tests.workers.jobs.machine.world import CLASS
 
 
 class WorkerRules(AnnotatorRules):
-    """What may happen to jobs, in any order."""
+    """Events in the life of jobs, in any order."""
 
     @rule(times=st.sampled_from([0, 1, 1, 1, 5]))
     def deliver(self, times: int) -> None:

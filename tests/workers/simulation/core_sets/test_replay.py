@@ -1,4 +1,4 @@
-"""Core-set experiments: lines, the row of 100%, selectors trained once, going on when cut off."""
+"""Core-set experiments: lines, the row of 100%, selectors trained once, resuming."""
 
 from collections.abc import Callable
 from pathlib import Path

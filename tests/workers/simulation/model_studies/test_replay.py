@@ -1,4 +1,4 @@
-"""Studies of models: lines by epoch, per-item scores, going on when cut off."""
+"""Studies of models: lines by epoch, per-item scores, resuming."""
 
 from pathlib import Path
 
