@@ -140,8 +140,8 @@ BUGS = (
     Bug(
         "an annotator gets an item twice",
         "app/db/queries/free_slots.py",
-        "            ~has_slot(IS_HELD),\n            condition,\n",
-        "            condition,\n",
+        "and_(self.rows.c.first_free.is_not(None), self.rows.c.is_mine.is_not(True))",
+        "self.rows.c.first_free.is_not(None)",
     ),
     Bug(
         "a new batch ignores live leases",
@@ -198,8 +198,8 @@ BUGS = (
     Bug(
         "a job that begins again takes the changed proxy",
         "workers/jobs/run.py",
-        'proxy = round_.settings["proxy"]',
-        "proxy = project.proxy",
+        'context.setup(round_.settings["proxy"])',
+        "context.setup(project.proxy)",
         ROUND_TESTS,
     ),
     Bug(
