@@ -18,6 +18,7 @@ from app.api import (
     agreement,
     annotation,
     annotators,
+    classes,
     core_sets,
     events,
     features,
@@ -28,6 +29,7 @@ from app.api import (
     items,
     jobs,
     labels,
+    labels_saved,
     learning_curve,
     leases,
     lifecycle,
@@ -63,7 +65,8 @@ PREFIX = "/api/v1"
 ROUTES = (
     projects, project_settings, lifecycle, features, events, items, set_aside,
     leases, labels, skips, flags, requeue, annotation, annotators, agreement, gold,
-    rounds, advice, learning_curve, jobs, models, core_sets, tokens,
+    rounds, advice, learning_curve, classes, jobs, models, core_sets,
+    labels_saved, tokens,
 )  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (

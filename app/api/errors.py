@@ -27,6 +27,8 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.TooManyAnnotators: 403,
     errors.InvalidProject: 422,
     errors.CoreSetInvalid: 422,
+    errors.AnalysisInvalid: 422,
+    errors.AnalysisNotReady: 409,
     errors.FeaturesInvalid: 422,
     errors.CoreSetNotReady: 409,
     errors.NameTaken: 409,

@@ -9,8 +9,11 @@ from app.api.downloads import FILE, as_file
 from app.db.queries import models
 from app.db.tables import Model
 from app.domain.errors import NotFound
+from app.presenters.model_metrics import present_model_metrics
 from app.schemas.bodies import problems
+from app.schemas.model_metrics import ModelMetricsOut
 from app.schemas.models import ModelOut
+from app.services.model_metrics import read_model_metrics
 
 router = APIRouter(prefix="/projects/{project}/models", tags=["progress"], route_class=Route)
 
@@ -32,6 +35,37 @@ def list_models(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> l
 def read_model(session: SessionDep, project: ProjectDep, _admin: AdminDep, model: int) -> ModelOut:
     """Return one model with its metrics, recipe and provenance."""
     return ModelOut.model_validate(_get(session, project, model))
+
+
+@router.get("/{model}/metrics", summary="Read a model's metrics", responses=problems(403, 404))
+def read_metrics(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, model: int
+) -> ModelMetricsOut:
+    """Return how good the model is: by class, its confusions, its calibration."""
+    found = read_model_metrics(session, project, _get(session, project, model))
+    return present_model_metrics(found, project.classes)
+
+
+@router.get(
+    "/{model}/predictions",
+    summary="Download predictions",
+    response_class=StreamingResponse,
+    responses={**problems(403, 404, 410), **FILE},
+)
+def download_predictions(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, store: StoreDep, model: int
+) -> StreamingResponse:
+    """Return the predictions of the items that measure the model: a NumPy archive (npz) of arrays.
+
+    `evaluation_index` (in the split), `evaluation_labels`, `evaluation_classes` (predicted),
+    `evaluation_confidences` and, where they are not too many, `evaluation_probs`; of a proxy that
+    ranked a control arm the same by `control_`, without labels: those came later.
+    """
+    found = _get(session, project, model)
+    if found.predictions_hash is None:
+        raise NotFound("stored prediction of model", model)
+    name = f"project-{project.id}-{found.role}-{found.id}-predictions.npz"
+    return as_file(store, found.predictions_hash, name)
 
 
 @router.get(

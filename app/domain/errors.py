@@ -88,6 +88,18 @@ class CoreSetInvalid(DomainError):
     code = "core_set_invalid"
 
 
+class AnalysisInvalid(DomainError):
+    """The requested analysis cannot be made of the project's labels and settings."""
+
+    code = "analysis_invalid"
+
+
+class AnalysisNotReady(DomainError):
+    """The analysis' job has not ended yet, or has failed."""
+
+    code = "analysis_not_ready"
+
+
 class CoreSetNotReady(DomainError):
     """The core-set's job has not ended yet, or has failed."""
 

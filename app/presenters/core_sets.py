@@ -2,18 +2,13 @@
 
 from app.db.queries.core_sets import KeptItem
 from app.db.tables import CoreSet, Job
-from app.domain.states import JobState
+from app.presenters.jobs import present_with_job
 from app.schemas.core_sets import CoreSetItemOut, CoreSetOut
 
 
 def present_core_set(core_set: CoreSet, job: Job) -> CoreSetOut:
     """Return the core-set with the state and progress of its job."""
-    own = {
-        name: getattr(core_set, name) for name in CoreSetOut.model_fields if hasattr(core_set, name)
-    }
-    return CoreSetOut(
-        **own, job_id=job.id, state=JobState(job.state), progress=job.progress, error=job.error
-    )
+    return present_with_job(CoreSetOut, core_set, job)
 
 
 def present_kept_item(kept: KeptItem, classes: list[str]) -> CoreSetItemOut:

@@ -35,7 +35,10 @@ PublishingClock = Callable[[], Spent]
 
 @dataclass(frozen=True)
 class TrainedFacts:
-    """A job's report on the model that it trained; the weights are an artifact."""
+    """A job's report on the model that it trained; the weights are an artifact.
+
+    `predictions_hash` is the artifact of the items that measure it, `evaluation` their report.
+    """
 
     name: str
     recipe: dict[str, Any]
@@ -45,6 +48,8 @@ class TrainedFacts:
     metrics: dict[str, Any]
     seconds: PartSeconds
     provenance: dict[str, Any]
+    predictions_hash: str | None = None
+    evaluation: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -295,6 +300,8 @@ def _insert_model(
         seconds=facts.seconds.wall,
         cpu_seconds=facts.seconds.cpu,
         provenance=facts.provenance,
+        predictions_hash=facts.predictions_hash,
+        evaluation=facts.evaluation,
         label_version=job.snapshot_version or 0,
         stale=job.snapshot_stale,
     )

@@ -13,10 +13,10 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import core_sets, projects, rounds
+from app.db.queries import analyses, core_sets, projects, rounds
 from app.db.queries import jobs as queries
 from app.db.session import transaction, wake_after_commit
-from app.db.tables import Job, JobKind, Project, Round
+from app.db.tables import Analysis, CoreSet, Job, JobKind, Project, Round
 from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
 from app.services.leases import release_expired
@@ -53,6 +53,7 @@ class ClaimedJob:
     project_id: int
     round_id: int | None
     core_set_id: int | None
+    analysis_id: int | None
     attempts: int
     request_id: str | None
 
@@ -91,6 +92,7 @@ def claim(
         project_id=job.project_id,
         round_id=job.round_id,
         core_set_id=job.core_set_id,
+        analysis_id=job.analysis_id,
         attempts=job.attempts,
         request_id=job.request_id,
     )
@@ -182,8 +184,8 @@ def retry_round(session: Session, project_id: int, number: int, settings: Settin
 def _retry(session: Session, project: Project, job: Job, settings: Settings) -> Job:
     if job.state != JobState.FAILED:
         raise TransitionNotAllowed(f"Job {job.id}", job.state, "retried", ["failed: retry"])
-    if job.core_set_id is not None:
-        return _retry_core_set(session, project, job, settings)
+    if job.is_aside:
+        return _retry_aside(session, project, job, settings)
     round_ = rounds.live(session, project.id) if job.round_id else None
     if round_ is not None and round_.id == job.round_id:
         if round_.state != RoundState.FAILED:
@@ -200,17 +202,20 @@ def _retry(session: Session, project: Project, job: Job, settings: Settings) -> 
     return create_job(session, project, JobKind(job.kind), None, settings.job_max_attempts)
 
 
-def _retry_core_set(session: Session, project: Project, job: Job, settings: Settings) -> Job:
-    found = core_sets.get(session, project.id, job.core_set_id or 0)
+def _retry_aside(session: Session, project: Project, job: Job, settings: Settings) -> Job:
+    """Create a new job for the core-set or the analysis that a failed one was for."""
+    found: tuple[CoreSet | Analysis, Job] | None
+    if job.analysis_id is not None:
+        found = analyses.get(session, project.id, job.analysis_id)
+    else:
+        found = core_sets.get(session, project.id, job.core_set_id or 0)
     if found is None:
-        raise NotFound("core_set", job.core_set_id)
-    core_set, newest = found
+        raise NotFound("job", job.id)
+    cause, newest = found
     if newest.id != job.id:
         instead = [f"job {newest.id}, which took its place"]
         raise TransitionNotAllowed(f"Job {job.id}", job.state, "queued by a second retry", instead)
-    return create_job(
-        session, project, JobKind.SELECT_CORE_SET, core_set, settings.job_max_attempts
-    )
+    return create_job(session, project, JobKind(job.kind), cause, settings.job_max_attempts)
 
 
 def sweep(factory: sessionmaker[Session], settings: Settings) -> SweepResult:

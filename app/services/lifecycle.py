@@ -277,7 +277,7 @@ def _end_labeling(session: Session, project: Project) -> None:
     if round_ is not None:
         set_round_state(session, round_, RoundState.CANCELLED)
     for job in job_queries.live_of_project(session, project.id):
-        if job.core_set_id is None:
+        if not job.is_aside:
             set_job_state(session, job, JobState.CANCELLED)
     batches.withdraw_all_open(session, project.id)
     gold.release_project(session, project.id)

@@ -76,7 +76,7 @@ def _check_state(session: Session, project: Project, names: set[str]) -> None:
             f"Project {project.id} is {project.state}: labeling has ended, and its settings stay. "
             "Only a target whose training has failed can be changed, to retry it."
         )
-    if any(job.core_set_id is None for job in jobs.live_of_project(session, project.id)):
+    if any(not job.is_aside for job in jobs.live_of_project(session, project.id)):
         raise ProjectNotAccepting(
             f"The target of project {project.id} is being trained; it can be changed if that fails."
         )

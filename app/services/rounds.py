@@ -11,7 +11,7 @@ from structlog.contextvars import get_contextvars
 
 from app.db.queries import events, labels, rounds
 from app.db.session import wake_after_commit
-from app.db.tables import CoreSet, Job, JobKind, Project, Round
+from app.db.tables import Analysis, CoreSet, Job, JobKind, Project, Round
 from app.domain.json_fields import from_json
 from app.domain.states import JobState, RoundState
 from app.domain.strategy import strategy_of_round
@@ -23,6 +23,7 @@ QUEUES = {
     JobKind.TRAIN_AND_SELECT: "gpu",
     JobKind.TRAIN_TARGET: "gpu",
     JobKind.SELECT_CORE_SET: "gpu",
+    JobKind.ANALYZE: "gpu",
     JobKind.PACK: "gpu",  # on the machine that trains on what is packed
 }
 
@@ -120,17 +121,19 @@ def create_job(
     session: Session,
     project: Project,
     kind: JobKind,
-    cause: Round | CoreSet | None,
+    cause: Round | CoreSet | Analysis | None,
     max_attempts: int,
 ) -> Job:
     """Insert a queued job and remember its wake-up for after the commit.
 
-    `cause` is the round or the core-set that the job is for; None for the target and for packing.
+    `cause` is the round, the core-set or the analysis that the job is for; None for the target and
+    for packing.
     """
     job = Job(
         project_id=project.id,
         round_id=cause.id if isinstance(cause, Round) else None,
         core_set_id=cause.id if isinstance(cause, CoreSet) else None,
+        analysis_id=cause.id if isinstance(cause, Analysis) else None,
         kind=kind,
         queue=QUEUES[kind],
         state=JobState.QUEUED,

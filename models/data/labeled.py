@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from models.data.arrays import Inputs
-from models.data.types import IntArray
+from models.data.types import IntArray, Rows
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,7 @@ class LabeledSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: Rows) -> "LabeledSet":
+        """Return these rows of it."""
+        return LabeledSet(self.inputs.take(rows), self.labels[rows], self.n_classes)

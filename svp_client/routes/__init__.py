@@ -1,5 +1,6 @@
 """The methods of both clients, described once, by noun."""
 
+from svp_client.routes.analyses import Analyses
 from svp_client.routes.annotators import Annotators
 from svp_client.routes.core_sets import CoreSets
 from svp_client.routes.flags import Flags
@@ -28,6 +29,7 @@ class Routes(
     Jobs,
     Models,
     CoreSets,
+    Analyses,
     Tokens,
 ):
     """Every method of the API."""

@@ -3,7 +3,7 @@
 from svp_client import paths
 from svp_client.calls import Call, as_bytes, as_json, get
 from svp_client.methods import result
-from svp_client.types import CurvePoint, Model
+from svp_client.types import Classes, CurvePoint, Model, ModelMetrics
 
 
 class Models:
@@ -23,6 +23,21 @@ class Models:
     def model_weights(self, project: int, model: int) -> Call[bytes]:
         """Return the weights of a model as a safetensors file."""
         return get(paths.models(project, f"/{model}/weights"), as_bytes)
+
+    @result
+    def model_metrics(self, project: int, model: int) -> Call[ModelMetrics]:
+        """Return how good a model is: by class, its confusions, its calibration."""
+        return get(paths.models(project, f"/{model}/metrics"), as_json)
+
+    @result
+    def model_predictions(self, project: int, model: int) -> Call[bytes]:
+        """Return the predictions of the items that measure a model as a NumPy archive (npz)."""
+        return get(paths.models(project, f"/{model}/predictions"), as_bytes)
+
+    @result
+    def classes(self, project: int) -> Call[Classes]:
+        """Return how often each class was found, by round, and which classes are rare."""
+        return get(paths.project(project, "/classes"), as_json)
 
     @result
     def learning_curve(self, project: int) -> Call[list[CurvePoint]]:

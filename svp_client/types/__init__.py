@@ -11,8 +11,10 @@ from svp_client.types.agreement import (
     RoundAgreement,
     SharedAgreement,
 )
+from svp_client.types.analyses import CurvePart, LabelsSaved, LabelsSavedResult
 from svp_client.types.annotators import Annotator, GoldScore
 from svp_client.types.answers import AnswerOutcome
+from svp_client.types.classes import Classes, FoundByRound, FoundClass
 from svp_client.types.core_sets import CoreSet, CoreSetItem, CoreSetScores
 from svp_client.types.events import Event
 from svp_client.types.features import Features
@@ -22,6 +24,16 @@ from svp_client.types.items import Content, ImportResult, Item, LineError
 from svp_client.types.jobs import Job
 from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
 from svp_client.types.leases import BatchItem, Lease, NextBatch, Suggestion
+from svp_client.types.model_metrics import (
+    Calibration,
+    CalibrationError,
+    ClassMetrics,
+    Confusion,
+    Interval,
+    ModelMetrics,
+    ReliabilityBin,
+    SplitMetrics,
+)
 from svp_client.types.models import CurvePoint, Model
 from svp_client.types.projects import Project, RoundRef
 from svp_client.types.rounds import Round, SelectedItem
@@ -35,31 +47,44 @@ __all__ = [
     "AnnotatorAgreement",
     "AnswerOutcome",
     "BatchItem",
+    "Calibration",
+    "CalibrationError",
+    "ClassMetrics",
+    "Classes",
+    "Confusion",
     "Content",
     "CoreSet",
     "CoreSetItem",
     "CoreSetScores",
+    "CurvePart",
     "CurvePoint",
     "Event",
     "ExportedLabel",
     "Features",
     "Flag",
+    "FoundByRound",
+    "FoundClass",
     "Gain",
     "GivenLabel",
     "GoldItem",
     "GoldOutcome",
     "GoldScore",
     "ImportResult",
+    "Interval",
     "Item",
     "Job",
     "LabelHistory",
+    "LabelsSaved",
+    "LabelsSavedResult",
     "Lease",
     "LineError",
     "MeasuredRound",
     "Model",
+    "ModelMetrics",
     "NextBatch",
     "PairAgreement",
     "Project",
+    "ReliabilityBin",
     "Retried",
     "Round",
     "RoundAgreement",
@@ -68,6 +93,7 @@ __all__ = [
     "SetAside",
     "Share",
     "SharedAgreement",
+    "SplitMetrics",
     "Stability",
     "Suggestion",
     "Token",

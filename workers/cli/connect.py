@@ -1,5 +1,7 @@
 """Finds the database that a command works on: the configured one, or that of `svp up`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.config import Settings, read_settings
@@ -27,10 +29,15 @@ def database_url(settings: Settings) -> str:
         ) from None
 
 
-def session_factory() -> "sessionmaker[Session]":
-    """Return sessions on that database."""
-    from sqlalchemy.orm import sessionmaker  # noqa: PLC0415
+@contextmanager
+def sessions() -> "Iterator[sessionmaker[Session]]":
+    """Yield sessions on that database, which wake the workers where they create jobs."""
+    from app.db.session import make_engine, make_session_factory  # noqa: PLC0415
+    from app.queue import make_publisher  # noqa: PLC0415
 
-    from app.db.session import make_engine  # noqa: PLC0415
-
-    return sessionmaker(make_engine(database_url(read_settings())), expire_on_commit=False)
+    settings = read_settings()
+    engine = make_engine(database_url(settings))
+    try:
+        yield make_session_factory(engine, make_publisher(settings))
+    finally:
+        engine.dispose()

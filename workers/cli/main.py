@@ -12,7 +12,7 @@ import typer
 
 from app.config import Settings, make_settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import doctor, models, select, simulate, tokens, train
+from workers.cli import analyses, doctor, models, select, simulate, tokens, train
 from workers.cli.connect import database_url
 from workers.processes import prepare_environment
 
@@ -40,6 +40,9 @@ app.command()(models.models)
 app.command()(train.train)
 app.command()(select.select)
 app.command()(select.replay_selection)
+app.command()(analyses.metrics)
+app.command()(analyses.classes)
+app.command()(analyses.labels_saved)
 app.command()(doctor.doctor)
 
 

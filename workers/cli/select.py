@@ -103,12 +103,13 @@ def replay_selection(
     """Repeat a round's selection from what was stored; exit 1 if the indices differ."""
     from app.config import read_settings  # noqa: PLC0415
     from app.storage.artifacts import ArtifactStore  # noqa: PLC0415
-    from workers.cli.connect import session_factory  # noqa: PLC0415
+    from workers.cli.connect import sessions  # noqa: PLC0415
     from workers.jobs import replay  # noqa: PLC0415
 
     settings = read_settings()
     store = ArtifactStore(settings.artifact_store_url)
-    found = replay.replay_selection(session_factory(), store, settings, project, number)
+    with sessions() as factory:
+        found = replay.replay_selection(factory, store, settings, project, number)
     where = f"on {found.device}"
     if found.device != found.stored_device:
         where += f" (it was selected on {found.stored_device}, which may round otherwise)"

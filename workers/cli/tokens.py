@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.connect import session_factory
+from workers.cli.connect import sessions
 
 commands = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def create_token(  # noqa: PLR0913 - the options of a command
     if (project is None) != all_projects:
         raise typer.BadParameter("Give either --project ID or --all-projects: what it reaches.")
     expires_at = datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None
-    with transaction(session_factory()) as session:
+    with sessions() as factory, transaction(factory) as session:
         clear, _ = tokens.create_token(
             session,
             name,
@@ -56,7 +56,7 @@ def list_tokens() -> None:
     from app.db.queries import tokens  # noqa: PLC0415
     from app.db.session import transaction  # noqa: PLC0415
 
-    with transaction(session_factory()) as session:
+    with sessions() as factory, transaction(factory) as session:
         for token, name in tokens.list_all(session):
             state = "revoked" if token.revoked_at else "live"
             reach = "all projects" if token.project_id is None else f"project {token.project_id}"
@@ -69,6 +69,6 @@ def revoke_token(token_id: int) -> None:
     from app.db.session import transaction  # noqa: PLC0415
     from app.services import tokens  # noqa: PLC0415
 
-    with transaction(session_factory()) as session:
+    with sessions() as factory, transaction(factory) as session:
         tokens.revoke_token(session, token_id)
     typer.echo(f"Token {token_id} is revoked.")

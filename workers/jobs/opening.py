@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.db.queries import jobs as job_queries
 from app.db.queries import projects
 from app.db.session import still, transaction
-from app.db.tables import CoreSet, JobKind, Project, Round, Split
+from app.db.tables import Analysis, CoreSet, JobKind, Project, Round, Split
 from app.domain.errors import ArtifactMissing, JobFenced, NothingToTrainOn
 from app.services.leases import release_expired
 from models.catalog import ModelSetup
@@ -29,6 +29,7 @@ class OpenedJob:
     project: Project
     round_: Round | None
     core_set: CoreSet | None
+    analysis: Analysis | None
     snapshot: Snapshot
     snapshot_hash: str
 
@@ -90,13 +91,14 @@ def _open(context: JobContext, *, anew: bool = False) -> OpenedJob:
             raise JobFenced(claimed.id)
         round_ = session.get(Round, claimed.round_id) if claimed.round_id else None
         core_set = session.get(CoreSet, claimed.core_set_id) if claimed.core_set_id else None
+        analysis = session.get(Analysis, claimed.analysis_id) if claimed.analysis_id else None
         snapshot_hash = job.snapshot_hash
     if snapshot_hash is None or anew:
         snapshot_hash = _store_snapshot(context)
     with transaction(context.factory) as session:
         project = projects.get(session, claimed.project_id)
     snapshot = read_snapshot(context.store, snapshot_hash)
-    return OpenedJob(project, round_, core_set, snapshot, snapshot_hash)
+    return OpenedJob(project, round_, core_set, analysis, snapshot, snapshot_hash)
 
 
 def _store_snapshot(context: JobContext) -> str:

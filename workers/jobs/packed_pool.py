@@ -156,7 +156,7 @@ class PoolReader:
         aside = self._set_aside_rows(project, Split.EVALUATION, len(labels))
         if len(aside):
             kept = rows_without(len(labels), aside)
-            return Evaluation(inputs.take(kept), labels[kept])
+            return Evaluation(inputs.take(kept), labels[kept], kept)
         return Evaluation(inputs, labels)
 
     def _set_aside_rows(self, project: Project, split: Split, n: int) -> IntArray:

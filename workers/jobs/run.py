@@ -3,7 +3,7 @@
 Runs in the job's own process (workers.jobs.child). No transaction is open while a model trains.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
 from models.seconds import PartSeconds
 from models.training.train import TrainedModel
 from selection.options import SelectionOptions
+from workers.jobs.analyses import run_analysis
 from workers.jobs.context import JobContext
 from workers.jobs.epoch_scores import score_keeper
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
 from workers.jobs.stored_models import load_stored_model, store_model
 from workers.steps.core_set import CoreSetRequest, CoreSetResult, run_core_set_step
+from workers.steps.predictions import ModelPredictions, evaluation_report
 from workers.steps.round import RoundInputs, RoundRequest, RoundResult, run_round_step
 from workers.steps.stability import PoolSample, agreement
 from workers.steps.target import run_target_step
-from workers.steps.training import RoundHooks, accuracy_at_epochs
+from workers.steps.training import RoundHooks, accuracy_at_epochs, random_stream
 
 ITEMS_AT_ONCE = 10_000
 
@@ -41,6 +43,9 @@ def run_job(context: JobContext) -> None:
         JobFenced: the job was taken from this worker; nothing was published.
         TrainingStopped, SelectionStopped: `should_stop` asked for it; its state is on disk.
     """
+    if context.claimed.kind is JobKind.ANALYZE:
+        run_analysis(context)
+        return
     kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORE_SET: _run_core_set}
     kinds.get(context.claimed.kind, _run_selection)(context, open_job(context))
     context.hooks.forget()
@@ -76,8 +81,13 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     facts = None
     if result.proxy is not None:
         facts = _store_model(
-            context, result.proxy, project.classes, snapshot, result.metrics, seconds
+            context,
+            result.proxy,
+            project,
+            snapshot,
+            Measured(result.metrics, seconds, result.predictions),
         )
+        seconds = context.watch.seconds | result.seconds
     selection = Selection(
         ranked=_ranked_items(result),
         n_labeled=snapshot.n_resolved,
@@ -159,9 +169,8 @@ def _run_target(context: JobContext, opened: OpenedJob) -> None:
     )
     clock = context.begin_publishing()
     seconds = context.watch.seconds | result.seconds
-    facts = _store_model(
-        context, result.trained, project.classes, snapshot, result.metrics, seconds
-    )
+    measured = Measured(result.metrics, seconds, result.predictions)
+    facts = _store_model(context, result.trained, project, snapshot, measured)
     context.write_fenced(lambda db: job_results.publish_target(db, context.claimed, facts, clock))
 
 
@@ -232,15 +241,28 @@ def _ranked_items(result: RoundResult) -> list[RankedItem]:
     ]
 
 
-def _store_model(  # noqa: PLR0913, PLR0917 - the facts of one row
+@dataclass(frozen=True)
+class Measured:
+    """What a step measured of the model that it trained."""
+
+    metrics: dict[str, Any]
+    seconds: PartSeconds
+    predictions: ModelPredictions
+
+
+def _store_model(
     context: JobContext,
     trained: TrainedModel,
-    classes: list[str],
+    project: Project,
     snapshot: Snapshot,
-    metrics: dict[str, Any],
-    seconds: PartSeconds,
+    measured: Measured,
 ) -> TrainedFacts:
-    trained = _as_stored(trained, classes)
+    trained = _as_stored(trained, project.classes)
+    arrays, seconds = measured.predictions.arrays(), measured.seconds
+    with context.watch.part("metrics"):
+        rng = random_stream(project.seed, len(snapshot.labels), "metrics")
+        report = evaluation_report(measured.predictions.evaluation, rng)
+    seconds = context.watch.seconds | seconds
     by_epoch = {"accuracy_by_epoch": list(trained.measured)} if trained.measured else {}
     return TrainedFacts(
         name=trained.model,
@@ -248,7 +270,7 @@ def _store_model(  # noqa: PLR0913, PLR0917 - the facts of one row
         recipe_hash=trained.recipe.hash,
         weights_hash=store_model(context.store, trained),
         n_labeled=len(snapshot.labels),
-        metrics={**metrics, **by_epoch, "final_loss": trained.final_loss},
+        metrics={**measured.metrics, **by_epoch, "final_loss": trained.final_loss},
         seconds=seconds,
         provenance={
             **context.provenance,
@@ -257,6 +279,8 @@ def _store_model(  # noqa: PLR0913, PLR0917 - the facts of one row
             "notes": list(trained.notes),
             "input": asdict(trained.spec),
         },
+        predictions_hash=store_arrays(context.store, **arrays) if arrays else None,
+        evaluation=report,
     )
 
 

@@ -124,6 +124,12 @@ class PoolScorer:
             self._remember(unknown, self._predict(self._proxy, index, with_features=False))
         return self._classes[rows], self._confidences[rows]
 
+    def probs_of(self, rows: Rows) -> FloatArray | None:
+        """Return each row's class probabilities, [len(rows), C]; None without a proxy."""
+        if self._proxy is None:
+            return None
+        return self._predict(self._proxy, self._pool_index[rows], with_features=False).probs
+
     def _remember(self, rows: Rows, predicted: Predictions) -> None:
         self._classes[rows] = predicted.probs.argmax(axis=1)
         self._confidences[rows] = predicted.probs.max(axis=1)

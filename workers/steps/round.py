@@ -23,12 +23,14 @@ from selection.select import CandidateReport, SelectionRequest, select, wanted_s
 from selection.types import rows_without
 from selection.watch import Watch
 from workers.steps.pool_scorer import PoolScorer, ScoredPool, UnreadPool, fitting_features
+from workers.steps.predictions import ItemPredictions, ModelPredictions
 from workers.steps.scoring import PLAIN, Scoring
 from workers.steps.stability import PoolSample, sample_rows
 from workers.steps.training import (
     Evaluation,
     RoundHooks,
-    evaluate,
+    accuracy_metrics,
+    predict_evaluation,
     random_stream,
     train_watched,
 )
@@ -113,6 +115,8 @@ class RoundResult:
         candidates: what a candidate pool did; None without one.
         sample: the proxy's classes of a uniform sample of the pool; None without a proxy, and
             where it was not asked for.
+        predictions: the proxy's, of the evaluation split, and of the ranking's control arm where
+            `samples` was asked for.
     """
 
     ranked_index: IntArray
@@ -124,6 +128,7 @@ class RoundResult:
     proxy: TrainedModel | None = field(repr=False)
     candidates: CandidateReport | None = None
     sample: PoolSample | None = None
+    predictions: ModelPredictions = field(default_factory=ModelPredictions, repr=False)
 
 
 def run_round_step(
@@ -145,14 +150,18 @@ def run_round_step(
     """
     hooks = hooks or RoundHooks()
     watch = Stopwatch(device)
-    proxy, metrics = None, {}
+    proxy, predicted = None, None
     if request.trains and len(inputs.excluded_index) < len(inputs.pool):
         proxy = _train_proxy(inputs, request, hooks, watch)
-        metrics = evaluate(proxy, inputs.evaluation, device, watch)
+        predicted = predict_evaluation(proxy, inputs.evaluation, device, watch)
     if hooks.on_trained:
         hooks.on_trained()
     result = run_selection(inputs, request, proxy, watch, hooks.selection_watch(device))
-    return replace(result, metrics=metrics)
+    return replace(
+        result,
+        metrics=accuracy_metrics(predicted),
+        predictions=replace(result.predictions, evaluation=predicted),
+    )
 
 
 def run_selection(
@@ -193,7 +202,13 @@ def run_selection(
     if not request.samples:
         return result
     sample = _predicted_sample(scorer, pool_index, len(inputs.pool), request.seed, watch)
-    return replace(result, sample=sample, seconds=watch.seconds)
+    control = _predicted_control(scorer, pool_index, selected.rows[selected.is_control], watch)
+    return replace(
+        result,
+        sample=sample,
+        predictions=ModelPredictions(control=control),
+        seconds=watch.seconds,
+    )
 
 
 def _make_scorer(
@@ -224,6 +239,20 @@ def _predicted_sample(
     if predicted is None:
         return None
     return PoolSample(pool_index[rows], predicted[0])
+
+
+def _predicted_control(
+    scorer: PoolScorer, pool_index: IntArray, rows: IntArray, watch: Stopwatch
+) -> ItemPredictions | None:
+    """Return the proxy's probabilities of the control arm, in its order; None without either.
+
+    Its seconds are no part of data selection either: they go to "control".
+    """
+    if len(rows) == 0:
+        return None
+    with watch.everything_is("control"):
+        probs = scorer.probs_of(rows)
+    return None if probs is None else ItemPredictions(pool_index[rows], probs)
 
 
 def _without_proxy(options: SelectionOptions, *, has_features: bool) -> SelectionOptions:

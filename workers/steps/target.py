@@ -10,21 +10,27 @@ from models.data.labeled import LabeledSet
 from models.seconds import PartSeconds
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
+from workers.steps.predictions import ModelPredictions
 from workers.steps.training import (
     Evaluation,
     RoundHooks,
-    evaluate,
+    accuracy_metrics,
+    predict_evaluation,
     train_watched,
 )
 
 
 @dataclass(frozen=True)
 class TargetResult:
-    """The trained target; its metrics on the evaluation split; training and evaluation seconds."""
+    """The trained target; its metrics on the evaluation split; training and evaluation seconds.
+
+    `predictions` are those of the evaluation split.
+    """
 
     trained: TrainedModel
     metrics: dict[str, float]
     seconds: PartSeconds
+    predictions: ModelPredictions
 
 
 def run_target_step(  # noqa: PLR0913 - by name: where it runs, how it is watched
@@ -51,5 +57,7 @@ def run_target_step(  # noqa: PLR0913 - by name: where it runs, how it is watche
     """
     watch = Stopwatch(device)
     trained = train_watched(setup, labeled, seed, watch, hooks or RoundHooks())
-    metrics = evaluate(trained, evaluation, device, watch)
-    return TargetResult(trained, metrics, watch.seconds)
+    predicted = predict_evaluation(trained, evaluation, device, watch)
+    return TargetResult(
+        trained, accuracy_metrics(predicted), watch.seconds, ModelPredictions(predicted)
+    )

@@ -17,6 +17,7 @@ from models.training.timing import Stopwatch
 from models.training.train import EpochHook, TrainedModel, TrainProgress, train
 from selection.arrays import IntArray
 from selection.watch import Watch
+from workers.steps.predictions import ItemPredictions
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Evaluation:
 
     inputs: Inputs
     labels: IntArray
+    index: IntArray | None = None  # in the split; None: all of it
+
+    @property
+    def items(self) -> IntArray:
+        """The place of each item in the split."""
+        return np.arange(len(self.labels)) if self.index is None else self.index
 
 
 @dataclass(frozen=True)
@@ -116,13 +123,27 @@ def evaluate(
     trained: TrainedModel, evaluation: Evaluation | None, device: str, watch: Stopwatch
 ) -> dict[str, Any]:
     """Return {"accuracy": ...} on the evaluation split, or {} without one."""
+    return accuracy_metrics(predict_evaluation(trained, evaluation, device, watch))
+
+
+def predict_evaluation(
+    trained: TrainedModel, evaluation: Evaluation | None, device: str, watch: Stopwatch
+) -> ItemPredictions | None:
+    """Return the predictions of the evaluation split, or None without one."""
     if evaluation is None or len(evaluation.labels) == 0:
-        return {}
+        return None
     with watch.part("evaluation"):
         probs = predict(trained, evaluation.inputs, device=device).probs
+    return ItemPredictions(evaluation.items, probs, evaluation.labels)
+
+
+def accuracy_metrics(found: ItemPredictions | None) -> dict[str, Any]:
+    """Return {accuracy, n_evaluation} of labeled predictions; {} of none."""
+    if found is None or found.labels is None:
+        return {}
     return {
-        "accuracy": float(accuracy(probs, evaluation.labels)),
-        "n_evaluation": len(evaluation.labels),
+        "accuracy": float(accuracy(found.probs, found.labels)),
+        "n_evaluation": len(found.labels),
     }
 
 

@@ -167,12 +167,33 @@ def list_page(session: Session, project_id: int, before_id: int | None, limit: i
 def claimable_ids(
     session: Session, queues: Sequence[str], max_lost_workers: int, kinds: Collection[JobKind]
 ) -> list[int]:
-    """Return the jobs of these queues and kinds that a claim would win, oldest first."""
+    """Return the jobs of these queues and kinds that a claim would win, oldest first.
+
+    Analyses come last: nobody waits for them as annotators do for a round.
+    """
     return list(
         session.scalars(
             select(Job.id)
             .where(Job.queue.in_(queues), Job.kind.in_(kinds), is_claimable(max_lost_workers))
-            .order_by(Job.id)
+            .order_by(Job.kind == JobKind.ANALYZE, Job.id)
+        )
+    )
+
+
+def is_kept_waiting(
+    session: Session, queues: Sequence[str], kinds: Collection[JobKind], after_seconds: float
+) -> bool:
+    """Return whether a job of these queues and kinds has waited so long for a worker."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    Job.queue.in_(queues),
+                    Job.kind.in_(kinds),
+                    IS_WAITING,
+                    Job.created_at < func.now() - timedelta(seconds=after_seconds),
+                )
+            )
         )
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, exists, false, func, select
+from sqlalchemy import and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.queries import flags
@@ -18,6 +18,7 @@ from app.db.tables import (
     LabelRevision,
     LabelSource,
     ResolvedLabel,
+    Round,
     SetAsideItem,
     Split,
 )
@@ -96,6 +97,29 @@ def resolved_arrays(session: Session, project_id: int) -> tuple[IntArray, IntArr
         ),
     )
     return index, classes
+
+
+def uniformly_drawn(session: Session, project_id: int) -> IntArray:
+    """Return the pool indices of labeled items that were drawn uniformly, ascending.
+
+    Those are the control arms, and the items of rounds that selected uniformly without a model.
+    """
+    (index,) = columns(
+        session,
+        select(Item.index)
+        .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
+        .join(BatchItem, BatchItem.item_id == Item.id)
+        .join(Round, Round.id == BatchItem.round_id)
+        .where(
+            Item.project_id == project_id,
+            BatchItem.state == BatchItemState.LABELED,
+            or_(
+                BatchItem.is_control,
+                and_(Round.strategy == "uniform", Round.model_id.is_(None)),
+            ),
+        ),
+    )
+    return index
 
 
 def given_labels(

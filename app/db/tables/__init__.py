@@ -4,6 +4,7 @@ States are text, checked against app.domain.states; instants are UTC by the data
 """
 
 from app.db.tables.access import Annotator, Role, SigningKey, Token, TokenAnnotator
+from app.db.tables.analyses import Analysis, AnalysisKind
 from app.db.tables.base import Base
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
@@ -29,6 +30,8 @@ from app.db.tables.work import (
 )
 
 __all__ = [
+    "Analysis",
+    "AnalysisKind",
     "Annotator",
     "Base",
     "BatchItem",

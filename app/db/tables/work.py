@@ -29,6 +29,7 @@ class JobKind(StrEnum):
     TRAIN_TARGET = "train_target"
     SELECT_CORE_SET = "select_core_set"
     PACK = "pack"
+    ANALYZE = "analyze"
 
 
 class ModelRole(StrEnum):
@@ -43,13 +44,14 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # One live job of a kind per round, per core-set, or per project.
+        # One live job of a kind per round, per core-set, per analysis, or per project.
         Index(
             "uq_jobs_one_live",
             "project_id",
             "kind",
             text("coalesce(round_id, 0)"),
             text("coalesce(core_set_id, 0)"),
+            text("coalesce(analysis_id, 0)"),
             unique=True,
             postgresql_where=in_states("state", LIVE_JOB_STATES),
         ),
@@ -63,6 +65,9 @@ class Job(Base):
     round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id", ondelete=CASCADE))
     core_set_id: Mapped[int | None] = mapped_column(
         ForeignKey("core_sets.id", ondelete=CASCADE), index=True
+    )
+    analysis_id: Mapped[int | None] = mapped_column(
+        ForeignKey("analyses.id", ondelete=CASCADE), index=True
     )
     kind: Mapped[str]
     queue: Mapped[str]
@@ -82,6 +87,11 @@ class Job(Base):
     created_at: Mapped[datetime] = created_now()
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether somebody asked for it beside the project's way through its states."""
+        return self.core_set_id is not None or self.analysis_id is not None
 
 
 class Model(Base):
@@ -105,6 +115,9 @@ class Model(Base):
     provenance: Mapped[dict[str, Any]]  # device, seed, versions
     label_version: Mapped[int] = mapped_column(server_default=text("0"))  # that it was trained on
     stale: Mapped[bool] = mapped_column(server_default=text("false"))
+    predictions_hash: Mapped[str | None]  # artifact: of the evaluation split and a control arm
+    # Of the evaluation split: confusion, calibration. Read where it is asked for alone.
+    evaluation: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"), deferred=True)
     created_at: Mapped[datetime] = created_now()
 
 

@@ -28,7 +28,8 @@ def test_a_job_of_the_same_id_in_another_database_has_another_checkpoint(
 ) -> None:
     with transaction(session_factory) as session:
         project = a_project(session)
-    claimed = ClaimedJob(1, uuid4(), JobKind.TRAIN_AND_SELECT, project.id, None, None, 1, None)
+    kind = JobKind.TRAIN_AND_SELECT
+    claimed = ClaimedJob(1, uuid4(), kind, project.id, None, None, None, 1, None)
     store = ArtifactStore(settings.artifact_store_url)
 
     def kept() -> set[object]:

@@ -1,0 +1,51 @@
+"""Answers about analyses."""
+
+from typing import Any, TypedDict
+
+
+class Analysis(TypedDict):
+    """An analysis: its job, the labels it looked at, its seconds."""
+
+    id: int
+    job_id: int
+    state: str
+    progress: dict[str, Any]
+    error: str | None
+    n_labeled: int | None
+    label_version: int | None
+    seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
+    provenance: dict[str, Any]
+    created_at: str
+
+
+class CurvePart(TypedDict):
+    """Trainings on as many labels: the accuracy of each on the evaluation split."""
+
+    n_labels: int
+    accuracies: list[float]
+
+
+class LabelsSavedResult(TypedDict):
+    """How many labels the strategy saved, with 95% intervals; null means beyond the pool."""
+
+    n_labeled: int
+    n_uniform_labels: int
+    accuracy: float
+    low: float
+    high: float
+    n_needed: float | None
+    n_needed_low: float | None
+    n_needed_high: float | None
+    saved: float | None
+    saved_low: float | None
+    saved_high: float | None
+    extrapolates_by: float | None
+    uniform: list[CurvePart]
+    selected: CurvePart
+
+
+class LabelsSaved(Analysis):
+    """An estimate of the labels that the strategy saved; `result` once it succeeded."""
+
+    result: LabelsSavedResult | None

@@ -1,0 +1,177 @@
+"""Commands that read what the service knows of models and labels, or let a worker find out."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.config import read_settings
+from workers.cli.connect import sessions
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.db.tables import Analysis, AnalysisKind, Job
+    from app.schemas.measures import IntervalOut
+
+ASK_SECONDS = 0.5
+
+ProjectId = Annotated[int, typer.Argument(help="Project id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="What the API answers instead.")]
+
+
+def metrics(
+    project: ProjectId,
+    model: Annotated[int | None, typer.Argument(help="Model id; by default the newest.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show how good a model is: by class, with intervals, and its calibration."""
+    from app.db.queries import models, projects  # noqa: PLC0415
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.domain.errors import NotFound  # noqa: PLC0415
+    from app.presenters.model_metrics import present_model_metrics  # noqa: PLC0415
+    from app.services.model_metrics import read_model_metrics  # noqa: PLC0415
+
+    with sessions() as factory, transaction(factory) as session:
+        found = projects.get(session, project)
+        known = [m for m in models.list_all(session, project) if model in (None, m.id)]
+        if not known:
+            raise NotFound("model", model or f"of project {project}")
+        shown = present_model_metrics(read_model_metrics(session, found, known[-1]), found.classes)
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2, by_alias=True))
+        return
+    where = "the target" if shown.round is None else f"the proxy of round {shown.round}"
+    typer.echo(f"Model {shown.model_id}, {where}: {shown.name} on {shown.n_labeled} labels")
+    for split, measured in (("evaluation split", shown.evaluation), ("control arm", shown.control)):
+        if measured is None:
+            typer.echo(f"\n{split}: not measured")
+            continue
+        typer.echo(
+            f"\n{split}, {measured.n} items: accuracy {_show(measured.accuracy)}, "
+            f"mean F1 {_show(measured.macro_f1)}"
+        )
+        rows = [
+            (c.class_, str(c.n), _show(c.precision), _show(c.recall), _show(c.f1))
+            for c in measured.classes
+        ]
+        _table(("class", "items", "precision", "recall", "F1"), rows)
+    if shown.calibration:
+        error, scaled = shown.calibration.error, shown.calibration.error_scaled
+        typer.echo(
+            f"calibration error {error.value:.3f} ({error.low:.3f} to {error.high:.3f}; up to "
+            f"{error.by_chance:.3f} by chance), with temperature "
+            f"{shown.calibration.temperature:.2f} {scaled.value:.3f}"
+        )
+
+
+def classes(project: ProjectId, *, as_json: AsJson = False) -> None:
+    """Show how often each class was found, which are rare, and what each round found of those."""
+    from app.db.queries import projects  # noqa: PLC0415
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.presenters.classes import present_classes  # noqa: PLC0415
+    from app.services.classes import read_classes  # noqa: PLC0415
+
+    with sessions() as factory, transaction(factory) as session:
+        found = projects.get(session, project)
+        shown = present_classes(read_classes(session, found), found.classes)
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2, by_alias=True))
+        return
+    rows = [
+        (c.class_, str(c.n_labeled), _show(c.share), "rare" if c.is_rare else "")
+        for c in shown.classes
+    ]
+    _table(("class", "labeled", f"share ({shown.shares_from})", ""), rows)
+    by_round = [
+        (
+            "import" if r.round is None else str(r.round),
+            f"{r.n_rare} of {r.n_labeled}",
+            f"{r.n_control_rare} of {r.n_control}",
+            str(r.n_classes),
+        )
+        for r in shown.rounds
+    ]
+    _table(("round", "rare, by strategy", "rare, by control arm", "classes so far"), by_round)
+
+
+def labels_saved(project: ProjectId, *, as_json: AsJson = False) -> None:
+    """Estimate how many labels the strategy saved against uniform selection; a worker trains."""
+    from app.db.tables import AnalysisKind  # noqa: PLC0415
+    from app.schemas.labels_saved import LabelsSavedOut  # noqa: PLC0415
+    from app.services.labels_saved import estimate_labels_saved  # noqa: PLC0415
+
+    settings = read_settings()
+    shown = _answered(
+        project,
+        AnalysisKind.LABELS_SAVED,
+        LabelsSavedOut,
+        lambda session: estimate_labels_saved(session, project, settings),
+    )
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2))
+        return
+    found = shown.result
+    typer.echo(
+        f"{found.n_labeled} labels reach an accuracy of {found.accuracy:.3f} ({found.low:.3f} to "
+        f"{found.high:.3f}). A uniform selection would need {_labels(found.n_needed)} "
+        f"({_labels(found.n_needed_low)} to {_labels(found.n_needed_high)}), judged by "
+        f"{found.n_uniform_labels} uniform labels."
+    )
+
+
+def _labels(n: float | None) -> str:
+    return "more than the pool holds" if n is None else f"{n:.0f}"
+
+
+def _answered(
+    project_id: int,
+    kind: "AnalysisKind",
+    response: type[Any],
+    ask: "Callable[[Session], tuple[Analysis, Job]]",
+) -> Any:
+    """Ask for an analysis, wait for its job, and return what the API would answer.
+
+    Raises:
+        ValueError: its job failed, or was cancelled.
+    """
+    from app.db.queries import analyses  # noqa: PLC0415
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.domain.states import LIVE_JOB_STATES, JobState  # noqa: PLC0415
+    from app.presenters.jobs import present_with_job  # noqa: PLC0415
+
+    with sessions() as factory:
+        with transaction(factory) as session:
+            analysis, job = ask(session)
+        typer.echo(f"Analysis {analysis.id} waits for a worker.", err=True)
+        said = None
+        while job.state in LIVE_JOB_STATES:
+            time.sleep(ASK_SECONDS)
+            with transaction(factory) as session:
+                found = analyses.get(session, project_id, analysis.id, kind)
+            assert found is not None  # noqa: S101 - analyses are not deleted
+            analysis, job = found
+            if job.progress and job.progress != said:
+                said = job.progress
+                typer.echo(json.dumps(said), err=True)
+    if job.state != JobState.SUCCEEDED:
+        raise ValueError(f"The job of analysis {analysis.id} is {job.state}: {job.error}")
+    return present_with_job(response, analysis, job)
+
+
+def _show(found: "IntervalOut | None") -> str:
+    return "" if found is None else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

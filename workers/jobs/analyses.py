@@ -1,0 +1,127 @@
+"""Runs analyses: opens the labels at hand, does the step in stages, publishes its answer.
+
+An analysis gives way: where another job has waited for a worker, it stops after the minibatch at
+hand, goes back to the queue, and continues from its last checkpoint.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from app.db.queries import jobs as job_queries
+from app.db.queries import labels as label_queries
+from app.db.session import transaction
+from app.db.tables import Analysis, AnalysisKind, JobKind
+from app.domain.errors import AnalysisInvalid, NotFound
+from app.services.analyses import AnalysisFacts, publish_analysis
+from app.services.jobs import COMPUTING
+from models.seconds import PartSeconds
+from workers.jobs.context import JobContext
+from workers.jobs.opening import OpenedJob, open_job, read_inputs
+from workers.jobs.snapshot import store_arrays
+from workers.steps import labels_saved
+from workers.steps.stages import Arrays, Stages
+from workers.steps.training import RoundHooks
+
+WAITED_SECONDS = 3.0  # a worker without a job has taken it by then
+ASK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of an analysis as JSON values, what is long in it as arrays, and its seconds."""
+
+    result: dict[str, Any]
+    seconds: PartSeconds
+    arrays: Arrays = field(default_factory=dict)
+
+
+def run_analysis(context: JobContext) -> None:
+    """Do the claimed analysis and publish its answer in one fenced transaction.
+
+    Raises:
+        JobFenced: the job was taken from this worker; nothing was published.
+        TrainingStopped: another job waits, or `should_stop` asked for it; its state is on disk.
+    """
+    context = replace(context, should_stop=_stop_for_others(context))
+    opened = open_job(context)
+    if opened.analysis is None:
+        raise NotFound("analysis", context.claimed.analysis_id)
+    stages = Stages(
+        context.checkpoint.path.with_suffix(".stages"),
+        lambda n, name: context.report({"stages_done": n, "stage": name}),
+        context.should_stop,
+    )
+    answer = RUN[AnalysisKind(opened.analysis.kind)](context, opened, opened.analysis, stages)
+    facts = AnalysisFacts(
+        n_labeled=len(opened.snapshot.labels),
+        result=answer.result,
+        seconds=context.watch.seconds | answer.seconds,
+        provenance={**context.provenance, "snapshot_hash": opened.snapshot_hash},
+        result_hash=store_arrays(context.store, **answer.arrays) if answer.arrays else None,
+    )
+    context.write_fenced(lambda db: publish_analysis(db, context.claimed, facts))
+    stages.forget()
+    context.hooks.forget()
+
+
+def _stop_for_others(context: JobContext) -> Callable[[], bool]:
+    """Return whether to stop: because it is asked for, or another job has waited for a worker."""
+    others = COMPUTING - {JobKind.ANALYZE}
+    queues = context.settings.queues.split(",")
+    asked_at, is_kept_waiting = float("-inf"), False
+
+    def should_stop() -> bool:
+        nonlocal asked_at, is_kept_waiting
+        if context.should_stop():
+            return True
+        if time.monotonic() - asked_at >= ASK_SECONDS:
+            asked_at = time.monotonic()
+            with transaction(context.factory) as session:
+                is_kept_waiting = job_queries.is_kept_waiting(
+                    session, queues, others, WAITED_SECONDS
+                )
+        return is_kept_waiting
+
+    return should_stop
+
+
+def _quiet(context: JobContext) -> RoundHooks:
+    """Return the hooks of a training that is one of many: the stages tell how far the job is."""
+    return replace(context.hooks, on_progress=None)
+
+
+def _run_labels_saved(
+    context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages
+) -> Answer:
+    project = opened.project
+    setup = context.setup(analysis.options["model"])
+    opened, inputs = read_inputs(context, opened, setup)
+    with transaction(context.factory) as session:
+        uniform = label_queries.uniformly_drawn(session, project.id)
+    rows = np.flatnonzero(np.isin(inputs.labeled_index, uniform))
+    if inputs.evaluation is None or len(labels_saved.part_sizes(inputs.labels[rows])) < 2:
+        raise AnalysisInvalid(
+            "Too few of the labels were drawn uniformly, or no evaluation item can be read, to "
+            "estimate how many were saved. Label more, then ask again."
+        )
+    found, seconds = labels_saved.run_labels_saved_step(
+        setup,
+        inputs.labeled,
+        rows,
+        inputs.evaluation,
+        n_pool=project.n_pool,
+        seed=project.seed,
+        device=context.device,
+        hooks=_quiet(context),
+        stages=stages,
+    )
+    return Answer(labels_saved.as_json(found), seconds)
+
+
+RUN: dict[AnalysisKind, Callable[[JobContext, OpenedJob, Analysis, Stages], Answer]] = {
+    AnalysisKind.LABELS_SAVED: _run_labels_saved,
+}
