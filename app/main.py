@@ -48,6 +48,7 @@ from app.api.bodies import check_parameters
 from app.api.deps import get_caller
 from app.api.docs import docs_router
 from app.api.errors import add_error_handlers
+from app.api.even_time import Steps
 from app.api.middleware import Head, RequestId, RootPath
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
@@ -155,6 +156,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with transaction(app.state.session_factory) as session:
         app.state.image_key = key_for(session, PURPOSE)
     app.state.store = ArtifactStore(settings.artifact_store_url)
+    app.state.steps = Steps()
     app.state.admission = Admission.create(settings.place_timeout_seconds)
     stop = threading.Event()
     sweeper = threading.Thread(

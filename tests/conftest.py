@@ -110,8 +110,8 @@ def session(session_factory: sessionmaker[Session]) -> Iterator[Session]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings with every folder under the test's own."""
-    return Settings(data_folder=tmp_path / "data")
+    """Settings with every folder under the test's own; answers beside gold wait for nothing."""
+    return Settings(data_folder=tmp_path / "data", gold_answer_seconds=0)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.even_time import EvenSessionDep
 from app.db.queries import flags
 from app.domain.errors import NotFound
 from app.presenters.flags import present_flag
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=
 @router.post("/flags", summary="Flag items", responses=problems(403, 404, 409))
 def flag(
     body: FlagsIn,
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.even_time import EvenSessionDep
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.api.responses import rendered
 from app.db.queries import labels as queries
@@ -36,7 +37,7 @@ COLUMNS = [
 )
 def submit(
     body: LabelsIn,
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
@@ -54,7 +55,7 @@ def submit(
 @router.post("/labels/withdraw", summary="Undo labels", responses=problems(403, 404, 409))
 def withdraw(
     body: ItemsIn,
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,

@@ -10,9 +10,9 @@ from app.api.deps import (
     CallerDep,
     ImageUrlsDep,
     ProjectIdDep,
-    SessionDep,
     SettingsDep,
 )
+from app.api.even_time import EvenSessionDep
 from app.api.responses import rendered
 from app.presenters.leases import present_leases, present_next_batch
 from app.schemas.bodies import problems
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=
     responses=problems(403, 404),
 )
 def read_next_batch(  # noqa: PLR0913, PLR0917 - the parts of a request
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     caller: CallerDep,
     annotator_id: AnnotatorIdDep,
@@ -54,7 +54,7 @@ def read_next_batch(  # noqa: PLR0913, PLR0917 - the parts of a request
 @router.post("/leases/renew", summary="Renew leases", responses=problems(403, 404, 409))
 def renew(
     body: LeasesIn,
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,
@@ -66,7 +66,7 @@ def renew(
 @router.post("/leases/release", summary="Release leases", responses=problems(403, 404))
 def release(
     body: LeasesIn,
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from app.api.bodies import Route
-from app.api.deps import AnnotatorIdDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.deps import AnnotatorIdDep, ProjectIdDep, SettingsDep
+from app.api.even_time import EvenSessionDep
 from app.schemas.answers import AnswersOut
 from app.schemas.bodies import problems
 from app.schemas.skips import SkipsIn
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=
 @router.post("/skips", summary="Skip items", responses=problems(403, 404, 409))
 def skip(
     body: SkipsIn,
-    session: SessionDep,
+    session: EvenSessionDep,
     project: ProjectIdDep,
     annotator_id: AnnotatorIdDep,
     settings: SettingsDep,

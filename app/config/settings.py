@@ -114,6 +114,13 @@ class Settings(BaseSettings):
         2, ge=1, description="When a tool that got no items is told to ask again."
     )
 
+    gold_answer_seconds: float = Field(
+        0.05,
+        ge=0,
+        le=5,
+        description="Where annotators get gold, answers to them take a multiple of this or of "
+        "three times the median of the last, so that no stopwatch tells gold apart; 0: no wait.",
+    )
     lock_timeout_seconds: float = Field(
         5.0,
         gt=0,

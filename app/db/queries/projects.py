@@ -12,6 +12,7 @@ _LOCKED = (
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
+_LAST = "last locked project"
 _LOCKED_IF_FREE = _LOCKED.with_for_update(key_share=True, skip_locked=True)
 
 
@@ -26,6 +27,13 @@ def lock(session: Session, project_id: int) -> Project:
     project = session.scalar(_LOCKED, {"project_id": project_id})
     if project is None:
         raise NotFound("project", project_id)
+    session.info[_LAST] = project
+    return project
+
+
+def last_locked(session: Session) -> Project | None:
+    """Return the project that `lock` locked last in this session, without a statement."""
+    project: Project | None = session.info.get(_LAST)
     return project
 
 

@@ -60,8 +60,8 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Served]:
-    """Yield the API over a Postgres whose data stay in the folder."""
+def serve(folder: Path, **more: Any) -> Iterator[Served]:
+    """Yield the API, with `more` settings, over a Postgres whose data stay in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     postgres = EmbeddedPostgres(folder / "postgres")
     settings = Settings(
@@ -69,6 +69,7 @@ def serve(folder: Path) -> Iterator[Served]:
         port=PORT,
         database_url=SecretStr(postgres.start()),
         annotation_lease_seconds=3600,
+        **more,
     )
     assert settings.database_url is not None
     engine = make_engine(settings.database_url.get_secret_value())

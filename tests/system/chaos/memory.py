@@ -94,7 +94,7 @@ def _slope(sizes: list[float]) -> dict[str, Any]:
     kept = np.asarray(sizes[WARM_UP_ROUNDS:])
     rounds = np.arange(len(kept))
     line = stats.linregress(rounds, kept)
-    half = float(stats.t.ppf(0.975, len(kept) - 2) * line.stderr)
+    half = float(np.nan_to_num(stats.t.ppf(0.975, len(kept) - 2) * line.stderr))  # sizes all alike
     return {
         "megabytes_per_round": round(float(line.slope), 4),
         "interval_95": [round(float(line.slope) - half, 4), round(float(line.slope) + half, 4)],
