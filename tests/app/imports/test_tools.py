@@ -1,0 +1,180 @@
+"""Answers in the exports of other tools: several people, skips, rejections, damage."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.imports.formats import open_source
+from app.imports.found import FileRefused, Found, FoundItem, Options, Refused
+from tests.app.imports.written import (
+    argilla,
+    label_studio_min_rows,
+    label_studio_tasks,
+    lines,
+    png,
+    tarred,
+    zipped,
+)
+
+
+def read(path: Path, **said: Any) -> list[Found]:
+    with open_source(path) as source:
+        return list(source.read(Options(**said)))
+
+
+def answers(found: Found) -> list[tuple[str | None, str]]:
+    assert isinstance(found, FoundItem), found
+    return [(given.annotator, given.class_name) for given in found.labels]
+
+
+class TestLabelStudio:
+    def answered(self, who: int, name: str, **more: Any) -> dict[str, Any]:
+        value = {"type": "choices", "value": {"choices": [name]}}
+        return {"completed_by": who, "was_cancelled": False, "result": [value], **more}
+
+    def write(self, folder: Path, *annotations: dict[str, Any]) -> Path:
+        task = {**label_studio_tasks()[0], "annotations": list(annotations)}
+        path = folder / "x.json"
+        path.write_text(json.dumps([task]))
+        return path
+
+    def test_each_annotators_newest_answer_counts(self, tmp_path: Path) -> None:
+        newest = self.answered(1, "good", updated_at="2026-02-01")
+        first = self.answered(1, "bad", updated_at="2026-01-01")
+        other = self.answered(2, "bad", updated_at="2026-01-02")
+        (item,) = read(self.write(tmp_path, newest, first, other))
+        assert sorted(answers(item), key=str) == [("1", "good"), ("2", "bad")]
+
+    def test_skips_are_counted_and_are_no_answer(self, tmp_path: Path) -> None:
+        (item,) = read(self.write(tmp_path, self.answered(1, "good", was_cancelled=True)))
+        assert answers(item) == []
+        assert isinstance(item, FoundItem)
+        assert item.n_skips == 1
+
+    def test_data_is_metadata_and_several_choices_are_refused(self, tmp_path: Path) -> None:
+        (item,) = read(self.write(tmp_path, self.answered(1, "good")))
+        assert isinstance(item, FoundItem)
+        assert (item.external_id, item.metadata) == ("1", {"source": "web"})
+        both = self.answered(1, "good")
+        both["result"][0]["value"]["choices"] = ["good", "bad"]
+        (refused,) = read(self.write(tmp_path, both))
+        assert isinstance(refused, Refused)
+
+    def test_the_question_is_named_where_several_columns_could_be_it(self, tmp_path: Path) -> None:
+        rows = [{**row, "origin": "web"} for row in label_studio_min_rows()]
+        path = tmp_path / "min.json"
+        path.write_text(json.dumps(rows))
+        with pytest.raises(FileRefused, match="--map COLUMN=class"):
+            read(path)
+        first, *_ = read(path, columns={"mood": "class"})
+        assert answers(first) == [("1", "good")]
+
+
+class TestProdigy:
+    def test_a_rejected_label_is_no_class_and_an_ignored_one_a_skip(self, tmp_path: Path) -> None:
+        rows = [
+            {"text": t, "label": "good", "answer": a, "_input_hash": i, "_annotator_id": "ada"}
+            for i, (t, a) in enumerate([("a", "accept"), ("b", "reject"), ("c", "ignore")])
+        ]
+        (tmp_path / "x.jsonl").write_bytes(lines(rows))
+        found = read(tmp_path / "x.jsonl")
+        assert [answers(item) for item in found] == [[("ada", "good")], [], []]
+        assert [item.n_skips for item in found if isinstance(item, FoundItem)] == [0, 0, 1]
+
+    def test_two_binary_questions_about_one_text_are_one_item(self, tmp_path: Path) -> None:
+        rows = [
+            {"text": "a", "label": label, "answer": answer, "_input_hash": 5}
+            for label, answer in (("bad", "reject"), ("good", "accept"))
+        ]
+        (tmp_path / "x.jsonl").write_bytes(lines(rows))
+        (item,) = read(tmp_path / "x.jsonl")
+        assert answers(item) == [(None, "good")]
+
+
+class TestDoccano:
+    def test_files_of_several_annotators_are_put_together(self, tmp_path: Path) -> None:
+        def row(name: str) -> bytes:
+            return lines([{"id": 1, "text": "a", "label": [name], "Comments": []}])
+
+        path = zipped(tmp_path / "x.zip", {"ada.jsonl": row("x"), "bob.jsonl": row("y")})
+        (item,) = read(path)
+        assert answers(item) == [("ada", "x"), ("bob", "y")]
+
+    def test_spans_are_no_class(self, tmp_path: Path) -> None:
+        rows = [{"id": 1, "text": "a b", "label": [[0, 1, "PER"]], "Comments": []}]
+        (tmp_path / "x.jsonl").write_bytes(lines(rows))
+        (item,) = read(tmp_path / "x.jsonl")
+        assert answers(item) == []
+
+
+class TestArgilla:
+    def test_only_what_was_submitted_counts(self, tmp_path: Path) -> None:
+        path = argilla(tmp_path)
+        rows = json.loads(path.read_text())
+        rows[0]["mood.responses"] = ["good", "bad", "bad"]
+        rows[0]["mood.responses.users"] = ["u1", "u2", "u3"]
+        rows[0]["mood.responses.status"] = ["submitted", "discarded", "draft"]
+        path.write_text(json.dumps(rows))
+        first = read(path)[0]
+        assert answers(first) == [("u1", "good")]
+        assert isinstance(first, FoundItem)
+        assert (first.n_skips, first.metadata) == (1, {})
+
+
+class TestOthers:
+    def test_cvat_without_images_names_where_they_lie(self, tmp_path: Path) -> None:
+        xml = (
+            '<annotations><image id="0" name="s3://b/a.png" width="4" height="4"></image>'
+            '<image id="1" name="b.png"><tag label="x"/><tag label="y"/></image></annotations>'
+        )
+        (tmp_path / "annotations.xml").write_text(xml)
+        item, refused = read(tmp_path / "annotations.xml")
+        assert isinstance(item, FoundItem)
+        assert (item.image_uri, item.labels) == ("s3://b/a.png", ())
+        assert isinstance(refused, Refused)
+
+    def test_xml_that_declares_entities_is_refused(self, tmp_path: Path) -> None:
+        bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><annotations><image name="&a;"/></annotations>'
+        (tmp_path / "annotations.xml").write_text(bomb)
+        with pytest.raises(FileRefused, match="entities"):
+            read(tmp_path / "annotations.xml")
+
+    def test_webdataset_json_says_class_and_metadata(self, tmp_path: Path) -> None:
+        files = {
+            "a/0.jpg": png("red"),
+            "a/0.txt": b"A red one",
+            "a/0.json": b'{"label": "warm", "width": 4}',
+            "a/1.jpg": png("red"),
+            "a/1.txt": b"warm",
+        }
+        path = tarred(tmp_path / "x.tar", files)
+        first, second = read(path)
+        assert (answers(first), answers(second)) == ([(None, "warm")], [])
+        assert isinstance(first, FoundItem)
+        assert first.metadata == {"width": 4, "text": "A red one"}
+        assert answers(read(path, columns={"txt": "class"})[1]) == [(None, "warm")]
+
+    def test_fasttext_of_several_labels_is_refused_by_line(self, tmp_path: Path) -> None:
+        (tmp_path / "x.txt").write_text("__label__a one\n\n__label__a __label__b two\nthree\n")
+        first, refused, last = read(tmp_path / "x.txt")
+        assert answers(first) == [(None, "a")]
+        assert isinstance(refused, Refused)
+        assert refused.line == 3
+        assert (answers(last), last.line) == ([], 4)
+
+    def test_json_lines_end_at_line_feeds_only(self, tmp_path: Path) -> None:
+        (tmp_path / "x.jsonl").write_bytes(b'{"text": "a\xe2\x80\xa8b"}\r\n\nnope\n{"text": "c"}')
+        first, refused, last = read(tmp_path / "x.jsonl")
+        assert isinstance(first, FoundItem)
+        assert first.text == "a\u2028b"
+        assert isinstance(refused, Refused)
+        assert (refused.line, last.line) == (3, 4)
+
+    def test_a_large_array_is_read_piece_by_piece(self, tmp_path: Path) -> None:
+        rows = [{"id": i, "text": f"{i} " + "x" * 1000} for i in range(2000)]
+        (tmp_path / "x.json").write_text(json.dumps(rows, indent=2))
+        found = read(tmp_path / "x.json")
+        assert [item.external_id for item in found] == [str(i) for i in range(2000)]
+        assert [item.line for item in found] == [2 + 4 * i for i in range(2000)]
