@@ -46,8 +46,8 @@ def as_jsonl(rows: Iterable[Response]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    """Return the value of a CSV cell: lists as JSON."""
-    return orjson.dumps(value).decode() if isinstance(value, list) else value
+    """Return the value of a CSV cell: lists and objects as JSON."""
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
 
 
 def as_csv(rows: Iterable[Response], columns: Sequence[str]) -> Iterator[str]:

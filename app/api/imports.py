@@ -191,6 +191,7 @@ def _parsed(lines: Iterable[NumberedLine], counts: ImportCounts) -> Iterator[tup
                     class_name=parsed.class_,
                     text=parsed.text,
                     image_uri=parsed.image_uri,
+                    metadata=parsed.all_metadata,
                 ),
             )
 

@@ -1,7 +1,8 @@
 """Routes of items: streaming import, upload, list."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 
@@ -121,6 +122,12 @@ def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
     external_id: Annotated[
         str | None, Query(max_length=512, description="Only the item of this id, of either split.")
     ] = None,
+    metadata: Annotated[
+        str | None,
+        Query(
+            max_length=2000, description='Only items whose metadata hold this, e.g. {"site": 3}.'
+        ),
+    ] = None,
     cursor: Annotated[int, Query(ge=-1)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ItemPage:
@@ -130,11 +137,28 @@ def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
         is_wanted = found is not None and split in (None, found.split) and found.index > cursor
         page = [found] if found is not None and is_wanted else []
     else:
-        page = queries.page_by_index(session, project.id, split or Split.POOL, cursor, limit)
+        page = queries.page_by_index(
+            session, project.id, split or Split.POOL, (cursor, limit), _metadata_of(metadata)
+        )
     return ItemPage(
         items=[present_item(item, project, urls) for item in page],
         next_cursor=page[-1].index if len(page) == limit and external_id is None else None,
     )
+
+
+def _metadata_of(parameter: str | None) -> dict[str, Any] | None:
+    """Return what items' metadata shall hold.
+
+    Raises:
+        HTTPException: 422, it is no JSON object.
+    """
+    try:
+        wanted = None if parameter is None else orjson.loads(parameter)
+    except orjson.JSONDecodeError:
+        wanted = parameter
+    if wanted is not None and not isinstance(wanted, dict):
+        raise HTTPException(422, 'query.metadata: give a JSON object such as {"site": 3}.')
+    return wanted
 
 
 @router.get("/{item}", summary="Read an item", responses=problems(403, 404))

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=
 
 COLUMNS = [
     "item_id", "external_id", "index", "class", "source", "round", "is_control", "method",
-    "agreement", "confidence", "labels", "flags", "resolved_at",
+    "agreement", "confidence", "labels", "flags", "resolved_at", "metadata",
 ]  # fmt: skip
 
 

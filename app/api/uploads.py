@@ -35,7 +35,7 @@ UPLOAD_SCHEMA: dict[str, Any] = {
         "metadata": {
             "type": "string",
             "default": "{}",
-            "description": '{"a.png": {"external_id": "a", "class": "cat"}}',
+            "description": '{"a.png": {"external_id": "a", "class": "cat", "metadata": {}}}',
         },
     },
 }
@@ -69,6 +69,7 @@ def items_of(form: UploadForm, files: list[UploadFile], settings: Settings) -> I
             split=given.split or form.split,
             class_name=given.class_ if given.class_ is not None else form.class_,
             image=file.file.read(settings.max_image_bytes + 1),
+            metadata=given.metadata,
         )
 
 

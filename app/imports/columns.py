@@ -23,7 +23,7 @@ USUAL_NAMES: Mapping[str, Sequence[str]] = {
               "filepath", "file_path", "img"),
     "image_uri": ("image_uri", "image_url", "url", "uri"),
     "class": ("class", "label", "labels", "category", "target", "sentiment", "choice", "class_name",
-              "label_name"),
+              "label_name", "topic", "intent"),
     "split": ("split", "subset", "fold", "partition"),
     "annotator": ("annotator", "annotator_id", "_annotator_id", "worker", "worker_id", "labeler",
                   "annotated_by", "username"),

@@ -48,4 +48,5 @@ def present_exported_label(label: ExportedLabel, classes: list[str]) -> Exported
         labels=[present_given_label(given, classes) for given in label.labels],
         flags=label.flags,
         resolved_at=label.resolved_at,
+        metadata=label.metadata,
     )

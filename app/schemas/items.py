@@ -1,17 +1,19 @@
 """Requests and responses of items."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Json, StringConstraints, model_validator
 
 from app.db.tables import Split
+from app.domain.item_metadata import FIELDS, meant_field
 from app.schemas.bodies import Request, Response
 
 
 class ItemLine(Request):
     """One line of an NDJSON import: exactly one of text and image_uri.
 
-    Unknown keys are refused here, by the first: pydantic would report each of a million.
+    Keys of the user's own are metadata; one that looks like a field's name is refused, by the
+    first: pydantic would report each of a million.
     """
 
     external_id: Annotated[str, StringConstraints(min_length=1)]
@@ -19,17 +21,33 @@ class ItemLine(Request):
     image_uri: str | None = None
     split: Split = Split.POOL
     class_: str | None = Field(None, alias="class")
+    metadata: dict[str, Any] | None = None
 
     model_config = ConfigDict(extra="allow")
 
+    @property
+    def all_metadata(self) -> dict[str, Any] | None:
+        """The given metadata, and the keys of the user's own."""
+        own = self.model_extra
+        return {**(self.metadata or {}), **own} if own else self.metadata
+
+    def _has(self, field: str) -> bool:
+        """Return whether the line already says what a key like this may have been meant to say."""
+        if field in ("class", "split"):
+            return f"{field}_" in self.model_fields_set or field in self.model_fields_set
+        is_content = field in ("text", "image_uri")
+        return not is_content or self.text is not None or self.image_uri is not None
+
     @model_validator(mode="after")
     def _one_content(self) -> "ItemLine":
-        if self.model_extra:
-            unknown = next(iter(self.model_extra))[:100]
-            raise ValueError(
-                f"there is no key {unknown!r}; a line may have external_id, text, image_uri, "
-                "split and class"
-            )
+        for key in self.model_extra or ():
+            field = meant_field(key)
+            if field is not None and not self._has(field):
+                raise ValueError(
+                    f"there is no key {key[:100]!r}; did you mean {field}? A line may have "
+                    f"{', '.join(FIELDS)}, and keys of your own, which are metadata; one that is "
+                    f"called {key[:100]!r} goes into metadata"
+                )
         if (self.text is None) == (self.image_uri is None):
             raise ValueError("give exactly one of text and image_uri")
         return self
@@ -41,6 +59,7 @@ class UploadMetadata(Request):
     external_id: str | None = None
     split: Split | None = None
     class_: str | None = Field(None, alias="class")
+    metadata: dict[str, Any] | None = None
 
 
 class UploadForm(Request):
@@ -112,6 +131,7 @@ class ItemOut(Response):
     index: int
     content: Content
     class_: str | None = Field(None, alias="class", serialization_alias="class")
+    metadata: dict[str, Any] = Field(description="What the import says of it beside the content.")
 
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 

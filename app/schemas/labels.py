@@ -1,6 +1,7 @@
 """Requests and responses of labels."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import ConfigDict, Field
 
@@ -55,6 +56,7 @@ class ExportedLabelOut(Response):
     labels: list[GivenLabel] = Field(description="Each annotator's label, oldest first.")
     flags: list[str] = Field(description="Comments of the open flags.")
     resolved_at: datetime
+    metadata: dict[str, Any] = Field(description="What the import says of the item.")
 
 
 class LabelHistoryOut(GivenLabel):

@@ -1,7 +1,7 @@
 """Items of an import, checked and their images read, before they are stored."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import structlog
 from app.config import Settings
 from app.db.tables import Project, Split
 from app.domain.errors import ItemInvalid
+from app.domain.item_metadata import checked_metadata
 from app.domain.json_text import is_storable
 from app.domain.names import class_index
 from app.domain.quotes import listed, shown
@@ -36,6 +37,7 @@ class ItemIn(NamedTuple):
     text: str | None = None
     image_uri: str | None = None
     image: bytes | None = None
+    metadata: Mapping[str, Any] | None = None
 
 
 def prepare_items(
@@ -87,6 +89,7 @@ def _row_of(
         "split": item.split.value,  # a plain str: the driver renders enums in Python
         "external_id": item.external_id,
         "class_index": index,
+        "metadata": checked_metadata(item.metadata),
         **content,
     }
 

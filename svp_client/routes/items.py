@@ -34,7 +34,7 @@ class Items:
         Args:
             project: its id.
             items: each with `external_id`, one of `text` and `image_uri`, and where wanted `split`
-                (pool or evaluation) and `class`.
+                (pool or evaluation), `class` and `metadata`.
             request_bytes: the most bytes of one request.
         """
         done = _nothing_yet()
@@ -50,7 +50,7 @@ class Items:
         self,
         project: int,
         files: Iterable[tuple[str, bytes]],
-        metadata: Mapping[str, Mapping[str, str]] | None = None,
+        metadata: Mapping[str, Mapping[str, Any]] | None = None,
         *,
         request_files: int = UPLOAD_FILES,
         request_bytes: int = UPLOAD_BYTES,
@@ -60,7 +60,7 @@ class Items:
         Args:
             project: its id.
             files: name and bytes of each; the name is its external id.
-            metadata: by name, where wanted: `external_id`, `split` and `class`.
+            metadata: by name, where wanted: `external_id`, `split`, `class` and `metadata`.
             request_files: the most files of one request.
             request_bytes: the most bytes of one request; a larger file goes alone.
         """
@@ -77,9 +77,12 @@ class Items:
         return done
 
     @entries
-    def items(self, project: int, split: str = "pool") -> Pages[Item]:
-        """Yield the items of a split in order of import."""
-        return Pages(get(paths.items(project), as_json, split=split), "items")
+    def items(
+        self, project: int, split: str = "pool", metadata: Mapping[str, Any] | None = None
+    ) -> Pages[Item]:
+        """Yield the items of a split in order of import; those alone whose metadata hold this."""
+        wanted = None if metadata is None else json.dumps(metadata)
+        return Pages(get(paths.items(project), as_json, split=split, metadata=wanted), "items")
 
     @result
     def item(self, project: int, item: int) -> Call[Item]:

@@ -1,6 +1,6 @@
 """Answers about items and imports."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class Content(TypedDict):
@@ -19,6 +19,7 @@ Item = TypedDict(
         "index": int,
         "content": Content,
         "class": str | None,
+        "metadata": dict[str, Any],
     },
 )
 """An item; annotators see its ids and its content only."""

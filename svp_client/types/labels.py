@@ -1,6 +1,6 @@
 """Answers about labels."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 GivenLabel = TypedDict(
     "GivenLabel",
@@ -31,6 +31,7 @@ ExportedLabel = TypedDict(
         "labels": list[GivenLabel],
         "flags": list[str],
         "resolved_at": str,
+        "metadata": dict[str, Any],
     },
 )
 """One resolved label of an export."""

@@ -12,7 +12,7 @@ import typer
 
 from app.config import Settings, make_settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import analyses, doctor, models, select, simulate, tokens, train
+from workers.cli import analyses, doctor, imports, models, select, simulate, tokens, train
 from workers.cli.connect import database_url
 from workers.processes import prepare_environment
 
@@ -32,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(tokens.commands, name="token")
+app.command("import")(imports.import_items)
 app.command()(simulate.demo)
 app.command()(simulate.simulate)
 app.command()(simulate.report)

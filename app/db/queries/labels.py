@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session
@@ -50,6 +51,7 @@ class ExportedLabel:
     labels: list[GivenLabel]
     flags: list[str]
     resolved_at: datetime
+    metadata: dict[str, Any]
 
 
 def items_of_project(session: Session, project_id: int, item_ids: Sequence[int]) -> dict[int, Item]:
@@ -185,6 +187,7 @@ def export_page(
             labels=given.get(item.id, []),
             flags=comments.get(item.id, []),
             resolved_at=label.resolved_at,
+            metadata=item.metadata_ or {},
         )
         for item, label, is_control in rows
     ]

@@ -99,6 +99,8 @@ class Item(Base):
     height: Mapped[int | None]
     channels: Mapped[int | None] = mapped_column(SmallInteger)
     class_index: Mapped[int | None] = mapped_column(SmallInteger)  # class given at import
+    # What users say about the item; exported, never learned. (SQLAlchemy keeps the plain name.)
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[datetime] = created_now()
 
 

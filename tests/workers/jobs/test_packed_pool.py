@@ -225,7 +225,7 @@ class TestImages:
         found = read_pixels(reader, photos, 2)
         np.testing.assert_array_equal(found[0], found[1])
         with transaction(reader.factory) as session:
-            items = item_queries.page_by_index(session, photos.id, Split.POOL, -1, 2)
+            items = item_queries.page_by_index(session, photos.id, Split.POOL, (-1, 2))
         assert len({(item.width, item.height) for item in items}) == 1
 
     def test_an_image_that_cannot_be_read_is_zeros_until_it_is_taken_back(
