@@ -18,6 +18,7 @@ from app.api import (
     agreement,
     annotation,
     annotators,
+    audits,
     classes,
     core_sets,
     events,
@@ -67,7 +68,7 @@ ROUTES = (
     projects, project_settings, lifecycle, features, events, items, set_aside,
     leases, labels, skips, flags, requeue, annotation, annotators, agreement, gold,
     rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    labels_saved, tokens,
+    audits, labels_saved, tokens,
 )  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (

@@ -25,6 +25,7 @@ class ProjectSettings(TypedDict):
     selection: NotRequired[Mapping[str, Any]]
     trigger: NotRequired[Mapping[str, Any]]
     stop_when: NotRequired[Mapping[str, Any]]
+    audit: NotRequired[Mapping[str, Any]]
     seed: NotRequired[int]
     measures_epochs: NotRequired[bool]
 
@@ -42,6 +43,7 @@ class ProjectChanges(TypedDict, total=False):
     selection: Mapping[str, Any]
     trigger: Mapping[str, Any]
     stop_when: Mapping[str, Any]
+    audit: Mapping[str, Any]
 
 
 class AnnotationChanges(TypedDict, total=False):
@@ -73,3 +75,10 @@ class CoreSetSettings(TypedDict):
     seed: NotRequired[int | None]
     draw_seed: NotRequired[int | None]
     score_epochs: NotRequired[Sequence[int]]
+
+
+class AuditSettings(TypedDict, total=False):
+    """The audit that is wanted: whose scores are compared, on how many unlabeled items."""
+
+    strategy: str | None
+    n_sample: int

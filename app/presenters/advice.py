@@ -3,7 +3,14 @@
 from dataclasses import asdict
 
 from app.domain.learning_curve import Share
-from app.schemas.advice import AdviceOut, GainOut, MeasuredRoundOut, ShareOut, StabilityOut
+from app.schemas.advice import (
+    AdviceOut,
+    AdvisedAuditOut,
+    GainOut,
+    MeasuredRoundOut,
+    ShareOut,
+    StabilityOut,
+)
 from app.services.advice import ProjectAdvice
 
 
@@ -14,6 +21,7 @@ def present_advice(found: ProjectAdvice) -> AdviceOut:
         reasons=list(found.advice.reasons),
         expected_gain=GainOut(**asdict(found.gain)) if found.gain else None,
         measured_on=found.measured_on,
+        audit=AdvisedAuditOut.model_validate(found.audit) if found.audit else None,
         rounds=[
             MeasuredRoundOut(
                 round=measured.round_.number,

@@ -2,6 +2,7 @@
 
 from app.domain.stopping import Verdict
 from app.schemas.bodies import Response
+from app.schemas.measures import IntervalOut
 
 
 class ShareOut(Response):
@@ -58,6 +59,20 @@ class GainOut(Response):
     mean_high: float
 
 
+class AdvisedAuditOut(Response):
+    """The newest audit: Spearman's correlation of the proxy's scores with the target's.
+
+    `ceiling` is that of two trainings of the target; `is_below` says that the correlation is less
+    than the project's `audit.min_correlation` was then.
+    """
+
+    id: int
+    n_labeled: int
+    correlation: IntervalOut
+    ceiling: IntervalOut
+    is_below: bool
+
+
 class AdviceOut(Response):
     """Advice on whether to label more, the reasons, and the measurements.
 
@@ -71,3 +86,4 @@ class AdviceOut(Response):
     expected_gain: GainOut | None
     measured_on: str | None
     rounds: list[MeasuredRoundOut]
+    audit: AdvisedAuditOut | None

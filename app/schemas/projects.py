@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from app.domain.annotation import MAX_LABELS_PER_ITEM, AnnotationOptions
+from app.domain.audit import AuditRule
 from app.domain.names import Name
 from app.domain.states import ProjectState, RoundState
 from app.domain.stopping import StopRule
@@ -52,6 +53,7 @@ class ProjectCreate(Request):
     selection: SelectionOptions = Field(default_factory=SelectionOptions)
     trigger: Trigger = Field(default_factory=Trigger)
     stop_when: StopRule = Field(default_factory=StopRule)
+    audit: AuditRule = Field(default_factory=AuditRule)
     seed: int = Field(0, ge=0, lt=2**31)
     measures_epochs: bool = Field(
         default=False,
@@ -80,7 +82,8 @@ class ProjectCreate(Request):
 class ProjectChange(Request):
     """Settings to change; those left out stay as they are.
 
-    Of selection, trigger and stop_when the given keys are changed; proxy and target are replaced.
+    Of selection, trigger, stop_when and audit the given keys are changed; proxy and target are
+    replaced.
     """
 
     proxy: ModelSpec | None = None
@@ -95,6 +98,7 @@ class ProjectChange(Request):
     selection: Annotated[dict[str, Any] | None, KeysOf(SelectionOptions)] = None
     trigger: Annotated[dict[str, Any] | None, KeysOf(Trigger)] = None
     stop_when: Annotated[dict[str, Any] | None, KeysOf(StopRule)] = None
+    audit: Annotated[dict[str, Any] | None, KeysOf(AuditRule)] = None
 
     model_config = ConfigDict(
         extra="forbid",
@@ -138,6 +142,7 @@ class ProjectOut(Response):
     selection: dict[str, Any]
     trigger: dict[str, Any]
     stop_when: dict[str, Any]
+    audit: dict[str, Any]
     features_hash: str | None
     seed: int
     measures_epochs: bool

@@ -1,6 +1,6 @@
 """Measures of a project's rounds, and the advice that follows: label more, or stop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from app.db.tables import Model, Project, Round
 from app.domain.json_fields import from_json
 from app.domain.learning_curve import CurvePoint, Gain, Share, expected_gain, falls_faster
 from app.domain.stopping import Advice, Evidence, StopRule, advise, should_stop
+from app.services.newest_audit import Audit, newest_audit
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,23 @@ class MeasuredRound:
 
 @dataclass(frozen=True)
 class ProjectAdvice:
-    """The advice, its evidence, and where the expected gain was measured."""
+    """The advice, its evidence, where the expected gain was measured, and the newest audit."""
 
     advice: Advice
     rounds: list[MeasuredRound]
     gain: Gain | None
     measured_on: str | None
+    audit: Audit | None
 
 
 def read_advice(session: Session, project: Project, n_next: int) -> ProjectAdvice:
     """Return the advice for a project whose next batch would hold `n_next` items."""
     measured, evidence, measured_on = _gather(session, project, n_next)
     advice = advise(from_json(StopRule, project.stop_when), evidence)
-    return ProjectAdvice(advice, measured, evidence.gain, measured_on)
+    audit = newest_audit(session, project)
+    if audit is not None:
+        advice = replace(advice, reasons=(*advice.reasons, audit.sentence))
+    return ProjectAdvice(advice, measured, evidence.gain, measured_on, audit)
 
 
 def reasons_to_stop(session: Session, project: Project, n_next: int) -> list[str]:

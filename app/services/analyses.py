@@ -1,7 +1,7 @@
 """Analyses: asked for, and published by their jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -20,13 +20,17 @@ from models.seconds import PartSeconds
 
 @dataclass(frozen=True)
 class AnalysisFacts:
-    """A job's report on an analysis; `result_hash` is the artifact of what is long in it."""
+    """A job's report on an analysis; `result_hash` is the artifact of what is long in it.
+
+    `warnings` are the facts of further events by their name.
+    """
 
     n_labeled: int
     result: dict[str, Any]
     seconds: PartSeconds
     provenance: dict[str, Any]
     result_hash: str | None = None
+    warnings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def create_analysis(
@@ -69,3 +73,5 @@ def publish_analysis(session: Session, claimed: ClaimedJob, facts: AnalysisFacts
     set_job_state(session, job, JobState.SUCCEEDED)
     about = {"analysis": analysis.id, "kind": analysis.kind, "n_labeled": facts.n_labeled}
     events.append(session, analysis.project_id, "analysis.published", about)
+    for name, facts_of in facts.warnings.items():
+        events.append(session, analysis.project_id, name, {"analysis": analysis.id, **facts_of})

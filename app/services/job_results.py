@@ -22,6 +22,7 @@ from app.domain.annotation import annotation_from_json, labels_wanted
 from app.domain.budget import next_batch_budget
 from app.domain.errors import JobFenced, NotFound
 from app.domain.states import BatchItemState, JobState, ProjectState, RoundState
+from app.services.audits import audit_if_due
 from app.services.budget import budget_state, n_selectable
 from app.services.jobs import ClaimedJob
 from app.services.leases import release_expired
@@ -149,6 +150,7 @@ def publish_selection(
     round_.labeling_at = func.now()
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)
+    audit_if_due(session, project, round_, settings)
     advance(session, project, settings.job_max_attempts)
     seconds = _with_publishing(selection.seconds, selection.clock)
     round_.seconds, round_.cpu_seconds = seconds.wall, seconds.cpu

@@ -16,7 +16,12 @@ from app.services.lifecycle import advance, check_brought_features
 from app.services.packing import request_packing
 from app.services.projects import ModelChoice, ProjectIn, check_initial_budget, checked_settings
 
-MERGED = ("selection", "trigger", "stop_when")  # given keys replace stored ones, others stay
+MERGED = (
+    "selection",
+    "trigger",
+    "stop_when",
+    "audit",
+)  # given keys replace stored ones, others stay
 BUDGETS = ("initial_budget", "round_budget", "total_budget", "reserve")
 CHANGEABLE_STATES = frozenset({ProjectState.DRAFT, ProjectState.RUNNING, ProjectState.PAUSED})
 
@@ -27,14 +32,14 @@ def change_project(
     """Change settings of a project and return it.
 
     Strategy, selection options, proxy, trigger and round budget apply from the next round on; the
-    current round keeps its own. Reserve, total budget, target and `stop_when` are read when they
-    are needed.
+    current round keeps its own. Reserve, total budget, target, `stop_when` and `audit` are read
+    when they are needed.
 
     Args:
         session: in a transaction that the caller commits.
         project_id: of the project.
         changes: new values by name of a setting: ModelChoice for proxy and target; of selection,
-            trigger and stop_when the keys to change.
+            trigger, stop_when and audit the keys to change.
         settings: of this machine.
 
     Raises:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.tables import Project
+from app.domain.audit import AuditRule
 from app.domain.errors import InvalidProject, NameTaken
 from app.domain.json_fields import SettingError, from_json
 from app.domain.names import normalised
@@ -24,7 +25,7 @@ from selection.catalog import Purpose, find_strategy
 from selection.errors import SelectionError
 from selection.options import FeatureSource, SelectionOptions
 
-Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule)
+Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule, AuditRule)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class ProjectIn:
     annotation: Mapping[str, Any] = field(default_factory=dict)
     trigger: Mapping[str, Any] = field(default_factory=dict)
     stop_when: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
     measures_epochs: bool = False
 
 
@@ -151,6 +153,7 @@ def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[
         "target": resolve_model("target", settings.target, bounds),
         "trigger": _checked("trigger", Trigger, settings.trigger).to_json(),
         "stop_when": _checked("stop_when", StopRule, settings.stop_when).to_json(),
+        "audit": _checked("audit", AuditRule, settings.audit).to_json(),
     }
 
 

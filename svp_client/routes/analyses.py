@@ -1,13 +1,26 @@
 """Analyses: questions about the labels at hand, which a worker answers."""
 
+from typing import Unpack
+
 from svp_client import paths
 from svp_client.calls import Call, as_json, get, send
 from svp_client.methods import result
-from svp_client.types import LabelsSaved
+from svp_client.settings import AuditSettings
+from svp_client.types import Audit, LabelsSaved
 
 
 class Analyses:
     """Methods of analyses."""
+
+    @result
+    def create_audit(self, project: int, **settings: Unpack[AuditSettings]) -> Call[Audit]:
+        """Ask how far the proxy's scores are those of the target; a worker trains both."""
+        return send("POST", paths.project(project, "/audits"), as_json, settings)
+
+    @result
+    def audits(self, project: int) -> Call[list[Audit]]:
+        """Return every audit, oldest first."""
+        return get(paths.project(project, "/audits"), as_json)
 
     @result
     def estimate_labels_saved(self, project: int) -> Call[LabelsSaved]:

@@ -3,7 +3,7 @@
 Instants are ISO 8601 texts; states and other names are those that the API documents.
 """
 
-from svp_client.types.advice import Advice, Gain, MeasuredRound, Share, Stability
+from svp_client.types.advice import Advice, AdvisedAudit, Gain, MeasuredRound, Share, Stability
 from svp_client.types.agreement import (
     Agreement,
     AnnotatorAgreement,
@@ -11,7 +11,15 @@ from svp_client.types.agreement import (
     RoundAgreement,
     SharedAgreement,
 )
-from svp_client.types.analyses import CurvePart, LabelsSaved, LabelsSavedResult
+from svp_client.types.analyses import (
+    Audit,
+    Comparison,
+    CurvePart,
+    LabelsSaved,
+    LabelsSavedResult,
+    ModelAgreement,
+    TrainingCost,
+)
 from svp_client.types.annotators import Annotator, GoldScore
 from svp_client.types.answers import AnswerOutcome
 from svp_client.types.classes import Classes, FoundByRound, FoundClass
@@ -42,15 +50,18 @@ from svp_client.types.tokens import Token
 
 __all__ = [
     "Advice",
+    "AdvisedAudit",
     "Agreement",
     "Annotator",
     "AnnotatorAgreement",
     "AnswerOutcome",
+    "Audit",
     "BatchItem",
     "Calibration",
     "CalibrationError",
     "ClassMetrics",
     "Classes",
+    "Comparison",
     "Confusion",
     "Content",
     "CoreSet",
@@ -80,6 +91,7 @@ __all__ = [
     "LineError",
     "MeasuredRound",
     "Model",
+    "ModelAgreement",
     "ModelMetrics",
     "NextBatch",
     "PairAgreement",
@@ -97,4 +109,5 @@ __all__ = [
     "Stability",
     "Suggestion",
     "Token",
+    "TrainingCost",
 ]

@@ -2,6 +2,8 @@
 
 from typing import TypedDict
 
+from svp_client.types.model_metrics import Interval
+
 
 class Share(TypedDict):
     """A measured share of `n` items with its 95% interval (Wilson)."""
@@ -44,6 +46,16 @@ class Gain(TypedDict):
     mean_high: float
 
 
+class AdvisedAudit(TypedDict):
+    """The newest audit: how far the proxy's scores are those of the target."""
+
+    id: int
+    n_labeled: int
+    correlation: Interval
+    ceiling: Interval
+    is_below: bool
+
+
 class Advice(TypedDict):
     """Advice on whether to label more, the reasons, and the measurements."""
 
@@ -52,3 +64,4 @@ class Advice(TypedDict):
     expected_gain: Gain | None
     measured_on: str | None
     rounds: list[MeasuredRound]
+    audit: AdvisedAudit | None

@@ -2,6 +2,8 @@
 
 from typing import Any, TypedDict
 
+from svp_client.types.model_metrics import Interval
+
 
 class Analysis(TypedDict):
     """An analysis: its job, the labels it looked at, its seconds."""
@@ -49,3 +51,40 @@ class LabelsSaved(Analysis):
     """An estimate of the labels that the strategy saved; `result` once it succeeded."""
 
     result: LabelsSavedResult | None
+
+
+class TrainingCost(TypedDict):
+    """Seconds of a training and of scoring the sample."""
+
+    train_seconds: float
+    train_cpu_seconds: float
+    score_seconds: float
+
+
+class ModelAgreement(TrainingCost):
+    """How far a model orders the sample as the target does, and what it costs."""
+
+    name: str
+    correlation: Interval
+    overlap: Interval
+    gap: Interval
+
+
+class Comparison(TypedDict):
+    """Models beside the target, on a uniform sample of the unlabeled items."""
+
+    strategy: str
+    n_sample: int
+    n_pool: int
+    n_top: int
+    ceiling: Interval
+    ceiling_overlap: Interval
+    targets: list[TrainingCost]
+    models: list[ModelAgreement]
+
+
+class Audit(Analysis):
+    """An audit: the project's proxy beside its target, both trained on the labels at hand."""
+
+    options: dict[str, Any]
+    result: Comparison | None

@@ -30,6 +30,7 @@ class Project(TypedDict):
     selection: dict[str, Any]
     trigger: dict[str, Any]
     stop_when: dict[str, Any]
+    audit: dict[str, Any]
     features_hash: str | None
     seed: int
     measures_epochs: bool

@@ -125,6 +125,66 @@ def test_classes_say_what_each_round_found(admin: Client, project: int) -> None:
     assert first["n_rare"] == 16
 
 
+class TestAudits:
+    def test_asked_for_read_and_shown_in_advice(
+        self, admin: Client, project: int, session_factory: Factory, settings: Settings
+    ) -> None:
+        assert admin.advice(project)["audit"] is None
+        claim_waiting(session_factory, settings, project)  # the next round's
+        asked = admin.create_audit(project, strategy="entropy", n_sample=500)
+        assert (asked["options"]["strategy"], asked["options"]["n_sample"]) == ("entropy", 500)
+        claimed = claim_waiting(session_factory, settings, project)
+        assert claimed is not None
+        assert claimed.analysis_id == asked["id"]
+        cost = {"train_seconds": 2.0, "train_cpu_seconds": 3.0, "score_seconds": 0.5}
+        some = {"value": 0.4, "low": 0.3, "high": 0.5}
+        agreement = {"name": "proxy", "correlation": some, "overlap": some, "gap": some, **cost}
+        result: dict[str, Any] = {
+            "strategy": "entropy", "n_sample": 28, "n_pool": 28, "n_top": 8, "ceiling": some,
+            "ceiling_overlap": some, "targets": [cost, cost], "models": [agreement],
+        }  # fmt: skip
+        facts = AnalysisFacts(32, result, PartSeconds(), {})
+        with transaction(session_factory) as session:
+            analyses.publish_analysis(session, claimed, facts)
+        (found,) = admin.audits(project)
+        assert found["result"] == result
+        advice = admin.advice(project)
+        assert advice["audit"] == {
+            "id": asked["id"], "n_labeled": 32, "correlation": some, "ceiling": some,
+            "is_below": True,
+        }  # fmt: skip
+        assert "agree with the target's by 0.40" in advice["reasons"][-1]
+
+    @pytest.mark.parametrize(
+        ("wanted", "code", "said"),
+        [
+            ({"strategy": "uniform"}, "analysis_invalid", "uniform needs no model"),
+            ({"strategy": "best"}, "analysis_invalid", "best"),
+            ({"n_sample": 5}, "request_invalid", "100"),
+        ],
+    )
+    def test_what_cannot_be_audited_is_refused(
+        self, admin: Client, project: int, wanted: Any, code: str, said: str
+    ) -> None:
+        with pytest.raises(ClientError, match=said) as refused:
+            admin.create_audit(project, **wanted)
+        assert (refused.value.status, refused.value.code) == (422, code)
+
+    def test_without_two_classes_nothing_can_be_trained(
+        self, admin: Client, text_project: int
+    ) -> None:
+        with pytest.raises(ClientError, match="models need two") as refused:
+            admin.create_audit(text_project, strategy="margin")
+        assert refused.value.code == "analysis_invalid"
+
+    def test_the_rule_is_a_setting(self, admin: Client, project: int) -> None:
+        assert admin.project(project)["audit"] == {"every_rounds": None, "min_correlation": 0.5}
+        changed = admin.change_project(project, audit={"every_rounds": 3})
+        assert changed["audit"] == {"every_rounds": 3, "min_correlation": 0.5}
+        bad = refusal(lambda: admin.change_project(project, audit={"every_rounds": 0}))
+        assert bad == (422, "request_invalid")
+
+
 class TestLabelsSaved:
     def test_asked_for_and_read(
         self, admin: Client, project: int, session_factory: Factory, settings: Settings

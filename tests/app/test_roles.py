@@ -95,6 +95,8 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/models/{model}/metrics",
         "GET /projects/{project}/models/{model}/predictions",
         "GET /projects/{project}/classes",
+        "POST /projects/{project}/audits",
+        "GET /projects/{project}/audits",
         "POST /projects/{project}/labels-saved",
         "GET /projects/{project}/labels-saved",
         "GET /projects/{project}/core-sets",

@@ -50,6 +50,7 @@ NAMED_OTHERWISE = {
     "CoreSetItem": "CoreSetItemOut",
     "CoreSetScores": "CoreSetScoresOut",
     "CoreSetSettings": "CoreSetIn",
+    "AuditSettings": "AuditIn",
     "ProjectSettings": "ProjectCreate",
     "ProjectChanges": "ProjectChange",
     "AnnotationChanges": "AnnotationChange",

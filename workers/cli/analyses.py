@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.db.tables import Analysis, AnalysisKind, Job
+    from app.schemas.audits import ComparisonOut
     from app.schemas.measures import IntervalOut
 
 ASK_SECONDS = 0.5
@@ -121,6 +122,57 @@ def labels_saved(project: ProjectId, *, as_json: AsJson = False) -> None:
         f"({_labels(found.n_needed_low)} to {_labels(found.n_needed_high)}), judged by "
         f"{found.n_uniform_labels} uniform labels."
     )
+
+
+def audit(
+    project: ProjectId,
+    strategy: Annotated[
+        str | None, typer.Option(help="Whose scores; by default the newest round's.")
+    ] = None,
+    n_sample: Annotated[int, typer.Option(min=100, help="Unlabeled items to score.")] = 2000,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Train proxy and target on the labels at hand, and compare how they score the pool."""
+    from app.db.tables import AnalysisKind  # noqa: PLC0415
+    from app.schemas.audits import AuditOut  # noqa: PLC0415
+    from app.services.audits import AuditIn, create_audit  # noqa: PLC0415
+
+    settings = read_settings()
+    wanted = AuditIn(strategy, n_sample)
+    shown = _answered(
+        project,
+        AnalysisKind.AUDIT,
+        AuditOut,
+        lambda session: create_audit(session, project, wanted, settings),
+    )
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2))
+        return
+    _show_comparison(shown.result)
+
+
+def _show_comparison(found: "ComparisonOut") -> None:
+    typer.echo(
+        f"{found.strategy} on {found.n_sample} of {found.n_pool} unlabeled items; the overlap is "
+        f"of the top {found.n_top}."
+    )
+    rows = [
+        (
+            m.name,
+            _show(m.correlation),
+            _show(m.overlap),
+            f"{m.train_seconds:.1f}",
+            f"{m.score_seconds:.1f}",
+        )
+        for m in found.models
+    ]
+    for number, cost in enumerate(found.targets):
+        ceiling = (_show(found.ceiling), _show(found.ceiling_overlap)) if number else ("", "")
+        name = "target, another seed" if number else "target"
+        seconds = (f"{cost.train_seconds:.1f}", f"{cost.score_seconds:.1f}")
+        rows.append((name, *ceiling, *seconds))
+    _table(("model", "correlation", "overlap", "training s", "scoring s"), rows)
 
 
 def _labels(n: float | None) -> str:

@@ -44,6 +44,7 @@ app.command()(select.replay_selection)
 app.command()(analyses.metrics)
 app.command()(analyses.classes)
 app.command()(analyses.labels_saved)
+app.command()(analyses.audit)
 app.command()(doctor.doctor)
 
 

@@ -6,7 +6,7 @@ hand, goes back to the queue, and continues from its last checkpoint.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,27 +16,37 @@ from app.db.queries import labels as label_queries
 from app.db.session import transaction
 from app.db.tables import Analysis, AnalysisKind, JobKind
 from app.domain.errors import AnalysisInvalid, NotFound
+from app.domain.json_fields import from_json
 from app.services.analyses import AnalysisFacts, publish_analysis
 from app.services.jobs import COMPUTING
+from models.catalog import ModelSetup
 from models.seconds import PartSeconds
+from selection.options import FeatureSource, SelectionOptions
 from workers.jobs.context import JobContext
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import store_arrays
 from workers.steps import labels_saved
+from workers.steps.comparison import Compared, SampleScores, as_json, compare
+from workers.steps.round import RoundInputs
 from workers.steps.stages import Arrays, Stages
 from workers.steps.training import RoundHooks
 
 WAITED_SECONDS = 3.0  # a worker without a job has taken it by then
 ASK_SECONDS = 1.0
+FEWEST_SCORED = 20  # unlabeled items
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of an analysis as JSON values, what is long in it as arrays, and its seconds."""
+    """The answer of an analysis as JSON values, what is long in it as arrays, and its seconds.
+
+    `warnings` are the facts of events that it is worth, by their name.
+    """
 
     result: dict[str, Any]
     seconds: PartSeconds
     arrays: Arrays = field(default_factory=dict)
+    warnings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def run_analysis(context: JobContext) -> None:
@@ -62,6 +72,7 @@ def run_analysis(context: JobContext) -> None:
         seconds=context.watch.seconds | answer.seconds,
         provenance={**context.provenance, "snapshot_hash": opened.snapshot_hash},
         result_hash=store_arrays(context.store, **answer.arrays) if answer.arrays else None,
+        warnings=answer.warnings,
     )
     context.write_fenced(lambda db: publish_analysis(db, context.claimed, facts))
     stages.forget()
@@ -122,6 +133,59 @@ def _run_labels_saved(
     return Answer(labels_saved.as_json(found), seconds)
 
 
+def _run_audit(
+    context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages
+) -> Answer:
+    options = analysis.options
+    scores = _sample_scores(context, opened, analysis, stages)
+    proxy = scores.of("proxy", context.setup(options["proxy"]))
+    found = compare(scores, ["proxy"], proxy[None])
+    (agreement,) = found.models
+    warnings: dict[str, dict[str, Any]] = {}
+    if agreement.correlation.value < options["min_correlation"]:
+        warnings["audit.below_threshold"] = {
+            "correlation": asdict(agreement.correlation),
+            "ceiling": asdict(found.ceiling),
+            "min_correlation": options["min_correlation"],
+        }
+    return Answer(as_json(found), stages.seconds, warnings=warnings)
+
+
+def _sample_scores(
+    context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages
+) -> SampleScores:
+    """Return what trains models on the labels at hand and scores a sample of the pool.
+
+    Raises:
+        AnalysisInvalid: every item is labeled: nothing is left to score.
+    """
+    options, project = analysis.options, opened.project
+    target = context.setup(options["target"])
+    opened, inputs = read_inputs(context, opened, target)
+
+    def inputs_of(setup: ModelSetup) -> RoundInputs:
+        if setup == target:
+            return inputs
+        return context.reader.round_inputs(project, opened.snapshot, setup)
+
+    uses_brought = from_json(SelectionOptions, project.selection).features is FeatureSource.BROUGHT
+    scores = SampleScores(
+        Compared(options["strategy"], project.round_budget, project.seed, target, uses_brought),
+        inputs_of,
+        options["n_sample"],
+        device=context.device,
+        hooks=_quiet(context),
+        stages=stages,
+    )
+    if len(scores.sample) < FEWEST_SCORED:
+        raise AnalysisInvalid(
+            f"{len(scores.sample)} items of the pool are unlabeled; it takes {FEWEST_SCORED} to "
+            "compare scores. Import more items."
+        )
+    return scores
+
+
 RUN: dict[AnalysisKind, Callable[[JobContext, OpenedJob, Analysis, Stages], Answer]] = {
     AnalysisKind.LABELS_SAVED: _run_labels_saved,
+    AnalysisKind.AUDIT: _run_audit,
 }

@@ -57,11 +57,12 @@ class Stages:
                 self._spent[part] = self._spent.get(part, Spent()).plus(spent)
         return {key: value for key, value in found.items() if not key.startswith(SPENT)}
 
-    def spent_on(self, name: str) -> Spent:
-        """Return what a finished stage spent, all parts together."""
+    def spent_on(self, name: str, part: str | None = None) -> Spent:
+        """Return what a finished stage spent on a part, or on all of them together."""
         total = Spent()
-        for spent in _spent_of(self._kept[name]).values():
-            total = total.plus(spent)
+        for key, spent in _spent_of(self._kept[name]).items():
+            if part in (None, key):
+                total = total.plus(spent)
         return total
 
     @property

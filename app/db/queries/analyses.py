@@ -4,6 +4,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Analysis, AnalysisKind, Job
+from app.domain.states import JobState
 
 
 def get(
@@ -21,6 +22,21 @@ def list_all(session: Session, project_id: int, kind: AnalysisKind) -> list[tupl
     """Return every analysis of this kind with its newest job, oldest first."""
     statement = _with_newest_job(project_id).where(Analysis.kind == kind).order_by(Analysis.id)
     return [(analysis, job) for analysis, job in session.execute(statement)]
+
+
+def newest_answered(session: Session, project_id: int, kind: AnalysisKind) -> Analysis | None:
+    """Return the newest analysis of this kind that has its answer."""
+    return session.scalar(
+        select(Analysis)
+        .join(Job, Job.analysis_id == Analysis.id)
+        .where(
+            Analysis.project_id == project_id,
+            Analysis.kind == kind,
+            Job.state == JobState.SUCCEEDED,
+        )
+        .order_by(Analysis.id.desc())
+        .limit(1)
+    )
 
 
 def _with_newest_job(project_id: int) -> Select[Analysis, Job]:

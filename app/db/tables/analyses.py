@@ -14,6 +14,7 @@ class AnalysisKind(StrEnum):
     """The question that an analysis answers."""
 
     LABELS_SAVED = "labels_saved"
+    AUDIT = "audit"
 
 
 class Analysis(Base):

@@ -52,6 +52,8 @@ class Project(Base):
     # domain.triggers: when a round ends early; domain.stopping: when labeling ends by itself.
     trigger: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     stop_when: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    # domain.audit: after which rounds the proxy is audited, and when that is told.
+    audit: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     stop_reasons: Mapped[list[str] | None]  # why stop_when held; stays until it or a budget changes
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
     n_featured: Mapped[int] = mapped_column(server_default=text("0"))  # their rows

@@ -20,9 +20,12 @@ from app.db.tables import AnalysisKind, JobKind, Project, Split
 from app.domain.states import JobState
 from app.presenters.model_metrics import present_model_metrics
 from app.services import jobs
+from app.services.audits import AuditIn, create_audit
 from app.services.classes import read_classes
 from app.services.labels_saved import estimate_labels_saved
 from app.services.model_metrics import read_model_metrics
+from app.services.newest_audit import newest_audit
+from app.services.project_settings import change_project
 from models.training.train import TrainingStopped
 from tests.projects import TINY, ServedProject
 from tests.support import wait_for
@@ -212,6 +215,56 @@ class TestLabelsSaved:
         assert len(reports) >= 4
         folder = served.settings.cache_folder / "checkpoints"
         assert not list(folder.rglob("*.npz")), "nothing is left on the disk"
+
+
+class TestAudits:
+    def test_the_same_model_as_target_reaches_the_ceiling_and_its_cost_is_told(
+        self, served: ServedProject
+    ) -> None:
+        with transaction(served.factory) as session:
+            asked = create_audit(session, served.id, AuditIn(n_sample=100), served.settings)[0].id
+        served.do_job()  # the next round's
+        served.do_job()
+        with transaction(served.factory) as session:
+            (found, job), *_ = analyses.list_all(session, served.id, AnalysisKind.AUDIT)
+            said = newest_audit(session, session.get_one(Project, served.id))
+            warned = events.newest_facts(session, served.id, "audit.below_threshold")
+        assert (found.id, job.state) == (asked, JobState.SUCCEEDED)
+        result = found.result
+        assert (result["n_sample"], result["n_pool"]) == (48, 48)
+        assert (result["strategy"], found.options["strategy"]) == ("least_confidence",) * 2
+        (proxy,) = result["models"]
+        assert proxy["correlation"]["value"] == pytest.approx(
+            (1 + result["ceiling"]["value"]) / 2
+        ), "the proxy is the target, of the first seed"
+        assert proxy["gap"]["high"] <= 0
+        assert proxy["train_seconds"] > 0 < proxy["train_cpu_seconds"]
+        assert {"training", "inference", "selection"} <= set(found.seconds)
+        assert said
+        assert said.correlation.value == proxy["correlation"]["value"]
+        assert not said.is_below
+        assert warned is None
+
+    def test_comes_by_itself_every_so_many_rounds_and_warns_below_the_threshold(
+        self, served: ServedProject
+    ) -> None:
+        change = {"audit": {"every_rounds": 2, "min_correlation": 1.0}}
+        with transaction(served.factory) as session:
+            change_project(session, served.id, change, served.settings)
+        served.do_job()  # round 2
+        served.label(12)
+        served.do_job()  # round 3 comes before the audit
+        served.do_job()
+        with transaction(served.factory) as session:
+            ((found, job),) = analyses.list_all(session, served.id, AnalysisKind.AUDIT)
+            warned = events.newest_facts(session, served.id, "audit.below_threshold")
+            said = newest_audit(session, session.get_one(Project, served.id))
+        assert (job.state, found.n_labeled) == (JobState.SUCCEEDED, 44)
+        assert warned
+        assert (warned["analysis"], warned["min_correlation"]) == (found.id, 1.0)
+        assert said
+        assert said.is_below
+        assert "With 44 labels the proxy's scores agree with the target's by" in said.sentence
 
 
 @pytest.mark.parametrize(
