@@ -29,6 +29,7 @@ from app.api import (
     images,
     items,
     jobs,
+    label_errors,
     labels,
     labels_saved,
     learning_curve,
@@ -68,7 +69,7 @@ ROUTES = (
     projects, project_settings, lifecycle, features, events, items, set_aside,
     leases, labels, skips, flags, requeue, annotation, annotators, agreement, gold,
     rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    audits, labels_saved, tokens,
+    audits, label_errors, labels_saved, tokens,
 )  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (

@@ -71,6 +71,11 @@ def models(project_id: int, rest: str = "") -> str:
     return project(project_id, f"/models{rest}")
 
 
+def label_errors(project_id: int, rest: str = "") -> str:
+    """Return the path of a project's searches for label errors."""
+    return project(project_id, f"/label-errors{rest}")
+
+
 def core_sets(project_id: int, rest: str = "") -> str:
     """Return the path of a project's core-sets."""
     return project(project_id, f"/core-sets{rest}")

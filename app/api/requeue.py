@@ -8,6 +8,7 @@ from app.schemas.answers import AnswersOut, ItemsIn
 from app.schemas.bodies import problems
 from app.schemas.requeue import ReassignIn
 from app.services.requeue import reassign_items, requeue_items
+from app.services.second_opinions import ask_second_opinions
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
 
@@ -22,6 +23,21 @@ def requeue(
 ) -> AnswersOut:
     """Withdraw all labels of these items, kept as history, and hand the items out again."""
     outcomes = requeue_items(session, project, body.item_ids, settings)
+    return AnswersOut.model_validate({"results": outcomes})
+
+
+@router.post(
+    "/second-opinions", summary="Ask for second opinions", responses=problems(403, 404, 409)
+)
+def second_opinions(
+    body: ItemsIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+) -> AnswersOut:
+    """Hand labeled items to one more annotator; their labels stay, and are weighed with it."""
+    outcomes = ask_second_opinions(session, project, body.item_ids, settings)
     return AnswersOut.model_validate({"results": outcomes})
 
 

@@ -110,7 +110,7 @@ def resolve_item(answers: Answers, item_id: int) -> None:
     decision = decide(
         [x.class_index for x in given if not x.is_adjudication],
         batch_item.labels_wanted,
-        options.cap(batch_item.labels_wanted),
+        options.cap(batch_item.labels_wanted) + batch_item.is_requeued,  # a tie is settled
         options.min_agreement,
         may_adjudicate=bool(answers.adjudicators - {x.annotator_id for x in every}),
         adjudicated=adjudication.class_index if adjudication else None,

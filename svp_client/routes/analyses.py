@@ -3,10 +3,10 @@
 from typing import Unpack
 
 from svp_client import paths
-from svp_client.calls import Call, as_json, get, send
-from svp_client.methods import result
+from svp_client.calls import Call, Pages, as_json, get, send
+from svp_client.methods import entries, result
 from svp_client.settings import AuditSettings
-from svp_client.types import Audit, LabelsSaved
+from svp_client.types import Audit, LabelErrors, LabelsSaved, SuspectedLabel
 
 
 class Analyses:
@@ -21,6 +21,21 @@ class Analyses:
     def audits(self, project: int) -> Call[list[Audit]]:
         """Return every audit, oldest first."""
         return get(paths.project(project, "/audits"), as_json)
+
+    @result
+    def find_label_errors(self, project: int, judge: str = "proxy") -> Call[LabelErrors]:
+        """Ask which labels are likely wrong; a worker trains models that judge them."""
+        return send("POST", paths.label_errors(project), as_json, {"judge": judge})
+
+    @result
+    def label_errors(self, project: int) -> Call[list[LabelErrors]]:
+        """Return every search for label errors, oldest first."""
+        return get(paths.label_errors(project), as_json)
+
+    @entries
+    def suspected_labels(self, project: int, search: int) -> Pages[SuspectedLabel]:
+        """Yield the labels that a search suspects, most suspected first."""
+        return Pages(get(paths.label_errors(project, f"/{search}/items"), as_json), "items")
 
     @result
     def estimate_labels_saved(self, project: int) -> Call[LabelsSaved]:

@@ -19,6 +19,14 @@ class Requeue:
         return answered(paths.project(project, "/requeue"), body, is_idempotent=False)
 
     @result
+    def ask_second_opinions(
+        self, project: int, item_ids: Iterable[int]
+    ) -> Call[list[AnswerOutcome]]:
+        """Hand labeled items to one more annotator each; return one outcome for each."""
+        body = {"item_ids": list(item_ids)}
+        return answered(paths.project(project, "/second-opinions"), body, is_idempotent=False)
+
+    @result
     def reassign(
         self, project: int, item_ids: Iterable[int], annotator: str | None
     ) -> Call[list[AnswerOutcome]]:

@@ -15,9 +15,12 @@ from svp_client.types.analyses import (
     Audit,
     Comparison,
     CurvePart,
+    LabelErrors,
+    LabelErrorsResult,
     LabelsSaved,
     LabelsSavedResult,
     ModelAgreement,
+    SuspectedLabel,
     TrainingCost,
 )
 from svp_client.types.annotators import Annotator, GoldScore
@@ -84,6 +87,8 @@ __all__ = [
     "Interval",
     "Item",
     "Job",
+    "LabelErrors",
+    "LabelErrorsResult",
     "LabelHistory",
     "LabelsSaved",
     "LabelsSavedResult",
@@ -108,6 +113,7 @@ __all__ = [
     "SplitMetrics",
     "Stability",
     "Suggestion",
+    "SuspectedLabel",
     "Token",
     "TrainingCost",
 ]

@@ -88,3 +88,38 @@ class Audit(Analysis):
 
     options: dict[str, Any]
     result: Comparison | None
+
+
+class LabelErrorsResult(TypedDict):
+    """How many labels were checked, and how many are expected to be wrong."""
+
+    n_checked: int
+    n_expected: int
+    n_listed: int
+    by_reason: dict[str, int]
+
+
+class LabelErrors(Analysis):
+    """A search for labels that are likely wrong; `result` once it succeeded."""
+
+    options: dict[str, Any]
+    result: LabelErrorsResult | None
+
+
+SuspectedLabel = TypedDict(
+    "SuspectedLabel",
+    {
+        "rank": int,
+        "item_id": int,
+        "external_id": str,
+        "index": int,
+        "class": str,
+        "suggested": str,
+        "suggested_probability": float,
+        "label_probability": float,
+        "suspicion": float,
+        "reasons": list[str],
+        "class_now": str | None,
+    },
+)
+"""A label that is likely wrong, why, and the item's label of today."""

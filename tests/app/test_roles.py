@@ -95,6 +95,10 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/models/{model}/metrics",
         "GET /projects/{project}/models/{model}/predictions",
         "GET /projects/{project}/classes",
+        "POST /projects/{project}/second-opinions",
+        "POST /projects/{project}/label-errors",
+        "GET /projects/{project}/label-errors",
+        "GET /projects/{project}/label-errors/{search}/items",
         "POST /projects/{project}/audits",
         "GET /projects/{project}/audits",
         "POST /projects/{project}/labels-saved",
@@ -133,8 +137,19 @@ def routes_of(app: FastAPI) -> Iterator[Route]:
 
 def url(path: str, project: int) -> str:
     """Return the path with the project, and a number that nothing else has."""
-    filled = path.replace("{project}", str(project))
-    for name in ("item", "number", "job", "model", "core_set", "epoch", "token", "flag", "name"):
+    filled = path.replace("{project}", str(project)).replace("{name}", "999999")
+    for name in (
+        "item",
+        "number",
+        "job",
+        "model",
+        "core_set",
+        "epoch",
+        "token",
+        "flag",
+        "name",
+        "search",
+    ):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled
     return filled

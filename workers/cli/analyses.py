@@ -152,6 +152,53 @@ def audit(
     _show_comparison(shown.result)
 
 
+def label_errors(
+    project: ProjectId,
+    judge: Annotated[str, typer.Option(help="proxy or target: the model that judges.")] = "proxy",
+    n: Annotated[int, typer.Option("--show", min=1, max=1000, help="Labels to show.")] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Find the labels that are likely wrong: a worker trains models that judge them."""
+    from app.db.queries import projects  # noqa: PLC0415
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.db.tables import AnalysisKind  # noqa: PLC0415
+    from app.presenters.label_errors import present_suspected  # noqa: PLC0415
+    from app.schemas.label_errors import LabelErrorsOut, SuspectedLabelPage  # noqa: PLC0415
+    from app.services.label_errors import Judge, find_label_errors, suspected_page  # noqa: PLC0415
+
+    if judge not in list(Judge):
+        raise typer.BadParameter(f"--judge is {' or '.join(Judge)}, not {judge}.")
+    settings = read_settings()
+    shown = _answered(
+        project,
+        AnalysisKind.LABEL_ERRORS,
+        LabelErrorsOut,
+        lambda session: find_label_errors(session, project, Judge(judge), settings),
+    )
+    with sessions() as factory, transaction(factory) as session:
+        classes_ = projects.get(session, project).classes
+        page = suspected_page(session, project, shown.id, -1, n)
+    items = [present_suspected(found, classes_) for found in page]
+    if as_json:
+        answer = SuspectedLabelPage(items=items, next_cursor=None)
+        typer.echo(answer.model_dump_json(indent=2, by_alias=True))
+        return
+    found = shown.result
+    typer.echo(f"Of {found.n_checked} labels about {found.n_expected} are wrong; the likeliest:")
+    rows = [
+        (
+            i.external_id,
+            i.class_,
+            f"{i.suggested} ({i.suggested_probability:.2f})",
+            f"{i.suspicion:.3f}",
+            ", ".join(i.reasons),
+        )
+        for i in items
+    ]
+    _table(("item", "label", "suggested", "suspicion", "reasons"), rows)
+
+
 def _show_comparison(found: "ComparisonOut") -> None:
     typer.echo(
         f"{found.strategy} on {found.n_sample} of {found.n_pool} unlabeled items; the overlap is "

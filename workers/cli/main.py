@@ -45,6 +45,7 @@ app.command()(analyses.metrics)
 app.command()(analyses.classes)
 app.command()(analyses.labels_saved)
 app.command()(analyses.audit)
+app.command()(analyses.label_errors)
 app.command()(doctor.doctor)
 
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from app.db.queries import jobs as job_queries
 from app.db.queries import labels as label_queries
+from app.db.queries.label_errors import Suspected
 from app.db.session import transaction
 from app.db.tables import Analysis, AnalysisKind, JobKind
 from app.domain.errors import AnalysisInvalid, NotFound
 from app.domain.json_fields import from_json
 from app.services.analyses import AnalysisFacts, publish_analysis
 from app.services.jobs import COMPUTING
+from app.services.label_errors import store_suspected
 from models.catalog import ModelSetup
 from models.seconds import PartSeconds
 from selection.options import FeatureSource, SelectionOptions
@@ -27,12 +29,14 @@ from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import store_arrays
 from workers.steps import labels_saved
 from workers.steps.comparison import Compared, SampleScores, as_json, compare
+from workers.steps.label_errors import run_label_errors_step
 from workers.steps.round import RoundInputs
 from workers.steps.stages import Arrays, Stages
 from workers.steps.training import RoundHooks
 
 WAITED_SECONDS = 3.0  # a worker without a job has taken it by then
 ASK_SECONDS = 1.0
+MOST_LISTED = 10_000  # suspected labels
 FEWEST_SCORED = 20  # unlabeled items
 
 
@@ -185,7 +189,44 @@ def _sample_scores(
     return scores
 
 
+def _run_label_errors(
+    context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages
+) -> Answer:
+    setup = context.setup(analysis.options["model"])
+    opened, inputs = read_inputs(context, opened, setup)
+    found, seconds = run_label_errors_step(
+        setup,
+        inputs.labeled,
+        opened.project.seed,
+        device=context.device,
+        hooks=_quiet(context),
+        stages=stages,
+    )
+    order = np.argsort(-found.suspicion, kind="stable")[:MOST_LISTED]
+    rows = [
+        Suspected(
+            index=int(inputs.labeled_index[i]),
+            class_index=int(inputs.labels[i]),
+            suggested_class=int(found.suggested[i]),
+            suggested_probability=float(found.suggested_probability[i]),
+            label_probability=float(found.label_probability[i]),
+            suspicion=float(found.suspicion[i]),
+            reasons=[reason for reason, has_it in found.reasons.items() if has_it[i]],
+        )
+        for i in order
+    ]
+    context.write_fenced(lambda db: store_suspected(db, context.claimed, rows))
+    result = {
+        "n_checked": len(inputs.labels),
+        "n_expected": found.n_expected,
+        "n_listed": len(rows),
+        "by_reason": {reason: int(has_it.sum()) for reason, has_it in found.reasons.items()},
+    }
+    return Answer(result, seconds)
+
+
 RUN: dict[AnalysisKind, Callable[[JobContext, OpenedJob, Analysis, Stages], Answer]] = {
     AnalysisKind.LABELS_SAVED: _run_labels_saved,
     AnalysisKind.AUDIT: _run_audit,
+    AnalysisKind.LABEL_ERRORS: _run_label_errors,
 }

@@ -4,7 +4,7 @@ States are text, checked against app.domain.states; instants are UTC by the data
 """
 
 from app.db.tables.access import Annotator, Role, SigningKey, Token, TokenAnnotator
-from app.db.tables.analyses import Analysis, AnalysisKind
+from app.db.tables.analyses import Analysis, AnalysisKind, SuspectedLabel
 from app.db.tables.base import Base
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
@@ -62,6 +62,7 @@ __all__ = [
     "SigningKey",
     "SkipReason",
     "Split",
+    "SuspectedLabel",
     "Token",
     "TokenAnnotator",
     "Worker",

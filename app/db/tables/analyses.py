@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, created_now, one_of, primary_key, reference
+from app.db.tables.base import CASCADE, Base, created_now, one_of, primary_key, reference
 
 
 class AnalysisKind(StrEnum):
@@ -15,6 +15,7 @@ class AnalysisKind(StrEnum):
 
     LABELS_SAVED = "labels_saved"
     AUDIT = "audit"
+    LABEL_ERRORS = "label_errors"
 
 
 class Analysis(Base):
@@ -35,3 +36,23 @@ class Analysis(Base):
     cpu_seconds: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     provenance: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = created_now()
+
+
+class SuspectedLabel(Base):
+    """A label that an analysis takes for likely wrong."""
+
+    __tablename__ = "suspected_labels"
+    # An item is suspected once.
+    __table_args__ = (UniqueConstraint("analysis_id", "item_id"),)
+
+    analysis_id: Mapped[int] = mapped_column(
+        ForeignKey("analyses.id", ondelete=CASCADE), primary_key=True, autoincrement=False
+    )
+    rank: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0 = most suspected
+    item_id: Mapped[int] = reference("items.id")
+    class_index: Mapped[int] = mapped_column(SmallInteger)  # of the label
+    suggested_class: Mapped[int] = mapped_column(SmallInteger)
+    suggested_probability: Mapped[float]
+    label_probability: Mapped[float]
+    suspicion: Mapped[float]
+    reasons: Mapped[list[str]]

@@ -22,6 +22,7 @@ from app.presenters.model_metrics import present_model_metrics
 from app.services import jobs
 from app.services.audits import AuditIn, create_audit
 from app.services.classes import read_classes
+from app.services.label_errors import Judge, find_label_errors, suspected_page
 from app.services.labels_saved import estimate_labels_saved
 from app.services.model_metrics import read_model_metrics
 from app.services.newest_audit import newest_audit
@@ -33,6 +34,7 @@ from workers.cli.main import app
 from workers.jobs import analyses as job_analyses
 from workers.jobs.context import JobContext
 from workers.jobs.run import run_job
+from workers.steps.label_errors import Reason
 
 Factory = sessionmaker[Session]
 
@@ -231,6 +233,7 @@ class TestAudits:
             warned = events.newest_facts(session, served.id, "audit.below_threshold")
         assert (found.id, job.state) == (asked, JobState.SUCCEEDED)
         result = found.result
+        assert result
         assert (result["n_sample"], result["n_pool"]) == (48, 48)
         assert (result["strategy"], found.options["strategy"]) == ("least_confidence",) * 2
         (proxy,) = result["models"]
@@ -265,6 +268,31 @@ class TestAudits:
         assert said
         assert said.is_below
         assert "With 44 labels the proxy's scores agree with the target's by" in said.sentence
+
+
+def test_label_errors_are_found_by_a_job(served: ServedProject) -> None:
+    pytest.importorskip("cleanlab", reason="the extra crowd is not installed")
+    served.do_job()  # round 2 is being labeled
+    with transaction(served.factory) as session:
+        session.execute(
+            text(
+                "UPDATE resolved_labels SET class_index = 1 - class_index WHERE item_id = "
+                "(SELECT min(item_id) FROM resolved_labels)"
+            )
+        )
+        wrong = session.scalar(text("SELECT min(item_id) FROM resolved_labels"))
+        asked = find_label_errors(session, served.id, Judge.PROXY, served.settings)[0].id
+    served.do_job()
+    with transaction(served.factory) as session:
+        found, job = analyses.list_all(session, served.id, AnalysisKind.LABEL_ERRORS)[0]
+        page = suspected_page(session, served.id, asked, -1, 100)
+    assert job.state == JobState.SUCCEEDED
+    assert found.result
+    assert (found.result["n_checked"], found.result["n_listed"]) == (32, 32)
+    assert set(found.result["by_reason"]) == set(Reason)
+    assert wrong in [entry.suspected.item_id for entry in page[:8]]
+    suspicions = [entry.suspected.suspicion for entry in page]
+    assert suspicions == sorted(suspicions, reverse=True)
 
 
 @pytest.mark.parametrize(

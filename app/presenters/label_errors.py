@@ -1,0 +1,22 @@
+"""Labels that are likely wrong, as the API and pages show them."""
+
+from app.db.queries.label_errors import SuspectedItem
+from app.schemas.label_errors import SuspectedLabelOut
+
+
+def present_suspected(found: SuspectedItem, classes: list[str]) -> SuspectedLabelOut:
+    """Return a suspected label with the names of its classes."""
+    suspected = found.suspected
+    return SuspectedLabelOut(
+        rank=suspected.rank,
+        item_id=suspected.item_id,
+        external_id=found.external_id,
+        index=found.index,
+        class_=classes[suspected.class_index],
+        suggested=classes[suspected.suggested_class],
+        suggested_probability=suspected.suggested_probability,
+        label_probability=suspected.label_probability,
+        suspicion=suspected.suspicion,
+        reasons=suspected.reasons,
+        class_now=None if found.class_now is None else classes[found.class_now],
+    )
