@@ -13,6 +13,7 @@ from app.api.deps import (
     in_reading_thread,
     in_thread,
 )
+from app.config import Settings
 from app.db.queries import items as queries
 from app.db.queries import visibility
 from app.db.queries.tokens import Caller
@@ -21,7 +22,8 @@ from app.db.tables import Item, Role
 from app.domain.errors import ArtifactMissing, ImageUrlInvalid, NotFound
 from app.schemas.bodies import problems
 from app.services.image_urls import ImageUrls
-from app.services.images import media_type, read_image
+from app.services.images import for_browser, media_type, read_image
+from app.storage.artifacts import ArtifactStore
 
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"])
 
@@ -72,7 +74,7 @@ async def image(  # noqa: PLR0913, PLR0917 - the parts of a request
     item: int,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Return the image's bytes as they were imported.
+    """Return the image's bytes as they were imported; by signed address a TIFF as PNG.
 
     By an item's `image_url`, which needs no token, or with a token: an admin's reads any item, an
     annotator's those that they hold, labeled or skipped.
@@ -85,7 +87,7 @@ async def image(  # noqa: PLR0913, PLR0917 - the parts of a request
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
-        data = await in_reading_thread(request, read_image, store, settings, found)
+        data = await in_reading_thread(request, _read, store, settings, found, reader)
     except ArtifactMissing:
         if reader is not None and reader.role is Role.ADMIN:
             raise
@@ -95,6 +97,12 @@ async def image(  # noqa: PLR0913, PLR0917 - the parts of a request
             "project's admin."
         ) from None
     return Response(data, headers=headers, media_type=media_type(data))
+
+
+def _read(store: ArtifactStore, settings: Settings, item: Item, reader: Caller | None) -> bytes:
+    """Return the bytes for this reader: browsers, which have no token, show no TIFF."""
+    data = read_image(store, settings, item)
+    return data if reader is not None else for_browser(data)
 
 
 def _find(request: Request, reader: Caller | None, project_id: int, item_id: int) -> Item:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
@@ -14,11 +14,27 @@ from app.domain.errors import ArtifactMissing, ItemInvalid
 from app.services.image_uris import read_image_uri
 from app.storage.artifacts import ArtifactStore
 from models.orientation import LYING, orientation
+from models.picture import channels_of, picture_of
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-CHANNELS = {"1": 1, "L": 1, "P": 3, "RGB": 3, "YCbCr": 3}
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-MEDIA_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"BM": "image/bmp"}
+TIFF = "image/tiff"  # browsers do not show it
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP")
+MEDIA_TYPES = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
+    b"II*\0": TIFF,
+    b"MM\0*": TIFF,
+    b"II+\0": TIFF,
+    b"MM\0+": TIFF,
+}
+# What people take for images, by where and how it begins.
+OTHER_KINDS = (
+    (4, b"ftyphei", "HEIC"), (4, b"ftyphev", "HEIC"), (4, b"ftypmif1", "HEIF"),
+    (0, b"%PDF", "PDF"), (0, b"<svg", "SVG"), (0, b"<?xml", "XML or SVG"), (0, b"8BPS", "PSD"),
+    (128, b"DICM", "DICOM"), (0, b"\0\0\0\x0cjP", "JPEG 2000"), (0, b"\xff\x4f\xff", "JPEG 2000"),
+    (0, b"\xff\x0a", "JPEG XL"), (0, b"\0\0\0\x0cJXL", "JPEG XL"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,14 +63,16 @@ def inspect_image(data: bytes, settings: Settings) -> ImageFacts:
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                facts = _check_header(image, settings)
+                channels = _check_header(image, settings)
                 image.load()
+                width, height = image.size  # a TIFF has been turned upright by now
                 if orientation(image.info) in LYING:
-                    facts = replace(facts, width=facts.height, height=facts.width)
+                    width, height = height, width
+                facts = ImageFacts(width, height, channels)
         except UnidentifiedImageError:
             raise ItemInvalid(
                 "image_not_decodable",
-                f"The file is no image that is taken; send one of {', '.join(FORMATS)}.",
+                f"{_kind(data)} is no image that is taken; send one of {', '.join(FORMATS)}.",
             ) from None
         except Image.DecompressionBombError:
             raise _too_many_pixels("more", settings) from None
@@ -71,11 +89,29 @@ def media_type(data: bytes) -> str:
     for magic, name in MEDIA_TYPES.items():
         if data.startswith(magic):
             return name
-    return "image/webp"
+    return "image/avif" if data[4:8] == b"ftyp" else "image/webp"
 
 
-def _check_header(image: Image.Image, settings: Settings) -> ImageFacts:
-    """Check what the header claims, before a pixel is decoded."""
+def for_browser(data: bytes) -> bytes:
+    """Return an accepted image as browsers can show it: a TIFF as PNG, as models see it."""
+    if media_type(data) != TIFF:
+        return data
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        picture_of(image, channels_of(image.mode) or 3).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _kind(data: bytes) -> str:
+    """Return what the file is, where that is known."""
+    for start, magic, name in OTHER_KINDS:
+        if data[start:].startswith(magic):
+            return f"The file is {name}, which"
+    return "The file"
+
+
+def _check_header(image: Image.Image, settings: Settings) -> int:
+    """Check what the header claims, before a pixel is decoded; return the channels."""
     width, height = image.size
     if width * height > settings.max_image_pixels:
         raise _too_many_pixels(f"{width} x {height}", settings)
@@ -83,23 +119,14 @@ def _check_header(image: Image.Image, settings: Settings) -> ImageFacts:
         raise ItemInvalid(
             "image_too_small", f"The image is {width} x {height}; at least 2 x 2 is needed."
         )
-    if image.mode in DEEP_MODES or _is_deep(image):
+    channels = channels_of(image.mode)
+    if channels is None:
         raise ItemInvalid(
-            "image_depth_unsupported",
-            "The image has more than 8 bits a channel; convert it to 8-bit RGB or grey.",
+            "image_mode_unsupported",
+            f"The {image.format} image has the mode {image.mode}, of which nobody knows what is "
+            "black and what is white; convert it to grey or RGB of 8 or 16 bits.",
         )
-    if image.mode not in CHANNELS or "transparency" in image.info:
-        raise ItemInvalid(
-            "image_channels_unsupported",
-            f"The image has the mode {image.mode} (transparency or more than 3 channels); "
-            "convert it to 8-bit RGB or grey.",
-        )
-    return ImageFacts(width, height, CHANNELS[image.mode])
-
-
-def _is_deep(image: Image.Image) -> bool:
-    """Return whether 16 bits are stored: Pillow silently reads 16-bit RGB as 8-bit."""
-    return any("16" in str(tile[3]) for tile in getattr(image, "tile", []))
+    return channels
 
 
 def _too_many_pixels(size: str, settings: Settings) -> ItemInvalid:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.orientation import upright
+from models.picture import picture_of
 
 # What Pillow raises for files that are damaged, truncated or not images.
 UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -20,7 +20,7 @@ def decode_image(data: bytes, size: int, channels: int) -> npt.NDArray[np.uint8]
     imported.
     """
     with Image.open(io.BytesIO(data)) as image:
-        picture = upright(image.convert("L" if channels == 1 else "RGB"), image.info)
+        picture = picture_of(image, channels)
     if picture.size != (size, size):
         scale = size / min(picture.size)
         width, height = (max(size, round(side * scale)) for side in picture.size)
