@@ -30,6 +30,7 @@ from app.api import (
     items,
     jobs,
     label_errors,
+    label_exports,
     labels,
     labels_saved,
     learning_curve,
@@ -67,7 +68,7 @@ PREFIX = "/api/v1"
 # In the order in which the API's page shows them.
 ROUTES = (
     projects, project_settings, lifecycle, features, events, items, set_aside,
-    leases, labels, skips, flags, requeue, annotation, annotators, agreement, gold,
+    leases, labels, label_exports, skips, flags, requeue, annotation, annotators, agreement, gold,
     rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, tokens,
 )  # fmt: skip

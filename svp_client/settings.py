@@ -82,3 +82,17 @@ class AuditSettings(TypedDict, total=False):
 
     strategy: str | None
     n_sample: int
+
+
+class LabelFilters(TypedDict, total=False):
+    """The resolved labels to export; what is left out takes all.
+
+    `since` is an instant with its zone, as 2026-11-30T12:00:00Z.
+    """
+
+    class_: str
+    round_: int
+    annotator: str
+    flagged: bool
+    max_agreement: float
+    since: str

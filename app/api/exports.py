@@ -3,12 +3,12 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
+from app.exports.cells import cell
 from app.schemas.bodies import Response
 
 Row = TypeVar("Row")
@@ -45,11 +45,6 @@ def as_jsonl(rows: Iterable[Response]) -> Iterator[str]:
         yield row.model_dump_json(by_alias=True).translate(ESCAPED_LINE_ENDS) + "\n"
 
 
-def _cell(value: Any) -> Any:
-    """Return the value of a CSV cell: lists and objects as JSON."""
-    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
-
-
 def as_csv(rows: Iterable[Response], columns: Sequence[str]) -> Iterator[str]:
     """Yield the header, then one line per row; lists are JSON."""
     buffer = io.StringIO()
@@ -60,5 +55,5 @@ def as_csv(rows: Iterable[Response], columns: Sequence[str]) -> Iterator[str]:
         buffer.seek(0)
         buffer.truncate()
         values = row.model_dump(by_alias=True, mode="json")
-        writer.writerow({name: _cell(values[name]) for name in columns})
+        writer.writerow({name: cell(values[name]) for name in columns})
     yield buffer.getvalue()

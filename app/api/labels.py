@@ -1,32 +1,20 @@
 """Routes of labels: submit, undo, export, history."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
-
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from sqlalchemy.orm import Session, sessionmaker
+from fastapi import APIRouter, Response
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, AnnotatorIdDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.even_time import EvenSessionDep
-from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.api.responses import rendered
 from app.db.queries import labels as queries
 from app.domain.errors import NotFound
-from app.presenters.labels import present_exported_label, present_history
+from app.presenters.labels import present_history
 from app.schemas.answers import AnswersOut, ItemsIn
 from app.schemas.bodies import problems
-from app.schemas.labels import ExportedLabelOut, LabelHistoryOut, LabelsIn
+from app.schemas.labels import LabelHistoryOut, LabelsIn
 from app.services.labels import LabelEntry, submit_labels, withdraw_labels
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
-
-
-COLUMNS = [
-    "item_id", "external_id", "index", "class", "source", "round", "is_control", "method",
-    "agreement", "confidence", "labels", "flags", "resolved_at", "metadata",
-]  # fmt: skip
 
 
 @router.post(
@@ -65,32 +53,6 @@ def withdraw(
     return AnswersOut.model_validate({"results": outcomes})
 
 
-@router.get(
-    "/labels",
-    summary="Export labels",
-    response_class=StreamingResponse,
-    responses={
-        **problems(403, 404),
-        200: {
-            "content": {
-                "application/x-ndjson": {"schema": ExportedLabelOut.model_json_schema()},
-                "text/csv": {"schema": {"type": "string"}},
-            }
-        },
-    },
-)
-def export(
-    request: Request,
-    project: ProjectDep,
-    _admin: AdminDep,
-    format_: Annotated[Literal["jsonl", "csv"], Query(alias="format")] = "jsonl",
-) -> StreamingResponse:
-    """Stream the resolved labels in order of import, as JSON lines or CSV."""
-    rows = _rows(request.app.state.session_factory, project.id, project.classes)
-    body = as_csv(rows, COLUMNS) if format_ == "csv" else as_jsonl(rows)
-    return StreamingResponse(body, media_type=EXPORT_TYPES[format_])
-
-
 @router.get("/items/{item}/labels", summary="An item's labels", responses=problems(403, 404))
 def read_history(
     session: SessionDep, project: ProjectDep, _admin: AdminDep, item: int
@@ -101,13 +63,3 @@ def read_history(
     given = queries.given_labels(session, [item], with_withdrawn=True).get(item, [])
     earlier = queries.earlier_classes(session, [g.label.id for g in given])
     return [present_history(g, project.classes, earlier.get(g.label.id, [])) for g in given]
-
-
-def _rows(
-    factory: sessionmaker[Session], project_id: int, classes: list[str]
-) -> Iterator[ExportedLabelOut]:
-    def read_page(session: Session, after: int, limit: int) -> list[queries.ExportedLabel]:
-        return queries.export_page(session, project_id, after, limit)
-
-    for label in in_pages(factory, read_page, lambda label: label.index):
-        yield present_exported_label(label, classes)

@@ -49,4 +49,6 @@ def present_exported_label(label: ExportedLabel, classes: list[str]) -> Exported
         flags=label.flags,
         resolved_at=label.resolved_at,
         metadata=label.metadata,
+        text=label.content.text,
+        image_uri=label.content.image_uri,
     )

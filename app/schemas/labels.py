@@ -57,6 +57,8 @@ class ExportedLabelOut(Response):
     flags: list[str] = Field(description="Comments of the open flags.")
     resolved_at: datetime
     metadata: dict[str, Any] = Field(description="What the import says of the item.")
+    text: str | None = Field(description="null for an image, whose name is the external_id.")
+    image_uri: str | None = Field(description="Where the image lies; null: in the service.")
 
 
 class LabelHistoryOut(GivenLabel):

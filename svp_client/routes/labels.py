@@ -1,11 +1,12 @@
 """Labels: submit, take back, skip, export, and an item's history."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from svp_client import paths
-from svp_client.calls import Call, Lines, as_json, as_text, get, send, under
+from svp_client.calls import Call, Lines, as_bytes, as_json, as_text, get, send, under
 from svp_client.methods import entries, result
+from svp_client.settings import LabelFilters
 from svp_client.types import AnswerOutcome, ExportedLabel, LabelHistory
 
 
@@ -55,19 +56,52 @@ class Labels:
         return answered(paths.project(project, "/skips"), body, annotator, is_idempotent=True)
 
     @entries
-    def export_labels(self, project: int) -> Lines[ExportedLabel]:
-        """Yield the resolved labels in order of import, as they come."""
-        return Lines(get(paths.labels(project), as_json))
+    def export_labels(self, project: int, **filters: Unpack[LabelFilters]) -> Lines[ExportedLabel]:
+        """Yield the resolved labels that the filters leave, in order of import, as they come."""
+        return Lines(get(paths.labels(project), as_json, **_query(filters)))
 
     @result
-    def export_labels_csv(self, project: int) -> Call[str]:
-        """Return the resolved labels in order of import as CSV."""
-        return get(paths.labels(project), as_text, format="csv")
+    def export_labels_csv(
+        self,
+        project: int,
+        *,
+        annotators: bool = False,
+        raw: bool = False,
+        **filters: Unpack[LabelFilters],
+    ) -> Call[str]:
+        """Return the resolved labels in order of import as CSV.
+
+        Args:
+            project: its id.
+            annotators: whether each annotator has a column.
+            raw: whether what a spreadsheet would take for a formula stays as it is.
+            **filters: what is wanted.
+        """
+        more = {"annotators": annotators or None, "raw": raw or None, **_query(filters)}
+        return get(paths.labels(project), as_text, format="csv", **more)
+
+    @result
+    def download_labels(
+        self, project: int, file_format: str = "csv", **filters: Unpack[LabelFilters]
+    ) -> Call[bytes]:
+        """Return the resolved labels as a file.
+
+        Formats: jsonl, csv, parquet, label-studio, fasttext (texts), images (a zip).
+        """
+        return get(paths.labels(project), as_bytes, format=file_format, **_query(filters))
 
     @result
     def label_history(self, project: int, item: int) -> Call[list[LabelHistory]]:
         """Return every label that an item was given, withdrawn ones too."""
         return get(paths.items(project, f"/{item}/labels"), as_json)
+
+
+def _query(filters: LabelFilters) -> dict[str, Any]:
+    """Return the filters as the API names them."""
+    query: dict[str, Any] = dict(filters)
+    for name in ("class", "round"):
+        query[name] = query.pop(f"{name}_", None)
+    return query
 
 
 def answered(

@@ -32,6 +32,8 @@ ExportedLabel = TypedDict(
         "flags": list[str],
         "resolved_at": str,
         "metadata": dict[str, Any],
+        "text": str | None,
+        "image_uri": str | None,
     },
 )
 """One resolved label of an export."""

@@ -196,7 +196,7 @@ class TestExport:
         csv = admin.request("GET", f"/projects/{running}/labels?format=csv").text.split("\r\n")[:-1]
         assert csv[0] == (
             "item_id,external_id,index,class,source,round,is_control,method,agreement,confidence,"
-            "labels,flags,resolved_at"
+            "labels,flags,resolved_at,metadata,text,image_uri"
         )
         assert [row.split(",")[1] for row in csv[1:]] == [x["external_id"] for x in lines]
         assert {x["source"] for x in lines} == {"annotator"}

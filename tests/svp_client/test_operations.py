@@ -38,7 +38,13 @@ ARGUMENTS: dict[str, Any] = {
     "files": [("a.png", b"png")],
     "split": "pool",
 }
+EXPORT = OPENAPI["paths"][f"{PREFIX}/projects/{{project}}/labels"]["get"]["parameters"]
+FILTERS = {p["name"] for p in EXPORT if p["in"] == "query"} - {"format", "annotators", "raw"}
 SCHEMAS = {
+    # Filters are no schema but parameters; two of their names are Python's own.
+    "LabelFilters": {
+        "properties": {f"{n}_" if n in ("class", "round") else n: {} for n in FILTERS}
+    },
     **OPENAPI["components"]["schemas"],
     **{
         model.__name__: model.model_json_schema(mode="serialization")

@@ -141,6 +141,11 @@ class ItemContent:
     image_uri: str | None
 
 
+def content_of(item: Item) -> ItemContent:
+    """Return the place of an item's content."""
+    return ItemContent(*(getattr(item, each.name) for each in fields(ItemContent)))
+
+
 _CONTENT = [getattr(Item, each.name) for each in fields(ItemContent)]
 
 
