@@ -157,7 +157,12 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left())
+        try:
+            left = self._deadline.left()
+        except TimeoutError:
+            self._stream.close()  # httpcore closes it only where the handshake itself fails
+            raise
+        stream = self._stream.start_tls(ssl_context, server_hostname, left)
         return _Stream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:

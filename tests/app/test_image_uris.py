@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from app.config import Settings
 from app.domain.errors import ItemInvalid
+from app.services.downloads import Deadline, download
 from app.services.image_uris import read_image_uri
 from tests.app.conftest import png
 
@@ -37,19 +39,21 @@ class Dripping:
         self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self._accept)]
+        self.connections: list[socket.socket] = []
         self.threads[0].start()
 
     def _accept(self) -> None:
         while not self.stop.is_set():
             connection, _ = self.listener.accept()
+            self.connections.append(connection)
             self.threads.append(threading.Thread(target=self._answer, args=(connection,)))
             self.threads[-1].start()
 
     def _answer(self, connection: socket.socket) -> None:
         with connection:
-            path = connection.recv(65_536).decode(errors="replace").partition(" ")[2].split(" ")[0]
             try:
-                self._send(connection, path)
+                head = connection.recv(65_536).decode(errors="replace")
+                self._send(connection, head.partition(" ")[2].split(" ")[0])
             except OSError:
                 return  # the reader has gone
 
@@ -67,6 +71,10 @@ class Dripping:
     def close(self) -> None:
         self.stop.set()
         socket.create_connection(self.listener.getsockname()).close()
+        self.threads[0].join()
+        for connection in self.connections:
+            with suppress(OSError):  # a reader may have left before it sent its request
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
             thread.join()
         self.listener.close()
@@ -106,6 +114,27 @@ def test_a_host_that_sends_a_little_at_a_time_is_left_at_the_deadline(
 
 def test_a_handshake_counts(dripping: Dripping, limits: Settings) -> None:
     assert refused(f"https://{dripping.host}/", limits).item_code == "image_too_slow"
+
+
+def test_a_deadline_between_connection_and_handshake_closes_the_connection() -> None:
+    class Late(Deadline):
+        n_asked = 0
+
+        def left(self) -> float:
+            self.n_asked += 1
+            if self.n_asked > 1:
+                raise TimeoutError
+            return PATIENCE_SECONDS
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(TimeoutError) as late:
+            download(url, {}, None, Late(PATIENCE_SECONDS), lambda *_: None)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(PATIENCE_SECONDS)
+            assert connection.recv(1) == b""
+    del late  # until here it holds the frames, and with them all that nobody closed
 
 
 def test_what_comes_in_time_is_read(dripping: Dripping, limits: Settings) -> None:
