@@ -31,11 +31,11 @@ total_budget = 24
 
 [models.proxy]
 model = "preact8"
-recipe = {epochs = 2, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+recipe = {epochs = 2, minibatch = 16, learning_rate = 0.05, horizontal_flip = false}
 
 [models.target]
 model = "preact8"
-recipe = {epochs = 3, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+recipe = {epochs = 3, minibatch = 16, learning_rate = 0.05, horizontal_flip = false}
 
 [arms.proxy]
 selector = "proxy"
@@ -60,11 +60,11 @@ n_evaluation = 40
 
 [models.proxy]
 model = "preact8"
-recipe = {epochs = 3, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+recipe = {epochs = 3, minibatch = 16, learning_rate = 0.05, horizontal_flip = false}
 
 [models.target]
 model = "preact8"
-recipe = {epochs = 2, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+recipe = {epochs = 2, minibatch = 16, learning_rate = 0.05, horizontal_flip = false}
 
 [arms.forgetting]
 selector = "proxy"
@@ -97,11 +97,11 @@ n_evaluation = 40
 
 [models.shallow]
 model = "preact8"
-recipe = {epochs = 3, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+recipe = {epochs = 3, minibatch = 16, learning_rate = 0.05, horizontal_flip = false}
 
 [models.deep]
 model = "preact14"
-recipe = {epochs = 2, minibatch = 8, learning_rate = 0.05, horizontal_flip = false}
+recipe = {epochs = 2, minibatch = 16, learning_rate = 0.05, horizontal_flip = false}
 """
 
 Lines = dict[tuple[str, int], list[RoundLine]]

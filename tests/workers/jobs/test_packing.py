@@ -250,7 +250,7 @@ class TestProcesses:
     def test_blocks_come_in_order_and_are_those_of_one_process(self, many: Many) -> None:
         spans = [(first, first + 4) for first in range(0, 60, 4)]
         alone = [many.form.make(many.source(), span) for span in spans]
-        with processes.Processes(many.source(), many.form, 3) as several:
+        with processes.Processes(many.source(), many.form, 2) as several:
             made = list(several.make(spans, lambda: False))
         assert made == alone
 

@@ -40,13 +40,12 @@ def scores(model: str, seed: int, epoch: int) -> Scores:
     return found
 
 
-@pytest.fixture
-def document(tmp_path: Path) -> Document:
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
     config = study_config(MODELS, record_epochs=EPOCHS[:-1])
     errors = {"preact20": 0.076, "preact56": 0.060, "preact164": 0.051}
-    return document_of(
-        [write_study(tmp_path / "run", config, scores, error=lambda m, e: errors[m] + 1 / e)]
-    )
+    folder = tmp_path_factory.mktemp("study") / "run"
+    return document_of([write_study(folder, config, scores, error=lambda m, e: errors[m] + 1 / e)])
 
 
 def record(document: Document, coefficient: str, ranking: str, *pair: str) -> dict[str, float]:
