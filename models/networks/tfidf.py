@@ -49,7 +49,7 @@ class TfIdf(VocabularyNetwork):
         self.register_buffer("unseen_idf", torch.ones(1))
         self.register_buffer("weight", torch.zeros(n_classes, 0))
         self.register_buffer("bias", torch.zeros(n_classes))
-        self._idf_by_id = self._idf_of_all_ids()
+        self._idf_by_id: FloatArray = np.ones(buckets, np.float32)
 
     def features(self, *inputs: Tensor) -> Tensor:
         """Return scaled class scores and projected TF-IDF rows, [n, C + 64], of (ids, offsets)."""
