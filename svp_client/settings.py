@@ -96,3 +96,20 @@ class LabelFilters(TypedDict, total=False):
     flagged: bool
     max_agreement: float
     since: str
+
+
+class Candidate(TypedDict):
+    """A proxy to try, by a name for the answer."""
+
+    name: str
+    model: str
+    recipe: NotRequired[Mapping[str, Any]]
+
+
+class ProxyAdviceSettings(TypedDict):
+    """The advice that is wanted: a budget in seconds; what is tried, and how it is compared."""
+
+    seconds: float
+    strategy: NotRequired[str | None]
+    n_sample: NotRequired[int]
+    candidates: NotRequired[Sequence[Candidate]]

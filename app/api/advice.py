@@ -1,15 +1,21 @@
-"""The route of the stopping advice."""
+"""Routes of advice: whether to stop labeling, and which proxy to take."""
 
 from fastapi import APIRouter
 
 from app.api.bodies import Route
-from app.api.deps import AdminDep, ProjectDep, SessionDep
+from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import analyses
+from app.db.tables import AnalysisKind
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.presenters.advice import present_advice
+from app.presenters.jobs import present_with_job
 from app.schemas.advice import AdviceOut
 from app.schemas.bodies import problems
+from app.schemas.proxy_advice import ProxyAdviceIn, ProxyAdviceOut
+from app.services import proxy_advice
 from app.services.advice import read_advice
 from app.services.budget import n_next_batch
+from app.services.projects import ModelChoice
 
 router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=Route)
 
@@ -21,3 +27,31 @@ def read_stopping_advice(session: SessionDep, project: ProjectDep, _admin: Admin
     return present_advice(
         read_advice(session, project, n_next_batch(session, project) if takes_labels else 0)
     )
+
+
+@router.post(
+    "/advice/proxy", status_code=202, summary="Ask for a proxy", responses=problems(403, 404, 422)
+)
+def ask_for_proxy(
+    body: ProxyAdviceIn,
+    session: SessionDep,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+) -> ProxyAdviceOut:
+    """Ask for the cheapest proxy that scores as the target does; a worker tries candidates."""
+    candidates = [
+        proxy_advice.CandidateIn(c.name, ModelChoice(c.model, c.recipe)) for c in body.candidates
+    ]
+    wanted = proxy_advice.ProxyAdviceIn(body.seconds, body.strategy, body.n_sample, candidates)
+    found = proxy_advice.ask_proxy_advice(session, project, wanted, settings)
+    return present_with_job(ProxyAdviceOut, *found)
+
+
+@router.get("/advice/proxy", summary="List advice on the proxy", responses=problems(403, 404))
+def list_proxy_advice(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep
+) -> list[ProxyAdviceOut]:
+    """Return every advice on the proxy, oldest first."""
+    rows = analyses.list_all(session, project.id, AnalysisKind.PROXY_ADVICE)
+    return [present_with_job(ProxyAdviceOut, *row) for row in rows]

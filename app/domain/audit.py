@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MIN_CORRELATION = 0.5
+TARGETS = ("target", "target again")  # names of the target's two trainings, in a comparison
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from app.schemas.analyses import AnalysisOut
 from app.schemas.bodies import Request, Response
+from app.schemas.jobs import MadeByJobOut
 from app.schemas.measures import IntervalOut
 from app.services.audits import N_SAMPLE
 
@@ -63,7 +63,7 @@ class ComparisonOut(Response):
     models: list[ModelAgreementOut]
 
 
-class AuditOut(AnalysisOut):
+class AuditOut(MadeByJobOut):
     """An audit: the project's proxy beside its target, both trained on the labels at hand."""
 
     options: dict[str, Any]

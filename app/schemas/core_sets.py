@@ -1,12 +1,11 @@
 """Requests and responses of core-sets."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from app.domain.states import JobState
 from app.schemas.bodies import Request, Response
+from app.schemas.jobs import MadeByJobOut
 
 MAX_SCORE_EPOCHS = 1000
 
@@ -53,10 +52,9 @@ class CoreSetIn(Request):
     )
 
 
-class CoreSetOut(Response):
+class CoreSetOut(MadeByJobOut):
     """A core-set; its items can be read when `state` is `succeeded`."""
 
-    id: int
     strategy: str
     budget: int
     class_balance: bool
@@ -66,17 +64,7 @@ class CoreSetOut(Response):
     seed: int
     draw_seed: int | None
     score_epochs: list[int]
-    job_id: int
-    state: JobState
-    progress: dict[str, Any]
-    error: str | None
-    n_labeled: int | None
-    label_version: int | None
-    seconds: dict[str, float]
-    cpu_seconds: dict[str, float]
-    provenance: dict[str, Any]
     weights_hash: str | None
-    created_at: datetime
 
 
 class CoreSetItemOut(Response):

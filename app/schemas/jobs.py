@@ -29,3 +29,19 @@ class JobPage(Response):
 
     jobs: list[JobOut]
     next_cursor: int | None
+
+
+class MadeByJobOut(Response):
+    """Something that a job makes of the labels at hand: the job, those labels, its seconds."""
+
+    id: int
+    job_id: int
+    state: JobState
+    progress: dict[str, Any]
+    error: str | None
+    n_labeled: int | None
+    label_version: int | None
+    seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
+    provenance: dict[str, Any]
+    created_at: datetime

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from app.schemas.analyses import AnalysisOut
 from app.schemas.bodies import Request, Response
+from app.schemas.jobs import MadeByJobOut
 from app.services.label_errors import Judge
 
 
@@ -30,7 +30,7 @@ class LabelErrorsResult(Response):
     by_reason: dict[str, int]
 
 
-class LabelErrorsOut(AnalysisOut):
+class LabelErrorsOut(MadeByJobOut):
     """A search for labels that are likely wrong."""
 
     options: dict[str, Any]

@@ -1,7 +1,7 @@
 """Responses of the estimate of saved labels."""
 
-from app.schemas.analyses import AnalysisOut
 from app.schemas.bodies import Response
+from app.schemas.jobs import MadeByJobOut
 
 
 class CurvePartOut(Response):
@@ -37,7 +37,7 @@ class LabelsSavedResult(Response):
     selected: CurvePartOut
 
 
-class LabelsSavedOut(AnalysisOut):
+class LabelsSavedOut(MadeByJobOut):
     """An estimate of the labels that the strategy saved against uniform selection."""
 
     result: LabelsSavedResult | None

@@ -5,8 +5,8 @@ from typing import Unpack
 from svp_client import paths
 from svp_client.calls import Call, Pages, as_json, get, send
 from svp_client.methods import entries, result
-from svp_client.settings import AuditSettings
-from svp_client.types import Audit, LabelErrors, LabelsSaved, SuspectedLabel
+from svp_client.settings import AuditSettings, ProxyAdviceSettings
+from svp_client.types import Audit, LabelErrors, LabelsSaved, ProxyAdvice, SuspectedLabel
 
 
 class Analyses:
@@ -21,6 +21,18 @@ class Analyses:
     def audits(self, project: int) -> Call[list[Audit]]:
         """Return every audit, oldest first."""
         return get(paths.project(project, "/audits"), as_json)
+
+    @result
+    def advise_proxy(
+        self, project: int, **settings: Unpack[ProxyAdviceSettings]
+    ) -> Call[ProxyAdvice]:
+        """Ask for the cheapest proxy that scores as the target; a worker tries candidates."""
+        return send("POST", paths.project(project, "/advice/proxy"), as_json, settings)
+
+    @result
+    def proxy_advice(self, project: int) -> Call[list[ProxyAdvice]]:
+        """Return every advice on the proxy, oldest first."""
+        return get(paths.project(project, "/advice/proxy"), as_json)
 
     @result
     def find_label_errors(self, project: int, judge: str = "proxy") -> Call[LabelErrors]:

@@ -20,6 +20,8 @@ from svp_client.types.analyses import (
     LabelsSaved,
     LabelsSavedResult,
     ModelAgreement,
+    ProxyAdvice,
+    ProxyAdviceResult,
     SuspectedLabel,
     TrainingCost,
 )
@@ -101,6 +103,8 @@ __all__ = [
     "NextBatch",
     "PairAgreement",
     "Project",
+    "ProxyAdvice",
+    "ProxyAdviceResult",
     "ReliabilityBin",
     "Retried",
     "Round",

@@ -123,3 +123,20 @@ SuspectedLabel = TypedDict(
     },
 )
 """A label that is likely wrong, why, and the item's label of today."""
+
+
+class ProxyAdviceResult(TypedDict):
+    """Which proxy to take; `recommended` is null where none reaches the ceiling."""
+
+    comparison: Comparison
+    selection_seconds: dict[str, float]
+    reaching: list[str]
+    recommended: str | None
+    not_tried: list[str]
+
+
+class ProxyAdvice(Analysis):
+    """Advice on the proxy; `result` once it succeeded."""
+
+    options: dict[str, Any]
+    result: ProxyAdviceResult | None

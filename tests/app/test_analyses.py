@@ -17,6 +17,7 @@ from app.services.job_results import Selection, TrainedFacts
 from app.storage.artifacts import ArtifactStore
 from models.seconds import PartSeconds
 from svp_client import Client, ClientError
+from svp_client.settings import Candidate
 from tests.app.test_core_sets import refusal
 from tests.loop import Factory, claim_waiting, import_texts, start_labeling
 
@@ -183,6 +184,62 @@ class TestAudits:
         assert changed["audit"] == {"every_rounds": 3, "min_correlation": 0.5}
         bad = refusal(lambda: admin.change_project(project, audit={"every_rounds": 0}))
         assert bad == (422, "request_invalid")
+
+
+class TestProxyAdvice:
+    def test_tries_the_services_candidates_by_default(self, admin: Client, project: int) -> None:
+        asked = admin.advise_proxy(project, seconds=60)
+        names = [candidate["name"] for candidate in asked["options"]["candidates"]]
+        assert names[:3] == ["tfidf", "fasttext, fast", "fasttext"]
+        assert names[-1] == "present proxy"
+        assert "probe" not in names
+        assert not any("epochs" in name for name in names), "the target has one epoch"
+        admin.change_project(project, target={"model": "fasttext", "recipe": {"epochs": 16}})
+        candidates = admin.advise_proxy(project, seconds=60)["options"]["candidates"]
+        cut = [c for c in candidates if "epochs" in c["name"]]
+        assert [c["name"] for c in cut] == [f"target's, {n} epochs" for n in (2, 4, 8)]
+        assert [sum(c["recipe"]["epochs_per_stage"]) for c in cut] == [2, 4, 8]
+        buffer = io.BytesIO()
+        np.save(buffer, np.ones((60, 3), np.float32))
+        admin.bring_features(project, buffer.getvalue())
+        candidates = admin.advise_proxy(project, seconds=60)["options"]["candidates"]
+        assert candidates[0]["name"] == "probe"
+        assert [a["state"] for a in admin.proxy_advice(project)] == ["queued"] * 3
+
+    def test_ones_own_candidates_are_tried_in_their_order(
+        self, admin: Client, project: int
+    ) -> None:
+        mine: list[Candidate] = [
+            {"name": "short", "model": "fasttext", "recipe": {"epochs": 2}},
+            {"name": "linear", "model": "tfidf"},
+        ]
+        asked = admin.advise_proxy(project, seconds=60, strategy="margin", candidates=mine)
+        short, linear = asked["options"]["candidates"]
+        assert (short["name"], short["recipe"]["epochs_per_stage"]) == ("short", [2])
+        assert linear["model"] == "tfidf"
+        assert (asked["options"]["seconds"], asked["options"]["strategy"]) == (60, "margin")
+
+    @pytest.mark.parametrize(
+        ("wanted", "code", "said"),
+        [
+            ({"candidates": [{"name": "x", "model": "preact8"}]}, "analysis_invalid", "preact8"),
+            ({"candidates": [{"name": "x", "model": "probe"}]}, "analysis_invalid", "probe"),
+            ({"candidates": [{"name": "x", "model": "tfidf"}] * 2}, "analysis_invalid", "same"),
+            (
+                {"candidates": [{"name": "target", "model": "tfidf"}]},
+                "analysis_invalid",
+                "called",
+            ),
+            ({"strategy": "uniform"}, "analysis_invalid", "needs no model"),
+            ({"seconds": 0}, "request_invalid", "greater than 0"),
+        ],
+    )
+    def test_what_cannot_be_tried_is_refused(
+        self, admin: Client, project: int, wanted: Any, code: str, said: str
+    ) -> None:
+        with pytest.raises(ClientError, match=said) as refused:
+            admin.advise_proxy(project, **{"seconds": 60, **wanted})
+        assert (refused.value.status, refused.value.code) == (422, code)
 
 
 class TestLabelsSaved:

@@ -99,6 +99,8 @@ REQUIRED: dict[Needs, list[str]] = {
         "POST /projects/{project}/label-errors",
         "GET /projects/{project}/label-errors",
         "GET /projects/{project}/label-errors/{search}/items",
+        "POST /projects/{project}/advice/proxy",
+        "GET /projects/{project}/advice/proxy",
         "POST /projects/{project}/audits",
         "GET /projects/{project}/audits",
         "POST /projects/{project}/labels-saved",

@@ -57,6 +57,8 @@ NAMED_OTHERWISE = {
     "CoreSetScores": "CoreSetScoresOut",
     "CoreSetSettings": "CoreSetIn",
     "AuditSettings": "AuditIn",
+    "Candidate": "CandidateIn",
+    "ProxyAdviceSettings": "ProxyAdviceIn",
     "ProjectSettings": "ProjectCreate",
     "ProjectChanges": "ProjectChange",
     "AnnotationChanges": "AnnotationChange",

@@ -152,6 +152,47 @@ def audit(
     _show_comparison(shown.result)
 
 
+def advise(
+    project: ProjectId,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Budget of all trainings; the target's two count in it.")
+    ] = 3600,
+    strategy: Annotated[
+        str | None, typer.Option(help="Whose scores; by default the newest round's.")
+    ] = None,
+    n_sample: Annotated[int, typer.Option(min=100, help="Unlabeled items to score.")] = 2000,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Find the cheapest proxy that scores the pool as the target: a worker tries candidates."""
+    from app.db.tables import AnalysisKind  # noqa: PLC0415
+    from app.schemas.proxy_advice import ProxyAdviceOut  # noqa: PLC0415
+    from app.services.proxy_advice import ProxyAdviceIn, ask_proxy_advice  # noqa: PLC0415
+
+    settings = read_settings()
+    wanted = ProxyAdviceIn(seconds, strategy, n_sample)
+    shown = _answered(
+        project,
+        AnalysisKind.PROXY_ADVICE,
+        ProxyAdviceOut,
+        lambda session: ask_proxy_advice(session, project, wanted, settings),
+    )
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2))
+        return
+    found = shown.result
+    _show_comparison(found.comparison)
+    if found.recommended is None:
+        typer.echo("None of them reaches what two trainings of the target give.")
+    else:
+        cost, target = (found.selection_seconds[n] for n in (found.recommended, "target"))
+        typer.echo(
+            f"Take {found.recommended}: a selection takes {cost:.1f} s, by the target {target:.1f}."
+        )
+    if found.not_tried:
+        typer.echo(f"Not tried, for want of seconds: {'; '.join(found.not_tried)}.")
+
+
 def label_errors(
     project: ProjectId,
     judge: Annotated[str, typer.Option(help="proxy or target: the model that judges.")] = "proxy",

@@ -46,6 +46,7 @@ app.command()(analyses.classes)
 app.command()(analyses.labels_saved)
 app.command()(analyses.audit)
 app.command()(analyses.label_errors)
+app.command()(analyses.advise)
 app.command()(doctor.doctor)
 
 

@@ -30,6 +30,7 @@ from workers.jobs.snapshot import store_arrays
 from workers.steps import labels_saved
 from workers.steps.comparison import Compared, SampleScores, as_json, compare
 from workers.steps.label_errors import run_label_errors_step
+from workers.steps.proxy_advice import Candidate, advise_proxy
 from workers.steps.round import RoundInputs
 from workers.steps.stages import Arrays, Stages
 from workers.steps.training import RoundHooks
@@ -155,6 +156,17 @@ def _run_audit(
     return Answer(as_json(found), stages.seconds, warnings=warnings)
 
 
+def _run_proxy_advice(
+    context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages
+) -> Answer:
+    scores = _sample_scores(context, opened, analysis, stages)
+    candidates = [
+        Candidate(entry["name"], context.setup(entry)) for entry in analysis.options["candidates"]
+    ]
+    found = advise_proxy(scores, candidates, analysis.options["seconds"])
+    return Answer(found.to_json(), stages.seconds)
+
+
 def _sample_scores(
     context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages
 ) -> SampleScores:
@@ -229,4 +241,5 @@ RUN: dict[AnalysisKind, Callable[[JobContext, OpenedJob, Analysis, Stages], Answ
     AnalysisKind.LABELS_SAVED: _run_labels_saved,
     AnalysisKind.AUDIT: _run_audit,
     AnalysisKind.LABEL_ERRORS: _run_label_errors,
+    AnalysisKind.PROXY_ADVICE: _run_proxy_advice,
 }

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from app.domain.audit import TARGETS
 from models.catalog import ModelSetup
 from models.seconds import PartSeconds
 from models.training.timing import Stopwatch
@@ -33,7 +34,6 @@ InputsOf = Callable[[ModelSetup], RoundInputs]
 N_DRAWS = 500
 TAIL = 0.025
 FEWEST_TOP = 20
-TARGETS = ("target", "target again")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The stages of a long step: what each measured is kept, so that a resumed step repeats none."""
 
+import hashlib
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -105,7 +106,9 @@ class Stages:
         beside.replace(path)
 
     def _path(self, name: str) -> Path | None:
-        return None if self.folder is None else self.folder / f"{name.replace('/', '-')}.npz"
+        if self.folder is None:
+            return None
+        return self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.npz"
 
 
 def _as_arrays(seconds: PartSeconds) -> Arrays:

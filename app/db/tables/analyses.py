@@ -16,6 +16,7 @@ class AnalysisKind(StrEnum):
     LABELS_SAVED = "labels_saved"
     AUDIT = "audit"
     LABEL_ERRORS = "label_errors"
+    PROXY_ADVICE = "proxy_advice"
 
 
 class Analysis(Base):

@@ -27,6 +27,8 @@ from app.services.labels_saved import estimate_labels_saved
 from app.services.model_metrics import read_model_metrics
 from app.services.newest_audit import newest_audit
 from app.services.project_settings import change_project
+from app.services.projects import ModelChoice
+from app.services.proxy_advice import CandidateIn, ProxyAdviceIn, ask_proxy_advice
 from models.training.train import TrainingStopped
 from tests.projects import TINY, ServedProject
 from tests.support import wait_for
@@ -268,6 +270,35 @@ class TestAudits:
         assert said
         assert said.is_below
         assert "With 44 labels the proxy's scores agree with the target's by" in said.sentence
+
+
+def test_a_proxy_is_advised_within_a_budget_of_seconds(served: ServedProject) -> None:
+    served.do_job()  # round 2 is being labeled
+    few = {"epochs": 2, "buckets": 100, "minibatch": 8}
+    candidates = [
+        CandidateIn("tfidf", ModelChoice("tfidf", {"buckets": 1000})),
+        CandidateIn("few epochs", ModelChoice("fasttext", few)),
+    ]
+    asked = []
+    for seconds in (1000.0, 1e-6):
+        with transaction(served.factory) as session:
+            wanted = ProxyAdviceIn(seconds, n_sample=100, candidates=candidates)
+            asked.append(ask_proxy_advice(session, served.id, wanted, served.settings)[0].id)
+        served.do_job()
+    with transaction(served.factory) as session:
+        rows = analyses.list_all(session, served.id, AnalysisKind.PROXY_ADVICE)
+    (whole, job), (cut, _) = rows
+    assert [whole.id, cut.id] == asked
+    assert job.state == JobState.SUCCEEDED
+    assert whole.result
+    assert cut.result
+    names = [m["name"] for m in whole.result["comparison"]["models"]]
+    assert names == ["tfidf", "few epochs"]
+    assert set(whole.result["selection_seconds"]) == {*names, "target"}
+    assert whole.result["not_tried"] == []
+    assert whole.result["recommended"] in [None, *names]
+    assert cut.result["not_tried"] == names
+    assert (cut.result["recommended"], cut.result["comparison"]["models"]) == (None, [])
 
 
 def test_label_errors_are_found_by_a_job(served: ServedProject) -> None:
