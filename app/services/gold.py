@@ -11,7 +11,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, events, items, labels, leases, projects
+from app.db.queries import annotators, events, items, labels, polls, projects
 from app.db.queries import gold as queries
 from app.db.queries.gold import GoldScore
 from app.db.queries.items import KnownItem
@@ -158,9 +158,8 @@ def pause(  # noqa: PLR0913 - session and settings beside its own
     items that only they could have decided go by majority. Expects the project's lock.
     """
     annotators.pause(session, project.id, annotator_id, reason)
-    leases.free_slots(session, leases.leases_of(session, project.id, annotator_id))
+    polls.give_back(session, project.id, annotator_id)
     annotators.forget_reservations(session, project.id, annotator_id)
-    queries.release(session, project.id, annotator_id)
     n_flagged = annotators.flag_labels(session, project.id, annotator_id, flagged=True)
     session.flush()
     session.expire_all()  # the statements above went past loaded rows

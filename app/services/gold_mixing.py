@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.db.queries import gold, labels, leases
+from app.db.queries import gold, labels
 from app.db.queries.leases import LeasedItem, ShownItem, Slot
 from app.db.tables import BatchSource, Project
 from app.domain.annotation import annotation_from_json, share_of
@@ -18,11 +18,11 @@ from app.domain.annotation import annotation_from_json, share_of
 def replace_by_gold(
     session: Session, project: Project, annotator_id: int, fresh: list[Slot], room: int
 ) -> tuple[list[Slot], list[int]]:
-    """Return (slots that stay leased, gold items to hand out) for a poll with `room` items wanted.
+    """Return (slots to lease, gold items to hand out) for a poll with `room` items wanted.
 
-    Each new item is gold with probability `gold_fraction`, drawn by (seed, annotator, gold they
-    had, item). Gold fills what room is left, then takes the places of the worst ranked,
-    whose leases are given back. No gold without new items: it never keeps a waiting annotator busy.
+    Each fresh item is gold with probability `gold_fraction`, drawn by (seed, annotator, gold they
+    had, item). Gold fills what room is left, then takes the places of the worst ranked. No gold
+    without fresh items: it never keeps a waiting annotator busy.
     """
     fraction = annotation_from_json(project.annotation).gold_fraction
     if fraction == 0 or not fresh:
@@ -35,9 +35,7 @@ def replace_by_gold(
     if n_wanted == 0:
         return fresh, []
     item_ids = gold.candidates(session, project.id, annotator_id, n_wanted)
-    n_stay = min(len(fresh), room - len(item_ids))
-    leases.free_slots(session, fresh[n_stay:])
-    return fresh[:n_stay], item_ids
+    return fresh[: min(len(fresh), room - len(item_ids))], item_ids
 
 
 def hides_ranking(session: Session, project: Project) -> bool:
@@ -46,10 +44,14 @@ def hides_ranking(session: Session, project: Project) -> bool:
     That is where gold was ever handed out, for gold has no ranking, and where a round drew a
     control arm, for the model is surer of control items than of those that it chose.
     """
+    return hides_by_settings(project) or gold.was_handed_out_or_control(session, project.id)
+
+
+def hides_by_settings(project: Project) -> bool:
+    """Return whether the project's present settings alone say so."""
     return (
         annotation_from_json(project.annotation).gold_fraction > 0
         or project.selection["control_fraction"] > 0
-        or gold.was_handed_out_or_control(session, project.id)
     )
 
 
@@ -86,12 +88,11 @@ class HandingOrder:
     def mixed(
         self,
         session: Session,
-        slots: Sequence[Slot],
+        leased: Sequence[tuple[Slot, LeasedItem]],
         gold_ids: Sequence[int],
     ) -> list[LeasedItem]:
-        """Return the items of the slots and the gold, in this order."""
-        items = leases.leased_items(session, slots)
-        placed = [(self.of_slot(slot), item) for slot, item in zip(slots, items, strict=True)]
+        """Return the items of leased slots, and the gold, in this order."""
+        placed = [(self.of_slot(slot), item) for slot, item in leased]
         shown = _gold_items(session, self.project.id, self.annotator_id, gold_ids)
         placed += [(self.of_gold(item.item.id), item) for item in shown]
         return [item for _, item in sorted(placed, key=lambda entry: entry[0])]

@@ -7,16 +7,17 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators, batches, free_slots, leases, projects, rounds, tokens
+from app.db.queries import batches, leases, polls, projects, tokens
 from app.db.queries import gold as gold_queries
+from app.db.queries.free_slots import free_slots
 from app.db.queries.leases import LeasedItem, Slot
-from app.db.tables import Project, Round
+from app.db.queries.polls import NewestRound
+from app.db.tables import Project
 from app.domain.annotation import annotation_from_json
 from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import ProjectState, RoundState
 from app.services import gold_mixing
-from app.services.budget import budget_state
-from app.services.lifecycle import advance, free_expired, is_pool_used_up
+from app.services.lifecycle import advance, free_expired, is_pool_used_up, none_expired
 
 
 class WaitingFor(StrEnum):
@@ -39,7 +40,7 @@ class NextBatch:
     """The answer to a poll; `items` may be empty, then `waiting_for` says why."""
 
     project: Project
-    round_: Round | None
+    round_: NewestRound | None
     items: list[LeasedItem]
     hides_ranking: bool = False
     is_token_full: bool = False
@@ -96,88 +97,63 @@ def next_batch(  # noqa: PLR0913 - session and settings beside its own
         AnnotatorPaused: the project hands this annotator nothing.
     """
     project = projects.lock(session, project_id)
+    standing = polls.standing(session, project_id, annotator_id)
     if project.state != ProjectState.RUNNING:
-        return NextBatch(project, rounds.latest(session, project_id), [])
-    paused = annotators.paused(session, project_id)
-    require_active(project, annotator_id, paused)
-    release_expired(session, project, settings)
-    round_ = rounds.latest(session, project_id)
+        return NextBatch(project, standing.round_, [])
+    if standing.paused_because is not None:
+        require_active(project, annotator_id, {annotator_id: standing.paused_because})
+    if standing.has_expired:
+        release_expired(session, project, settings)
+        standing = polls.standing(session, project_id, annotator_id)
     size = min(size, settings.max_leases_per_annotator)
     order = gold_mixing.HandingOrder(project, annotator_id)
-    hides_ranking = gold_mixing.hides_ranking(session, project)
-    held = leases.leases_of(session, project_id, annotator_id)
-    held_gold = [x.item_id for x in gold_queries.leases_of(session, project_id, annotator_id)]
+    held, held_gold = standing.held, standing.held_gold
+    hides_ranking = gold_mixing.hides_by_settings(project) or standing.was_handed_out_or_control
     if hides_ranking:
         held, held_gold = order.first(held, held_gold, size)
     held = held[:size]
-    leases.lease_slots(session, held, annotator_id, settings.annotation_lease_seconds)
     room = size - len(held) - len(held_gold)
     is_token_full = False
     if token_id is not None and room > 0:
         n_held = leases.n_held_through(session, project_id, token_id)
         room = max(0, min(room, settings.max_leases_per_token - n_held))
         is_token_full = room == 0
-    drawn = order if hides_ranking else None
-    fresh = _lease_new(session, project, annotator_id, room, settings, drawn)
+    fresh = _free_slots(session, project, annotator_id, room, order if hides_ranking else None)
     fresh, new_gold = gold_mixing.replace_by_gold(session, project, annotator_id, fresh, room)
-    gold_queries.lease(
-        session,
-        project_id,
-        annotator_id,
-        [*held_gold, *new_gold],
-        settings.annotation_lease_seconds,
-    )
+    seconds = settings.annotation_lease_seconds
+    items = leases.lease_items(session, held + fresh, annotator_id, seconds)
+    gold_queries.lease(session, project_id, annotator_id, [*held_gold, *new_gold], seconds)
     if hides_ranking:
-        items = order.mixed(session, held, held_gold) + order.mixed(session, fresh, new_gold)
-    else:
-        items = leases.leased_items(session, held + fresh)
+        placed = list(zip(held + fresh, items, strict=True))
+        items = order.mixed(session, placed[: len(held)], held_gold)
+        items += order.mixed(session, placed[len(held) :], new_gold)
     used_up = not items and not is_token_full and is_pool_used_up(session, project)
-    return NextBatch(project, round_, items, hides_ranking, is_token_full, used_up)
+    return NextBatch(project, standing.round_, items, hides_ranking, is_token_full, used_up)
 
 
-def _lease_new(  # noqa: PLR0913, PLR0917 - session and settings beside its own
+def _free_slots(
     session: Session,
     project: Project,
     annotator_id: int,
     size: int,
-    settings: Settings,
     order: gold_mixing.HandingOrder | None,
 ) -> list[Slot]:
-    """Lease up to `size` items that the annotator does not hold yet; best rank first.
+    """Return up to `size` free slots of items that the annotator does not hold; best rank first.
 
     With an `order`, it chooses among some more of the best ranked: the ranks of a control arm's
     items are known to who knows how they are drawn.
     """
-    seconds = settings.annotation_lease_seconds
     adjudicators = annotation_from_json(project.annotation).adjudicators
-    is_adjudicator = bool(adjudicators) and annotator_id in set(
-        tokens.ids_by_name(session, adjudicators).values()
-    )
-    slots = free_slots.lease_kept_slots(
-        session, project.id, annotator_id, size, seconds, is_adjudicator=is_adjudicator
-    )
-    slots += free_slots.lease_free_slots(
+    return free_slots(
         session,
         project.id,
         annotator_id,
-        size - len(slots),
-        seconds,
-        is_adjudicator=is_adjudicator,
+        size,
+        unspent=project.total_budget - project.n_labeled,
+        is_adjudicator=bool(adjudicators)
+        and annotator_id in tokens.ids_by_name(session, adjudicators).values(),
         order=order.of_slot if order else None,
     )
-    if len(slots) < size:
-        left = budget_state(session, project).left_for_reserve
-        slots += free_slots.lease_free_slots(
-            session,
-            project.id,
-            annotator_id,
-            min(size - len(slots), left),
-            seconds,
-            uncommitted_reserve=True,
-            is_adjudicator=is_adjudicator,
-            order=order.of_slot if order else None,
-        )
-    return slots
 
 
 def require_active(project: Project, annotator_id: int, paused: Mapping[int, str]) -> None:
@@ -220,15 +196,14 @@ def renew_leases(
         )
     release_expired(session, project, settings)
     slots = leases.leases_of(session, project_id, annotator_id, item_ids)
-    leases.lease_slots(session, slots, annotator_id, settings.annotation_lease_seconds)
+    seconds = settings.annotation_lease_seconds
+    items = leases.lease_items(session, slots, annotator_id, seconds)
     gold_ids = [
         answer.item_id
         for answer in gold_queries.leases_of(session, project_id, annotator_id, item_ids)
     ]
-    gold_queries.lease(
-        session, project_id, annotator_id, gold_ids, settings.annotation_lease_seconds
-    )
-    return _held_items(session, project, annotator_id, slots, gold_ids)
+    gold_queries.lease(session, project_id, annotator_id, gold_ids, seconds)
+    return _in_order(session, project, annotator_id, list(zip(slots, items, strict=True)), gold_ids)
 
 
 def release_leases(
@@ -243,28 +218,29 @@ def release_leases(
     The items are free for others at once.
     """
     project = projects.lock(session, project_id)
-    release_expired(session, project, settings)
-    slots = leases.leases_of(session, project_id, annotator_id, item_ids)
-    leases.free_slots(session, slots)
-    gold_queries.release(session, project_id, annotator_id, item_ids)
+    polls.give_back(session, project_id, annotator_id, item_ids)
+    none_expired(session, project)
     after_freeing(session, project, settings)
+    if item_ids is None:
+        return []
     left = leases.leases_of(session, project_id, annotator_id)
+    items = leases.leased_items(session, left)
     gold_left = gold_queries.leases_of(session, project_id, annotator_id)
     gold_ids = [answer.item_id for answer in gold_left]
-    return _held_items(session, project, annotator_id, left, gold_ids)
+    return _in_order(session, project, annotator_id, list(zip(left, items, strict=True)), gold_ids)
 
 
-def _held_items(
+def _in_order(
     session: Session,
     project: Project,
     annotator_id: int,
-    slots: list[Slot],
+    held: Sequence[tuple[Slot, LeasedItem]],
     gold_ids: Sequence[int],
 ) -> list[LeasedItem]:
     """Return what the annotator holds, in the order in which a poll returns it."""
     if not gold_mixing.hides_ranking(session, project):
-        return leases.leased_items(session, slots)
-    return gold_mixing.HandingOrder(project, annotator_id).mixed(session, slots, gold_ids)
+        return [item for _, item in held]
+    return gold_mixing.HandingOrder(project, annotator_id).mixed(session, held, gold_ids)
 
 
 def release_expired(session: Session, project: Project, settings: Settings) -> int:
@@ -277,6 +253,5 @@ def release_expired(session: Session, project: Project, settings: Settings) -> i
 
 def after_freeing(session: Session, project: Project, settings: Settings) -> None:
     """Return reserve of earlier rounds to the pool, and advance a project that only waited."""
-    newest = rounds.newest_published_id(session, project.id)
-    batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
+    batches.withdraw_earlier(session, project.id)
     advance(session, project, settings.job_max_attempts)

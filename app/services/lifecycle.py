@@ -203,15 +203,18 @@ def free_expired(session: Session, project: Project) -> int:
 
     The database is asked once in a transaction, whose time stands still.
     """
-    this = (session.get_transaction(), project.id)
-    if session.info.get(LEASES_FREED) == this:
+    if session.info.get(LEASES_FREED) == (session.get_transaction(), project.id):
         return 0
-    session.info[LEASES_FREED] = this
+    none_expired(session, project)
     n_freed = leases.free_expired_leases(session, project.id)
     if n_freed:
-        newest = rounds.newest_published_id(session, project.id)
-        batches.withdraw_uncommitted(session, project.id, keep_round_id=newest)
+        batches.withdraw_earlier(session, project.id)
     return n_freed
+
+
+def none_expired(session: Session, project: Project) -> None:
+    """Note that no lease of the project has expired, so that this transaction asks no more."""
+    session.info[LEASES_FREED] = (session.get_transaction(), project.id)
 
 
 def _decided_to_stop(session: Session, project: Project, n_next: int) -> list[str]:

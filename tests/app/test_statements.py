@@ -12,7 +12,7 @@ from app.db.session import transaction
 from app.db.tables import SkipReason
 from app.services.answers import Outcome
 from app.services.labels import LabelEntry, submit_labels
-from app.services.leases import next_batch
+from app.services.leases import next_batch, release_leases
 from app.services.skips import submit_skips
 from tests.loop import Factory, annotator, start_labeling
 
@@ -75,6 +75,22 @@ class TestStatements:
         with counted(session_factory) as forty:
             give([(item, name) for item in items[:40]])
         assert len(forty) == len(one)
+
+
+class TestStatementsOfPolls:
+    @pytest.mark.parametrize("n_held", [0, 50], ids=["batch", "reserve"])
+    def test_four_for_a_poll_and_five_to_give_back(
+        self, session_factory: Factory, settings: Settings, project: int, ada: int, n_held: int
+    ) -> None:
+        bob = annotator(session_factory, "bob")
+        with transaction(session_factory) as session:
+            next_batch(session, project, bob, n_held, settings)
+        with counted(session_factory) as sent, transaction(session_factory) as session:
+            assert len(next_batch(session, project, ada, 5, settings).items) == 5
+        assert len(sent) == 4
+        with counted(session_factory) as sent, transaction(session_factory) as session:
+            assert release_leases(session, project, ada, None, settings) == []
+        assert len(sent) == 5
 
 
 class TestEntriesThatMeet:

@@ -101,8 +101,8 @@ BUGS = (
     Bug(
         "polls take reserve over the budget",
         "app/services/leases.py",
-        "            min(size - len(slots), left),",
-        "            size - len(slots),",
+        "unspent=project.total_budget - project.n_labeled",
+        "unspent=project.n_pool",
     ),
     Bug(
         "a doubled claim wins",
@@ -140,8 +140,9 @@ BUGS = (
     Bug(
         "an annotator gets an item twice",
         "app/db/queries/free_slots.py",
-        "and_(self.rows.c.first_free.is_not(None), self.rows.c.is_mine.is_not(True))",
-        "self.rows.c.first_free.is_not(None)",
+        "                AND slots.first_free IS NOT NULL AND NOT slots.is_mine\n"
+        "            ORDER BY item.rank LIMIT",
+        "                AND slots.first_free IS NOT NULL\n            ORDER BY item.rank LIMIT",
     ),
     Bug(
         "a new batch ignores live leases",
@@ -187,7 +188,8 @@ BUGS = (
     Bug(
         "what is kept for one goes to another",
         "app/db/queries/free_slots.py",
-        "        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == ANNOTATOR),\n",
+        " AND (slot.reserved_for IS NULL OR slot.reserved_for = :annotator)\n",
+        "\n",
     ),
     Bug(
         "a surplus place stays open",
@@ -285,8 +287,8 @@ BUGS = (
     Bug(
         "a kept slot goes to who holds the item",
         "app/db/queries/free_slots.py",
-        "            ~has_slot(IS_HELD),\n        )\n",
-        "        )\n",
+        " WHERE item.state = 'open' AND NOT slots.is_mine\n",
+        " WHERE item.state = 'open'\n",
     ),
     Bug(
         "what is labeled is freed with what has expired",

@@ -152,24 +152,36 @@ def _withdraw(*conditions: ColumnElement[bool]) -> ReturningUpdate[int]:
     )
 
 
-NO_ROUND = 0  # no round has this id
+_NEWEST_PUBLISHED = (
+    select(Round.id)
+    .where(Round.project_id == PROJECT, Round.labeling_at.is_not(None))
+    .order_by(Round.number.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _WITHDRAW_ALL_OPEN = _withdraw()
-_WITHDRAW_UNCOMMITTED = _withdraw(
+_IS_UNCOMMITTED_RESERVE = (
     BatchItem.source == BatchSource.RESERVE,
-    # Not `!=`, for which no index helps.
-    or_(BatchItem.round_id < bindparam("kept_round"), BatchItem.round_id > bindparam("kept_round")),
     # Not IS_COMMITTED, in the form that Postgres joins instead of asking row by row.
     ~has_slot(BatchItemSlot.leased_by.is_not(None)),
     ~BatchItem.is_requeued,
 )
+_WITHDRAW_UNCOMMITTED = _withdraw(*_IS_UNCOMMITTED_RESERVE)
+_WITHDRAW_EARLIER = _withdraw(
+    *_IS_UNCOMMITTED_RESERVE,
+    # Not `!=`, for which no index helps.
+    or_(BatchItem.round_id < _NEWEST_PUBLISHED, BatchItem.round_id > _NEWEST_PUBLISHED),
+)
 
 
-def withdraw_uncommitted(
-    session: Session, project_id: int, *, keep_round_id: int | None = None
-) -> int:
-    """Withdraw the open reserve that nobody holds, except one round's; return how many."""
-    of_round = {"project": project_id, "kept_round": keep_round_id or NO_ROUND}
-    return len(session.execute(_WITHDRAW_UNCOMMITTED, of_round).all())
+def withdraw_uncommitted(session: Session, project_id: int) -> int:
+    """Withdraw the open reserve that nobody holds; return how many."""
+    return len(session.execute(_WITHDRAW_UNCOMMITTED, {"project": project_id}).all())
+
+
+def withdraw_earlier(session: Session, project_id: int) -> int:
+    """Withdraw that of other rounds than the newest that is published; return how many."""
+    return len(session.execute(_WITHDRAW_EARLIER, {"project": project_id}).all())
 
 
 def keep_as_reserve(session: Session, round_id: int) -> int:

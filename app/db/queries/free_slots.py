@@ -1,205 +1,173 @@
-"""Statements that lease free slots, best rank first.
+"""The statement that finds free slots for an annotator, best rank first.
 
-All of them expect that the caller holds the project's row lock.
+It expects that the caller holds the project's row lock.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    and_,
-    bindparam,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import BigInteger, Boolean, bindparam, text
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.selectable import LateralFromClause
 
-from app.db.queries.batches import IS_COMMITTED, IS_OPEN, PROJECT, committed_ids, has_slot
-from app.db.queries.leases import ANNOTATOR, IS_HELD, Slot, lease_slots, read_slots
-from app.db.tables import BatchItem, BatchItemSlot, BatchSource, Round
+from app.db.queries.leases import Slot
 
-LIMIT = bindparam("limit", type_=BigInteger)
 DRAWN_FROM = 64  # items that a poll draws from beyond those that it hands out
+KEPT = 0  # the part of what is kept for the annotator
 
 
-IS_KEPT = or_(BatchItemSlot.reserved_for.is_not(None), BatchItemSlot.for_adjudicator)
-
-
-def lease_free_slots(  # noqa: PLR0913 - by name: which slots, in which order
+def free_slots(  # noqa: PLR0913 - by name: which slots, in which order
     session: Session,
     project_id: int,
     annotator_id: int,
     limit: int,
-    lease_seconds: float,
     *,
-    uncommitted_reserve: bool = False,
+    unspent: int,
     is_adjudicator: bool = False,
     order: Callable[[Slot], float] | None = None,
 ) -> list[Slot]:
-    """Lease up to `limit` free slots, one per item, and return them.
+    """Return up to `limit` slots that are free for the annotator, one per item.
 
-    The slots come from what the budget already counts (items of the batch, and reserve items that
-    another annotator holds or answered) or, with `uncommitted_reserve`, from the reserve that
-    nobody holds. The newest ranking goes first, best rank first. Leaves out items that this
-    annotator holds or has answered, and slots kept for others. An `order` chooses among a few
-    more of the best ranked.
-    """
-    more = 0 if order is None else DRAWN_FROM
-    source = BatchSource.RESERVE if uncommitted_reserve else BatchSource.BATCH
-    statements = [
-        _free_slots(source, is_uncommitted=uncommitted_reserve, is_adjudicator=is_adjudicator)
-    ]
-    if not uncommitted_reserve:
-        statements.append(_free_slots_of_committed(is_adjudicator=is_adjudicator))
-    given = {"project": project_id, "annotator": annotator_id}
-    slots: list[Slot] = []
-    for statement in statements:
-        if len(slots) < limit:
-            n_left = limit - len(slots)
-            best = read_slots(session, statement, given | {"limit": n_left + more})
-            slots += (sorted(best, key=order) if order else best)[:n_left]
-    lease_slots(session, slots, annotator_id, lease_seconds)
-    return slots
+    First come slots that are kept for them: of items reassigned to them and, for an adjudicator, of
+    items whose labels do not agree. Then what the budget already counts: items of the batch, then
+    reserve that others hold or answered. Then reserve that nobody holds, while the budget allows.
+    The newest ranking goes first, best rank first. Leaves out items that this annotator holds or
+    has answered, and slots kept for others.
 
-
-def lease_kept_slots(  # noqa: PLR0913 - all bound in one statement
-    session: Session,
-    project_id: int,
-    annotator_id: int,
-    limit: int,
-    lease_seconds: float,
-    *,
-    is_adjudicator: bool,
-) -> list[Slot]:
-    """Lease up to `limit` free slots that are kept for this annotator, one per item.
-
-    These are items reassigned to them and, for an adjudicator, items whose labels do not agree;
-    both only where the budget already counts the item. Best rank first.
+    Args:
+        session: whose transaction this is.
+        project_id: of the items.
+        annotator_id: who wants them.
+        limit: how many.
+        unspent: items of the total budget that have no label yet, those that are open included.
+        is_adjudicator: whether the annotator decides where labels do not agree.
+        order: chooses among a few more of the best ranked, where nothing is kept.
     """
     if limit <= 0:
         return []
-    given = {"project": project_id, "annotator": annotator_id, "limit": limit}
-    slots = read_slots(session, _kept_slots(is_adjudicator=is_adjudicator), given)
-    lease_slots(session, slots, annotator_id, lease_seconds)
+    given = {
+        "project": project_id,
+        "annotator": annotator_id,
+        "limit": limit,
+        "more": 0 if order is None else DRAWN_FROM,
+        "unspent": unspent,
+        "is_adjudicator": is_adjudicator,
+    }
+    slots: list[Slot] = []
+    rows = session.execute(_FREE_SLOTS, given).all()
+    for (part, most), found in groupby(rows, itemgetter(0, 1)):
+        best = [(row.id, row.slot) for row in found]
+        in_order = sorted(best, key=order) if order and part != KEPT else best
+        slots += in_order[: min(limit - len(slots), most)]
     return slots
 
 
-def _is_free(*, is_adjudicator: bool) -> ColumnElement[bool]:
-    """Return the condition that a slot is free and not kept for somebody else."""
-    return and_(
-        BatchItemSlot.leased_by.is_(None),
-        or_(BatchItemSlot.reserved_for.is_(None), BatchItemSlot.reserved_for == ANNOTATOR),
-        true() if is_adjudicator else ~BatchItemSlot.for_adjudicator,
-    )
+# A slot that is free, and not kept for somebody else.
+_IS_FREE = """
+    slot.leased_by IS NULL AND (slot.reserved_for IS NULL OR slot.reserved_for = :annotator)
+    AND (:is_adjudicator OR NOT slot.for_adjudicator)
+"""
+# An item's slots at one look. As an aggregate beside each item, which Postgres looks up in the
+# order of the items and only until there are enough; conditions by EXISTS it joins for all that is
+# open, which it then sorts.
+_SLOTS = f"""
+    LATERAL (
+        SELECT min(slot.slot) FILTER (WHERE {_IS_FREE}) AS first_free,
+            bool_or(slot.leased_by = :annotator) IS TRUE AS is_mine,
+            bool_or(slot.leased_by IS NOT NULL) AS is_taken
+        FROM batch_item_slots AS slot WHERE slot.batch_item_id = item.id
+    ) AS slots
+"""  # noqa: S608 - of this module's own words
 
 
-@dataclass(frozen=True)
-class _SlotsOfItem:
-    """Summary of an item's slots: the first free one, and who holds or filled others.
-
-    As an aggregate beside each item, which Postgres looks up in the order of the items and only
-    until there are enough; conditions by EXISTS it joins for all that is open, which it then sorts.
-    """
-
-    rows: LateralFromClause
-
-    @classmethod
-    def of(cls, *, is_adjudicator: bool) -> "_SlotsOfItem":
-        free = _is_free(is_adjudicator=is_adjudicator)
-        return cls(
-            select(
-                func.min(BatchItemSlot.slot).filter(free).label("first_free"),
-                func.bool_or(BatchItemSlot.leased_by == ANNOTATOR).label("is_mine"),
-                func.bool_or(BatchItemSlot.leased_by.is_not(None)).label("is_taken"),
-            )
-            .where(BatchItemSlot.batch_item_id == BatchItem.id)
-            .lateral()
-        )
-
-    @property
-    def are_for_annotator(self) -> ColumnElement[bool]:
-        """Condition that one is free and none is the annotator's own."""
-        return and_(self.rows.c.first_free.is_not(None), self.rows.c.is_mine.is_not(True))
-
-
-@lru_cache
-def _free_slots(
-    source: BatchSource, *, is_uncommitted: bool, is_adjudicator: bool
-) -> Select[int, int]:
-    """Return free slots of a source for the annotator, newest round and best rank first.
+def _best_of_rounds(source: str, *conditions: str) -> str:
+    """Return the query of a source's free slots, newest round and best rank first.
 
     A few rows of each round, in the order of the index ix_batch_items_open: sorting all that is
     open would cost every poll the size of the batch.
     """
-    slots = _SlotsOfItem.of(is_adjudicator=is_adjudicator)
-    uncommitted = and_(~slots.rows.c.is_taken, ~BatchItem.is_requeued)
-    best = (
-        select(BatchItem.id, BatchItem.rank, slots.rows.c.first_free)
-        .join(slots.rows, true())
-        .where(
-            BatchItem.project_id == PROJECT,
-            BatchItem.source == literal(source, literal_execute=True),
-            BatchItem.round_id == Round.id,
-            IS_OPEN,
-            slots.are_for_annotator,
-            uncommitted if is_uncommitted else true(),
-        )
-        .order_by(BatchItem.rank)
-        .limit(LIMIT)
-        .lateral()
-    )
-    return (
-        select(best.c.id, best.c.first_free)
-        .select_from(Round)
-        .join(best, true())
-        .where(Round.project_id == PROJECT)
-        .order_by(Round.id.desc(), best.c.rank)
-        .limit(LIMIT)
-    )
+    return f"""
+        SELECT best.* FROM rounds AS round CROSS JOIN LATERAL (
+            SELECT item.id, slots.first_free AS slot, item.round_id, item.rank
+            FROM batch_items AS item CROSS JOIN {_SLOTS}
+            WHERE item.project_id = :project AND item.source = '{source}'
+                AND item.round_id = round.id AND item.state = 'open'
+                AND {" AND ".join(conditions)}
+                AND slots.first_free IS NOT NULL AND NOT slots.is_mine
+            ORDER BY item.rank LIMIT :limit + :more
+        ) AS best
+        WHERE round.project_id = :project
+        ORDER BY best.round_id DESC, best.rank
+    """  # noqa: S608 - of this module's own words
 
 
-@lru_cache
-def _free_slots_of_committed(*, is_adjudicator: bool) -> Select[int, int]:
-    """Return free slots of the reserve that is committed, newest round and best rank first."""
-    slots = _SlotsOfItem.of(is_adjudicator=is_adjudicator)
-    # Else Postgres looks for the items anew for each that is open.
-    committed = committed_ids(PROJECT).cte("committed").prefix_with("MATERIALIZED")
-    return (
-        select(BatchItem.id, slots.rows.c.first_free)
-        .join(committed, committed.c.id == BatchItem.id)
-        .join(slots.rows, true())
-        .where(BatchItem.source == BatchSource.RESERVE, slots.are_for_annotator)
-        .order_by(BatchItem.round_id.desc(), BatchItem.rank)
-        .limit(LIMIT)
+# What is held is read once. An item that wants one label is passed over by that, without a look at
+# its slot: hundreds of held items at the head of a batch cost next to nothing.
+_IS_HELD = "item.id IN (SELECT id FROM held)"
+# In the words of the index ix_batch_items_several. Only such an item has a free slot while it is
+# committed.
+_WANTS_SEVERAL = "(item.labels_wanted > 1 OR item.is_requeued)"
+_IS_NOT_KEPT = "item.id NOT IN (SELECT id FROM kept)"
+_IS_COMMITTED = "(slots.is_taken OR item.is_requeued)"
+_N_BEFORE = "(SELECT count(*) FROM kept) + (SELECT count(*) FROM of_batch)"
+_FREE_SLOTS = text(
+    f"""
+    WITH held AS MATERIALIZED (
+        SELECT batch_item_id AS id FROM batch_item_slots
+        WHERE project_id = :project AND leased_until IS NOT NULL AND NOT filled
+    ), kept AS MATERIALIZED (
+        SELECT item.id, found.slot, item.round_id, item.rank
+        FROM (
+            SELECT slot.batch_item_id AS id, min(slot.slot) AS slot
+            FROM batch_item_slots AS slot
+            WHERE slot.project_id = :project
+                AND (slot.reserved_for IS NOT NULL OR slot.for_adjudicator) AND {_IS_FREE}
+            GROUP BY slot.batch_item_id
+        ) AS found
+        JOIN batch_items AS item ON item.id = found.id CROSS JOIN {_SLOTS}
+        WHERE item.state = 'open' AND NOT slots.is_mine
+            AND (item.source = 'batch' OR {_IS_COMMITTED})
+        ORDER BY item.round_id, item.rank LIMIT :limit
+    ), of_batch AS MATERIALIZED (
+        {_best_of_rounds("batch", f"({_WANTS_SEVERAL} OR NOT {_IS_HELD})", _IS_NOT_KEPT)}
+        LIMIT :limit + :more
+    ), committed AS MATERIALIZED (
+        SELECT item.id, slots.first_free AS slot, item.round_id, item.rank
+        FROM batch_items AS item CROSS JOIN {_SLOTS}
+        WHERE item.project_id = :project AND item.state = 'open' AND item.source = 'reserve'
+            AND {_WANTS_SEVERAL} AND {_IS_COMMITTED} AND {_IS_NOT_KEPT}
+            AND slots.first_free IS NOT NULL AND NOT slots.is_mine
+        ORDER BY item.round_id DESC, item.rank
+        LIMIT CASE WHEN {_N_BEFORE} >= :limit THEN 0 ELSE :limit + :more END
+    ), counted AS MATERIALIZED (
+        SELECT count(*) AS n FROM (
+            SELECT item.id FROM batch_items AS item
+            WHERE item.project_id = :project AND item.state = 'open' AND item.source = 'batch'
+            UNION
+            SELECT item.id FROM held JOIN batch_items AS item USING (id) WHERE item.state = 'open'
+            UNION
+            SELECT item.id FROM batch_items AS item CROSS JOIN {_SLOTS}
+            WHERE item.project_id = :project AND item.state = 'open' AND item.source = 'reserve'
+                AND {_WANTS_SEVERAL} AND {_IS_COMMITTED}
+        ) AS every
+    ), left_over AS MATERIALIZED (
+        SELECT greatest(0, :unspent - n) AS n FROM counted
+    ), uncommitted AS MATERIALIZED (
+        {_best_of_rounds("reserve", f"NOT {_IS_HELD}", f"NOT {_IS_COMMITTED}")}
+        LIMIT CASE
+            WHEN {_N_BEFORE} + (SELECT count(*) FROM committed) >= :limit THEN 0
+            WHEN (SELECT n FROM left_over) = 0 THEN 0
+            ELSE :limit + :more
+        END
     )
-
-
-@lru_cache
-def _kept_slots(*, is_adjudicator: bool) -> Select[int, int]:
-    """Return free slots that are kept for the annotator, best rank first."""
-    is_free = _is_free(is_adjudicator=is_adjudicator)
-    kept = (
-        select(BatchItemSlot.batch_item_id, func.min(BatchItemSlot.slot).label("slot"))
-        .where(BatchItemSlot.project_id == PROJECT, IS_KEPT, is_free)
-        .group_by(BatchItemSlot.batch_item_id)
-        .subquery()
-    )
-    return (
-        select(BatchItem.id, kept.c.slot)
-        .join(kept, kept.c.batch_item_id == BatchItem.id)
-        .where(
-            IS_OPEN,
-            or_(BatchItem.source == BatchSource.BATCH, IS_COMMITTED),
-            ~has_slot(IS_HELD),
-        )
-        .order_by(BatchItem.round_id, BatchItem.rank)
-        .limit(LIMIT)
-    )
+    SELECT 0 AS part, :limit AS most, id, slot, round_id AS age, rank FROM kept
+    UNION ALL SELECT 1, :limit, id, slot, -round_id, rank FROM of_batch
+    UNION ALL SELECT 2, :limit, id, slot, -round_id, rank FROM committed
+    UNION ALL SELECT 3, (SELECT n FROM left_over), id, slot, -round_id, rank FROM uncommitted
+    ORDER BY part, age, rank
+    """  # noqa: S608
+).bindparams(
+    *[bindparam(name, type_=BigInteger) for name in ("project", "annotator", "limit", "more")],
+    bindparam("unspent", type_=BigInteger),
+    bindparam("is_adjudicator", type_=Boolean),
+)

@@ -212,16 +212,6 @@ def lease(
     )
 
 
-def release(
-    session: Session, project_id: int, annotator_id: int, item_ids: Sequence[int] | None = None
-) -> None:
-    """Take the gold that the annotator holds back, of these items or all."""
-    theirs = [GoldAnswer.project_id == project_id, GoldAnswer.annotator_id == annotator_id]
-    if item_ids is not None:
-        theirs.append(GoldAnswer.item_id.in_(item_ids))
-    _end_leases(session, *theirs)
-
-
 def release_items(session: Session, item_ids: Sequence[int]) -> None:
     """Take these gold items back from whoever holds them."""
     if item_ids:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Interval, Select, bindparam, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    FromClause,
+    Interval,
+    Select,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.db.queries.batches import IS_OPEN, PROJECT
@@ -46,9 +55,6 @@ _IS_GIVEN = (
 ANNOTATOR = bindparam("annotator", type_=BigInteger)
 
 
-IS_HELD = BatchItemSlot.leased_by == ANNOTATOR
-
-
 _FREE_EXPIRED = (
     update(_SLOTS)
     .where(
@@ -66,7 +72,7 @@ _HELD = (
     .join(BatchItem, BatchItem.id == BatchItemSlot.batch_item_id)
     .where(
         BatchItemSlot.project_id == PROJECT,
-        IS_HELD,
+        BatchItemSlot.leased_by == ANNOTATOR,
         BatchItemSlot.leased_until.is_not(None),  # says the same; lets the leases' index serve
         ~BatchItemSlot.filled,
         IS_OPEN,
@@ -78,9 +84,6 @@ _HELD = (
 _HELD_OF_ITEMS = _HELD.where(is_one_of(table_of(BatchItem).c.item_id, "ids"))
 
 
-_FREE = update(_SLOTS).where(*_IS_GIVEN).values(leased_by=None, leased_until=None)
-
-
 _LEASE = (
     update(_SLOTS)
     .where(*_IS_GIVEN)
@@ -88,29 +91,39 @@ _LEASE = (
 )
 
 
-_LEASED_ITEMS = (
-    select(
-        BatchItemSlot.batch_item_id,
-        BatchItemSlot.slot,
-        Item.id,
-        Item.project_id,
-        Item.index,
-        Item.external_id,
-        Item.text,
-        BatchItem.source,
-        BatchItem.rank,
-        BatchItem.suggestion_class,
-        BatchItem.suggestion_confidence,
-        Model.round_number,
-        func.coalesce(Round.n_labeled, 0),
-        BatchItemSlot.leased_until,
-    )
-    .join(BatchItem, BatchItem.item_id == Item.id)
-    .join(Round, Round.id == BatchItem.round_id)
-    .join(BatchItemSlot, BatchItemSlot.batch_item_id == BatchItem.id)
-    .outerjoin(Model, Model.id == Round.model_id)
-    .where(*_IS_GIVEN)
+_LEASED = _LEASE.returning(_SLOTS.c.batch_item_id, _SLOTS.c.slot, _SLOTS.c.leased_until).cte(
+    "leased"
 )
+
+
+def _items_of(slots: FromClause) -> Select[Any]:
+    """Return the items of these slots, as annotators see them."""
+    return (
+        select(
+            slots.c.batch_item_id,
+            slots.c.slot,
+            Item.id,
+            Item.project_id,
+            Item.index,
+            Item.external_id,
+            Item.text,
+            BatchItem.source,
+            BatchItem.rank,
+            BatchItem.suggestion_class,
+            BatchItem.suggestion_confidence,
+            Model.round_number,
+            func.coalesce(Round.n_labeled, 0),
+            slots.c.leased_until,
+        )
+        .join(BatchItem, BatchItem.item_id == Item.id)
+        .join(Round, Round.id == BatchItem.round_id)
+        .join(slots, slots.c.batch_item_id == BatchItem.id)
+        .outerjoin(Model, Model.id == Round.model_id)
+    )
+
+
+_LEASE_ITEMS = _items_of(_LEASED)
+_LEASED_ITEMS = _items_of(_SLOTS).where(*_IS_GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +164,11 @@ def leases_of(
 ) -> list[Slot]:
     """Return the slots of open items that the annotator holds, best rank first."""
     given: dict[str, Any] = {"project": project_id, "annotator": annotator_id}
-    if item_ids is None:
-        return read_slots(session, _HELD, given)
-    return read_slots(session, _HELD_OF_ITEMS, given | {"ids": list(item_ids)})
+    statement = _HELD
+    if item_ids is not None:
+        statement = _HELD_OF_ITEMS
+        given["ids"] = list(item_ids)
+    return [(batch_item_id, slot) for batch_item_id, slot in session.execute(statement, given)]
 
 
 def n_held_through(session: Session, project_id: int, token_id: int) -> int:
@@ -181,33 +196,39 @@ def n_held_through(session: Session, project_id: int, token_id: int) -> int:
     return sum(session.scalars(statement).one() for statement in (slots, gold))
 
 
-def free_slots(session: Session, slots: Sequence[Slot]) -> None:
-    """Free these leased slots."""
-    if slots:
-        session.execute(_FREE, as_json(SLOT_KEY, slots))
-
-
-def lease_slots(
+def lease_items(
     session: Session, slots: Sequence[Slot], annotator_id: int, lease_seconds: float
-) -> None:
-    """Give the slots to the annotator until `lease_seconds` from now, by the database's clock."""
-    if slots:
-        lease = {"annotator": annotator_id, "seconds": timedelta(seconds=lease_seconds)}
-        session.execute(_LEASE, as_json(SLOT_KEY, slots) | lease)
+) -> list[LeasedItem]:
+    """Lease the slots until `lease_seconds` from now; return their items, in the slots' order.
+
+    By the database's clock.
+    """
+    if not slots:
+        return []
+    lease = {"annotator": annotator_id, "seconds": timedelta(seconds=lease_seconds)}
+    return _read_items(session, _LEASE_ITEMS, slots, lease)
 
 
 def leased_items(session: Session, slots: Sequence[Slot]) -> list[LeasedItem]:
     """Return the items of these slots, in the slots' order."""
-    if not slots:
-        return []
-    rows = session.execute(_LEASED_ITEMS, as_json(SLOT_KEY, slots))
+    return _read_items(session, _LEASED_ITEMS, slots, {}) if slots else []
+
+
+def _read_items(
+    session: Session, statement: Select[Any], slots: Sequence[Slot], given: dict[str, Any]
+) -> list[LeasedItem]:
     by_slot = {}
-    for batch_item_id, slot, id_, project_id, index, external_id, text, source, *facts in rows:
-        shown = ShownItem(id_, project_id, index, external_id, text)
+    for (
+        batch_item_id,
+        slot,
+        id_,
+        project_id,
+        index,
+        external_id,
+        text_,
+        source,
+        *facts,
+    ) in session.execute(statement, as_json(SLOT_KEY, slots) | given):
+        shown = ShownItem(id_, project_id, index, external_id, text_)
         by_slot[batch_item_id, slot] = LeasedItem(shown, BatchSource(source), *facts)
     return [by_slot[slot] for slot in slots]
-
-
-def read_slots(session: Session, statement: Select[int, int], given: dict[str, Any]) -> list[Slot]:
-    """Return the slots that the statement finds."""
-    return [(batch_item_id, slot) for batch_item_id, slot in session.execute(statement, given)]

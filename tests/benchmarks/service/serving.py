@@ -74,28 +74,36 @@ def serve(folder: Path, **more: Any) -> Iterator[Served]:
     assert settings.database_url is not None
     engine = make_engine(settings.database_url.get_secret_value())
     migrate(engine)
-    environment = environment_without_settings()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workers.cli.main", "api"],
-        env={**environment, **settings.to_environment()},
-    )
     try:
-        _wait_until_ready()
-        yield Served(
-            settings, sessionmaker(engine, expire_on_commit=False), psutil.Process(process.pid)
-        )
+        with serve_api(settings) as process:
+            yield Served(settings, sessionmaker(engine, expire_on_commit=False), process)
     finally:
-        process.terminate()
-        process.wait(30)
         engine.dispose()
         postgres.stop()
 
 
-def _wait_until_ready() -> None:
+@contextmanager
+def serve_api(settings: Settings, source: Path | None = None) -> Iterator[psutil.Process]:
+    """Yield the process of an API with these settings, of this source or that of another folder."""
+    environment = environment_without_settings()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers.cli.main", "api"],
+        env={**environment, **settings.to_environment()},
+        cwd=source,
+    )
+    try:
+        _wait_until_ready(settings.port)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_until_ready(port: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"http://127.0.0.1:{PORT}/api/v1/health/live").is_success:
+            if httpx.get(f"http://127.0.0.1:{port}/api/v1/health/live").is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
@@ -135,9 +143,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def wires(tokens: Sequence[str]) -> AsyncIterator[list[Wire]]:
+async def wires(tokens: Sequence[str], port: int = PORT) -> AsyncIterator[list[Wire]]:
     """Yield a connection for each token."""
-    streams = [await asyncio.open_connection("127.0.0.1", PORT) for _ in tokens]
+    streams = [await asyncio.open_connection("127.0.0.1", port) for _ in tokens]
     yield [Wire(token, *stream) for token, stream in zip(tokens, streams, strict=True)]
     for _, writer in streams:
         writer.close()
