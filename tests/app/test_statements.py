@@ -1,10 +1,9 @@
 """Database statements per request of labels, and entries of one request that affect each other."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import text
 
 from app.config import Settings
 from app.db.queries.invariants import find_violations
@@ -15,22 +14,9 @@ from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch, release_leases
 from app.services.skips import submit_skips
 from tests.loop import Factory, annotator, start_labeling
+from tests.statements import counted
 
 Give = Callable[[list[tuple[int, str]]], list[Outcome]]
-
-
-@contextmanager
-def counted(factory: Factory) -> Iterator[list[str]]:
-    """Yield the statements that are sent meanwhile; one that is sent for many rows counts each."""
-    sent: list[str] = []
-
-    def note(_c: Connection, _k: object, statement: str, rows: object, *_: object) -> None:
-        sent.extend([statement] * (len(rows) if isinstance(rows, list) else 1))
-
-    engine = factory.kw["bind"]
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO
@@ -38,12 +38,14 @@ class PackedBlock:
         items: hash of the items' ids and contents, as their source says them.
         parts: bytes for each data file.
         gaps: positions of items that could not be read, and are zeros.
+        mark: of their source before it was read; while it is the same, so are the items.
         checksums: of the parts; made where the block is made, which may be another process.
     """
 
     items: str
     parts: Sequence[bytes]
     gaps: tuple[int, ...] = ()
+    mark: str = ""
     checksums: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,7 @@ class Block:
         ends: bytes of each data file up to the end of this block.
         checksums: of this block's bytes in each data file.
         gaps: positions of items that could not be read, and are zeros.
+        mark: the source's, when the items were last known to be these; "" = never.
     """
 
     n: int
@@ -68,6 +71,7 @@ class Block:
     ends: tuple[int, ...]
     checksums: tuple[str, ...]
     gaps: tuple[int, ...] = ()
+    mark: str = ""
 
 
 class Pack:
@@ -153,7 +157,8 @@ class Pack:
             file.truncate()  # a build that was interrupted left more
             file.write(part)
         ends = tuple(start + len(part) for start, part in zip(starts, made.parts, strict=True))
-        self.blocks.append(Block(self.n + n, made.items, ends, made.checksums, made.gaps))
+        n += self.n
+        self.blocks.append(Block(n, made.items, ends, made.checksums, made.gaps, made.mark))
         self._is_changed = True
 
     def replace(self, block: int, made: PackedBlock) -> None:
@@ -164,8 +169,16 @@ class Pack:
         for file, (start, _), part in zip(self._files, spans, made.parts, strict=True):
             file.seek(start)
             file.write(part)
-        self.blocks[block] = Block(old.n, made.items, old.ends, made.checksums, made.gaps)
+        self.blocks[block] = Block(
+            old.n, made.items, old.ends, made.checksums, made.gaps, made.mark
+        )
         self._is_changed = True
+
+    def mark(self, marks: Mapping[int, str]) -> None:
+        """Note the marks of blocks whose items were found to be right; not yet committed."""
+        for block, mark in marks.items():
+            self.blocks[block] = replace(self.blocks[block], mark=mark)
+            self._is_changed = True
 
     def commit(self) -> None:
         """Force the data to the disk, then write the list of blocks."""
@@ -174,7 +187,7 @@ class Pack:
         for file in self._files:
             file.flush()
             os.fsync(file.fileno())
-        rows = [[b.n, b.items, b.ends, b.checksums, b.gaps] for b in self.blocks]
+        rows = [[b.n, b.items, b.ends, b.checksums, b.gaps, b.mark] for b in self.blocks]
         listing = orjson.dumps({"about": self._about, "blocks": rows})
         with replaced(self._folder / LIST) as listed:
             listed.write(orjson.dumps(_checksum(listing)) + b"\n" + listing)
@@ -248,7 +261,10 @@ def _read_blocks(path: Path, about: Mapping[str, Any], n_files: int) -> list[Blo
         return []
     if found["about"] != about:
         return []
-    blocks = [Block(n, i, tuple(e), tuple(c), tuple(g)) for n, i, e, c, g in found["blocks"]]
+    blocks = [
+        Block(n, items, tuple(ends), tuple(checksums), tuple(gaps), *mark)
+        for n, items, ends, checksums, gaps, *mark in found["blocks"]  # older packs have no mark
+    ]
     return blocks if all(len(block.ends) == n_files for block in blocks) else []
 
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, cast, func, insert, literal, select, text
+from sqlalchemy import Text, TextClause, cast, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -215,41 +215,72 @@ def _digest_of(pairs: Iterable[tuple[str, bytes]]) -> str:
 
 # `content_digest` in the database: texts need not travel. A scan of the index for each block leaves
 # nothing to sort.
-_CONTENT_DIGESTS = text(
-    """
-    SELECT digest
-    FROM unnest(CAST(:starts AS bigint[]), CAST(:ends AS bigint[]))
-        WITH ORDINALITY AS block (first, stop, number)
-    CROSS JOIN LATERAL (
-        SELECT encode(sha256(string_agg(
-            convert_to(external_id, 'UTF8') || '\\x00'::bytea || coalesce(
-                decode(content_hash, 'hex'), sha256(convert_to(coalesce(text, ''), 'UTF8'))
-            ), ''::bytea ORDER BY "index"
-        )), 'hex') AS digest
-        FROM items
-        WHERE project_id = :project_id AND split = :split
-            AND "index" >= block.first AND "index" < block.stop
-    ) AS found
-    ORDER BY number
-    """
-)
+_CONTENT_DIGEST = """
+    encode(sha256(string_agg(
+        convert_to(external_id, 'UTF8') || '\\x00'::bytea || coalesce(
+            decode(content_hash, 'hex'), sha256(convert_to(coalesce(text, ''), 'UTF8'))
+        ), ''::bytea ORDER BY "index"
+    )), 'hex')
+"""
+# Which transaction wrote each row: read without its text. The order of the rows is in `index`.
+_ROWS_MARK = """
+    bit_xor(hash_record_extended(ROW(id, "index", xmin), 0))
+        || ' ' || (SELECT oid FROM pg_database WHERE datname = current_database())
+        || ' ' || extract(epoch FROM pg_postmaster_start_time())
+"""
+
+
+def _of_blocks(value: str) -> TextClause:
+    return text(
+        f"""
+        SELECT value
+        FROM unnest(CAST(:starts AS bigint[]), CAST(:ends AS bigint[]))
+            WITH ORDINALITY AS block (first, stop, number)
+        CROSS JOIN LATERAL (
+            SELECT {value} AS value FROM items
+            WHERE project_id = :project_id AND split = :split
+                AND "index" >= block.first AND "index" < block.stop
+        ) AS found
+        ORDER BY number
+        """  # noqa: S608 - of this module's own words
+    )
+
+
+_CONTENT_DIGESTS = _of_blocks(_CONTENT_DIGEST)
+_ROW_MARKS = _of_blocks(_ROWS_MARK)
 
 
 def content_digests(
-    session: Session, project_id: int, split: str, first: int, ends: Sequence[int]
+    session: Session, project_id: int, split: str, blocks: Sequence[tuple[int, int]]
 ) -> list[str]:
-    """Return `content_digest` of consecutive blocks of the split's items, the first from `first`.
+    """Return `content_digest` of blocks of the split's items: each from an index up to another.
 
-    Args:
-        session: the session.
-        project_id: of the project.
-        split: of the items.
-        first: index of the first block's first item.
-        ends: index behind each block's last item, ascending. An empty block has "".
+    An empty block has "".
     """
-    starts = [first, *ends[:-1]]
-    values = {"project_id": project_id, "split": split, "starts": starts, "ends": list(ends)}
-    return [digest or "" for digest in session.scalars(_CONTENT_DIGESTS, values)]
+    return _ask_of_blocks(session, _CONTENT_DIGESTS, project_id, split, blocks)
+
+
+def row_marks(
+    session: Session, project_id: int, split: str, blocks: Sequence[tuple[int, int]]
+) -> list[str]:
+    """Return a mark of the rows of each block; while it is the same, no item has changed.
+
+    Another mark may have the same items: marks end with the server's process, for a database that
+    is put back from a copy gives ids and transactions anew. An empty block has "".
+    """
+    return _ask_of_blocks(session, _ROW_MARKS, project_id, split, blocks)
+
+
+def _ask_of_blocks(
+    session: Session,
+    statement: TextClause,
+    project_id: int,
+    split: str,
+    blocks: Sequence[tuple[int, int]],
+) -> list[str]:
+    starts, ends = [first for first, _ in blocks], [end for _, end in blocks]
+    values = {"project_id": project_id, "split": split, "starts": starts, "ends": ends}
+    return [value or "" for value in session.scalars(statement, values)]
 
 
 def image_shape(session: Session, project_id: int, n_pool: int) -> tuple[int, int] | None:

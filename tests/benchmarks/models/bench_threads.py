@@ -6,8 +6,12 @@ Every pair is measured in turn within one run, and the ratio of the medians is g
 spread (the quartiles of the ratios of neighbouring runs). `rule` is what the product chooses.
 
 - steps: seconds of training epochs and of scoring with one thread and with all.
-- neighbours: a training alone, beside one busy process, and beside the same training; each with
-  threads that wait passively, as the product lets them, and actively, as OpenMP does by default.
+- neighbours: a training or a selection alone, beside one busy process, and beside the same work;
+  each with threads that wait passively, as the product lets them, and actively, as OpenMP does by
+  default.
+
+Each case is stored once it is measured; `--only` and `--case` measure some and keep the others of
+the file.
 """
 
 import argparse
@@ -43,6 +47,11 @@ WAITING = {
     "passive": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"},
     "active": {"OMP_WAIT_POLICY": "ACTIVE"},
 }
+SELECTIONS = {  # items, dimensions, budget
+    "k-centers, 200,000 x 64": (200_000, 64, 10_000),
+    "facility location, 20,000 x 64": (20_000, 64, 500),
+}
+NEIGHBOURS = ("preact20, 64 of 8 x 8", "preact20, 32 of 32 x 32", *SELECTIONS)
 N_CLASSES = 10
 BUSY = "while True: pass"
 
@@ -118,6 +127,21 @@ def training(model: str, minibatch: int, side: int, n_steps: int) -> tuple[Any, 
     return TrainingRun(setup, LabeledSet(images, labels, N_CLASSES), 1, device="cpu"), images
 
 
+def select_once(case: str) -> None:
+    """Select as a job does, for `neighbours`; print the seconds without the start."""
+    from selection.facility_location import facility_location  # noqa: PLC0415
+    from selection.k_centers.greedy import greedy_k_centers  # noqa: PLC0415
+
+    n, d, budget = SELECTIONS[case]
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(n, d)).astype(np.float32)
+    select: Callable[..., object] = facility_location
+    if case.startswith("k-centers"):
+        select = partial(greedy_k_centers, rng=rng)
+    select(features[:1000], features[:10], 20)  # compiles
+    print(timed(lambda: select(features, features[:100], budget)))
+
+
 def train_once(case: str, n_epochs: int) -> None:
     """Train as a job does, for `neighbours`; print the seconds without the start."""
     run, _ = training(*CASES[case])
@@ -130,7 +154,7 @@ def neighbours(case: str, n_epochs: int, runs: int) -> dict[str, Any]:
     """Measure a training alone, beside a busy process and beside itself, in turn."""
     found = {}
     command = [sys.executable, "-m", "tests.benchmarks.models.bench_threads"]
-    command += ["--train", case, "--epochs", str(n_epochs)]
+    command += ["--once", case, "--epochs", str(n_epochs)]
     for waiting, variables in WAITING.items():
         environment = {**os.environ, **variables}
         if waiting == "active":
@@ -165,29 +189,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--train", choices=CASES)
+    parser.add_argument("--once", choices=[*CASES, *SELECTIONS], help="what `neighbours` starts")
     parser.add_argument("--only", choices=["steps", "neighbours"])
+    parser.add_argument("--case", choices=NEIGHBOURS, action="append", help="of the neighbours")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    if given.train:
-        train_once(given.train, given.epochs)
+    if given.once in SELECTIONS:
+        select_once(given.once)
+        return
+    if given.once:
+        train_once(given.once, given.epochs)
         return
     os.environ.update(WAITING["passive"])
-    found: dict[str, Any] = {
+    found = _stored(given.out) | {
         "command": "python -m tests.benchmarks.models.bench_threads",
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
     }
     if given.only != "neighbours":
         found["steps"] = steps(given.runs)
+        _store(given.out, found)
     if given.only != "steps":
-        found["neighbours"] = {
-            case: neighbours(case, given.epochs, given.runs)
-            for case in ("preact20, 64 of 8 x 8", "preact20, 32 of 32 x 32")
-        }
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(found, indent=2) + "\n")
+        for case in given.case or NEIGHBOURS:
+            measured = neighbours(case, given.epochs, given.runs)
+            found.setdefault("neighbours", {})[case] = measured
+            _store(given.out, found)
+
+
+def _stored(out: Path | None) -> dict[str, Any]:
+    return dict(json.loads(out.read_text())) if out is not None and out.exists() else {}
+
+
+def _store(out: Path | None, found: dict[str, Any]) -> None:
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from models.data.arrays import Images, Texts
 from models.data.characters import encode_characters
 from models.data.text import encode
 from tests.loop import create_draft
+from tests.statements import counted
 from workers.jobs.packed_pool import PoolReader
 from workers.jobs.packing.forms import packed_side
 from workers.jobs.unreadable import set_aside_rows
@@ -147,6 +148,24 @@ class TestWhatChanged:
         assert_equal(read_words(reader, words, 4), encode(texts, 2, 1000))
         assert again == [(2, 4)]
 
+    def test_contents_are_compared_only_where_rows_were_written(
+        self, reader: PoolReader, words: Project
+    ) -> None:
+        """In the database; a whole pool's would take seconds each round."""
+        again: list[tuple[int, int]] = []
+        reader = replace(reader, block_items=2, on_block=lambda _, span: again.append(span))
+
+        def n_comparisons() -> int:
+            with counted(reader.factory) as sent:
+                read_words(reader, words, 4)
+            return sum("sha256" in statement for statement in sent)
+
+        assert (n_comparisons(), again) == (0, [(0, 2), (2, 4)])
+        with transaction(reader.factory) as session:
+            session.execute(text("UPDATE items SET width = width WHERE index = 3"))
+        assert [n_comparisons(), n_comparisons()] == [1, 0]
+        assert len(again) == 2
+
     @pytest.mark.parametrize("damage", ["zeroed", "truncated", "gone"])
     def test_damaged_files_are_packed_anew(
         self, reader: PoolReader, words: Project, settings: Settings, damage: str
@@ -174,7 +193,9 @@ class TestWhatChanged:
         self, reader: PoolReader, words: Project
     ) -> None:
         with transaction(reader.factory) as session:
-            found = item_queries.content_digests(session, words.id, Split.POOL, 1, [2, 4, 9])
+            found = item_queries.content_digests(
+                session, words.id, Split.POOL, [(1, 2), (2, 4), (4, 9)]
+            )
             parts = [(1, 2), (2, 4)]
             contents = [item_queries.contents(session, words.id, "pool", *part) for part in parts]
         assert found == [*(item_queries.content_digest(part) for part in contents), ""]

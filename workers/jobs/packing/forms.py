@@ -40,27 +40,31 @@ class ItemSource:
     project_id: int
     split: Split
 
-    def texts(self, span: Span) -> list[tuple[str, str]]:
-        """Return (external id, text) of the items, in order, read in one short transaction.
+    def texts(self, span: Span) -> tuple[str, list[tuple[str, str]]]:
+        """Return (mark of the rows, (external id, text) of the items, in order).
+
+        Read in one short transaction, the mark first: rows that are written between have another.
 
         Raises:
             ArtifactMissing: the database holds fewer.
         """
         with transaction(self.factory) as session:
+            (mark,) = queries.row_marks(session, self.project_id, self.split, [span])
             rows = queries.texts(session, self.project_id, self.split, *span)
         _check_complete(len(rows), span)
-        return rows
+        return mark, rows
 
-    def contents(self, span: Span) -> list[queries.ItemContent]:
-        """Return the places of the items' contents, in order, read in one short transaction.
+    def contents(self, span: Span) -> tuple[str, list[queries.ItemContent]]:
+        """Return (mark of the rows, where the items' contents lie, in order), as `texts`.
 
         Raises:
             ArtifactMissing: the database holds fewer.
         """
         with transaction(self.factory) as session:
+            (mark,) = queries.row_marks(session, self.project_id, self.split, [span])
             items = queries.contents(session, self.project_id, self.split, *span)
         _check_complete(len(items), span)
-        return items
+        return mark, items
 
     def pixels(
         self, item: queries.ItemContent, size: int, channels: int
@@ -151,7 +155,7 @@ class ImageForm:
     def make(self, source: ItemSource, span: Span) -> MadeBlock:
         """See Form."""
         first, end = span
-        items = source.contents(span)
+        mark, items = source.contents(span)
         pixels = np.zeros((end - first, self.size, self.size, self.channels), np.uint8)
         gaps, unreadable = [], []
         for item in items:
@@ -161,8 +165,8 @@ class ImageForm:
                 unreadable.append(found)
             else:
                 pixels[item.index - first] = found
-        block = PackedBlock(queries.content_digest(items), (pixels.tobytes(),), tuple(gaps))
-        return MadeBlock(block, unreadable)
+        digest = queries.content_digest(items)
+        return MadeBlock(PackedBlock(digest, (pixels.tobytes(),), tuple(gaps), mark), unreadable)
 
 
 @dataclass(frozen=True)
@@ -193,10 +197,10 @@ class TextForm:
 
     def make(self, source: ItemSource, span: Span) -> MadeBlock:
         """See Form."""
-        rows = source.texts(span)
+        mark, rows = source.texts(span)
         encoded = self.encoder.encode([text for _, text in rows])
         parts = encoded.token_ids.tobytes(), np.diff(encoded.offsets).tobytes()
-        return MadeBlock(PackedBlock(queries.texts_digest(rows), parts))
+        return MadeBlock(PackedBlock(queries.texts_digest(rows), parts, mark=mark))
 
 
 def packed_side(info: ModelInfo, recipe: Recipe, median_side: int) -> int:

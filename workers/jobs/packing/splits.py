@@ -130,28 +130,48 @@ class SplitPacker:
         """
         n_blocks = sum(pack.first(block) < n for block in range(len(pack.blocks)))
         n_checked = _n_equal(self._checked, pack.blocks[:n_blocks])
+        unchecked = range(n_checked, n_blocks)
+        starts = range(n_checked, n_blocks, BLOCKS_A_QUERY)
         with ThreadPoolExecutor(CONNECTIONS) as threads:
-            starts = range(n_checked, n_blocks, BLOCKS_A_QUERY)
-            changed = threads.map(lambda start: self._changed(pack, start, n_blocks), starts)
-            stale = set(pack.damaged(range(n_checked, n_blocks))).union(*changed)
+            compared = threads.map(
+                lambda start: self._compare(pack, range(start, n_blocks)[:BLOCKS_A_QUERY]), starts
+            )
+            stale = set(pack.damaged(unchecked))
+            for changed, marks in compared:
+                stale |= changed
+                pack.mark(marks)
         gaps = {gap: block for block in range(n_blocks) for gap in pack.blocks[block].gaps}
         if gaps:
             aside = set(set_aside_rows(self.factory, self.project.id, self.split))
             stale |= {block for gap, block in gaps.items() if gap not in aside}
         return stale
 
-    def _changed(self, pack: Pack, start: int, n_blocks: int) -> set[int]:
-        """Return which of some blocks from `start` on are of other items than the database has."""
+    def _compare(self, pack: Pack, numbers: Sequence[int]) -> tuple[set[int], dict[int, str]]:
+        """Return (blocks of other items than the database has, marks of the others).
+
+        Contents are compared only where the rows' mark is another than the block's.
+        """
         if self.should_stop():
             raise PackingStopped
-        blocks = pack.blocks[start : min(start + BLOCKS_A_QUERY, n_blocks)]
-        ends = [block.n for block in blocks]
+        spans = {block: (pack.first(block), pack.blocks[block].n) for block in numbers}
+        of_split = self.project.id, self.split
         with transaction(self.factory) as session:
-            found = item_queries.content_digests(
-                session, self.project.id, self.split, pack.first(start), ends
-            )
-        pairs = zip(blocks, found, strict=True)
-        return {start + k for k, (block, items) in enumerate(pairs) if block.items != items}
+            found = item_queries.row_marks(session, *of_split, list(spans.values()))
+            marks = {
+                block: mark
+                for block, mark in zip(spans, found, strict=True)
+                if mark != pack.blocks[block].mark
+            }
+            if not marks:
+                return set(), {}
+            written = [spans[block] for block in marks]
+            digests = item_queries.content_digests(session, *of_split, written)
+        changed = {
+            block
+            for block, digest in zip(marks, digests, strict=True)
+            if digest != pack.blocks[block].items
+        }
+        return changed, {block: mark for block, mark in marks.items() if block not in changed}
 
 
 def _n_equal(known: Sequence[Block], blocks: Sequence[Block]) -> int:
