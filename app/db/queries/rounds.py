@@ -14,6 +14,9 @@ from app.domain.triggers import RoundProgress
 # Built once: every poll and every label asks these, and building takes longer than answering.
 _OF_PROJECT = select(Round).where(Round.project_id == bindparam("project_id"))
 _LIVE = _OF_PROJECT.where(Round.state.in_(LIVE_ROUND_STATES))
+_NEWEST_PUBLISHED = (
+    _OF_PROJECT.where(Round.labeling_at.is_not(None)).order_by(Round.number.desc()).limit(1)
+)
 _LATEST = _OF_PROJECT.order_by(Round.number.desc()).limit(1)
 
 
@@ -25,6 +28,11 @@ def live(session: Session, project_id: int) -> Round | None:
 def latest(session: Session, project_id: int) -> Round | None:
     """Return the project's round of the highest number."""
     return session.scalar(_LATEST, {"project_id": project_id})
+
+
+def newest_published(session: Session, project_id: int) -> Round | None:
+    """Return the newest round whose batch and reserve were handed out."""
+    return session.scalar(_NEWEST_PUBLISHED, {"project_id": project_id})
 
 
 def get(session: Session, project_id: int, number: int) -> Round | None:
