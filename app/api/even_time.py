@@ -44,7 +44,7 @@ class Steps:
 
 @dataclass
 class Held:
-    """Whether an answer is to be held back."""
+    """Whether an answer must be held back."""
 
     is_needed: bool = False
 

@@ -1,4 +1,4 @@
-"""When a project's proxy is audited by itself, and below what agreement an event tells of it."""
+"""Decides when a project's proxy is audited, and below which agreement an event reports it."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a classifier got right, class by class, with intervals, from a table of counts.
+"""Measures a classifier class by class, with intervals, from a table of counts.
 
 A table holds what is not zero of a confusion matrix: (label, predicted class, items). The counts
 come from the database or from a stored measurement; what is left is arithmetic on a few numbers.
@@ -32,7 +32,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How well one class is told from the others.
+    """Measures of how well one class is told from the others.
 
     Attributes:
         n: items of the class.

@@ -1,4 +1,4 @@
-"""What users say about an item beside its content: shown to admins and exported, never learned.
+"""Metadata of items, which users give beside the content: shown to admins and exported only.
 
 Own keys of an imported line are metadata; a key that looks like a field's name is a mistake.
 """

@@ -10,7 +10,7 @@ BLOCK = 1 << 20
 
 
 class _Buffer:
-    """What zipfile writes into; it is emptied as it fills."""
+    """A file that zipfile writes into; it is emptied as it fills."""
 
     def __init__(self) -> None:
         self.data = bytearray()

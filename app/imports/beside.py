@@ -23,7 +23,7 @@ KEYS = (*USUAL_NAMES["image"], *USUAL_NAMES["external_id"], *USUAL_NAMES["image_
 
 @dataclass
 class Said:
-    """What a table says of one item."""
+    """A table's values for one item."""
 
     line: int
     labels: list[GivenClass] = field(default_factory=list)

@@ -33,7 +33,7 @@ WRITTEN_AS_TEXT = (date, datetime, time, Decimal, UUID)
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold what; several texts are joined by a blank line.
+    """Roles of the columns; several texts are joined by a blank line.
 
     Attributes:
         by_field: columns by field.

@@ -48,7 +48,7 @@ IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may hold."""
+    """Limits on an archive's contents."""
 
     max_entries: int = 5_000_000
     max_bytes: int = 1 << 42

@@ -76,7 +76,7 @@ Rows = Iterator[Row | Refused]
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says about the files.
+    """The user's statements about the files.
 
     Attributes:
         columns: column -> field, one of FIELDS, in place of the guess by the column's name.

@@ -29,7 +29,7 @@ FAULTS = (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
 
 class Expansion(Protocol):
-    """How much more than its size a packed file may unpack to."""
+    """Limit on how much more than its size a packed file may unpack to."""
 
     @property
     def max_expansion(self) -> int: ...

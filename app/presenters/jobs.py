@@ -1,4 +1,4 @@
-"""What a job makes, as the API and pages show it: with the state and progress of the job."""
+"""Products of jobs as the API and pages show them, with the job's state and progress."""
 
 from typing import Any, TypeVar
 

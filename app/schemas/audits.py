@@ -32,7 +32,7 @@ class TrainingCostOut(Response):
 
 
 class ModelAgreementOut(TrainingCostOut):
-    """How far a model orders the sample as the target does, and what it costs.
+    """Agreement of a model with the target on the order of the sample, and its cost.
 
     `correlation` is Spearman's, of the strategy's scores, `overlap` the share of the top items that
     are the target's too; each is the mean with both trainings of the target. `gap` is the ceiling

@@ -12,7 +12,7 @@ class CurvePartOut(Response):
 
 
 class LabelsSavedResult(Response):
-    """How many labels the strategy saved: `n_needed` uniform ones less the `n_labeled` at hand.
+    """Number of labels that the strategy saved: `n_needed` uniform ones less the `n_labeled`.
 
     The `uniform` labels (first round, control arms) are trained on in parts; the law that fits them
     is continued to the `accuracy` that the model reaches on all labels at hand. The 95% intervals

@@ -8,7 +8,7 @@ from app.schemas.measures import IntervalOut
 
 
 class ClassMetricsOut(Response):
-    """How well one class is told from the others, with 95% intervals.
+    """Measures of how well one class is told from the others, with 95% intervals.
 
     Null where nothing is of the class, or nothing was predicted as it. Intervals are Wilson's; that
     of F1 is Wilson's of the share of items, of those that are of the class or predicted as it, that
@@ -84,7 +84,7 @@ class CalibrationOut(Response):
 
 
 class ModelMetricsOut(Response):
-    """How good a model is on the evaluation split and, for a proxy, on its round's control arm.
+    """Quality of a model on the evaluation split and, for a proxy, on its round's control arm.
 
     The control arm is a uniform sample of the pool, predicted before its labels were known; its
     labels are those of now. `calibration` is null where the evaluation split is too small. Models

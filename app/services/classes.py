@@ -17,7 +17,7 @@ RARE = 0.5  # of an even share
 
 
 class SharesFrom(StrEnum):
-    """Where the classes' shares of the pool are read."""
+    """The source of the classes' shares of the pool."""
 
     CONTROL = "control"
     EVALUATION = "evaluation"

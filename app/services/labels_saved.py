@@ -1,4 +1,4 @@
-"""How many labels the strategy saved against uniform selection: asked for here."""
+"""Requests to estimate how many labels the strategy saved against uniform selection."""
 
 from sqlalchemy.orm import Session
 

@@ -1,4 +1,4 @@
-"""How good a model is, class by class: of the evaluation split and of its round's control arm."""
+"""Quality of a model by class, on the evaluation split and on its round's control arm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class SplitMetrics:
 
 @dataclass(frozen=True)
 class ModelMetrics:
-    """How good a model is; None of what was not measured. `calibration` is as it was stored."""
+    """Quality of a model; None for a part that was not measured. `calibration` is as stored."""
 
     model: Model
     evaluation: SplitMetrics | None

@@ -29,7 +29,7 @@ class CurvePart(TypedDict):
 
 
 class LabelsSavedResult(TypedDict):
-    """How many labels the strategy saved, with 95% intervals; null means beyond the pool."""
+    """Number of labels that the strategy saved, with 95% intervals; null means beyond the pool."""
 
     n_labeled: int
     n_uniform_labels: int
@@ -62,7 +62,7 @@ class TrainingCost(TypedDict):
 
 
 class ModelAgreement(TrainingCost):
-    """How far a model orders the sample as the target does, and what it costs."""
+    """Agreement of a model with the target on the order of the sample, and its cost."""
 
     name: str
     correlation: Interval
@@ -91,7 +91,7 @@ class Audit(Analysis):
 
 
 class LabelErrorsResult(TypedDict):
-    """How many labels were checked, and how many are expected to be wrong."""
+    """Number of labels that were checked, and of those that are expected to be wrong."""
 
     n_checked: int
     n_expected: int

@@ -75,7 +75,7 @@ class Calibration(TypedDict):
 
 
 class ModelMetrics(TypedDict):
-    """How good a model is on the evaluation split and on its round's control arm."""
+    """Quality of a model on the evaluation split and on its round's control arm."""
 
     model_id: int
     role: str

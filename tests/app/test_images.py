@@ -106,7 +106,7 @@ class TestImages:
 
 
 class TestKinds:
-    """What Pillow can read is taken; what it cannot is named."""
+    """Images that Pillow can read are taken; the others are named."""
 
     def test_kinds_and_modes_that_people_have_are_taken(self, admin: Client, images: int) -> None:
         frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "blue")]

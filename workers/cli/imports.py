@@ -26,7 +26,7 @@ DOWNLOAD_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Reading:
-    """How the files are read: what the options of the command say."""
+    """Options of the command that say how to read the files."""
 
     format: str | None
     options: "Options"

@@ -24,7 +24,7 @@ ERROR_COLUMNS = ("file", "line", "external_id", "code", "reason")
 
 @dataclass
 class Progress:
-    """How far the import of one source is; `n_done` counts what its reader yielded."""
+    """Progress of the import of one source; `n_done` counts the items that its reader yielded."""
 
     n_done: int = 0
     is_complete: bool = False
@@ -169,7 +169,7 @@ class Sender:
 
 @dataclass
 class Piece:
-    """What is sent at once; a file comes with its bytes, which had to be read in its turn."""
+    """Items that are sent together; a file comes with its bytes, which were read in its turn."""
 
     lines: list[FoundItem] = field(default_factory=list)
     files: list[tuple[FoundItem, bytes]] = field(default_factory=list)

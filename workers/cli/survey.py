@@ -28,7 +28,7 @@ class Survey:
 
     @property
     def n_items(self) -> int:
-        """How many items were found."""
+        """Number of items that were found."""
         return self.n_texts + self.n_images
 
     @property

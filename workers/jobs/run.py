@@ -243,7 +243,7 @@ def _ranked_items(result: RoundResult) -> list[RankedItem]:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a step measured of the model that it trained."""
+    """Measurements of the model that a step trained."""
 
     metrics: dict[str, Any]
     seconds: PartSeconds

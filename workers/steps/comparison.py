@@ -1,4 +1,4 @@
-"""How far cheaper models order the pool as the target does, on a uniform sample of it.
+"""Compares how cheaper models and the target order a uniform sample of the pool.
 
 Every model is trained on the labels at hand and scores the sample by the strategy. The target is
 trained twice, with two seeds: how far these two agree is the ceiling, which no proxy can be
@@ -66,7 +66,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class ModelAgreement:
-    """How far a model orders the sample as the target does, and what it costs.
+    """Agreement of a model with the target on the order of the sample, and its cost.
 
     Attributes:
         name: of the model in this comparison.

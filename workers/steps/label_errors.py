@@ -34,7 +34,7 @@ HIGH = 0.95  # quantile from which a count or an early error is a reason
 
 
 class Reason(StrEnum):
-    """Why a label is likely wrong; an item may have several."""
+    """Reasons why a label is likely wrong; an item may have several."""
 
     OTHER_CLASS = "other_class"
     NEVER_LEARNED = "never_learned"
@@ -44,7 +44,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Dynamics:
-    """How a training on all labels learned each item.
+    """Facts on how a training on all labels learned each item.
 
     Attributes:
         confidence: mean probability of its label over the measured epochs, [m].

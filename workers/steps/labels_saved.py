@@ -1,4 +1,4 @@
-"""How many labels the strategy saved: how many a uniform selection would need to be as good.
+"""Estimates the labels that the strategy saved: a uniform selection would need so many more.
 
 The uniformly drawn labels (first round, control arms) give the curve of a uniform selection: the
 same model is trained on parts of them. Its law is continued to the accuracy that the model reaches

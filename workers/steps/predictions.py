@@ -1,4 +1,4 @@
-"""What a model says of items that measure it: the evaluation split, and a batch's control arm."""
+"""Predictions of a model for the items that measure it: evaluation split and control arm."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

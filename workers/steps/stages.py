@@ -68,7 +68,7 @@ class Stages:
 
     @property
     def seconds(self) -> PartSeconds:
-        """What the stages have spent so far, by part."""
+        """Seconds of the stages so far, by part."""
         return PartSeconds(
             {part: spent.wall for part, spent in self._spent.items()},
             {part: spent.cpu for part, spent in self._spent.items()},

@@ -90,7 +90,7 @@ class Job(Base):
 
     @property
     def is_aside(self) -> bool:
-        """Whether somebody asked for it beside the project's way through its states."""
+        """Whether somebody requested it apart from the project's rounds."""
         return self.core_set_id is not None or self.analysis_id is not None
 
 

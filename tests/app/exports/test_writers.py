@@ -1,4 +1,4 @@
-"""What is written is read back the same, opens in other programs, and runs nowhere."""
+"""Exported files are read back the same, open in other programs, and run nothing there."""
 
 import csv
 import io

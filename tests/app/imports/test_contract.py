@@ -1,4 +1,4 @@
-"""What holds of every format: it is recognised, read as it was written, and refused in words."""
+"""Every format is recognised, read as it was written, and refused in words."""
 
 import contextlib
 import shutil

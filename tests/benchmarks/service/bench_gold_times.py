@@ -1,4 +1,4 @@
-"""How well a stopwatch tells gold from other items, with and without the even time.
+"""Measures how well a stopwatch tells gold from other items, with and without the even time.
 
 Claim: with it, the time of a poll for one item or of its label tells nothing: the area under the
 ROC curve is 0.5. One annotator labels one item at a time, half of them gold.

@@ -1,4 +1,4 @@
-"""How well likely wrong labels are found among labels that people gave, beside cleanlab alone.
+"""Measures how well wrong labels of people are found, beside cleanlab alone.
 
 CIFAR-10N: the labels of one worker (`worse`: the worst of three) for photos whose class is known.
 NoisyAG-News: the majority label of people for news texts whose topic is known. Both rankings come
