@@ -33,6 +33,7 @@ class ProjectSettings(TypedDict):
 class ProjectChanges(TypedDict, total=False):
     """Settings of a project to change; those left out stay."""
 
+    name: str
     proxy: Mapping[str, Any]
     target: Mapping[str, Any]
     strategy: str

@@ -34,6 +34,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.NameTaken: 409,
     errors.ProjectNotStartable: 409,
     errors.ProjectNotAccepting: 409,
+    errors.ProjectArchived: 409,
     errors.AnnotatorPaused: 403,
     errors.RoundNotEndable: 409,
     errors.NoNewLabels: 409,

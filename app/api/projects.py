@@ -22,16 +22,18 @@ from app.schemas.projects import (
     DEFAULT_TARGET,
     AnnotatorProjectOut,
     ModelSpec,
+    ProjectCopy,
     ProjectCreate,
     ProjectOut,
     ProjectPage,
 )
-from app.services.projects import ModelChoice, ProjectIn, create_project
+from app.services.projects import ModelChoice, ProjectIn, copy_project, create_project
 
 router = APIRouter(prefix="/projects", tags=["projects"], route_class=Route)
 
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Archived = Annotated[bool, Query(description="Those that are archived instead of the others.")]
 
 
 @router.post("", status_code=201, summary="Create a project", responses=problems(403, 409))
@@ -50,15 +52,26 @@ def create(
     return present_project(session, create_project(session, settings, machine.most_model_bytes))
 
 
+@router.post(
+    "/{project}/copy", status_code=201, summary="Copy settings", responses=problems(403, 404, 409)
+)
+def copy(
+    body: ProjectCopy, session: SessionDep, project: int, _admin: ServiceAdminDep
+) -> ProjectOut:
+    """Create a draft with the settings and classes of this project, without items and labels."""
+    return present_project(session, copy_project(session, project, body.name))
+
+
 @router.get("", summary="List projects", responses=problems())
 def list_projects(
     session: SessionDep,
     caller: CallerDep,
+    archived: Archived = False,  # noqa: FBT002 - a query parameter
     cursor: Annotated[int, Query(ge=0)] = 0,
     limit: Limit = 100,
 ) -> ProjectPage:
     """Return the projects that the token reaches, by id; to annotators the little they need."""
-    page = projects.list_page(session, cursor, limit, caller.project_id)
+    page = projects.list_page(session, cursor, limit, caller.project_id, archived=archived)
     is_admin = caller.role is Role.ADMIN
     return ProjectPage(
         projects=[

@@ -130,6 +130,18 @@ class ProjectNotAccepting(DomainError):
     code = "project_not_accepting"
 
 
+class ProjectArchived(DomainError):
+    """The project was archived: it can be read, and changes only once it is restored."""
+
+    code = "project_archived"
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(
+            f"Project {project_id} is archived and stays as it is. To go on with it, restore it: "
+            f"POST /projects/{project_id}/restore."
+        )
+
+
 class AnnotatorPaused(DomainError):
     """The project hands this annotator nothing until an admin resumes them."""
 

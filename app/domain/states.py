@@ -75,7 +75,7 @@ ALLOWED_TRANSITIONS: Mapping[type[StrEnum], Mapping[State, frozenset[State]]] = 
                 },
                 ProjectState.PAUSED: {ProjectState.RUNNING, ProjectState.CANCELLED},
                 ProjectState.TRAINING_TARGET: {ProjectState.FINISHED},
-                ProjectState.FINISHED: set(),
+                ProjectState.FINISHED: {ProjectState.PAUSED},  # reopened
                 ProjectState.CANCELLED: set(),
             }
         ),

@@ -79,6 +79,12 @@ class ProjectCreate(Request):
     )
 
 
+class ProjectCopy(Request):
+    """The name of a new project with the settings of another."""
+
+    name: Name
+
+
 class ProjectChange(Request):
     """Settings to change; those left out stay as they are.
 
@@ -86,6 +92,7 @@ class ProjectChange(Request):
     replaced.
     """
 
+    name: Name | None = Field(None, description="In every state.")
     proxy: ModelSpec | None = None
     target: ModelSpec | None = None
     strategy: str | None = None
@@ -154,6 +161,7 @@ class ProjectOut(Response):
     round: RoundRef | None = None
     created_at: datetime
     finished_at: datetime | None
+    archived_at: datetime | None
 
 
 class ProgressOut(Response):

@@ -56,7 +56,7 @@ def publish_analysis(session: Session, claimed: ClaimedJob, facts: AnalysisFacts
     Raises:
         JobFenced: the job belongs to another or has ended; nothing is published.
     """
-    projects.lock(session, claimed.project_id)
+    projects.lock(session, claimed.project_id, even_archived=True)
     job = job_queries.owned(session, claimed.id, claimed.token)
     if job is None:
         raise JobFenced(claimed.id)

@@ -207,7 +207,7 @@ def publish_target(
     Raises:
         JobFenced: the job belongs to another or has ended; nothing is published.
     """
-    project = projects.lock(session, claimed.project_id)
+    project = projects.lock(session, claimed.project_id, even_archived=True)
     job = _owned(session, claimed)
     model = replace(model, seconds=_with_publishing(model.seconds, clock))
     _insert_model(session, job, None, ModelRole.TARGET, model)
@@ -253,7 +253,7 @@ def publish_core_set(session: Session, claimed: ClaimedJob, facts: CoreSetFacts)
     Raises:
         JobFenced: the job belongs to another or has ended; nothing is published.
     """
-    projects.lock(session, claimed.project_id)
+    projects.lock(session, claimed.project_id, even_archived=True)
     job = _owned(session, claimed)
     core_set = session.get(CoreSet, claimed.core_set_id)
     if core_set is None:
@@ -274,7 +274,7 @@ def _owned(session: Session, claimed: ClaimedJob) -> Job:
 
 
 def _lock_round(session: Session, claimed: ClaimedJob) -> tuple[Project, Job, Round]:
-    project = projects.lock(session, claimed.project_id)
+    project = projects.lock(session, claimed.project_id, even_archived=True)
     job = _owned(session, claimed)
     return project, job, _round_of(session, claimed)
 

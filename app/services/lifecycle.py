@@ -18,7 +18,7 @@ from app.domain.errors import (
     TransitionNotAllowed,
 )
 from app.domain.json_fields import from_json
-from app.domain.states import JobState, ProjectState, RoundState
+from app.domain.states import ALLOWED_TRANSITIONS, JobState, ProjectState, RoundState
 from app.domain.triggers import EndReason, Trigger
 from app.services.advice import reasons_to_stop
 from app.services.budget import budget_state, n_next_batch, n_selectable
@@ -128,6 +128,29 @@ def finish_project(session: Session, project_id: int, max_attempts: int = 3) -> 
         raise NothingToTrainOn(project.id)
     _train_target(session, project, max_attempts, {"reason": "finish"})
     return project
+
+
+def reopen_project(session: Session, project_id: int) -> Project:
+    """Reopen a finished project and return it, paused: it takes items and other settings.
+
+    Resumed, it selects again as far as its total budget allows, and then trains the target again.
+
+    Raises:
+        TransitionNotAllowed: the project is not finished.
+    """
+    project = projects.lock(session, project_id)
+    if project.state != ProjectState.FINISHED:
+        raise TransitionNotAllowed(
+            f"Project {project_id}", project.state, "paused by reopen", _may_follow(project.state)
+        )
+    set_project_state(session, project, ProjectState.PAUSED, reason="reopened")
+    project.finished_at = None
+    project.stop_reasons = None  # checked again
+    return project
+
+
+def _may_follow(state: str) -> list[str]:
+    return sorted(ALLOWED_TRANSITIONS[ProjectState][ProjectState(state)])
 
 
 def cancel_project(session: Session, project_id: int) -> Project:

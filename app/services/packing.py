@@ -38,7 +38,7 @@ def publish_packing(session: Session, claimed: ClaimedJob, packed: Mapping[str, 
     Raises:
         JobFenced: the job belongs to another or has ended.
     """
-    project = projects.lock(session, claimed.project_id)
+    project = projects.lock(session, claimed.project_id, even_archived=True)
     job = queries.owned(session, claimed.id, claimed.token)
     if job is None:
         raise JobFenced(claimed.id)

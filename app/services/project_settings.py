@@ -9,12 +9,19 @@ from app.config import Settings
 from app.db.queries import events, jobs, projects
 from app.db.tables import Project
 from app.domain.errors import InvalidProject, ProjectNotAccepting
+from app.domain.names import normalised
 from app.domain.states import ProjectState
 from app.services.budget import budget_state
 from app.services.leases import release_expired
 from app.services.lifecycle import advance, check_brought_features
 from app.services.packing import request_packing
-from app.services.projects import ModelChoice, ProjectIn, check_initial_budget, checked_settings
+from app.services.projects import (
+    ModelChoice,
+    ProjectIn,
+    check_initial_budget,
+    checked_settings,
+    unique_name,
+)
 
 MERGED = (
     "selection",
@@ -43,11 +50,19 @@ def change_project(
         settings: of this machine.
 
     Raises:
+        InvalidName: the name is blank or invisible.
+        NameTaken: another project has this name.
         InvalidProject: the settings contradict each other, or less than what is spent.
         ProjectNotAccepting: the project's state does not allow the change.
         ProjectNotStartable: it now uses brought features that are not there.
     """
     project = projects.lock(session, project_id)
+    name = changes.get("name")
+    if name is not None:
+        _rename(session, project, normalised(name))
+    changes = {key: value for key, value in changes.items() if key != "name"}
+    if not changes:
+        return project
     _check_state(session, project, set(changes))
     release_expired(session, project, settings)
     checked = checked_settings(_as_handed_in(project, changes), settings.most_model_bytes)
@@ -67,6 +82,16 @@ def change_project(
         check_brought_features(project)
     advance(session, project, settings.job_max_attempts)
     return project
+
+
+def _rename(session: Session, project: Project, name: str) -> None:
+    """Give the project another name, in any state; its id and its address stay."""
+    if name == project.name:
+        return
+    facts = {"setting": "name", "before": project.name, "after": name}
+    with unique_name(session, name):
+        project.name = name
+    events.append(session, project.id, "project.setting_changed", facts)
 
 
 def _check_state(session: Session, project: Project, names: set[str]) -> None:

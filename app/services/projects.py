@@ -1,13 +1,15 @@
 """Creates projects, and checks their settings as a whole, here and when they change."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.db.queries import projects
 from app.db.tables import Project
 from app.domain.audit import AuditRule
 from app.domain.errors import InvalidProject, NameTaken
@@ -25,6 +27,11 @@ from selection.catalog import Purpose, find_strategy
 from selection.errors import SelectionError
 from selection.options import FeatureSource, SelectionOptions
 
+SETTINGS = (
+    "modality", "classes", "proxy", "target", "strategy", "initial_budget", "round_budget",
+    "total_budget", "reserve", "labels_per_item", "annotation", "selection", "trigger", "stop_when",
+    "seed", "measures_epochs", "audit",
+)  # fmt: skip
 Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule, AuditRule)
 
 
@@ -105,15 +112,44 @@ def create_project(
         state=ProjectState.DRAFT,
         **checked_settings(settings, most_model_bytes),
     )
+    return _added(session, project)
+
+
+def copy_project(session: Session, project_id: int, name: str) -> Project:
+    """Create a draft with the classes and settings of a project, without its items and labels.
+
+    Raises:
+        NotFound: no such project.
+        InvalidName: the name is blank or invisible.
+        NameTaken: another project has this name.
+    """
+    source = projects.get(session, project_id)
+    kept = {setting: getattr(source, setting) for setting in SETTINGS}
+    project = Project(name=normalised(name), state=ProjectState.DRAFT, **kept)
+    return _added(session, project)
+
+
+def _added(session: Session, project: Project) -> Project:
+    with unique_name(session, project.name):
+        session.add(project)
+    session.refresh(project)
+    return project
+
+
+@contextmanager
+def unique_name(session: Session, name: str) -> Iterator[None]:
+    """Write what the block adds or renames.
+
+    Raises:
+        NameTaken: another project has this name.
+    """
     try:
         with session.begin_nested():
-            session.add(project)
+            yield
     except IntegrityError as error:
         if "uq_projects_name" not in str(error.orig):
             raise
-        raise NameTaken(f"A project is already called {settings.name!r}.") from None
-    session.refresh(project)
-    return project
+        raise NameTaken(f"A project is already called {name!r}.") from None
 
 
 def check_initial_budget(initial_budget: int, total_budget: int) -> None:

@@ -18,10 +18,16 @@ class Projects:
         """Create a draft and return it; then import items and start it."""
         return send("POST", paths.PROJECTS, as_json, settings)
 
+    @result
+    def copy_project(self, project: int, name: str) -> Call[Project]:
+        """Create a draft of this name with the settings of a project, and return it."""
+        return send("POST", paths.project(project, "/copy"), as_json, {"name": name})
+
     @entries
-    def projects(self) -> Pages[Project]:
-        """Yield the projects that the token reaches, by id."""
-        return Pages(get(paths.PROJECTS, as_json), "projects")
+    def projects(self, *, archived: bool = False) -> Pages[Project]:
+        """Yield the projects that the token reaches, by id; those that are archived or others."""
+        parameters = {"archived": True} if archived else {}
+        return Pages(get(paths.PROJECTS, as_json, **parameters), "projects")
 
     @result
     def find_project(self, name: str) -> Series[Project | None]:
@@ -67,6 +73,21 @@ class Projects:
     def finish(self, project: int) -> Call[Project]:
         """End labeling and train the target on the labels so far."""
         return send("POST", paths.project(project, "/finish"), as_json)
+
+    @result
+    def reopen(self, project: int) -> Call[Project]:
+        """Reopen a finished project; it is paused, and takes items and other settings."""
+        return send("POST", paths.project(project, "/reopen"), as_json)
+
+    @result
+    def archive(self, project: int) -> Call[Project]:
+        """Archive a project at rest: it leaves the list and can only be read."""
+        return send("POST", paths.project(project, "/archive"), as_json)
+
+    @result
+    def restore(self, project: int) -> Call[Project]:
+        """Restore an archived project as it was."""
+        return send("POST", paths.project(project, "/restore"), as_json, is_idempotent=True)
 
     @result
     def cancel(self, project: int) -> Call[Project]:

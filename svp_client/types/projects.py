@@ -42,3 +42,4 @@ class Project(TypedDict):
     round: RoundRef | None
     created_at: str
     finished_at: str | None
+    archived_at: str | None

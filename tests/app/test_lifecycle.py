@@ -33,6 +33,7 @@ class TestTransitions:
             "draft running paused running training_target finished",
             "draft running cancelled",
             "draft running paused cancelled",
+            "draft running training_target finished paused running training_target",
         ],
     )
     def test_courses_of_a_project(self, path: str) -> None:
@@ -52,9 +53,10 @@ class TestTransitions:
             check_transition("project 1", old, new)
         assert all(state in refusal.value.detail for state in allowed)
 
-    def test_ended_states_have_no_successor(self) -> None:
-        ended = [ProjectState.FINISHED, ProjectState.CANCELLED]
-        assert not any(ALLOWED_TRANSITIONS[ProjectState][state] for state in ended)
+    def test_a_cancelled_project_stays_so_and_a_finished_one_can_be_reopened(self) -> None:
+        allowed = ALLOWED_TRANSITIONS[ProjectState]
+        assert allowed[ProjectState.CANCELLED] == set()
+        assert allowed[ProjectState.FINISHED] == {ProjectState.PAUSED}
 
 
 class TestStates:

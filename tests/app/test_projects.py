@@ -56,3 +56,34 @@ class TestProjects:
             admin.start(images)
         assert refusal.value.code == "project_not_startable"
         assert admin.project(images)["state"] == "draft"
+
+    def test_another_name_can_be_given_in_every_state(self, admin: Client, images: int) -> None:
+        other = admin.create_project(name="other", **PROJECT)["id"]
+        with pytest.raises(ClientError) as refusal:
+            admin.change_project(images, name=" other ")
+        assert (refusal.value.status, refusal.value.code) == (409, "name_taken")
+        assert admin.change_project(images, name="new")["name"] == "new"
+        assert admin.change_project(other, name="images")["name"] == "images", "it is free again"
+        changed = [e for e in admin.events(images) if e["name"] == "project.setting_changed"]
+        assert [e["facts"] for e in changed] == [
+            {"setting": "name", "before": "images", "after": "new"}
+        ]
+
+    def test_a_copy_has_the_settings_and_nothing_else(self, admin: Client) -> None:
+        given = {
+            "reserve": 3,
+            "selection": {"control_fraction": 0.2},
+            "labels_per_item": 2,
+            "audit": {"every_rounds": 2},
+        }
+        source = admin.create_project(name="p", **{**PROJECT, **given})
+        upload(admin, source["id"], a=png())
+        copy = admin.copy_project(source["id"], "q")
+        own = {"id", "name", "created_at"}
+        assert {key: value for key, value in copy.items() if key not in own} == {
+            key: value for key, value in source.items() if key not in own
+        }
+        assert (copy["name"], copy["state"], copy["n_pool"]) == ("q", "draft", 0)
+        with pytest.raises(ClientError) as refusal:
+            admin.copy_project(source["id"], "p")
+        assert refusal.value.code == "name_taken"

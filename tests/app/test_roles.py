@@ -44,6 +44,7 @@ REQUIRED: dict[Needs, list[str]] = {
     Needs.TOKEN: ["GET /projects"],
     Needs.SERVICE_ADMIN: [
         "POST /projects",
+        "POST /projects/{project}/copy",
         "GET /tokens",
         "POST /tokens",
         "DELETE /tokens/{token}",
@@ -69,6 +70,9 @@ REQUIRED: dict[Needs, list[str]] = {
         "POST /projects/{project}/resume",
         "POST /projects/{project}/finish",
         "POST /projects/{project}/cancel",
+        "POST /projects/{project}/reopen",
+        "POST /projects/{project}/archive",
+        "POST /projects/{project}/restore",
         "PUT /projects/{project}/features",
         "GET /projects/{project}/set-aside",
         "POST /projects/{project}/set-aside/retry",

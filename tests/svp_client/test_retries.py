@@ -95,7 +95,7 @@ class TestConnections:
         with pytest.raises(ClientError) as error:
             ask(answers, "create_project", **SETTINGS)
         assert (error.value.status, error.value.code) == (0, "service_unreachable")
-        assert "may have done it" in error.value.__notes__[0]
+        assert "may have processed it" in error.value.__notes__[0]
         assert len(answers.requests) == 1
 
     def test_what_never_left_is_sent_again_whatever_it_does(self, ask: Ask) -> None:

@@ -12,7 +12,17 @@ import typer
 
 from app.config import Settings, make_settings, read_settings
 from app.domain.errors import DomainError
-from workers.cli import analyses, doctor, imports, models, select, simulate, tokens, train
+from workers.cli import (
+    analyses,
+    doctor,
+    imports,
+    models,
+    projects,
+    select,
+    simulate,
+    tokens,
+    train,
+)
 from workers.cli.connect import database_url
 from workers.processes import prepare_environment
 
@@ -33,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(tokens.commands, name="token")
 app.command("import")(imports.import_items)
+app.add_typer(projects.commands, name="project")
 app.command()(simulate.demo)
 app.command()(simulate.simulate)
 app.command()(simulate.report)

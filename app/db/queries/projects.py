@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Project
-from app.domain.errors import NotFound
+from app.domain.errors import NotFound, ProjectArchived
 
 _LOCKED = (
     select(Project)
@@ -16,17 +16,20 @@ _LAST = "last locked project"
 _LOCKED_IF_FREE = _LOCKED.with_for_update(key_share=True, skip_locked=True)
 
 
-def lock(session: Session, project_id: int) -> Project:
+def lock(session: Session, project_id: int, *, even_archived: bool = False) -> Project:
     """Return the project with its row locked until the transaction ends.
 
     FOR NO KEY UPDATE: other writers of the project wait, rows that refer to it can be inserted.
 
     Raises:
         NotFound: no such project.
+        ProjectArchived: it is archived, and the caller did not ask for that.
     """
     project = session.scalar(_LOCKED, {"project_id": project_id})
     if project is None:
         raise NotFound("project", project_id)
+    if project.archived_at is not None and not even_archived:
+        raise ProjectArchived(project_id)
     session.info[_LAST] = project
     return project
 
@@ -57,9 +60,17 @@ def get(session: Session, project_id: int) -> Project:
     return project
 
 
-def list_page(session: Session, after_id: int, limit: int, only: int | None) -> list[Project]:
-    """Return up to `limit` projects above `after_id`; `only` narrows to one."""
-    statement = select(Project).where(Project.id > after_id).order_by(Project.id).limit(limit)
+def list_page(
+    session: Session, after_id: int, limit: int, only: int | None = None, *, archived: bool = False
+) -> list[Project]:
+    """Return up to `limit` projects above `after_id`, archived or not; `only` narrows to one."""
+    is_archived = Project.archived_at.is_not(None)
+    statement = (
+        select(Project)
+        .where(Project.id > after_id, is_archived if archived else ~is_archived)
+        .order_by(Project.id)
+        .limit(limit)
+    )
     if only is not None:
         statement = statement.where(Project.id == only)
     return list(session.scalars(statement))

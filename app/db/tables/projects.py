@@ -72,6 +72,7 @@ class Project(Base):
     label_version: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = created_now()
     finished_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]  # since when it only can be read
 
 
 class Item(Base):

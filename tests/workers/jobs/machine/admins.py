@@ -105,7 +105,7 @@ class AdminRules(WorkerRules):
         except (ProjectNotAccepting, InvalidProject):
             return
 
-    @rule(change=st.sampled_from(["pause", "resume", "resume"]))
+    @rule(change=st.sampled_from(["pause", "resume", "resume", "reopen"]))
     def change_state(self, change: str) -> None:
         self._try(getattr(lifecycle, f"{change}_project"))
 
