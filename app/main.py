@@ -23,6 +23,7 @@ from app.api import (
     core_sets,
     events,
     features,
+    file_imports,
     flags,
     gold,
     health,
@@ -67,7 +68,7 @@ from app.storage.artifacts import ArtifactStore
 PREFIX = "/api/v1"
 # In the order in which the API's page shows them.
 ROUTES = (
-    projects, project_settings, lifecycle, features, events, items, set_aside,
+    projects, project_settings, lifecycle, features, events, items, file_imports, set_aside,
     leases, labels, label_exports, skips, flags, requeue, annotation, annotators, agreement, gold,
     rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, tokens,

@@ -79,3 +79,8 @@ def label_errors(project_id: int, rest: str = "") -> str:
 def core_sets(project_id: int, rest: str = "") -> str:
     """Return the path of a project's core-sets."""
     return project(project_id, f"/core-sets{rest}")
+
+
+def imports(project_id: int, rest: str = "") -> str:
+    """Return the path of a project's imports."""
+    return project(project_id, f"/imports{rest}")

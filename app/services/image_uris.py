@@ -37,21 +37,37 @@ def read_image_uri(uri: str, settings: Settings) -> bytes:
     if scheme in ("http", "https"):
         return _read_http(uri, settings)
     if scheme == "":
-        return _read_path(uri, settings)
+        return _read_limited(path_in_roots(uri, settings), uri, settings)
     if "://" in uri and scheme != "file":
         return _read_object(uri, settings)
     raise _not_allowed(uri, "this scheme is never read")
 
 
-def _read_path(uri: str, settings: Settings) -> bytes:
+def path_in_roots(uri: str, settings: Settings) -> Path:
+    """Return the path that lies in one of the folders of SVP_IMAGE_ROOTS.
+
+    Raises:
+        ItemInvalid: it lies in none.
+    """
     for root in settings.image_roots:
         if "://" in root:
             continue
         folder = Path(root).resolve()
         path = (folder / uri).resolve()
         if path.is_relative_to(folder):
-            return _read_limited(path, uri, settings)
+            return path
     raise _not_allowed(uri, "it lies outside every folder of SVP_IMAGE_ROOTS")
+
+
+def check_prefix(uri: str, settings: Settings) -> None:
+    """Check that a URL of an object store lies below one of SVP_IMAGE_ROOTS.
+
+    Raises:
+        ItemInvalid: it does not.
+    """
+    prefixes = [root.rstrip("/") + "/" for root in settings.image_roots if "://" in root]
+    if ".." in uri.split("/") or not any(uri.startswith(prefix) for prefix in prefixes):
+        raise _not_allowed(uri, "it lies below no prefix of SVP_IMAGE_ROOTS")
 
 
 def _read_limited(path: Path, uri: str, settings: Settings) -> bytes:
@@ -63,9 +79,7 @@ def _read_limited(path: Path, uri: str, settings: Settings) -> bytes:
 
 
 def _read_object(uri: str, settings: Settings) -> bytes:
-    prefixes = [root.rstrip("/") + "/" for root in settings.image_roots if "://" in root]
-    if ".." in uri.split("/") or not any(uri.startswith(prefix) for prefix in prefixes):
-        raise _not_allowed(uri, "it lies below no prefix of SVP_IMAGE_ROOTS")
+    check_prefix(uri, settings)
 
     def read() -> bytes:
         with fsspec.open(uri, "rb") as file:

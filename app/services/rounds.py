@@ -11,7 +11,7 @@ from structlog.contextvars import get_contextvars
 
 from app.db.queries import events, labels, rounds
 from app.db.session import wake_after_commit
-from app.db.tables import Analysis, CoreSet, Job, JobKind, Project, Round
+from app.db.tables import Analysis, CoreSet, Import, Job, JobKind, Project, Round
 from app.domain.json_fields import from_json
 from app.domain.states import JobState, RoundState
 from app.domain.strategy import strategy_of_round
@@ -24,6 +24,7 @@ QUEUES = {
     JobKind.TRAIN_TARGET: "gpu",
     JobKind.SELECT_CORE_SET: "gpu",
     JobKind.ANALYZE: "gpu",
+    JobKind.IMPORT: "cpu",
     JobKind.PACK: "gpu",  # on the machine that trains on what is packed
 }
 
@@ -121,19 +122,20 @@ def create_job(
     session: Session,
     project: Project,
     kind: JobKind,
-    cause: Round | CoreSet | Analysis | None,
+    cause: Round | CoreSet | Analysis | Import | None,
     max_attempts: int,
 ) -> Job:
     """Insert a queued job and remember its wake-up for after the commit.
 
-    `cause` is the round, the core-set or the analysis that the job is for; None for the target and
-    for packing.
+    `cause` is the round, the core-set, the analysis or the import that the job is for; None for the
+    target and for packing.
     """
     job = Job(
         project_id=project.id,
         round_id=cause.id if isinstance(cause, Round) else None,
         core_set_id=cause.id if isinstance(cause, CoreSet) else None,
         analysis_id=cause.id if isinstance(cause, Analysis) else None,
+        import_id=cause.id if isinstance(cause, Import) else None,
         kind=kind,
         queue=QUEUES[kind],
         state=JobState.QUEUED,

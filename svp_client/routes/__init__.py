@@ -5,6 +5,7 @@ from svp_client.routes.annotators import Annotators
 from svp_client.routes.core_sets import CoreSets
 from svp_client.routes.flags import Flags
 from svp_client.routes.gold import Gold
+from svp_client.routes.imports import Imports
 from svp_client.routes.items import Items
 from svp_client.routes.jobs import Jobs
 from svp_client.routes.labels import Labels
@@ -19,6 +20,7 @@ from svp_client.routes.tokens import Tokens
 class Routes(
     Projects,
     Items,
+    Imports,
     Leases,
     Labels,
     Flags,

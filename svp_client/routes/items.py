@@ -12,7 +12,6 @@ from svp_client.types import ImportResult, Item, Retried, SetAside
 IMPORT_BYTES = 8 << 20
 UPLOAD_FILES = 500
 UPLOAD_BYTES = 64 << 20
-MAX_ERRORS = 1000  # the service lists as many per request
 
 
 class Items:
@@ -129,7 +128,7 @@ def _add(done: ImportResult, part: ImportResult, n_before: int) -> None:
     done["n_known"] += part["n_known"]
     done["n_failed"] += part["n_failed"]
     done["n_without_spaces"] += part["n_without_spaces"]
-    for error in part["errors"][: MAX_ERRORS - len(done["errors"])]:
+    for error in part["errors"]:
         done["errors"].append({**error, "line": error["line"] + n_before})
 
 

@@ -33,6 +33,7 @@ from svp_client.types.events import Event
 from svp_client.types.features import Features
 from svp_client.types.flags import Flag
 from svp_client.types.gold import GoldItem, GoldOutcome
+from svp_client.types.imports import Import, RefusedLine
 from svp_client.types.items import Content, ImportResult, Item, LineError
 from svp_client.types.jobs import Job
 from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
@@ -85,6 +86,7 @@ __all__ = [
     "GoldItem",
     "GoldOutcome",
     "GoldScore",
+    "Import",
     "ImportResult",
     "Interval",
     "Item",
@@ -105,6 +107,7 @@ __all__ = [
     "Project",
     "ProxyAdvice",
     "ProxyAdviceResult",
+    "RefusedLine",
     "ReliabilityBin",
     "Retried",
     "Round",

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from app.config import Settings
 from app.main import create_app, describe
 from app.schemas.core_sets import CoreSetItemOut
+from app.schemas.imports import RefusedLineOut
 from app.schemas.labels import ExportedLabelOut
 from svp_client import Client, settings, types
 from svp_client.calls import Call, Lines, Pages
@@ -35,6 +36,7 @@ ARGUMENTS: dict[str, Any] = {
     "comment": "c",
     "reason": "other",
     "npy": b"",
+    "uris": ["a.csv"],
     "files": [("a.png", b"png")],
     "split": "pool",
 }
@@ -48,7 +50,7 @@ SCHEMAS = {
     **OPENAPI["components"]["schemas"],
     **{
         model.__name__: model.model_json_schema(mode="serialization")
-        for model in (ExportedLabelOut, CoreSetItemOut)
+        for model in (ExportedLabelOut, CoreSetItemOut, RefusedLineOut)
     },
 }
 NAMED_OTHERWISE = {

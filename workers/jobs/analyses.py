@@ -15,15 +15,16 @@ from app.db.queries import jobs as job_queries
 from app.db.queries import labels as label_queries
 from app.db.queries.label_errors import Suspected
 from app.db.session import transaction
-from app.db.tables import Analysis, AnalysisKind, JobKind
+from app.db.tables import Analysis, AnalysisKind
 from app.domain.errors import AnalysisInvalid, NotFound
 from app.domain.json_fields import from_json
 from app.services.analyses import AnalysisFacts, publish_analysis
-from app.services.jobs import COMPUTING
+from app.services.jobs import COMPUTING, GIVE_WAY
 from app.services.label_errors import store_suspected
 from models.catalog import ModelSetup
 from models.seconds import PartSeconds
 from selection.options import FeatureSource, SelectionOptions
+from workers.jobs.attempt import Attempt
 from workers.jobs.context import JobContext
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import store_arrays
@@ -61,7 +62,7 @@ def run_analysis(context: JobContext) -> None:
         JobFenced: the job was taken from this worker; nothing was published.
         TrainingStopped: another job waits, or `should_stop` asked for it; its state is on disk.
     """
-    context = replace(context, should_stop=_stop_for_others(context))
+    context = replace(context, should_stop=stop_for_others(context))
     opened = open_job(context)
     if opened.analysis is None:
         raise NotFound("analysis", context.claimed.analysis_id)
@@ -84,9 +85,9 @@ def run_analysis(context: JobContext) -> None:
     context.hooks.forget()
 
 
-def _stop_for_others(context: JobContext) -> Callable[[], bool]:
+def stop_for_others(context: Attempt) -> Callable[[], bool]:
     """Return whether to stop: because it is asked for, or another job has waited for a worker."""
-    others = COMPUTING - {JobKind.ANALYZE}
+    others = COMPUTING - GIVE_WAY
     queues = context.settings.queues.split(",")
     asked_at, is_kept_waiting = float("-inf"), False
 

@@ -20,9 +20,10 @@ from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
 from models.seconds import PartSeconds
 from models.training.train import TrainedModel
 from selection.options import SelectionOptions
-from workers.jobs.analyses import run_analysis
+from workers.jobs.analyses import run_analysis, stop_for_others
 from workers.jobs.context import JobContext
 from workers.jobs.epoch_scores import score_keeper
+from workers.jobs.imports import run_import
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
 from workers.jobs.stored_models import load_stored_model, store_model
@@ -45,6 +46,9 @@ def run_job(context: JobContext) -> None:
     """
     if context.claimed.kind is JobKind.ANALYZE:
         run_analysis(context)
+        return
+    if context.claimed.kind is JobKind.IMPORT:
+        run_import(replace(context, should_stop=stop_for_others(context)))
         return
     kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORE_SET: _run_core_set}
     kinds.get(context.claimed.kind, _run_selection)(context, open_job(context))

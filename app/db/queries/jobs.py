@@ -175,7 +175,7 @@ def claimable_ids(
         session.scalars(
             select(Job.id)
             .where(Job.queue.in_(queues), Job.kind.in_(kinds), is_claimable(max_lost_workers))
-            .order_by(Job.kind == JobKind.ANALYZE, Job.id)
+            .order_by(Job.kind.in_((JobKind.ANALYZE, JobKind.IMPORT)), Job.id)
         )
     )
 

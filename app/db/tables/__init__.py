@@ -8,6 +8,7 @@ from app.db.tables.analyses import Analysis, AnalysisKind, SuspectedLabel
 from app.db.tables.base import Base
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
+from app.db.tables.imports import Import, RefusedImportLine
 from app.db.tables.labels import (
     ConsensusSource,
     ItemFlag,
@@ -44,6 +45,7 @@ __all__ = [
     "Event",
     "GoldAnswer",
     "GoldItem",
+    "Import",
     "Item",
     "ItemFlag",
     "Job",
@@ -55,6 +57,7 @@ __all__ = [
     "ModelRole",
     "PausedAnnotator",
     "Project",
+    "RefusedImportLine",
     "ResolvedLabel",
     "Role",
     "Round",

@@ -30,6 +30,7 @@ class JobKind(StrEnum):
     SELECT_CORE_SET = "select_core_set"
     PACK = "pack"
     ANALYZE = "analyze"
+    IMPORT = "import"
 
 
 class ModelRole(StrEnum):
@@ -44,7 +45,7 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # One live job of a kind per round, per core-set, per analysis, or per project.
+        # One live job of a kind per round, per core-set, per analysis, per import, or per project.
         Index(
             "uq_jobs_one_live",
             "project_id",
@@ -52,6 +53,7 @@ class Job(Base):
             text("coalesce(round_id, 0)"),
             text("coalesce(core_set_id, 0)"),
             text("coalesce(analysis_id, 0)"),
+            text("coalesce(import_id, 0)"),
             unique=True,
             postgresql_where=in_states("state", LIVE_JOB_STATES),
         ),
@@ -68,6 +70,9 @@ class Job(Base):
     )
     analysis_id: Mapped[int | None] = mapped_column(
         ForeignKey("analyses.id", ondelete=CASCADE), index=True
+    )
+    import_id: Mapped[int | None] = mapped_column(
+        ForeignKey("imports.id", ondelete=CASCADE), index=True
     )
     kind: Mapped[str]
     queue: Mapped[str]
@@ -91,7 +96,8 @@ class Job(Base):
     @property
     def is_aside(self) -> bool:
         """Whether somebody requested it apart from the project's rounds."""
-        return self.core_set_id is not None or self.analysis_id is not None
+        causes = (self.core_set_id, self.analysis_id, self.import_id)
+        return any(cause is not None for cause in causes)
 
 
 class Model(Base):
