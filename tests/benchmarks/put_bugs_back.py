@@ -166,7 +166,8 @@ BUGS = (
     Bug(
         "a paused annotator is handed items",
         "app/services/leases.py",
-        "    require_active(project, annotator_id, paused)\n",
+        "if standing.paused_because is not None:",
+        "if standing.paused_because is None and not project.id:",
     ),
     Bug(
         "gold is taken for a label",
