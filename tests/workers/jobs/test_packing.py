@@ -31,7 +31,7 @@ from tests.projects import TINY, ServedProject
 from workers.jobs.attempt import Attempt
 from workers.jobs.packed_pool import PoolReader
 from workers.jobs.packing import processes
-from workers.jobs.packing.forms import ImageForm, ItemSource, MadeBlock, TextForm
+from workers.jobs.packing.forms import ImageForm, ItemSource, TextForm
 from workers.jobs.packing.job import PackingJob
 from workers.jobs.packs import PackingStopped, Span
 from workers.jobs.runner import JobRunner
@@ -247,42 +247,27 @@ class TestProcesses:
         recipe = resolve_recipe("fasttext", {"buckets": 1000})
         return Many(served, TextForm(Encoding.WORD_NGRAMS, recipe))
 
-    @pytest.fixture
-    def slow_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Give the other processes the time to make blocks, too; here all items can be read."""
-        make = TextForm.make
-
-        def make_slowly(form: TextForm, source: ItemSource, span: Span) -> MadeBlock:
-            time.sleep(0.05)
-            return make(form, source, span if span[1] <= 60 else (0, 4))
-
-        monkeypatch.setattr(TextForm, "make", make_slowly)
-
-    @pytest.mark.usefixtures("slow_here")
     def test_blocks_come_in_order_and_are_those_of_one_process(self, many: Many) -> None:
-        spans = 4 * [(first, first + 4) for first in range(0, 60, 4)]
-        alone = 4 * [many.form.make(many.source(), span) for span in spans[:15]]
-        with processes.Processes(many.source(), many.form, 1) as several:
+        spans = [(first, first + 4) for first in range(0, 60, 4)]
+        alone = [many.form.make(many.source(), span) for span in spans]
+        with processes.Processes(many.source(), many.form, 2) as several:
             made = list(several.make(spans, lambda: False))
         assert made == alone
 
-    @pytest.mark.usefixtures("slow_here")
-    def test_what_another_process_raises_is_raised_here_and_they_end(self, many: Many) -> None:
-        spans = [(first, first + 4) for first in range(0, 56, 4)] + [(56, 64)] * 400
+    def test_what_a_process_raises_is_raised_here_and_they_end(self, many: Many) -> None:
         with (
             pytest.raises(ArtifactMissing, match="items 56 to 63"),
-            processes.Processes(many.source(), many.form, 1) as several,
+            processes.Processes(many.source(), many.form, 2) as several,
         ):
-            list(several.make(spans, lambda: False))
+            list(several.make([(0, 4), (56, 64)], lambda: False))
         assert several.pids() == []
 
-    @pytest.mark.usefixtures("slow_here")
     def test_a_killed_process_fails_the_attempt_with_a_reason(self, many: Many) -> None:
         with processes.Processes(many.source(), many.form, 2) as several:
             for pid in several.pids():
                 os.kill(pid, signal.SIGKILL)
             with pytest.raises(RuntimeError, match="was killed"):
-                list(several.make([(0, 4)] * 400, lambda: False))
+                list(several.make([(0, 4), (4, 8)], lambda: False))
 
     def test_asked_to_stop_they_end_at_once(self, many: Many) -> None:
         with (

@@ -34,7 +34,7 @@ AHEAD = 2  # spans that a process has: the one at work, and the next
 def make_blocks(
     source: ItemSource, form: Form, spans: Sequence[Span], should_stop: Callable[[], bool]
 ) -> Iterator[MadeBlock]:
-    """Yield a block for each span, in order: by this process, with others one for each core.
+    """Yield a block for each span, in order: by this process, or by one for each core.
 
     Raises:
         PackingStopped: `should_stop` asked for it.
@@ -42,7 +42,7 @@ def make_blocks(
     """
     n_items = sum(end - first for first, end in spans)
     if n_items > form.few_items and (n_processes := min(_n_cores(source.settings), len(spans))) > 1:
-        with Processes(source, form, n_processes - 1) as processes:
+        with Processes(source, form, n_processes) as processes:
             yield from processes.make(spans, should_stop)
         return
     for span in spans:
@@ -52,14 +52,9 @@ def make_blocks(
 
 
 class Processes:
-    """This process and `n` others, which make blocks of one split in one form.
-
-    This one begins at once, the others once they have imported what they need, which takes seconds.
-    Left with `with`, they end.
-    """
+    """Processes that make blocks of one split in one form; they end with the `with` block."""
 
     def __init__(self, source: ItemSource, form: Form, n: int) -> None:
-        self._source, self._form = source, form
         self._started: list[tuple[subprocess.Popen[bytes], Connection]] = []
         self._told = pickle.dumps((source.project_id, source.split, form))
         self._environment = _environment(source)
@@ -91,34 +86,24 @@ class Processes:
     def make(self, spans: Sequence[Span], should_stop: Callable[[], bool]) -> Iterator[MadeBlock]:
         """Yield a block for each span, in order; see `make_blocks`."""
         done: dict[int, MadeBlock] = {}
-        connections = [connection for _, connection in self._started]
-        held: dict[Connection, int] = {}  # how many spans each has, of those that are ready
+        held = {connection: 0 for _, connection in self._started}
         n_handed_out = 0
         for wanted in range(len(spans)):
             while wanted not in done:
                 if should_stop():
                     raise PackingStopped
                 # One that is far ahead of the slowest waits: what it makes lies in memory.
-                furthest = min(len(spans), wanted + AHEAD * AHEAD * (len(connections) + 1))
+                furthest = min(len(spans), wanted + AHEAD * AHEAD * len(held))
                 for connection in [c for _ in range(AHEAD) for c in held]:
                     if held[connection] < AHEAD and n_handed_out < furthest:
                         _send(connection, (n_handed_out, spans[n_handed_out]))
                         held[connection] += 1
                         n_handed_out += 1
-                makes_one = n_handed_out < furthest
-                heard = wait(connections, 0 if makes_one else LOOK_SECONDS)
-                for ready in heard:
+                for ready in wait(list(held), LOOK_SECONDS):
                     assert isinstance(ready, Connection)  # noqa: S101 - one of ours
-                    found = _receive(ready)
-                    if found is None:
-                        held[ready] = 0
-                    else:
-                        number, made = found
-                        done[number] = made
-                        held[ready] -= 1
-                if makes_one and not heard:
-                    done[n_handed_out] = self._form.make(self._source, spans[n_handed_out])
-                    n_handed_out += 1
+                    number, made = _receive(ready)
+                    held[ready] -= 1
+                    done[number] = made
             yield done.pop(wanted)
 
     def _start(self) -> None:
@@ -164,21 +149,16 @@ def _send(connection: Connection, asked: tuple[int, Span]) -> None:
         raise RuntimeError(ENDED) from None
 
 
-def _receive(connection: Connection) -> tuple[int, MadeBlock] | None:
-    """Return the next block that a process has made, with its number; None: it is ready for one.
-
-    Raises what the process raised.
+def _receive(connection: Connection) -> tuple[int, MadeBlock]:
+    """Return the next block that a process has made, with its number; raise what it raised.
 
     Raises:
         RuntimeError: the process has ended.
     """
     try:
-        found = connection.recv()
+        number, made = connection.recv()
     except (EOFError, OSError):
         raise RuntimeError(ENDED) from None
-    if found is None:
-        return None
-    number, made = found
     if isinstance(made, Exception):
         raise made
     return number, made
@@ -191,7 +171,6 @@ def serve(connection: Connection, settings: Settings) -> None:
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     store = ArtifactStore(settings.artifact_store_url)
     source = ItemSource(sessionmaker(engine), store, settings, project_id, Split(split))
-    connection.send(None)  # ready
     while True:
         try:
             number, span = connection.recv()
