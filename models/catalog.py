@@ -7,16 +7,19 @@ module must not import torch; the code stands in another module, which `ModelInf
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from models import recipes
 from models.recipe import Recipe, RecipeError, recipe_from_json
+from models.recipe_choice import AUTO, OF_STAGES, ByLabels, chosen_name, chosen_recipe
 from svp_plugins import BroughtEntries
 
 PLUGIN_GROUP = "svp.models"
+FEW_LABELS = 500  # for which an automatic recipe is shown, and checked when it is asked for
 
 
 class Modality(StrEnum):
@@ -57,6 +60,8 @@ class ModelInfo:
         default_side: that images are scaled to where the recipe names none; None = their own.
         trainer: "package.module:function", a `models.training.train.WholeTrainer`, which trains it
             in one piece, without checkpoints; None: models.training.train trains its epochs.
+        by_labels: the names of the recipes for so many labels and more, where the user names none;
+            empty: the default recipe for any number. All take inputs in the same form.
     """
 
     name: str
@@ -69,6 +74,7 @@ class ModelInfo:
     smallest_side: int = 1
     default_side: int | None = None
     trainer: str | None = None
+    by_labels: ByLabels = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -90,14 +96,55 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class ModelSetup:
-    """A model, by its name in the catalog, and the recipe that it is trained by."""
+    """A model, by its name in the catalog, and the recipe that it is trained by.
+
+    Attributes:
+        recipe: as it is; where it is chosen for each training, the one for FEW_LABELS.
+        auto: what the user changes in a recipe that is chosen for each training; None: it is fixed.
+        recipe_name: of the recipe in the catalog that was chosen; None where none was.
+    """
 
     model: str
     recipe: Recipe
+    auto: Mapping[str, Any] | None = None
+    recipe_name: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values; `setup_from_json` reads them back."""
-        return {"model": self.model, "recipe": self.recipe.to_json()}
+        values: dict[str, Any] = {"model": self.model, "recipe": self.recipe.to_json()}
+        return values if self.auto is None else {**values, "auto": dict(self.auto)}
+
+    def for_labels(self, n_labeled: int, side: int = 0) -> "ModelSetup":
+        """Return the setup of a training on so many labels: with the recipe that is chosen.
+
+        Args:
+            n_labeled: m.
+            side: of the images, in pixels; 0 for texts and vectors.
+        """
+        if self.auto is None:
+            return self
+        info = find_model(self.model)
+        name = (
+            chosen_name(info.by_labels, n_labeled) if info.by_labels else next(iter(info.recipes))
+        )
+        recipe = info.recipes[name]
+        if info.trainer is None:
+            recipe = chosen_recipe(recipe, self.auto, n_labeled, side)
+        else:
+            recipe = recipe.with_overrides(self.auto)
+        return ModelSetup(self.model, recipe, recipe_name=name)
+
+    def with_weights_in(self, folder: Path) -> "ModelSetup":
+        """Return the setup with the path of its weights, a plain name, in this folder.
+
+        Raises:
+            RecipeError: as `Recipe.check_weights_name`.
+        """
+        recipe = self.recipe.with_weights_in(folder)
+        auto = self.auto
+        if auto is not None and recipe.weights is not None:
+            auto = {**auto, "weights": recipe.weights}
+        return replace(self, recipe=recipe, auto=auto)
 
 
 def _preact(depth: int) -> ModelInfo:
@@ -109,6 +156,7 @@ def _preact(depth: int) -> ModelInfo:
         f"models.networks.preact_resnet:preact{depth}",
         recipes.CIFAR,
         "He et al. 2016b",
+        by_labels=((0, "few_labels"), (10_000, "fast")),
     )
 
 
@@ -123,6 +171,7 @@ def _torchvision(name: str, title: str, smallest_side: int, side: int = 224) -> 
         "torchvision",
         smallest_side,
         side,
+        by_labels=((0, "few_labels"), (20_000, "fast")),
     )
 
 
@@ -135,6 +184,7 @@ def _vdcnn(depth: int) -> ModelInfo:
         f"models.networks.vdcnn:vdcnn{depth}",
         recipes.VDCNN,
         "Conneau et al. 2017",
+        by_labels=((0, "few_labels"), (20_000, "fast")),
     )
 
 
@@ -146,6 +196,7 @@ FASTTEXT = ModelInfo(
     "models.networks.fasttext:build",
     recipes.FASTTEXT,
     "Joulin et al. 2016",
+    by_labels=((0, "unigrams"),),
 )
 FASTTEXT_OFFICIAL = ModelInfo(
     "fasttext_official",
@@ -156,6 +207,7 @@ FASTTEXT_OFFICIAL = ModelInfo(
     recipes.FASTTEXT,
     "Joulin et al. 2016",
     trainer="models.training.official_fasttext:train_official",
+    by_labels=((0, "unigrams"),),
 )
 TFIDF = ModelInfo(
     "tfidf",
@@ -237,13 +289,35 @@ def find_model(name: str) -> ModelInfo:
 
 
 def resolve_setup(model: str, overrides: Mapping[str, object]) -> ModelSetup:
-    """Return the model with its recipe, as `resolve_recipe` gives it."""
-    return ModelSetup(model, resolve_recipe(model, overrides))
+    """Return the model with its recipe, as `resolve_recipe` gives it, or AUTO's.
+
+    Raises:
+        ModelError, RecipeError: as `resolve_recipe`.
+    """
+    if overrides.get("name") != AUTO:
+        return ModelSetup(model, resolve_recipe(model, overrides))
+    auto = {name: value for name, value in overrides.items() if name != "name"}
+    info = find_model(model)
+    setup = ModelSetup(model, info.recipe, auto)
+    recipe = setup.for_labels(FEW_LABELS).recipe
+    _check_side(info, recipe)
+    return replace(setup, recipe=recipe)
+
+
+def resolve_choice(model: str, overrides: Mapping[str, object]) -> ModelSetup:
+    """Return the same as a user means it: without a name the recipe is chosen for each training.
+
+    Unless nothing is left to choose, or stages are set, which are those of the default recipe.
+    """
+    is_whole = {field.name for field in fields(Recipe)} <= set(overrides)
+    if "name" in overrides or is_whole or OF_STAGES & set(overrides):
+        return resolve_setup(model, overrides)
+    return resolve_setup(model, {"name": AUTO, **overrides})
 
 
 def setup_from_json(values: Mapping[str, Any]) -> ModelSetup:
     """Return the setup that `ModelSetup.to_json` wrote, and check its recipe again."""
-    return ModelSetup(values["model"], recipe_from_json(values["recipe"]))
+    return ModelSetup(values["model"], recipe_from_json(values["recipe"]), values.get("auto"))
 
 
 def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:
@@ -262,10 +336,14 @@ def resolve_recipe(model: str, overrides: Mapping[str, object]) -> Recipe:
             raise RecipeError(f"{model} has no recipe {name!r}; known are {known}.")
         recipe = info.recipes[str(name)]
     recipe = recipe.with_overrides(values)
+    _check_side(info, recipe)
+    return recipe
+
+
+def _check_side(info: ModelInfo, recipe: Recipe) -> None:
     side = None if recipe.image_size is None else recipe.view_side(recipe.image_size)
     if side is not None and side < info.smallest_side:
         raise RecipeError(
-            f"{model} must see at least {info.smallest_side} pixels a side, not {side}: "
+            f"{info.name} must see at least {info.smallest_side} pixels a side, not {side}: "
             "make image_size or crop_fraction larger."
         )
-    return recipe

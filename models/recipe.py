@@ -96,6 +96,11 @@ class Recipe:
         return round(side * self.crop_fraction)
 
     @property
+    def network_fields(self) -> tuple[Any, ...]:
+        """The fields that decide a network's weights: their number, and what inputs stand for."""
+        return tuple(getattr(self, name) for name in NETWORK_FIELDS)
+
+    @property
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of the recipe's canonical JSON."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
@@ -179,6 +184,7 @@ class Recipe:
         return recipe
 
 
+NETWORK_FIELDS = ("dim", "word_ngrams", "buckets", "max_chars", "downsampling", "hidden")
 VIRTUAL_FIELDS = ("epochs", "epochs_cut", "learning_rate")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 

@@ -40,8 +40,20 @@ CIFAR_FAST = Recipe(
     decay_norms=False,
     precision=Precision.BF16,
 )
+CIFAR_FEW_LABELS = replace(
+    CIFAR_FAST,
+    epochs_per_stage=(20,),
+    learning_rates=(0.1,),
+    minibatch=32,
+    horizontal_flip=False,
+)
 CIFAR: Recipes = MappingProxyType(
-    {"paper": CIFAR_PAPER, "paper_50_epochs": CIFAR_PAPER_50_EPOCHS, "fast": CIFAR_FAST}
+    {
+        "paper": CIFAR_PAPER,
+        "paper_50_epochs": CIFAR_PAPER_50_EPOCHS,
+        "fast": CIFAR_FAST,
+        "few_labels": CIFAR_FEW_LABELS,
+    }
 )
 
 # 100 epochs, the first five of warm-up; the rates are for minibatches of 256 and scale with them.
@@ -76,11 +88,15 @@ IMAGENET_FAST = Recipe(
     decay_norms=False,
     precision=Precision.BF16,
 )
+IMAGENET_FEW_LABELS = replace(
+    IMAGENET_FAST, learning_rates=(0.06,), minibatch=32, horizontal_flip=False
+)
 IMAGENET: Recipes = MappingProxyType(
     {
         "paper": IMAGENET_PAPER,
         "paper_active_learning": IMAGENET_PAPER_ACTIVE_LEARNING,
         "fast": IMAGENET_FAST,
+        "few_labels": IMAGENET_FEW_LABELS,
     }
 )
 
@@ -102,7 +118,10 @@ VDCNN_FAST = Recipe(
     decay_norms=False,
     precision=Precision.BF16,
 )
-VDCNN: Recipes = MappingProxyType({"paper": VDCNN_PAPER, "fast": VDCNN_FAST})
+VDCNN_FEW_LABELS = replace(VDCNN_FAST, epochs_per_stage=(8,), learning_rates=(0.02,), minibatch=32)
+VDCNN: Recipes = MappingProxyType(
+    {"paper": VDCNN_PAPER, "fast": VDCNN_FAST, "few_labels": VDCNN_FEW_LABELS}
+)
 
 # The paper's fastText is made for millions of texts: on hundreds of labels it is no
 # better than chance. It takes one text a step.
@@ -128,8 +147,14 @@ FASTTEXT_FAST = Recipe(
     buckets=2_000_000,
     schedule=Schedule.ONE_CYCLE,
 )
+FASTTEXT_UNIGRAMS = replace(FASTTEXT_FEW_LABELS, word_ngrams=1)
 FASTTEXT: Recipes = MappingProxyType(
-    {"few_labels": FASTTEXT_FEW_LABELS, "paper": FASTTEXT_PAPER, "fast": FASTTEXT_FAST}
+    {
+        "few_labels": FASTTEXT_FEW_LABELS,
+        "paper": FASTTEXT_PAPER,
+        "fast": FASTTEXT_FAST,
+        "unigrams": FASTTEXT_UNIGRAMS,
+    }
 )
 
 # Nothing is trained by steps; weight_decay is the inverse of the regression's C.

@@ -8,6 +8,7 @@ from app.api.bodies import Route, takes_large_bodies
 from app.api.deps import AdminDep, ProjectIdDep, SettingsDep, StoreDep, in_reading_thread, in_thread
 from app.api.spool import spooled
 from app.db.session import transaction
+from app.db.tables import Split
 from app.schemas.bodies import problems
 from app.schemas.features import FeaturesOut
 from app.services import features
@@ -37,11 +38,13 @@ async def bring_features(
     _admin: AdminDep,
     store: StoreDep,
     settings: SettingsDep,
+    split: Split = Split.POOL,
 ) -> FeaturesOut:
-    """Store features of the pool: a NumPy file (numpy.save) of float32 or float64 [n_pool, d].
+    """Store features of a split: a NumPy file (numpy.save) of float32 or float64 [n items, d].
 
-    Row i belongs to the pool item of index i. They serve cold starts, strategies that work on
-    features (`selection.features` = brought), near-duplicates and candidate pools.
+    Row i belongs to the item of index i. Those of the pool serve cold starts, strategies that work
+    on features (`selection.features` = brought), near-duplicates and candidate pools; with
+    `split=evaluation`, as wide as the pool's, they let a probe on features be measured.
     """
 
     def store_file(path: Path) -> BroughtFeatures:
@@ -50,7 +53,7 @@ async def bring_features(
 
     def bring(brought: BroughtFeatures) -> None:
         with transaction(request.app.state.session_factory) as session:
-            features.bring_features(session, project, brought)
+            features.bring_features(session, project, brought, split)
 
     check_room(settings)
     async with spooled(request.stream(), settings.uploads_folder) as path:

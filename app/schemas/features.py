@@ -4,7 +4,7 @@ from app.schemas.bodies import Response
 
 
 class FeaturesOut(Response):
-    """Brought features: a row for each pool item, `d` values wide."""
+    """Brought features: a row for each item of the split, `d` values wide."""
 
     features_hash: str
     n: int

@@ -18,7 +18,7 @@ from selection.options import SelectionOptions
 Budget = Annotated[int, Field(ge=1, le=2**40)]
 
 
-DEFAULT_PROXY = {Modality.IMAGE: "preact8", Modality.TEXT: "fasttext"}
+DEFAULT_PROXY = {Modality.IMAGE: "preact8", Modality.TEXT: "tfidf"}
 
 
 DEFAULT_TARGET = {Modality.IMAGE: "preact56", Modality.TEXT: "fasttext"}
@@ -29,7 +29,9 @@ class ModelSpec(Request):
 
     model: str = Field(description="Name of a model, e.g. preact20.")
     recipe: dict[str, Any] = Field(
-        default_factory=dict, description="Overrides of the model's recipe, e.g. {epochs: 20}."
+        default_factory=dict,
+        description="Overrides of the model's recipe, e.g. {epochs: 20}. `name` takes one of its "
+        "recipes; without it each training chooses one for its number of labels.",
     )
 
 
@@ -39,7 +41,7 @@ class ProjectCreate(Request):
     name: Name
     modality: Modality
     classes: list[Name] = Field(max_length=10_000)
-    proxy: ModelSpec | None = Field(None, description="Selects; preact8 or fasttext by default.")
+    proxy: ModelSpec | None = Field(None, description="Selects; preact8 or tfidf by default.")
     target: ModelSpec | None = Field(None, description="Is delivered; preact56 or fasttext.")
     strategy: str = "least_confidence"
     initial_budget: Budget = Field(description="Items of round 0.")
@@ -151,6 +153,7 @@ class ProjectOut(Response):
     stop_when: dict[str, Any]
     audit: dict[str, Any]
     features_hash: str | None
+    evaluation_features_hash: str | None
     seed: int
     measures_epochs: bool
     n_pool: int

@@ -96,18 +96,23 @@ def _evaluation_share(model: Model) -> Share | None:
     return Share(round(model.metrics["accuracy"] * n), n) if n else None
 
 
+def _asked(measured: MeasuredRound) -> tuple[str, Any]:
+    is_chosen = measured.model.provenance.get("recipe_name") is not None
+    recipe = measured.round_.settings["proxy"] if is_chosen else measured.model.recipe_hash
+    return measured.model.name, recipe
+
+
 def _points_of_present_proxy(
     measured: list[MeasuredRound],
 ) -> tuple[list[CurvePoint], str | None]:
-    """Return the curve of the newest model and recipe; another proxy has another curve."""
+    """Return the curve of the newest proxy; another model or recipe has another curve.
+
+    A recipe that each training chooses for its labels is one recipe.
+    """
     if not measured:
         return [], None
-    newest = measured[-1].model
-    of_newest = [
-        m
-        for m in measured
-        if (m.model.name, m.model.recipe_hash) == (newest.name, newest.recipe_hash)
-    ]
+    newest = _asked(measured[-1])
+    of_newest = [m for m in measured if _asked(m) == newest]
     for measured_on in ("evaluation", "control"):
         points = [
             CurvePoint(m.model.n_labeled, share)

@@ -11,7 +11,7 @@ from app.db.tables import CoreSet, Job, JobKind, Project
 from app.domain.errors import CoreSetInvalid
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from app.services.rounds import create_job
-from models.catalog import Encoding, find_model
+from models.catalog import Encoding, find_model, setup_from_json
 from models.recipe import recipe_from_json
 from selection.catalog import Purpose, Signal, find_strategy, needed_of, needs_model
 from selection.errors import SelectionError
@@ -133,14 +133,27 @@ def _budget(wanted: CoreSetIn, n_labeled: int) -> int:
     return budget
 
 
+def _own_selector(project: Project, strategy: str) -> dict[str, Any]:
+    """Return the project's proxy, or its target where only that counts what the strategy needs."""
+    counts = Signal.FORGETTING_COUNTS in needed_of(strategy)
+    able = find_model(project.proxy["model"]).counts_forgetting
+    return project.target if counts and not able else project.proxy
+
+
 def _resolve_selector(project: Project, wanted: CoreSetIn, settings: Settings) -> dict[str, Any]:
-    """Return {model, recipe}: the requested model, by default the project's proxy."""
+    """Return {model, recipe}: the requested model, by default one of the project's own.
+
+    Where no recipe is named, it is the one for the labels at hand.
+    """
     overrides = dict(wanted.recipe)
     if wanted.epochs is not None:
         overrides["epochs"] = wanted.epochs
-    model = wanted.model or project.proxy["model"]
-    if model == project.proxy["model"] and not overrides:
-        return dict(project.proxy)
-    choice = ModelChoice(model, overrides)
-    bounds = ModelBounds(project.modality, len(project.classes), settings.most_model_bytes)
-    return resolve_model("model", choice, bounds, takes_vectors=True)
+    own = _own_selector(project, wanted.strategy)
+    model = wanted.model or own["model"]
+    found = dict(own)
+    if model != own["model"] or overrides:
+        choice = ModelChoice(model, overrides)
+        bounds = ModelBounds(project.modality, len(project.classes), settings.most_model_bytes)
+        found = resolve_model("model", choice, bounds, takes_vectors=True)
+    chosen = setup_from_json(found).for_labels(project.n_labeled + project.n_imported)
+    return chosen.to_json()

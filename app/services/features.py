@@ -1,4 +1,4 @@
-"""Features that users bring: one row for each pool item, stored as an artifact."""
+"""Features that users bring: one row for each item of a split, stored as an artifact."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,12 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db.queries import events, projects
+from app.db.tables import Split
 from app.domain.errors import FeaturesInvalid
 from app.storage.npy import open_npy
 
 ROWS_AT_ONCE = 65_536
+_NAMES = {Split.POOL: "pool", Split.EVALUATION: "evaluation split"}
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,25 @@ def check_features(path: Path) -> tuple[int, int]:
     return array.shape[0], array.shape[1]
 
 
-def bring_features(session: Session, project_id: int, brought: BroughtFeatures) -> None:
-    """Use stored features for the project's selections from now on.
+def bring_features(
+    session: Session, project_id: int, brought: BroughtFeatures, split: Split = Split.POOL
+) -> None:
+    """Use stored features for the project's selections, or for measuring, from now on.
 
     Raises:
         NotFound: there is no such project.
-        FeaturesInvalid: they do not have one row for each pool item.
+        FeaturesInvalid: they do not have one row for each item of the split.
     """
     project = projects.lock(session, project_id)
-    if brought.n != project.n_pool:
+    n = project.n_pool if split is Split.POOL else project.n_evaluation
+    if brought.n != n:
         raise FeaturesInvalid(
-            f"Features have {brought.n} rows, the pool has {project.n_pool} items; send a row for "
-            "each pool item, in import order (the items' index)."
+            f"Features have {brought.n} rows, the {_NAMES[split]} has {n} items; send a row for "
+            "each of them, in import order (the items' index)."
         )
-    project.features_hash, project.n_featured = brought.features_hash, brought.n
-    events.append(session, project_id, "features.brought", vars(brought))
+    if split is Split.POOL:
+        project.features_hash, project.n_featured = brought.features_hash, brought.n
+    else:
+        project.evaluation_features_hash = brought.features_hash
+    facts = {**vars(brought), "split": split}
+    events.append(session, project_id, "features.brought", facts)

@@ -114,7 +114,7 @@ def _check_state(session: Session, project: Project, names: set[str]) -> None:
 
 def _as_handed_in(project: Project, changes: Mapping[str, Any]) -> ProjectIn:
     """Return the changed settings in the form in which projects are created."""
-    models = {name: ModelChoice(**getattr(project, name)) for name in ("proxy", "target")}
+    models = {name: ModelChoice.of_stored(getattr(project, name)) for name in ("proxy", "target")}
     merged = {name: {**getattr(project, name), **changes.get(name, {})} for name in MERGED}
     kept = ("name", "modality", "classes", "strategy", "labels_per_item", "seed", *BUDGETS)
     stored = {name: getattr(project, name) for name in kept}

@@ -20,7 +20,7 @@ from app.domain.states import ProjectState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
 from app.services.annotation_settings import checked_annotation, introduce
-from models.catalog import Modality, ModelError, find_model, models_for, resolve_setup
+from models.catalog import Modality, ModelError, find_model, models_for, resolve_choice
 from models.recipe import RecipeError
 from models.size import check_size
 from selection.catalog import Purpose, find_strategy
@@ -41,6 +41,11 @@ class ModelChoice:
 
     model: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_stored(cls, stored: Mapping[str, Any]) -> "ModelChoice":
+        """Return the choice that a project's stored proxy or target came from."""
+        return cls(stored["model"], stored.get("auto", stored["recipe"]))
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,8 @@ def resolve_model(
 ) -> dict[str, Any]:
     """Return {model, recipe} with the whole recipe, so that later defaults change nothing.
 
+    Where no recipe is named, `auto` holds what is changed in the one that each training chooses.
+
     Args:
         part: of the settings, for the refusal.
         choice: what was asked for.
@@ -217,7 +224,7 @@ def resolve_model(
     """
     modality = bounds.modality
     try:
-        setup = resolve_setup(choice.model, choice.recipe)
+        setup = resolve_choice(choice.model, choice.recipe)
         setup.recipe.check_weights_name()
         info = find_model(choice.model)
         check_size(info, setup.recipe, bounds.n_classes, bounds.most_bytes)

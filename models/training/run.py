@@ -23,6 +23,7 @@ from models.networks.build import fresh_network
 from models.networks.pretrained import weights_hash
 from models.networks.threads import suitable_threads, training_flops
 from models.recipe import Schedule
+from models.recipe_choice import note_on_steps
 from models.seconds import Spent
 from models.training import distributed
 from models.training.augment import augment, draw
@@ -89,7 +90,8 @@ class TrainingRun:
         if self.device != "cpu":
             yield
             return
-        work = (self.network, self.labeled.inputs, self.recipe.minibatch)
+        n_together = min(self.recipe.minibatch, len(self.labels))
+        work = (self.network, self.labeled.inputs, n_together)
         with suitable_threads(partial(training_flops, *work)):
             yield
 
@@ -145,9 +147,15 @@ class TrainingRun:
             final_loss=self.loss,
             pretrained_hash=self.pretrained_hash,
             forgetting=self.forgetting.result() if self.forgetting else None,
-            notes=tuple(self.sgd.notes),
+            notes=self.notes,
             measured=tuple(self.measured),
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the recipe lacks, and what of it this machine could not do."""
+        on_steps = note_on_steps(self.recipe, len(self.labels))
+        return (*([on_steps] if on_steps else []), *self.sgd.notes)
 
     def measure(self, on_epoch: EpochHook | None) -> None:
         """Let the caller measure the model after an epoch, and keep the number it returns."""

@@ -11,6 +11,7 @@ from torch.utils import deterministic as determinism
 from models.catalog import ModelSetup, find_model
 from models.data.labeled import LabeledSet
 from models.training.checkpoints import CheckpointFile
+from models.training.choice import setup_for
 from models.training.distributed import any_of, from_first, rank_and_size
 from models.training.run import EpochHook, TrainingDivergedError, TrainingRun, TrainingStopped
 from models.training.trained import TrainedModel, load_model
@@ -35,7 +36,7 @@ WholeTrainer = Callable[[ModelSetup, LabeledSet, int], TrainedModel]
 class TrainProgress:
     """Progress of a training at an epoch's end; `resumed_from` is 0 unless it was resumed.
 
-    `notes` say what the recipe asked for but this machine could not do.
+    `notes` say what the recipe asked for but this machine could not do, and what it lacks.
     """
 
     epoch: int
@@ -67,7 +68,7 @@ def train(  # noqa: PLR0913 - by name: how the training is watched
     A model with a trainer of its own is trained in one piece: no checkpoint, no stop once it runs.
 
     Args:
-        setup: the model, and how to train it.
+        setup: the model, and how to train it; a recipe that is to be chosen is chosen here.
         labeled: m labeled inputs.
         seed: every random stream derives from (seed, epoch, purpose), so a resumed training ends
             with the same bits as an uninterrupted one on the same device.
@@ -88,6 +89,7 @@ def train(  # noqa: PLR0913 - by name: how the training is watched
     """
     _check_labels(labeled)
     _check_initial(initial, setup.model, labeled)
+    setup = setup_for(setup, labeled)
     train_whole = _whole_trainer(setup.model, is_plain=not count_forgetting and initial is None)
     if train_whole is None:
         run = TrainingRun(
@@ -156,7 +158,7 @@ def _train_epochs(
             if checkpoint and is_due and rank == 0:
                 checkpoint.save(identity, run.state())
             if on_progress:
-                seconds, notes = run.watch.of("training").wall, tuple(run.sgd.notes)
+                seconds, notes = run.watch.of("training").wall, run.notes
                 on_progress(
                     TrainProgress(run.epoch, epochs, run.loss, seconds, resumed_from, notes)
                 )
@@ -178,12 +180,18 @@ def _check_labels(labeled: LabeledSet) -> None:
 
 
 def can_start(initial: TrainedModel, setup: ModelSetup, labeled: LabeledSet) -> bool:
-    """Whether a training of this setup may start from these weights."""
+    """Whether a training of this setup may start from these weights.
+
+    Where a recipe is chosen anew each time, its schedule differs from the one before.
+    """
     if find_model(setup.model).trainer is not None or not _is_same_kind(
         initial, setup.model, labeled
     ):
         return False
-    return replace(initial.recipe, weights=None) == replace(setup.recipe, weights=None)
+    before, now = initial.recipe, setup_for(setup, labeled).recipe
+    if setup.auto is not None:
+        return before.network_fields == now.network_fields
+    return replace(before, weights=None) == replace(now, weights=None)
 
 
 def _is_same_kind(initial: TrainedModel, model: str, labeled: LabeledSet) -> bool:

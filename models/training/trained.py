@@ -34,7 +34,7 @@ class TrainedModel:
     classes: list[str] | None = None  # names of the class indices, where the caller has them
     forgetting: ForgettingCounts | None = None  # of the trained items, where it was counted
     pretrained_hash: str | None = None  # SHA-256 of the file that recipe.weights named
-    notes: tuple[str, ...] = ()  # what the recipe asked for but this machine could not do
+    notes: tuple[str, ...] = ()  # what the recipe lacks, or this machine could not do of it
     measured: tuple[float, ...] = ()  # what `on_epoch` of models.training.train returned, by epoch
 
     @property
@@ -47,6 +47,11 @@ class TrainedModel:
         """The recipe that it was trained by."""
         return self.setup.recipe
 
+    @property
+    def recipe_name(self) -> str | None:
+        """Name of the recipe that was chosen for its labels; None where it was fixed."""
+        return self.setup.recipe_name
+
     def with_recipe(self, recipe: Recipe) -> "TrainedModel":
         """Return the same network with another recipe: to score by it, or to store it."""
         return replace(self, setup=replace(self.setup, recipe=recipe))
@@ -56,6 +61,7 @@ class TrainedModel:
         about: dict[str, Any] = {
             "model": self.model,
             "recipe": self.recipe.to_json(),
+            "recipe_name": self.recipe_name,
             "spec": [self.spec.height, self.spec.width, self.spec.channels],
             "n_classes": self.n_classes,
             "classes": self.classes,
@@ -111,7 +117,7 @@ def _rebuild(about: dict[str, Any], tensors: dict[str, Tensor]) -> TrainedModel:
     network.load_state_dict(tensors)
     return TrainedModel(
         network=network.eval(),
-        setup=ModelSetup(about["model"], recipe),
+        setup=ModelSetup(about["model"], recipe, recipe_name=about.get("recipe_name")),
         spec=spec,
         n_classes=about["n_classes"],
         seed=about["seed"],

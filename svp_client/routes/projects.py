@@ -95,19 +95,25 @@ class Projects:
         return send("POST", paths.project(project, "/cancel"), as_json)
 
     @result
-    def bring_features(self, project: int, npy: bytes | BinaryIO) -> Call[Features]:
-        """Store features of the pool.
+    def bring_features(
+        self, project: int, npy: bytes | BinaryIO, *, split: str | None = None
+    ) -> Call[Features]:
+        """Store features of a split.
 
         Args:
             project: its id.
-            npy: a NumPy file of float32 or float64 [n_pool, d]: its bytes, or the file opened for
-                reading. Row i belongs to the pool item of index i.
+            npy: a NumPy file of float32 or float64 [n items, d]: its bytes, or the file opened for
+                reading. Row i belongs to the item of index i.
+            split: "pool", the default, or "evaluation".
         """
-        path = paths.project(project, "/features")
+        path, query = paths.project(project, "/features"), {"split": split}
         if isinstance(npy, bytes):
-            return Call("PUT", path, as_json, body={"content": npy}, is_idempotent=True)
-        file = FileBody.of(npy)
-        return Call("PUT", path, as_json, file=file, is_idempotent=file.start is not None)
+            body = {"content": npy}
+            return Call("PUT", path, as_json, query=query, body=body, is_idempotent=True)
+        file, parse = FileBody.of(npy), as_json
+        return Call(
+            "PUT", path, parse, query=query, file=file, is_idempotent=file.start is not None
+        )
 
     @entries
     def events(self, project: int) -> Pages[Event]:

@@ -32,6 +32,7 @@ class Project(TypedDict):
     stop_when: dict[str, Any]
     audit: dict[str, Any]
     features_hash: str | None
+    evaluation_features_hash: str | None
     seed: int
     measures_epochs: bool
     n_pool: int

@@ -39,7 +39,8 @@ def npy(array: np.ndarray) -> bytes:
 @pytest.fixture
 def labeled_project(admin: Client) -> int:
     """A draft of 20 texts, ten of them imported with their class."""
-    project = admin.create_project(**SETTINGS, name="labeled")["id"]
+    proxy = {"model": "fasttext"}
+    project = admin.create_project(**SETTINGS, name="labeled", proxy=proxy)["id"]
     lines: list[dict[str, Any]] = [
         {"external_id": f"t-{i}", "text": f"text {i}"}
         | ({"class": ["neg", "pos"][i % 2]} if i < 10 else {})
@@ -178,6 +179,23 @@ class TestCoreSets:
         publish(session_factory, settings, labeled_project, [1, 2, 3])
         assert admin.core_set(labeled_project, made["id"])["state"] == "succeeded"
 
+    def test_the_target_counts_what_the_default_proxy_of_texts_cannot(self, admin: Client) -> None:
+        project = admin.create_project(**SETTINGS, name="plain")
+        assert project["proxy"]["model"] == "tfidf"
+        classes = (
+            {"external_id": "a", "text": "a", "class": "neg"},
+            {"external_id": "b", "text": "b"},
+        )
+        admin.import_items(project["id"], [{**line, "class": "pos"} for line in classes[1:]])
+        admin.import_items(
+            project["id"], [{**classes[0], "external_id": f"a{i}"} for i in range(3)]
+        )
+        made = [
+            admin.create_core_set(project["id"], strategy=strategy, budget=2)["model"]
+            for strategy in ("forgetting_events", "entropy")
+        ]
+        assert made == [project["target"]["model"], "tfidf"]
+
 
 class TestScores:
     def test_kept_scores_are_listed_and_downloaded(
@@ -259,6 +277,27 @@ class TestFeatures:
         stored = admin.bring_features(labeled_project, io.BytesIO(body))
         assert (stored["n"], stored["d"]) == (20, 3)
         assert admin.project(labeled_project)["features_hash"] == stored["features_hash"]
+
+    def test_those_of_the_evaluation_split_stand_apart(
+        self, admin: Client, labeled_project: int
+    ) -> None:
+        lines = [
+            {"external_id": f"e{i}", "text": "t", "split": "evaluation", "class": "pos"}
+            for i in range(4)
+        ]
+        admin.import_items(labeled_project, lines)
+        with pytest.raises(ClientError, match="20 rows, the evaluation split has 4") as refused:
+            admin.bring_features(labeled_project, npy(np.ones((20, 3))), split="evaluation")
+        assert refused.value.code == "features_invalid"
+        stored = admin.bring_features(
+            labeled_project, io.BytesIO(npy(np.ones((4, 3)))), split="evaluation"
+        )
+        project = admin.project(labeled_project)
+        assert project["evaluation_features_hash"] == stored["features_hash"]
+        assert project["features_hash"] is None
+        with pytest.raises(ClientError) as unknown:
+            admin.bring_features(labeled_project, npy(np.ones((4, 3))), split="test")
+        assert unknown.value.status == 422
 
     @pytest.mark.parametrize(
         ("body", "said"),

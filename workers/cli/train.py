@@ -18,7 +18,7 @@ def train(  # noqa: PLR0913 - the options of a command
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a model on arrays; under torchrun the processes share each minibatch."""
-    from models.catalog import resolve_setup  # noqa: PLC0415
+    from models.catalog import resolve_choice  # noqa: PLC0415
     from workers.arrays.training import train_on_arrays  # noqa: PLC0415
 
     try:
@@ -29,5 +29,5 @@ def train(  # noqa: PLR0913 - the options of a command
         raise ValueError(  # noqa: TRY004 - of the text, which svp says in one sentence
             f"--recipe must be a JSON object, not {recipe}."
         )
-    setup = resolve_setup(model, overrides)
+    setup = resolve_choice(model, overrides)
     typer.echo(train_on_arrays(setup, inputs, labels, out, seed=seed, device=device))

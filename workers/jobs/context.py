@@ -63,9 +63,7 @@ class JobContext(Attempt):
 
     def setup(self, stored: Mapping[str, Any]) -> ModelSetup:
         """Return a stored setup with the path that its weights have on this machine."""
-        setup = setup_from_json(stored)
-        recipe = setup.recipe.with_weights_in(self.settings.recipe_weights_folder)
-        return ModelSetup(setup.model, recipe)
+        return setup_from_json(stored).with_weights_in(self.settings.recipe_weights_folder)
 
     @property
     def hooks(self) -> RoundHooks:

@@ -92,8 +92,9 @@ class PoolReader:
     ) -> RoundInputs:
         """Return a snapshot's arrays as the model takes them, for any of the steps.
 
-        A model on vectors gets the brought features; evaluation items have none. Images come as
-        those of `spec`, which a trained model names, or as the snapshot's pool decides.
+        A model on vectors gets the brought features, and is measured on the evaluation items that
+        have some. Images come as those of `spec`, which a trained model names, or as the
+        snapshot's pool decides.
 
         Raises:
             FeaturesInvalid: it does, and there is no row for each item.
@@ -103,10 +104,15 @@ class PoolReader:
         encoding = find_model(setup.model).encoding
         if encoding is Encoding.VECTORS:
             pool: Inputs = _brought_vectors(features, snapshot.n_pool)
+            brought = self._evaluation_vectors(snapshot, pool.spec.width)
+            evaluation = self._evaluation(project, brought) if brought else None
         else:
             form = self._form_of_spec(spec) or self._form(project, setup, snapshot.n_pool)
             pool = self.read(project, Split.POOL, setup, snapshot.n_pool, form)
-            evaluation = self._evaluation(project, snapshot, setup, form)
+            n_evaluation = snapshot.n_evaluation
+            if n_evaluation:
+                read = self.read(project, Split.EVALUATION, setup, n_evaluation, form)
+                evaluation = self._evaluation(project, read)
             snapshot = self._without_set_aside(project, snapshot)
         return self._inputs(project, snapshot, pool, features, evaluation)
 
@@ -139,20 +145,26 @@ class PoolReader:
             features=features,
         )
 
-    def _evaluation(
-        self,
-        project: Project,
-        snapshot: Snapshot,
-        setup: ModelSetup,
-        form: Form,
-    ) -> Evaluation | None:
-        if not snapshot.n_evaluation:
+    def _evaluation_vectors(self, snapshot: Snapshot, width: int) -> Vectors | None:
+        """Return the brought features of the first evaluation items, those that have some.
+
+        Raises:
+            FeaturesInvalid: they are not as wide as the pool's.
+        """
+        if not snapshot.evaluation_features_hash:
             return None
-        n = snapshot.n_evaluation
-        inputs = self.read(project, Split.EVALUATION, setup, n, form)
+        found = self.features(snapshot.evaluation_features_hash)[: snapshot.n_evaluation]
+        if found.shape[1] != width:
+            raise FeaturesInvalid(
+                f"The features of the evaluation items are {found.shape[1]} values wide, those of "
+                f"the pool {width}. PUT one of them again, so that both come from one model."
+            )
+        return Vectors(found)
+
+    def _evaluation(self, project: Project, inputs: Inputs) -> Evaluation:
         with transaction(self.factory) as session:
             classes = item_queries.evaluation_classes(session, project.id)
-        labels = np.asarray(classes[: snapshot.n_evaluation], np.int64)
+        labels = np.asarray(classes[: len(inputs)], np.int64)
         aside = self._set_aside_rows(project, Split.EVALUATION, len(labels))
         if len(aside):
             kept = rows_without(len(labels), aside)

@@ -280,6 +280,7 @@ def _store_model(
             **context.provenance,
             "seed": trained.seed,
             "pretrained_hash": trained.pretrained_hash,
+            "recipe_name": trained.recipe_name,
             "notes": list(trained.notes),
             "input": asdict(trained.spec),
         },

@@ -33,7 +33,8 @@ class Snapshot:
         n_pool: items of the pool split.
         n_evaluation: items of the evaluation split.
         n_ranked: how many items the selection ranks; 0 for other jobs.
-        features_hash: artifact of the brought features; "" without.
+        features_hash: artifact of the pool's brought features; "" without.
+        evaluation_features_hash: the same of the evaluation split.
         set_aside_index: pool indices of items that cannot be read: neither trained on nor ranked.
         set_aside_evaluation_index: those of the evaluation split, which are not measured on.
         n_resolved: resolved labels, with those of items that are set aside.
@@ -46,6 +47,7 @@ class Snapshot:
     n_evaluation: int
     n_ranked: int
     features_hash: str = ""
+    evaluation_features_hash: str = ""
     set_aside_index: IntArray = field(default_factory=_nothing)
     set_aside_evaluation_index: IntArray = field(default_factory=_nothing)
     n_resolved: int = 0
@@ -71,6 +73,7 @@ def gather_snapshot(session: Session, project: Project, round_: Round | None) ->
         "excluded_index": excluded,
         "counts": np.asarray(counts, np.int64),
         "features_hash": np.asarray(project.features_hash or ""),
+        "evaluation_features_hash": np.asarray(project.evaluation_features_hash or ""),
         "set_aside_index": _set_aside(session, project, Split.POOL),
         "set_aside_evaluation_index": _set_aside(session, project, Split.EVALUATION),
     }
@@ -92,6 +95,7 @@ def read_snapshot(store: ArtifactStore, snapshot_hash: str) -> Snapshot:
         n_evaluation=n_evaluation,
         n_ranked=n_ranked,
         features_hash=str(arrays.get("features_hash", "")),
+        evaluation_features_hash=str(arrays.get("evaluation_features_hash", "")),
         set_aside_index=arrays.get("set_aside_index", _nothing()),
         set_aside_evaluation_index=arrays.get("set_aside_evaluation_index", _nothing()),
         n_resolved=rest[0] if rest else len(arrays["labels"]),

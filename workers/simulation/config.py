@@ -5,7 +5,7 @@ Each kind adds its own in its package; workers.simulation.load reads the files.
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -59,8 +59,14 @@ class ModelConfig(Config):
 
     @property
     def resolved(self) -> Recipe:
-        """The whole recipe."""
+        """The whole recipe; where it is chosen for each training, the one for few labels."""
         return self.setup.recipe
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """The same as the service takes it, which chooses the recipe where none is named."""
+        name = next(iter(find_model(self.model).recipes))
+        return {"model": self.model, "recipe": {"name": name, **self.recipe}}
 
 
 class OracleConfig(Config):
@@ -142,13 +148,20 @@ class ExperimentConfig(Config):
     paper: PaperConfig | None = None
     traps: TrapsConfig = TrapsConfig()
 
+    chooses_recipes: ClassVar[bool] = False  # whether a recipe may be named auto
+
     @model_validator(mode="after")
     def _models_fit(self) -> "ExperimentConfig":
         for name, model in self.models.items():
             try:
-                _ = model.resolved
+                setup = model.setup
             except (RecipeError, ModelError) as error:
                 raise ValueError(f"models.{name}: {error}") from None
+            if setup.auto is not None and not self.chooses_recipes:
+                raise ValueError(
+                    f"models.{name}: the recipe auto is chosen by the number of labels, which is "
+                    "for active learning; name another"
+                )
         infos = [find_model(m.model) for m in self.models.values()]
         if len({info.modality for info in infos if info.modality}) > 1:
             raise ValueError("all models must take the same kind of items")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class Shared:
         inputs: (split, model, recipe) -> the split as that model takes it.
     """
 
-    targets: dict[bytes, dict[str, float | None]] = field(default_factory=dict)
+    targets: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     warmed: set[tuple[str, ...]] = field(default_factory=set)
     inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
 

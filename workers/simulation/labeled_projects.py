@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.domain.states import JobState, ProjectState
-from models.catalog import find_model, resolve_recipe
+from models.catalog import find_model
 from selection.arrays import IntArray
 from svp_client import Client
 from svp_client.types import CoreSet, Project
@@ -52,8 +52,8 @@ class LabeledProjects:
                 name=full_name,
                 modality=str(find_model(self.model.model).modality),
                 classes=self.data.classes,
-                proxy=self.model.model_dump(),
-                target=self.model.model_dump(),
+                proxy=self.model.choice,
+                target=self.model.choice,
                 strategy="uniform",
                 reserve=0,
                 seed=self.seed,
@@ -99,7 +99,7 @@ def make_core_set(
     """
     # The recipe with nothing left out: what is left out the service takes from the project's own
     # model of the same architecture.
-    recipe = resolve_recipe(model.model, model.recipe).to_json()
+    recipe = model.resolved.to_json()
     asked = {"model": model.model, "recipe": recipe, **wanted}
     same = (
         known

@@ -57,6 +57,7 @@ class Project(Base):
     stop_reasons: Mapped[list[str] | None]  # why stop_when held; stays until it or a budget changes
     features_hash: Mapped[str | None]  # artifact: brought features, a row for each pool item
     n_featured: Mapped[int] = mapped_column(server_default=text("0"))  # their rows
+    evaluation_features_hash: Mapped[str | None]  # the same of the evaluation split
     seed: Mapped[int]
     measures_epochs: Mapped[bool] = mapped_column(server_default=text("false"))
     state: Mapped[str] = mapped_column(server_default=ProjectState.DRAFT)

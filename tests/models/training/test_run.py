@@ -154,7 +154,8 @@ class TestWhatTheMachineCannotDo:
         notes: list[tuple[str, ...]] = []
         trained = fit_with({"precision": precision}, on_progress=lambda p: notes.append(p.notes))
         said = f"{precision} is slower than float32 on this CPU; the model trained in float32."
-        assert notes[0] == trained.notes == (said,)
+        assert notes[0] == trained.notes
+        assert trained.notes[1:] == (said,), "behind the note on its few steps"
         assert same_bits(trained, fit_with({}))
 
     def test_a_network_that_does_not_compile_trains_plainly(
@@ -168,7 +169,7 @@ class TestWhatTheMachineCannotDo:
 
         monkeypatch.setattr(torch, "compile", broken)
         trained = fit_with({"compile": True})
-        assert trained.notes == (
+        assert trained.notes[1:] == (
             "The network could not be compiled: RuntimeError: no C++ compiler",
         )
         assert same_bits(trained, fit_with({}))

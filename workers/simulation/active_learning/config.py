@@ -1,6 +1,6 @@
 """Settings of active learning: rounds of labeling, with arms that differ in their selectors."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -62,6 +62,8 @@ class ActiveLearningConfig(ExperimentConfig):
 
     Source: Selection via Proxy, section 3.1; Table 1, Figure 6.
     """
+
+    chooses_recipes: ClassVar[bool] = True
 
     kind: Literal["active_learning"]
     budgets: BudgetConfig

@@ -18,6 +18,7 @@ class RoundLine(SelectionLine):
         proxy_error: the selector's error on the evaluation split, 0..1; None without a model.
         target_error: of the target trained on `n_labeled` labels; None where the target selects
             for itself and its next round gives the figure as `proxy_error`.
+        recipe_name: of the selector's recipe, where it was chosen for the labels.
         target_seconds, target_cpu_seconds: training of the target, where it was trained for this
             line.
         proxy_error_best, target_error_best: the lowest over the epochs; None unless the experiment
@@ -33,6 +34,7 @@ class RoundLine(SelectionLine):
     proxy_error_best: float | None = None
     target_error_best: float | None = None
     target_cpu_seconds: float | None = None
+    recipe_name: str | None = None
 
 
 class LineFile(LinesOf[RoundLine]):

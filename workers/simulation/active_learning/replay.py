@@ -92,6 +92,7 @@ class RunContext(SeedContext):
                 "target_error_best": best_error(result.trained.measured),
                 "target_seconds": result.seconds.wall["training"],
                 "target_cpu_seconds": result.seconds.cpu["training"],
+                "target_recipe_hash": result.trained.recipe.hash,
             }
         return replace(line, **known[cache_key])  # type: ignore[arg-type]
 
@@ -205,6 +206,7 @@ def _line_of(
         line,
         selector=result.proxy.model,
         recipe_hash=result.proxy.recipe.hash,
+        recipe_name=result.proxy.recipe_name,
         proxy_error=1 - result.metrics["accuracy"],
         proxy_error_best=best_error(result.proxy.measured),
     )

@@ -110,8 +110,8 @@ class ServiceRun:
             name=name,
             modality=str(find_model(target.model).modality),
             classes=context.data.classes,
-            proxy=selector.model_dump(),
-            target=target.model_dump(),
+            proxy=selector.choice,
+            target=target.choice,
             strategy=experiment.strategy_of(context.arm),
             selection=experiment.selection,
             reserve=0,
@@ -152,6 +152,7 @@ class ServiceRun:
                     line,
                     selector=model["name"],
                     recipe_hash=model["recipe_hash"],
+                    recipe_name=model["provenance"].get("recipe_name"),
                     proxy_error=1 - model["metrics"]["accuracy"],
                     proxy_error_best=best_error(model["metrics"].get("accuracy_by_epoch")),
                     device=model["provenance"]["device"],
@@ -169,6 +170,7 @@ class ServiceRun:
                 target_error_best=best_error(target["metrics"].get("accuracy_by_epoch")),
                 target_seconds=target["seconds"]["training"],
                 target_cpu_seconds=target["cpu_seconds"]["training"],
+                target_recipe_hash=target["recipe_hash"],
             )
         if self.context.target_selects:
             return line

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.queries import rounds
 from app.db.session import transaction
-from app.db.tables import BatchItem, Project, Round
+from app.db.tables import BatchItem, Project, Round, Split
 from app.services import features
 from app.services.lifecycle import start_project
 from app.services.projects import ModelChoice
@@ -32,11 +32,17 @@ def start(factory: sessionmaker[Session], project_id: int) -> None:
         start_project(session, project_id)
 
 
-def put(factory: sessionmaker[Session], store: ArtifactStore, project_id: int, path: Path) -> None:
+def put(
+    factory: sessionmaker[Session],
+    store: ArtifactStore,
+    project_id: int,
+    path: Path,
+    split: Split = Split.POOL,
+) -> None:
     """Do what PUT /features does."""
     brought = features.BroughtFeatures(store.put_file(path), *features.check_features(path))
     with transaction(factory) as session:
-        features.bring_features(session, project_id, brought)
+        features.bring_features(session, project_id, brought, split)
 
 
 def bring(

@@ -13,10 +13,13 @@ from app.config import Settings
 from app.db.queries import core_sets as core_set_queries
 from app.db.queries import projects
 from app.db.session import transaction
-from app.db.tables import Model
+from app.db.tables import Model, Split
 from app.domain.errors import CoreSetInvalid, FeaturesInvalid, InvalidProject, ProjectNotStartable
 from app.services import core_sets
 from app.services.core_sets import CoreSetIn
+from app.services.import_counts import ImportCounts
+from app.services.items import import_items
+from app.services.prepared_items import ItemIn
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
 from app.storage.artifacts import ArtifactStore
 from models.catalog import resolve_setup
@@ -130,6 +133,22 @@ class TestBroughtFeatures:
         assert len(items) == 10
 
 
+def bring_evaluation_items(
+    factory: sessionmaker[Session],
+    store: ArtifactStore,
+    settings: Settings,
+    project_id: int,
+    classes: np.ndarray,
+    first: int = 0,
+) -> None:
+    lines = [
+        (i, ItemIn(f"e{first + i}", Split.EVALUATION, "ab"[one], "some text"))
+        for i, one in enumerate(classes)
+    ]
+    with transaction(factory) as session:
+        import_items(session, store, settings, project_id, lines, ImportCounts())
+
+
 class TestProbe:
     """A model on vectors is a proxy on brought features."""
 
@@ -169,6 +188,55 @@ class TestProbe:
         assert [item.suggestion_class for item in items] == [i % 2 for i in index]
         found = replay_selection(session_factory, store, settings, project_id, 0)
         assert (found.first_difference, found.score_difference) == (None, 0.0)
+
+    def test_it_is_measured_on_the_evaluation_items_whose_features_were_brought(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project(**self.GIVEN)
+        is_second = np.arange(20) % 2
+        bring_evaluation_items(session_factory, store, settings, project_id, is_second[:12])
+        array = np.random.default_rng(3).normal(size=(N, 4))
+        array[:, 0] += 20.0 * (np.arange(N) % 2)
+        np.save(tmp_path / "f.npy", array)
+        put(session_factory, store, project_id, tmp_path / "f.npy")
+        # A quarter lies on the side of the other class: 9 of 12 are right.
+        sides = np.where(np.arange(12) % 4 == 0, 1 - is_second[:12], is_second[:12])
+        held_out = np.random.default_rng(4).normal(size=(12, 4))
+        held_out[:, 0] += 20.0 * sides
+        np.save(tmp_path / "e.npy", held_out)
+        put(session_factory, store, project_id, tmp_path / "e.npy", Split.EVALUATION)
+        # Items that come later have no features yet: the others are measured.
+        bring_evaluation_items(session_factory, store, settings, project_id, is_second[12:], 12)
+        start(session_factory, project_id)
+        do_job(project_id)
+        with transaction(session_factory) as session:
+            model = session.scalars(select(Model)).one()
+        assert model.metrics["accuracy"] == 9 / 12
+        assert model.metrics["n_evaluation"] == 12
+
+    def test_features_of_another_width_are_said(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+        tmp_path: Path,
+    ) -> None:
+        project_id = make_project(**self.GIVEN)
+        bring_evaluation_items(session_factory, store, settings, project_id, np.arange(2))
+        bring(session_factory, store, project_id, tmp_path / "f.npy")
+        np.save(tmp_path / "e.npy", np.ones((2, 3)))
+        put(session_factory, store, project_id, tmp_path / "e.npy", Split.EVALUATION)
+        start(session_factory, project_id)
+        with pytest.raises(FeaturesInvalid, match="3 values wide, those of the pool 4"):
+            do_job(project_id)
 
     def test_it_makes_core_sets_where_features_were_brought(
         self,

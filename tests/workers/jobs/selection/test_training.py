@@ -38,8 +38,26 @@ class TestNotes:
         start(session_factory, project_id)
         do_job(project_id)
         with transaction(session_factory) as session:
-            (note,) = session.scalars(select(Model)).one().provenance["notes"]
+            _, note = session.scalars(select(Model)).one().provenance["notes"]
         assert note == "fp16 is slower than float32 on this CPU; the model trained in float32."
+
+    def test_a_chosen_recipe_is_named_and_one_of_few_steps_says_so(
+        self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
+    ) -> None:
+        found = []
+        for recipe in ({}, {"epochs": 2, "minibatch": 32}, {"name": "fast"}):
+            project_id = make_project(
+                name=f"p{len(found)}", proxy=ModelChoice("fasttext", {"buckets": 500, **recipe})
+            )
+            start(session_factory, project_id)
+            do_job(project_id)
+            with transaction(session_factory) as session:
+                newest = newest_proxy(session, project_id)
+            assert newest is not None
+            found.append((newest.provenance["recipe_name"], newest.recipe["epochs_per_stage"]))
+            few = [note for note in newest.provenance["notes"] if "are 2 steps" in note]
+            assert bool(few) == ("epochs" in recipe)
+        assert found == [("unigrams", [50]), ("unigrams", [2]), (None, [5])]
 
 
 class TestWarmStart:
@@ -82,8 +100,8 @@ class TestWarmStart:
         assert started[1] is not None
         for name, weights in started[1].network.state_dict().items():
             assert torch.equal(weights, own[name])
-        assert second.provenance["notes"] == []
-        assert third.provenance["notes"] == [DOES_NOT_FIT]
+        assert DOES_NOT_FIT not in second.provenance["notes"]
+        assert third.provenance["notes"][-1] == DOES_NOT_FIT
 
 
 class TestWeights:

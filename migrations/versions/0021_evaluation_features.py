@@ -1,0 +1,22 @@
+"""Keeps which features were brought of the evaluation split.
+
+Revision ID: 0021
+Revises: 0020
+Create Date: 2026-11-30
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0021"
+down_revision = "0020"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("projects", sa.Column("evaluation_features_hash", sa.Text()))
+
+
+def downgrade() -> None:
+    op.drop_column("projects", "evaluation_features_hash")
