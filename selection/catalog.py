@@ -16,6 +16,7 @@ from selection.errors import SelectionError, UnknownStrategyError
 from svp_plugins import BroughtEntries
 
 PLUGIN_GROUP = "svp.strategies"
+AUTO = "auto"  # the strategy that takes another one, by the proxy's accuracy
 
 
 class Signal(StrEnum):
@@ -25,6 +26,7 @@ class Signal(StrEnum):
     FEATURES = "features"
     LABELS = "labels"
     FORGETTING_COUNTS = "forgetting_counts"
+    ACCURACY = "accuracy"
 
 
 class Purpose(StrEnum):
@@ -35,7 +37,8 @@ class Purpose(StrEnum):
 
 
 PLURALS = MappingProxyType({Purpose.BATCH: "batches", Purpose.CORE_SET: "core-sets"})
-OF_POOL = frozenset({Signal.PROBS, Signal.FEATURES})  # known of items without a label
+# Known without a label of the items.
+OF_POOL = frozenset({Signal.PROBS, Signal.FEATURES, Signal.ACCURACY})
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class StrategyInfo:
             selection is followed, stopped and resumed, and placed on a device.
         is_nested: a smaller budget gives a prefix of a larger one's selection.
         draws: chance takes part, so that the order of the pool's rows matters.
+        scores_items: an item's score depends on that item alone, so that a batch can be drawn by
+            the scores (SelectionOptions.power).
         n_copies: of probabilities and features that it holds at most; a selection whose copies do
             not fit in memory is refused.
         estimator: "package.module:function" like `selection.k_centers.greedy.estimate_run`, which
@@ -69,6 +74,7 @@ class StrategyInfo:
     takes_watch: bool = False
     is_nested: bool = True
     draws: bool = False
+    scores_items: bool = False
     n_copies: int = 0
     estimator: str | None = None
     sharded_ranker: str | None = None
@@ -91,6 +97,18 @@ def _catalog(*entries: StrategyInfo) -> Mapping[str, StrategyInfo]:
 
 STRATEGIES = _catalog(
     StrategyInfo(
+        AUTO,
+        "Automatic",
+        "Typical items first, then a spread random sample, and the smallest margins once the proxy "
+        "is measured to be good enough.",
+        "selection.auto:rank",
+        frozenset({Signal.PROBS, Signal.FEATURES, Signal.ACCURACY}),
+        is_nested=False,
+        draws=True,
+        scores_items=True,
+        n_copies=3,
+    ),
+    StrategyInfo(
         "uniform",
         "Uniform",
         "A random sample of the pool; needs no model, so it also starts a project.",
@@ -99,12 +117,23 @@ STRATEGIES = _catalog(
         draws=True,
     ),
     StrategyInfo(
+        "stratified",
+        "Stratified",
+        "A random sample in which every cluster of features has its share.",
+        "selection.stratified:rank",
+        frozenset({Signal.FEATURES}),
+        is_nested=False,
+        draws=True,
+        n_copies=3,
+    ),
+    StrategyInfo(
         "least_confidence",
         "Least confidence",
         "Items whose most probable class is least probable: 1 - max p.",
         "selection.uncertainty:rank_by_least_confidence",
         frozenset({Signal.PROBS}),
         purposes=BOTH,
+        scores_items=True,
     ),
     StrategyInfo(
         "entropy",
@@ -113,6 +142,7 @@ STRATEGIES = _catalog(
         "selection.uncertainty:rank_by_entropy",
         frozenset({Signal.PROBS}),
         purposes=BOTH,
+        scores_items=True,
     ),
     StrategyInfo(
         "margin",
@@ -120,6 +150,7 @@ STRATEGIES = _catalog(
         "Items whose two most probable classes are closest: 1 - (p1 - p2).",
         "selection.uncertainty:rank_by_margin",
         frozenset({Signal.PROBS}),
+        scores_items=True,
     ),
     StrategyInfo(
         "k_centers",

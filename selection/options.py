@@ -94,6 +94,17 @@ class SelectionOptions:
         },
     )
 
+    power: float | None = field(
+        default=None,
+        metadata={
+            "gt": 0,
+            "le": 1000,
+            "description": "Draws the batch at random, an item's chance its score to this power "
+            "(power acquisition; 1 is usual), so that it is no heap of near-equal items; null: the "
+            "highest scores. For strategies that score items one by one.",
+        },
+    )
+
     def check_rules(self) -> None:
         """Check that the options fit each other.
 
@@ -116,6 +127,19 @@ class SelectionOptions:
             raise ValueError(
                 f"cold_start must be a strategy that needs no proxy, not {self.cold_start!r}: "
                 f"{able}."
+            )
+
+    def check_strategy(self, strategy: str) -> None:
+        """Refuse options that the strategy cannot have.
+
+        Raises:
+            ValueError: it is so; the message lists the strategies that can.
+        """
+        if self.power is not None and not find_strategy(strategy).scores_items:
+            able = [name for name in known_strategies() if find_strategy(name).scores_items]
+            raise ValueError(
+                f"power needs a strategy that scores items one by one: {', '.join(able)}; "
+                f"{strategy} does not."
             )
 
     @property

@@ -22,6 +22,7 @@ from selection.constraints import class_balanced, without_duplicates
 from selection.control import draw_control, interleave
 from selection.errors import BudgetError, EmptyPoolError, SelectionError
 from selection.options import CandidateKind, SelectionOptions
+from selection.power import drawn_by_power
 from selection.rank import rank
 from selection.types import Ranking, Signals, given, rows_without
 from selection.watch import Watch
@@ -147,15 +148,16 @@ def rank_constrained(signals: Signals, asked: SelectionRequest) -> Ranking:
             raise SelectionError("class_balance needs probs or labels; neither was given.")
         if classes is None:
             classes = given(signals.probs).argmax(axis=1)
-    strategy, streams, watch = asked.strategy, asked.streams, asked.watch
+    streams, watch = asked.streams, asked.watch
 
     def ranked(budget: int) -> Ranking:
         if classes is None:
-            return rank(strategy, signals, budget, streams("selection"), watch)
+            stream = streams("selection")
+            return _ranked(asked, signals, budget, stream, watch)
         unsaved = replace(watch, state_file=None) if watch else None
         return class_balanced(
-            lambda c, rows, quota: rank(
-                strategy, signals.take(rows), quota, streams(f"class {c}"), unsaved
+            lambda c, rows, quota: _ranked(
+                asked, signals.take(rows), quota, streams(f"class {c}"), unsaved
             ),
             classes,
             budget,
@@ -169,6 +171,20 @@ def rank_constrained(signals: Signals, asked: SelectionRequest) -> Ranking:
     return without_duplicates(
         ranked, signals.features, signals.labeled_features, asked.budget, similarity
     )
+
+
+def _ranked(
+    asked: SelectionRequest,
+    signals: Signals,
+    budget: int,
+    rng: np.random.Generator,
+    watch: Watch | None,
+) -> Ranking:
+    power = asked.options.power
+    if power is None or not find_strategy(asked.strategy).scores_items:
+        return rank(asked.strategy, signals, budget, rng, watch)
+    whole = rank(asked.strategy, signals, signals.n, rng, watch)
+    return drawn_by_power(whole, budget, power, rng)
 
 
 def _rank_rest(

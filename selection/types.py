@@ -1,7 +1,8 @@
 """Inputs and outputs of strategies, checked once at the edge."""
 
-from dataclasses import dataclass
-from typing import TypeVar
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,34 @@ def rows_without(n: int, without: Rows) -> Rows:
 
 
 @dataclass(frozen=True)
+class ProxyAccuracy:
+    """How often a proxy was right on items that it did not learn from.
+
+    Attributes:
+        n_right, n: items predicted right, of so many.
+        measured_on: "evaluation" split, or "control" arm: its uniform items, predicted before.
+    """
+
+    n_right: int
+    n: int
+    measured_on: str = "evaluation"
+
+    @property
+    def low(self) -> float:
+        """Lower end of Wilson's 95% interval; 0 where nothing was measured."""
+        if self.n == 0:
+            return 0.0
+        share, z = self.n_right / self.n, 1.959964
+        middle = share + z**2 / (2 * self.n)
+        width = z * math.sqrt(share * (1 - share) / self.n + z**2 / (4 * self.n**2))
+        return max(0.0, (middle - width) / (1 + z**2 / self.n))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {**asdict(self), "low": self.low}
+
+
+@dataclass(frozen=True)
 class Signals:
     """Signals of the pool; row r of every array is the same item, except in labeled_features.
 
@@ -35,6 +64,7 @@ class Signals:
         labeled_features: features of the labeled items, [m, d].
         labels: class index of each item, [n], int64; known where a labeled set is cut down to a
             core-set.
+        accuracy: the proxy's, on items that it did not learn from.
         forgetting_counts: how often each item was forgotten in training, [n], int64;
             NEVER_LEARNED for an item that the model never got right.
 
@@ -49,6 +79,7 @@ class Signals:
     labeled_features: FloatArray | None = None
     labels: IntArray | None = None
     forgetting_counts: IntArray | None = None
+    accuracy: ProxyAccuracy | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -85,6 +116,7 @@ class Signals:
             else labeled_features,
             labels=_taken(self.labels, rows),
             forgetting_counts=_taken(self.forgetting_counts, rows),
+            accuracy=self.accuracy,
         )
 
 

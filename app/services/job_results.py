@@ -12,7 +12,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import batches, projects
+from app.db.queries import batches, events, projects
 from app.db.queries import core_sets as core_set_queries
 from app.db.queries import jobs as queries
 from app.db.queries.batches import Place, RankedItem
@@ -58,7 +58,8 @@ class Selection:
     """A selecting job's report: the ranking, best first, and how it came about.
 
     `decided_by` holds all that `svp replay-selection` needs to repeat it; `predictions_hash` and
-    `stability` say how far the proxy's predictions have changed since the round before. `clock`
+    `stability` say how far the proxy's predictions have changed since the round before. `choice`
+    is the strategy that `auto` took, and why; None where another one was asked for. `clock`
     gives the seconds of publishing so far, which the round gets; all but its commit count.
     """
 
@@ -71,6 +72,7 @@ class Selection:
     predictions_hash: str | None = None
     stability: Mapping[str, Any] = field(default_factory=dict)
     clock: PublishingClock | None = None
+    choice: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,10 @@ def publish_selection(
     round_.selection = dict(selection.decided_by)
     round_.predictions_hash = selection.predictions_hash
     round_.stability = dict(selection.stability)
+    if selection.choice is not None:
+        round_.strategy = selection.choice["strategy"]
+        facts = {"round": round_.number, "n_labeled": selection.n_labeled, **selection.choice}
+        events.append(session, project.id, "round.strategy_chosen", facts)
     round_.labeling_at = func.now()
     set_round_state(session, round_, RoundState.LABELING, n_batch=min(n_batch, len(ranked)))
     set_job_state(session, job, JobState.SUCCEEDED)

@@ -183,6 +183,7 @@ def checked_settings(settings: ProjectIn, most_model_bytes: int | None) -> dict[
     options = _checked("selection", SelectionOptions, settings.selection)
     try:
         options.check_cold_start()
+        options.check_strategy(settings.strategy)
     except ValueError as error:
         raise InvalidProject(f"selection: {error}") from None
     takes_vectors = options.features is FeatureSource.BROUGHT

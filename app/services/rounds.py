@@ -14,7 +14,7 @@ from app.db.session import wake_after_commit
 from app.db.tables import Analysis, CoreSet, Import, Job, JobKind, Project, Round
 from app.domain.json_fields import from_json
 from app.domain.states import JobState, RoundState
-from app.domain.strategy import strategy_of_round
+from app.domain.strategy import cold_start_of, strategy_of_round
 from app.services.transitions import set_round_state
 from selection.options import SelectionOptions, needs_proxy
 
@@ -46,7 +46,7 @@ def plan_round(session: Session, project: Project) -> RoundPlan:
         project.strategy,
         needs_model=needs_proxy(project.strategy, options),
         n_classes_labeled=n_classes,
-        cold_start=options.cold_start,
+        cold_start=cold_start_of(project.strategy, options.cold_start),
     )
     # A cold start uses brought features, whatever later rounds use.
     trains = n_classes >= 2 and needs_proxy(strategy, options)

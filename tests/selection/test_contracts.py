@@ -10,7 +10,7 @@ from selection import memory
 from selection.catalog import STRATEGIES, Signal, StrategyInfo
 from selection.errors import MissingSignalError, NotEnoughMemoryError, SelectionError
 from selection.rank import load_code, rank
-from selection.types import NEVER_LEARNED, Ranking, Signals
+from selection.types import NEVER_LEARNED, ProxyAccuracy, Ranking, Signals
 
 N = 40
 every_strategy = pytest.mark.parametrize("strategy", sorted(STRATEGIES))
@@ -27,6 +27,7 @@ def make_signals(permutation: np.ndarray | None = None) -> Signals:
         labeled_features=rng.normal(size=(3, 5)),
         labels=rng.integers(4, size=N)[order],
         forgetting_counts=np.where(np.arange(N) == 5, NEVER_LEARNED, rng.permutation(N))[order],
+        accuracy=ProxyAccuracy(20, 40),
     )
 
 
@@ -87,6 +88,7 @@ class TestEveryStrategy:
             np.ones((2, 4), np.float32),
             np.zeros(n, np.int64),
             np.full(n, NEVER_LEARNED),
+            ProxyAccuracy(20, 40),
         )
         for budget in range(n + 1):
             assert len(ranked(strategy, budget, signals).rows) == budget
@@ -124,7 +126,7 @@ class TestSignals:
     @pytest.mark.parametrize("name", [Signal.PROBS, Signal.FEATURES])
     def test_non_finite_value_is_an_error(self, name: str, value: float) -> None:
         with pytest.raises(SelectionError, match=f"{name} holds"):
-            Signals(1, **{name: np.array([[value, 1.0]])})
+            replace(Signals(1), **{name: np.array([[value, 1.0]])})
 
     @pytest.mark.parametrize("row", [[0.5, 0.49], [1.5, -0.5]])
     def test_probs_that_are_no_probabilities_are_an_error(self, row: list[float]) -> None:

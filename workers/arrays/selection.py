@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,13 @@ def select_from_arrays(
 def _refuse_missing(asked: ArraySelection) -> None:
     """Refuse a selection whose files are not all given; the message names the option."""
     arrays = asked.arrays
-    for signal in sorted(find_strategy(asked.strategy).needs):
+    needs = find_strategy(asked.strategy).needs
+    if Signal.ACCURACY in needs:
+        raise SelectionError(
+            f"{asked.strategy} goes by how good a project's proxy is; from arrays, name the "
+            "strategy that you want."
+        )
+    for signal in sorted(needs):
         if signal not in arrays.measured:
             option = "--forgetting" if signal is Signal.FORGETTING_COUNTS else f"--{signal}"
             raise SelectionError(f"{asked.strategy} needs {signal}; give {option}.")
@@ -119,7 +126,7 @@ def _pool(opened: OpenedArrays) -> Pool:
         return take_rows(opened.signals[name], opened.pool_index[rows])
 
     def measure(rows: Rows) -> Signals:
-        signals = {name: taken(name, rows) for name in opened.signals}
+        signals: dict[str, Any] = {name: taken(name, rows) for name in opened.signals}
         return Signals(len(rows), labeled_features=labeled, **signals)
 
     features = partial(taken, "features") if "features" in opened.signals else None

@@ -19,7 +19,9 @@ from app.services import job_results
 from app.services.job_results import CoreSetFacts, Selection, TrainedFacts
 from models.seconds import PartSeconds
 from models.training.train import TrainedModel
+from selection.catalog import AUTO
 from selection.options import SelectionOptions
+from selection.types import ProxyAccuracy
 from workers.jobs.analyses import run_analysis, stop_for_others
 from workers.jobs.context import JobContext
 from workers.jobs.epoch_scores import score_keeper
@@ -72,6 +74,8 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
     snapshot = opened.snapshot
     if request.setup.recipe.warm_start:
         inputs = replace(inputs, initial=_newest_proxy(context, project))
+    if request.strategy == AUTO:
+        inputs = replace(inputs, control=_control_accuracy(context, project))
     result = run_round_step(
         inputs,
         request,
@@ -101,6 +105,7 @@ def _run_selection(context: JobContext, opened: OpenedJob) -> None:
         decided_by=_decided_by(context, opened, request.options, result, facts),
         **_stability(context, round_, result),
         clock=clock,
+        choice=result.choice.to_json() if result.choice else None,
     )
     context.write_fenced(lambda db: job_results.stage_batch(db, context.claimed, selection.ranked))
     context.write_fenced(
@@ -120,6 +125,16 @@ def _newest_proxy(context: JobContext, project: Project) -> TrainedModel | None:
     return load_stored_model(context.store, newest.weights_hash) if newest else None
 
 
+def _control_accuracy(context: JobContext, project: Project) -> ProxyAccuracy | None:
+    """Return how often the newest proxy with a labeled control arm was right on it."""
+    with transaction(context.factory) as session:
+        shares = round_queries.control_shares(session, project.id)
+    if not shares:
+        return None
+    newest = shares[max(shares)]
+    return ProxyAccuracy(newest.n_right, newest.n, "control")
+
+
 def _decided_by(
     context: JobContext,
     opened: OpenedJob,
@@ -135,6 +150,7 @@ def _decided_by(
         "weights_hash": facts.weights_hash if facts else None,
         "features_hash": opened.snapshot.features_hash or None,
         "candidates": asdict(result.candidates) if result.candidates else None,
+        "choice": result.choice.to_json() if result.choice else None,
         "n_control": int(result.is_control.sum()),
         **context.provenance,
     }

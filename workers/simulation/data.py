@@ -114,6 +114,11 @@ SOURCES: Mapping[str, DataSource] = MappingProxyType(
         "ag-news": _zhang(
             "ag_news_csv", "b1a00f826fdfbd249f79597b59e1dc12", "d52ea96a97a2d943681189a97654912d"
         ),
+        "dbpedia": DataSource(
+            lambda folder, _: read_zhang_csv(folder),
+            "dbpedia_subset_csv",
+            manual='Put train.csv of "class","title","body" there.',
+        ),
         "amazon-domains": DataSource(
             lambda folder, _: read_zhang_csv(folder),
             "amazon_domains_polarity_csv",

@@ -4,6 +4,7 @@ The service's job and `svp simulate` both call `run_round_step`, so what the rep
 the service runs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,10 +18,11 @@ from models.seconds import PartSeconds
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel, can_start
 from selection.arrays import FloatArray, IntArray, Scores
-from selection.catalog import Signal
+from selection.auto import Choice, choose
+from selection.catalog import AUTO, Signal
 from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, SelectionRequest, select, wanted_signals
-from selection.types import rows_without
+from selection.types import ProxyAccuracy, rows_without
 from selection.watch import Watch
 from workers.steps.pool_scorer import PoolScorer, ScoredPool, UnreadPool, fitting_features
 from workers.steps.predictions import ItemPredictions, ModelPredictions
@@ -52,6 +54,7 @@ class RoundInputs:
         evaluation: None where the project has no evaluation split.
         features: brought features of the whole pool split, [n_pool, d], if there are.
         initial: the proxy before, which a training with `recipe.warm_start` starts from.
+        control: how often the proxy before was right on its control arm, labeled since.
     """
 
     pool: Inputs | UnreadPool
@@ -63,6 +66,7 @@ class RoundInputs:
     evaluation: Evaluation | None = None
     features: FloatArray | None = None
     initial: TrainedModel | None = None
+    control: ProxyAccuracy | None = None
 
     @property
     def labeled(self) -> LabeledSet:
@@ -84,6 +88,7 @@ class RoundRequest:
         options: those around the strategy.
         scoring: how the proxy scores the pool.
         samples: whether the proxy also predicts the sample that workers.steps.stability compares.
+        accuracy: the proxy's, by which `auto` chooses; None where it is not measured.
     """
 
     strategy: str
@@ -94,6 +99,7 @@ class RoundRequest:
     options: SelectionOptions = field(default_factory=SelectionOptions)
     scoring: Scoring = PLAIN
     samples: bool = False
+    accuracy: ProxyAccuracy | None = None
 
     def stream(self, purpose: str) -> np.random.Generator:
         """Return the generator of one purpose in this round."""
@@ -117,6 +123,7 @@ class RoundResult:
             where it was not asked for.
         predictions: the proxy's, of the evaluation split, and of the ranking's control arm where
             `samples` was asked for.
+        choice: the strategy that `auto` took, and why; None where another strategy was asked for.
     """
 
     ranked_index: IntArray
@@ -129,6 +136,7 @@ class RoundResult:
     candidates: CandidateReport | None = None
     sample: PoolSample | None = None
     predictions: ModelPredictions = field(default_factory=ModelPredictions, repr=False)
+    choice: Choice | None = None
 
 
 def run_round_step(
@@ -156,10 +164,12 @@ def run_round_step(
         predicted = predict_evaluation(proxy, inputs.evaluation, device, watch)
     if hooks.on_trained:
         hooks.on_trained()
+    metrics = accuracy_metrics(predicted)
+    request = replace(request, accuracy=_measured(metrics) or inputs.control)
     result = run_selection(inputs, request, proxy, watch, hooks.selection_watch(device))
     return replace(
         result,
-        metrics=accuracy_metrics(predicted),
+        metrics=metrics,
         predictions=replace(result.predictions, evaluation=predicted),
     )
 
@@ -183,6 +193,15 @@ def run_selection(
     options = request.options
     if proxy is None:
         options = _without_proxy(options, has_features=inputs.features is not None)
+    choice = None
+    if request.strategy == AUTO:
+        choice = choose(
+            request.accuracy,
+            inputs.n_classes,
+            has_proxy=proxy is not None,
+            has_features=inputs.features is not None and len(inputs.features) >= len(inputs.pool),
+        )
+        request = replace(request, strategy=choice.strategy)
     scorer = _make_scorer(inputs, pool_index, replace(request, options=options), proxy, watch)
     asked = SelectionRequest(
         request.strategy, inputs.n_ranked, request.stream, options, selection_watch
@@ -198,6 +217,7 @@ def run_selection(
         seconds=watch.seconds,
         proxy=proxy,
         candidates=selected.candidates,
+        choice=choice,
     )
     if not request.samples:
         return result
@@ -209,6 +229,13 @@ def run_selection(
         predictions=ModelPredictions(control=control),
         seconds=watch.seconds,
     )
+
+
+def _measured(metrics: Mapping[str, Any]) -> ProxyAccuracy | None:
+    if not metrics:
+        return None
+    n = metrics["n_evaluation"]
+    return ProxyAccuracy(round(metrics["accuracy"] * n), n, "evaluation")
 
 
 def _make_scorer(

@@ -90,6 +90,12 @@ class ActiveLearningConfig(ExperimentConfig):
             raise ValueError("selection: a replay has no brought features")
         for name, arm in self.arms.items():
             check_arm(name, arm.selector, self.strategy_of(name), self.models, Purpose.BATCH)
+        scored = [name for name in self.arms if self.strategy_of(name) != "uniform"]
+        for name in scored:
+            try:
+                self.options.check_strategy(self.strategy_of(name))
+            except ValueError as error:
+                raise ValueError(f"arms.{name}: {error}") from None
         return self
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.domain.budget import BudgetState, next_batch_budget
-from app.domain.strategy import strategy_of_round
+from app.domain.strategy import cold_start_of, strategy_of_round
 from models.training.train import TrainedModel, load_model
 from selection.arrays import IntArray
 from selection.options import needs_proxy
@@ -94,7 +94,7 @@ class RunContext(SeedContext):
                 "target_cpu_seconds": result.seconds.cpu["training"],
                 "target_recipe_hash": result.trained.recipe.hash,
             }
-        return replace(line, **known[cache_key])  # type: ignore[arg-type]
+        return replace(line, **known[cache_key])
 
     def line(self, number: int, indices: list[int], before: int) -> RoundLine:
         """Return a round's line without its measurements."""
@@ -163,6 +163,7 @@ def _select(
         wanted,
         needs_model=needs_proxy(wanted, options),
         n_classes_labeled=n_classes_labeled,
+        cold_start=cold_start_of(wanted, options.cold_start),
     )
     model = context.experiment.models[context.experiment.arms[context.arm].selector]
     inputs = RoundInputs(
@@ -174,6 +175,7 @@ def _select(
         n_ranked=budget,
         evaluation=context.evaluation(model),
         initial=context.proxy_before(number) if model.resolved.warm_start else None,
+        features=context.data.pool.vectors,
     )
     request = RoundRequest(
         strategy,
@@ -191,7 +193,7 @@ def _select(
         device=context.device,
         hooks=replace(context.selector_hooks, on_epoch=context.at_epochs(model)),
     )
-    return result, strategy
+    return result, result.choice.strategy if result.choice else strategy
 
 
 def _line_of(

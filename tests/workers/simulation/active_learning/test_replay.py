@@ -16,7 +16,7 @@ from models.data.arrays import Images
 from models.data.readers import read_digits
 from models.training.train import train
 from selection.select import Pool, SelectionRequest, select
-from tests.experiments import Lines, indices, run, run_any, tiny, write_tiny
+from tests.experiments import Lines, indices, run, run_any, tiny, tiny_study, write_tiny
 from tests.support import wait_for
 from workers.simulation import warm_up
 from workers.simulation.active_learning.config import ActiveLearningConfig
@@ -50,6 +50,16 @@ class TestReplay:
             "least_confidence",
             "least_confidence",
         ]
+
+    def test_auto_chooses_recipe_and_strategy_and_the_lines_name_them(self, tmp_path: Path) -> None:
+        experiment = tiny(
+            tmp_path, "strategy=auto", "models.proxy.recipe={name = 'auto', epochs = 1}"
+        )
+        lines = run(experiment, tmp_path / "out")["proxy", 3]
+        assert [line.strategy for line in lines] == ["uniform", "stratified", "stratified"]
+        assert [line.recipe_name for line in lines] == [None, "few_labels", "few_labels"]
+        with pytest.raises(ExperimentError, match=r"models\.shallow: the recipe auto is chosen"):
+            tiny_study(tmp_path, "models.shallow.recipe={name = 'auto'}")
 
     def test_the_first_round_after_the_initial_one_may_have_a_budget_of_its_own(
         self, tmp_path: Path
