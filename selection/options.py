@@ -105,6 +105,14 @@ class SelectionOptions:
         },
     )
 
+    scales_temperature: bool = field(
+        default=False,
+        metadata={
+            "description": "Divide the proxy's logits, before anything is scored, by the "
+            "temperature that fits the evaluation split best; without one nothing is divided."
+        },
+    )
+
     def check_rules(self) -> None:
         """Check that the options fit each other.
 

@@ -1,6 +1,6 @@
 """Advice on the proxy: which candidates are tried, and by whom it is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,7 @@ from app.domain.errors import AnalysisInvalid, InvalidProject
 from app.services.analyses import create_analysis
 from app.services.audits import N_SAMPLE, audited_strategy
 from app.services.projects import ModelBounds, ModelChoice, resolve_model
-from models.catalog import Modality
-from models.recipe import recipe_from_json
+from models.catalog import Modality, setup_from_json
 
 EPOCH_SHARES = (1 / 8, 1 / 4, 1 / 2)
 # Of the catalog, the cheapest first.
@@ -101,15 +100,14 @@ def default_candidates(project: Project) -> list[CandidateIn]:
     if project.features_hash is not None and project.n_featured == project.n_pool:
         found.append(CandidateIn("probe", ModelChoice("probe")))
     found += [CandidateIn(*entry) for entry in MODELS_TO_TRY[Modality(project.modality)]]
-    target: Mapping[str, Any] = project.target
-    epochs = recipe_from_json(target["recipe"]).epochs
+    target = setup_from_json(project.target).for_labels(project.n_labeled + project.n_imported)
+    epochs = target.recipe.epochs
     for share in EPOCH_SHARES:
         n = max(1, round(share * epochs))
         if n < epochs:
-            recipe = {**target["recipe"], "epochs": n}
-            found.append(CandidateIn(f"target's, {n} epochs", ModelChoice(target["model"], recipe)))
-    proxy = ModelChoice(project.proxy["model"], project.proxy["recipe"])
-    return [*found, CandidateIn("present proxy", proxy)]
+            recipe = {**target.recipe.to_json(), "epochs": n}
+            found.append(CandidateIn(f"target's, {n} epochs", ModelChoice(target.model, recipe)))
+    return [*found, CandidateIn("present proxy", ModelChoice.of_stored(project.proxy))]
 
 
 def _resolved(project: Project, candidate: CandidateIn, most_bytes: int | None) -> dict[str, Any]:

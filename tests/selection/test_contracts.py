@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,8 +126,9 @@ class TestSignals:
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     @pytest.mark.parametrize("name", [Signal.PROBS, Signal.FEATURES])
     def test_non_finite_value_is_an_error(self, name: str, value: float) -> None:
+        given: dict[str, Any] = {name: np.array([[value, 1.0]])}
         with pytest.raises(SelectionError, match=f"{name} holds"):
-            replace(Signals(1), **{name: np.array([[value, 1.0]])})
+            Signals(1, **given)
 
     @pytest.mark.parametrize("row", [[0.5, 0.49], [1.5, -0.5]])
     def test_probs_that_are_no_probabilities_are_an_error(self, row: list[float]) -> None:

@@ -27,6 +27,7 @@ from workers.jobs.packed_pool import PoolReader
 from workers.jobs.snapshot import load_arrays, read_snapshot
 from workers.jobs.stored_models import load_stored_model
 from workers.steps.round import RoundRequest, run_selection
+from workers.steps.scoring import Scoring
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def replay_selection(
         number,
         trains=False,
         options=from_json(SelectionOptions, decided["options"]),
+        scoring=Scoring(temperature=decided.get("temperature") or 1.0),
     )
     with _threads(decided["threads"]):
         result = run_selection(

@@ -151,6 +151,7 @@ def _decided_by(
         "features_hash": opened.snapshot.features_hash or None,
         "candidates": asdict(result.candidates) if result.candidates else None,
         "choice": result.choice.to_json() if result.choice else None,
+        "temperature": result.metrics.get("temperature"),
         "n_control": int(result.is_control.sum()),
         **context.provenance,
     }

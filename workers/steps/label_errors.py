@@ -18,6 +18,7 @@ from models.catalog import ModelSetup, find_model
 from models.data.labeled import LabeledSet
 from models.predict import predict
 from models.seconds import PartSeconds
+from models.training.choice import setup_for
 from models.training.timing import Stopwatch
 from models.training.train import TrainedModel
 from selection.arrays import IntArray
@@ -163,6 +164,7 @@ def measure_dynamics(  # noqa: PLR0913, PLR0917 - one stage of the step
 
     A measured epoch is kept as a stage of its own, so that a resumed training has them all.
     """
+    setup = setup_for(setup, labeled)  # its epochs are chosen by the labels
     info, epochs = find_model(setup.model), setup.recipe.epochs
     wanted = measured_epochs(1 if info.trainer else epochs, epochs)
     counts = info.counts_forgetting

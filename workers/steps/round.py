@@ -24,6 +24,7 @@ from selection.options import FeatureSource, SelectionOptions
 from selection.select import CandidateReport, SelectionRequest, select, wanted_signals
 from selection.types import ProxyAccuracy, rows_without
 from selection.watch import Watch
+from workers.steps.calibration import fit_temperature
 from workers.steps.pool_scorer import PoolScorer, ScoredPool, UnreadPool, fitting_features
 from workers.steps.predictions import ItemPredictions, ModelPredictions
 from workers.steps.scoring import PLAIN, Scoring
@@ -166,6 +167,11 @@ def run_round_step(
         hooks.on_trained()
     metrics = accuracy_metrics(predicted)
     request = replace(request, accuracy=_measured(metrics) or inputs.control)
+    if request.options.scales_temperature and predicted is not None:
+        assert predicted.labels is not None  # noqa: S101 - those of the evaluation split are known
+        temperature = fit_temperature(predicted.probs, predicted.labels)
+        request = replace(request, scoring=replace(request.scoring, temperature=temperature))
+        metrics["temperature"] = temperature
     result = run_selection(inputs, request, proxy, watch, hooks.selection_watch(device))
     return replace(
         result,

@@ -15,6 +15,7 @@ from models.predict import Predictions, predict
 from models.training.forgetting import ForgettingCounts
 from models.training.train import TrainedModel
 from selection.uncertainty import entropy, least_confidence, margin
+from workers.steps.calibration import with_temperature
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,12 @@ class Scoring:
         zeros_first: whether an item with a probability of exactly 0 gets the highest entropy:
             in the published code p * log(p) gave NaN there, which sorted first. Its
             probabilities are made equal; the others' are left.
+        temperature: that the logits are divided by (workers.steps.calibration).
     """
 
     augmentation: torch.Generator | None = None
     zeros_first: bool = False
+    temperature: float = 1.0
 
     def predict(
         self, trained: TrainedModel, inputs: Inputs, *, device: str, with_features: bool
@@ -44,6 +47,9 @@ class Scoring:
             with_features=with_features,
             augmentation=self.augmentation,
         )
+        if self.temperature != 1:
+            scaled = with_temperature(found.probs, self.temperature).astype(np.float32)
+            found = Predictions(scaled, found.features)
         if not self.zeros_first:
             return found
         return Predictions(with_zeros_first(found.probs), found.features)

@@ -12,10 +12,13 @@ from workers.steps.label_errors import (
     Reason,
     draw_folds,
     judge,
+    measure_dynamics,
     measured_epochs,
     run_label_errors_step,
     share_below,
 )
+from workers.steps.stages import Stages
+from workers.steps.training import RoundHooks
 
 pytest.importorskip("cleanlab", reason="the extra crowd is not installed")
 
@@ -64,6 +67,17 @@ def test_a_reason_says_what_was_seen() -> None:
     assert found.reasons[Reason.LARGE_EARLY_ERROR].nonzero()[0].tolist() == [95, 96, 97, 98, 99]
     assert (found.suggested[7], found.n_expected) == (2, 1)
     assert found.label_probability[7] == pytest.approx(0.02)
+
+
+def test_the_dynamics_are_those_of_the_recipe_that_is_chosen_for_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    labeled = LabeledSet(
+        Vectors(rng.normal(size=(1500, 3)).astype(np.float32)), rng.integers(0, 2, 1500), 2
+    )
+    setup = resolve_setup("probe", {"name": "auto", "minibatch": 64})
+    assert setup.recipe.epochs != setup.for_labels(1500).recipe.epochs
+    found = measure_dynamics(setup, labeled, 1, "cpu", RoundHooks(), Stages())
+    assert np.isfinite(found.confidence).all()
 
 
 def test_wrong_labels_that_were_put_in_come_first() -> None:

@@ -123,6 +123,32 @@ class TestAuto:
         assert choices(session_factory, project_id) == []
 
 
+class TestTemperature:
+    def test_it_is_fitted_on_the_evaluation_split_and_kept_for_the_replay(
+        self,
+        session_factory: sessionmaker[Session],
+        settings: Settings,
+        store: ArtifactStore,
+        make_project: Any,
+        do_job: Any,
+    ) -> None:
+        confidences = []
+        for scales in (False, True):
+            project_id = make_project(
+                name=f"p{scales}", strategy="entropy", selection={"scales_temperature": scales}
+            )
+            add_evaluation(session_factory, store, settings, project_id, n_wrong=25)
+            start(session_factory, project_id)
+            do_job(project_id)
+            round_, items = selected(session_factory, project_id)
+            assert (round_.selection["temperature"] is not None) == scales
+            confidences.append(np.mean([item.suggestion_confidence for item in items]))
+            found = replay_selection(session_factory, store, settings, project_id, 0)
+            assert (found.first_difference, found.score_difference) == (None, 0.0)
+        assert round_.selection["temperature"] > 1, "25 of 60 are wrong: it is too sure"
+        assert confidences[1] < confidences[0]
+
+
 class TestPower:
     def test_a_batch_is_drawn_by_the_scores(
         self,

@@ -44,8 +44,9 @@ class TestNotes:
     def test_a_chosen_recipe_is_named_and_one_of_few_steps_says_so(
         self, session_factory: sessionmaker[Session], make_project: Any, do_job: Any
     ) -> None:
-        found = []
-        for recipe in ({}, {"epochs": 2, "minibatch": 32}, {"name": "fast"}):
+        found: list[tuple[str | None, list[int]]] = []
+        choices: list[dict[str, Any]] = [{}, {"epochs": 2, "minibatch": 32}, {"name": "fast"}]
+        for recipe in choices:
             project_id = make_project(
                 name=f"p{len(found)}", proxy=ModelChoice("fasttext", {"buckets": 500, **recipe})
             )

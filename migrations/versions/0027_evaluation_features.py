@@ -1,15 +1,15 @@
 """Keeps which features were brought of the evaluation split.
 
-Revision ID: 0021
-Revises: 0020
+Revision ID: 0027
+Revises: 0026
 Create Date: 2026-11-30
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
