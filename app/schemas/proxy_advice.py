@@ -56,8 +56,9 @@ class ProxyAdviceResult(Response):
 
     `comparison` has the candidates that were tried. `selection_seconds` are those of a data
     selection by each: its training, and scoring the whole unlabeled pool; the `target` too.
-    `reaching` lists the candidates whose gap to the ceiling may be 0, cheapest first; `recommended`
-    is the first, or null. For those `not_tried` no seconds were left.
+    `reaching` lists the candidates whose gap to the ceiling may be 0, cheapest first; none where
+    the ceiling itself may be 0. `recommended` is the first, or null. For those `not_tried` no
+    seconds were left.
     """
 
     comparison: ComparisonOut

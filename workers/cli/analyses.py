@@ -1,102 +1,26 @@
-"""Commands that read what the service knows of models and labels, or let a worker find out."""
+"""Commands that let a worker find something out of the labels at hand, and wait for it."""
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.config import read_settings
 from workers.cli.connect import sessions
+from workers.cli.tables import interval, print_table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.db.tables import Analysis, AnalysisKind, Job
     from app.schemas.audits import ComparisonOut
-    from app.schemas.measures import IntervalOut
 
 ASK_SECONDS = 0.5
 
 ProjectId = Annotated[int, typer.Argument(help="Project id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="What the API answers instead.")]
-
-
-def metrics(
-    project: ProjectId,
-    model: Annotated[int | None, typer.Argument(help="Model id; by default the newest.")] = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show how good a model is: by class, with intervals, and its calibration."""
-    from app.db.queries import models, projects  # noqa: PLC0415
-    from app.db.session import transaction  # noqa: PLC0415
-    from app.domain.errors import NotFound  # noqa: PLC0415
-    from app.presenters.model_metrics import present_model_metrics  # noqa: PLC0415
-    from app.services.model_metrics import read_model_metrics  # noqa: PLC0415
-
-    with sessions() as factory, transaction(factory) as session:
-        found = projects.get(session, project)
-        known = [m for m in models.list_all(session, project) if model in (None, m.id)]
-        if not known:
-            raise NotFound("model", model or f"of project {project}")
-        shown = present_model_metrics(read_model_metrics(session, found, known[-1]), found.classes)
-    if as_json:
-        typer.echo(shown.model_dump_json(indent=2, by_alias=True))
-        return
-    where = "the target" if shown.round is None else f"the proxy of round {shown.round}"
-    typer.echo(f"Model {shown.model_id}, {where}: {shown.name} on {shown.n_labeled} labels")
-    for split, measured in (("evaluation split", shown.evaluation), ("control arm", shown.control)):
-        if measured is None:
-            typer.echo(f"\n{split}: not measured")
-            continue
-        typer.echo(
-            f"\n{split}, {measured.n} items: accuracy {_show(measured.accuracy)}, "
-            f"mean F1 {_show(measured.macro_f1)}"
-        )
-        rows = [
-            (c.class_, str(c.n), _show(c.precision), _show(c.recall), _show(c.f1))
-            for c in measured.classes
-        ]
-        _table(("class", "items", "precision", "recall", "F1"), rows)
-    if shown.calibration:
-        error, scaled = shown.calibration.error, shown.calibration.error_scaled
-        typer.echo(
-            f"calibration error {error.value:.3f} ({error.low:.3f} to {error.high:.3f}; up to "
-            f"{error.by_chance:.3f} by chance), with temperature "
-            f"{shown.calibration.temperature:.2f} {scaled.value:.3f}"
-        )
-
-
-def classes(project: ProjectId, *, as_json: AsJson = False) -> None:
-    """Show how often each class was found, which are rare, and what each round found of those."""
-    from app.db.queries import projects  # noqa: PLC0415
-    from app.db.session import transaction  # noqa: PLC0415
-    from app.presenters.classes import present_classes  # noqa: PLC0415
-    from app.services.classes import read_classes  # noqa: PLC0415
-
-    with sessions() as factory, transaction(factory) as session:
-        found = projects.get(session, project)
-        shown = present_classes(read_classes(session, found), found.classes)
-    if as_json:
-        typer.echo(shown.model_dump_json(indent=2, by_alias=True))
-        return
-    rows = [
-        (c.class_, str(c.n_labeled), _show(c.share), "rare" if c.is_rare else "")
-        for c in shown.classes
-    ]
-    _table(("class", "labeled", f"share ({shown.shares_from})", ""), rows)
-    by_round = [
-        (
-            "import" if r.round is None else str(r.round),
-            f"{r.n_rare} of {r.n_labeled}",
-            f"{r.n_control_rare} of {r.n_control}",
-            str(r.n_classes),
-        )
-        for r in shown.rounds
-    ]
-    _table(("round", "rare, by strategy", "rare, by control arm", "classes so far"), by_round)
 
 
 def labels_saved(project: ProjectId, *, as_json: AsJson = False) -> None:
@@ -237,7 +161,7 @@ def label_errors(
         )
         for i in items
     ]
-    _table(("item", "label", "suggested", "suspicion", "reasons"), rows)
+    print_table(("item", "label", "suggested", "suspicion", "reasons"), rows)
 
 
 def _show_comparison(found: "ComparisonOut") -> None:
@@ -248,19 +172,19 @@ def _show_comparison(found: "ComparisonOut") -> None:
     rows = [
         (
             m.name,
-            _show(m.correlation),
-            _show(m.overlap),
+            interval(m.correlation),
+            interval(m.overlap),
             f"{m.train_seconds:.1f}",
             f"{m.score_seconds:.1f}",
         )
         for m in found.models
     ]
     for number, cost in enumerate(found.targets):
-        ceiling = (_show(found.ceiling), _show(found.ceiling_overlap)) if number else ("", "")
+        ceiling = (interval(found.ceiling), interval(found.ceiling_overlap)) if number else ("", "")
         name = "target, another seed" if number else "target"
         seconds = (f"{cost.train_seconds:.1f}", f"{cost.score_seconds:.1f}")
         rows.append((name, *ceiling, *seconds))
-    _table(("model", "correlation", "overlap", "training s", "scoring s"), rows)
+    print_table(("model", "correlation", "overlap", "training s", "scoring s"), rows)
 
 
 def _labels(n: float | None) -> str:
@@ -300,18 +224,3 @@ def _answered(
     if job.state != JobState.SUCCEEDED:
         raise ValueError(f"The job of analysis {analysis.id} is {job.state}: {job.error}")
     return present_with_job(response, analysis, job)
-
-
-def _show(found: "IntervalOut | None") -> str:
-    return "" if found is None else f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)

@@ -16,6 +16,7 @@ from workers.cli import (
     analyses,
     doctor,
     imports,
+    measures,
     models,
     projects,
     select,
@@ -52,8 +53,8 @@ app.command()(models.models)
 app.command()(train.train)
 app.command()(select.select)
 app.command()(select.replay_selection)
-app.command()(analyses.metrics)
-app.command()(analyses.classes)
+app.command()(measures.metrics)
+app.command()(measures.classes)
 app.command()(analyses.labels_saved)
 app.command()(analyses.audit)
 app.command()(analyses.label_errors)

@@ -223,13 +223,17 @@ def measured_epochs(n_epochs: int, last: int) -> list[int]:
 def judge(labels: IntArray, probs: Floats, dynamics: Dynamics) -> LabelErrors:
     """Return the signs of wrong labels [m], of out-of-sample probabilities [m, C] and dynamics.
 
-    `suspicion` is the mean of two ranks: by cleanlab's score of the probabilities, and by the mean
-    confidence of the training.
+    `suspicion` is the mean of two ranks: by cleanlab's score of the probabilities, and by the
+    training, where the mean confidence and the times forgotten weigh the same.
     """
     by_cleanlab, is_issue, n_expected = confident_learning(labels, probs)
     rows = np.arange(len(labels))
-    suspicion = (share_below(by_cleanlab) + share_below(-dynamics.confidence)) / 2
+    in_training = share_below(-dynamics.confidence)
     forgotten = np.zeros(len(labels)) if dynamics.forgotten is None else dynamics.forgotten
+    if dynamics.forgotten is not None:
+        hard = np.where(dynamics.is_learned, forgotten, forgotten.max(initial=0) + 1)
+        in_training = (in_training + share_below(hard)) / 2
+    suspicion = (share_below(by_cleanlab) + in_training) / 2
     often = (forgotten > 0) & (forgotten >= np.quantile(forgotten, HIGH))
     reasons = {
         Reason.OTHER_CLASS: is_issue,

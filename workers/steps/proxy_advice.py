@@ -36,7 +36,8 @@ class ProxyAdvice:
     Attributes:
         comparison: of the candidates that were tried, in the order in which they were.
         selection_seconds: by name, of a data selection: training, and scoring the whole pool.
-        reaching: candidates whose gap to the ceiling may be 0, cheapest first.
+        reaching: candidates whose gap to the ceiling may be 0, cheapest first; none where the
+            ceiling itself may be 0.
         recommended: the first of those; None where none reaches the ceiling.
         not_tried: candidates for which no seconds were left.
     """
@@ -80,9 +81,9 @@ def advise_proxy(
         scores, tried, np.stack(found) if found else np.empty((0, len(scores.sample)))
     )
     seconds = {m.name: _selection_seconds(m, comparison) for m in comparison.models}
-    reaching = sorted(
-        (m.name for m in comparison.models if m.gap.low <= 0), key=seconds.__getitem__
-    )
+    near = [m.name for m in comparison.models if m.gap.low <= 0]
+    # Where two targets do not agree with each other, nearness to them says nothing.
+    reaching = sorted(near if comparison.ceiling.low > 0 else [], key=lambda name: seconds[name])
     target = comparison.targets[0]
     seconds[TARGETS[0]] = _seconds(target["train_seconds"], target["score_seconds"], comparison)
     return ProxyAdvice(

@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=4_000)
-    parser.add_argument("--photos", type=int, default=1_000)
+    parser.add_argument("--photos", type=int, default=500)
     given = parser.parse_args()
     folder = Path(os.environ["SVP_DATA_DIR"])
     result: dict[str, Any] = {
@@ -152,7 +152,7 @@ def main() -> None:
     )
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
-    photo_setup = resolve_setup("preact8", {"name": "fast", "epochs": 8})
+    photo_setup = resolve_setup("preact8", {"name": "fast", "epochs": 8, "minibatch": 32})
     result["cifar10n_worse"] = measure(
         "photos", photo_setup, *read_photos(folder, given.photos), PHOTO_SEEDS
     )

@@ -7,6 +7,7 @@ import pytest
 
 from models.catalog import resolve_setup
 from models.data.arrays import Vectors
+from models.seconds import PartSeconds
 from workers.steps.comparison import Compared, SampleScores
 from workers.steps.proxy_advice import Candidate, ProxyAdvice, advise_proxy
 from workers.steps.round import RoundInputs
@@ -53,6 +54,17 @@ def test_takes_the_cheapest_of_those_that_reach_the_ceiling(inputs: RoundInputs)
 def test_none_is_recommended_where_none_reaches_it(inputs: RoundInputs) -> None:
     found = advise(inputs, [Candidate("weak", WEAK)])
     assert (found.reaching, found.recommended) == ([], None)
+
+
+def test_none_is_recommended_where_two_targets_do_not_agree(inputs: RoundInputs) -> None:
+    rng = np.random.default_rng(1)
+    by_chance = {name: rng.random(120) for name in ("target", "target again", "good")}
+    scores = SampleScores(Compared("margin", 10, 1, TARGET), lambda _: inputs, 120)
+    for name, drawn in by_chance.items():
+        scores.stages.do(name, lambda drawn=drawn: ({"scores": drawn}, PartSeconds()))
+    found = advise_proxy(scores, [Candidate("good", GOOD)], 1e6)
+    assert found.comparison.ceiling.low <= 0
+    assert found.recommended is None
 
 
 def test_no_candidate_begins_once_the_seconds_are_spent_in_this_run_or_before(
