@@ -1,5 +1,6 @@
 """Advice on the proxy: the cheapest candidate that reaches the ceiling, within a budget."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.seconds import PartSeconds
 from workers.steps.comparison import Compared, SampleScores
 from workers.steps.proxy_advice import Candidate, ProxyAdvice, advise_proxy
 from workers.steps.round import RoundInputs
-from workers.steps.stages import Stages
+from workers.steps.stages import Arrays, Stages
 
 TARGET = resolve_setup("probe", {"epochs": 30})
 GOOD, WEAK = TARGET, resolve_setup("probe", {"epochs": 1, "learning_rate": 1e-6})
@@ -56,12 +57,16 @@ def test_none_is_recommended_where_none_reaches_it(inputs: RoundInputs) -> None:
     assert (found.reaching, found.recommended) == ([], None)
 
 
+def _of_no_time(scores: np.ndarray) -> tuple[Arrays, PartSeconds]:
+    return {"scores": scores}, PartSeconds()
+
+
 def test_none_is_recommended_where_two_targets_do_not_agree(inputs: RoundInputs) -> None:
     rng = np.random.default_rng(1)
     by_chance = {name: rng.random(120) for name in ("target", "target again", "good")}
     scores = SampleScores(Compared("margin", 10, 1, TARGET), lambda _: inputs, 120)
     for name, drawn in by_chance.items():
-        scores.stages.do(name, lambda drawn=drawn: ({"scores": drawn}, PartSeconds()))
+        scores.stages.do(name, partial(_of_no_time, drawn))
     found = advise_proxy(scores, [Candidate("good", GOOD)], 1e6)
     assert found.comparison.ceiling.low <= 0
     assert found.recommended is None
