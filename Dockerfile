@@ -10,7 +10,6 @@ COPY app app
 COPY selection selection
 COPY models models
 COPY svp_client svp_client
-COPY svp_plugins svp_plugins
 COPY workers workers
 COPY migrations migrations
 COPY deploy deploy

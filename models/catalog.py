@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +18,6 @@ from typing import Any
 from models import recipes
 from models.recipe import Recipe, RecipeError, recipe_from_json
 from models.recipe_choice import AUTO, OF_STAGES, ByLabels, chosen_name, chosen_recipe
-from svp_plugins import BroughtEntries
 
 PLUGIN_GROUP = "svp.models"
 FEW_LABELS = 500  # for which an automatic recipe is shown, and checked when it is asked for
@@ -256,12 +257,18 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
 )
 
 
-BROUGHT = BroughtEntries(PLUGIN_GROUP, "model", ModelInfo, MODELS, ModelError)
+@cache
+def installed_points() -> tuple[EntryPoint, ...]:
+    """Return the entry points of the packages that were installed when this process first asked.
+
+    Looking for them reads the folder of every installed package.
+    """
+    return tuple(entry_points(group=PLUGIN_GROUP))
 
 
 def known_models() -> list[str]:
     """Return all names: ours in the catalog's order, then those that packages bring."""
-    return [*MODELS, *sorted(BROUGHT.names - set(MODELS))]
+    return [*MODELS, *sorted({point.name for point in installed_points()} - set(MODELS))]
 
 
 def models_for(modality: Modality) -> list[str]:
@@ -280,11 +287,36 @@ def find_model(name: str) -> ModelInfo:
         UnknownModelError: there is none; the message lists the known ones.
         ModelError: a package's entry point is not what it must be.
     """
-    found = BROUGHT.find(name) or MODELS.get(name)
+    found = _brought(name) or MODELS.get(name)
     if found is None:
         raise UnknownModelError(
             f"There is no model {name!r}; known are {', '.join(known_models())}."
         )
+    return found
+
+
+def _brought(name: str) -> ModelInfo | None:
+    """Return the model of this name that an installed package brings, if one does.
+
+    Raises:
+        ModelError: two packages bring it, or one takes a name of ours, or its entry point does not
+            load or is no ModelInfo of its name.
+    """
+    points = [point for point in installed_points() if point.name == name]
+    if not points:
+        return None
+    where = f"Entry point {name!r} of {PLUGIN_GROUP}"
+    if name in MODELS:
+        raise ModelError(f"{where} takes the name of our model.")
+    if len(points) > 1:
+        brought_by = ", ".join(sorted(p.dist.name for p in points if p.dist))
+        raise ModelError(f"Model {name!r} is brought by more than one package: {brought_by}.")
+    try:
+        found = points[0].load()
+    except Exception as error:
+        raise ModelError(f"{where} does not load: {type(error).__name__}: {error}.") from error
+    if not isinstance(found, ModelInfo) or found.name != name:
+        raise ModelError(f"{where} must be a models.catalog.ModelInfo of that name, not {found!r}.")
     return found
 
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from selection.errors import SelectionError, UnknownStrategyError
-from svp_plugins import BroughtEntries
 
 PLUGIN_GROUP = "svp.strategies"
 AUTO = "auto"  # the strategy that takes another one, by the proxy's accuracy
@@ -229,13 +230,19 @@ STRATEGIES = _catalog(
 )
 
 
-BROUGHT = BroughtEntries(PLUGIN_GROUP, "strategy", StrategyInfo, STRATEGIES, SelectionError)
+@cache
+def installed_points() -> tuple[EntryPoint, ...]:
+    """Return the entry points of the packages that were installed when this process first asked.
+
+    Looking for them reads the folder of every installed package.
+    """
+    return tuple(entry_points(group=PLUGIN_GROUP))
 
 
 def known_strategies(purpose: Purpose | None = None) -> list[str]:
     """Return the names of the strategies for a purpose, or all that load, sorted."""
     found = []
-    for name in sorted({*STRATEGIES, *BROUGHT.names}):
+    for name in sorted({*STRATEGIES, *(point.name for point in installed_points())}):
         with suppress(SelectionError):
             purposes = find_strategy(name).purposes
             found += [name] if purpose is None or purpose in purposes else []
@@ -250,13 +257,42 @@ def find_strategy(name: str, purpose: Purpose | None = None) -> StrategyInfo:
         SelectionError: it is not for the purpose, or a package's entry point is not what it must
             be.
     """
-    found = BROUGHT.find(name) or STRATEGIES.get(name)
+    found = _brought(name) or STRATEGIES.get(name)
     if found is None:
         raise UnknownStrategyError(name, known_strategies(purpose))
     if purpose is not None and purpose not in found.purposes:
         raise SelectionError(
             f"{name} selects no {PLURALS[purpose]}; strategies that do are "
             f"{', '.join(known_strategies(purpose))}."
+        )
+    return found
+
+
+def _brought(name: str) -> StrategyInfo | None:
+    """Return the strategy of this name that an installed package brings, if one does.
+
+    Raises:
+        SelectionError: two packages bring it, or one takes a name of ours, or its entry point does
+            not load or is no StrategyInfo of its name.
+    """
+    points = [point for point in installed_points() if point.name == name]
+    if not points:
+        return None
+    where = f"Entry point {name!r} of {PLUGIN_GROUP}"
+    if name in STRATEGIES:
+        raise SelectionError(f"{where} takes the name of a built-in strategy.")
+    if len(points) > 1:
+        brought_by = ", ".join(sorted(p.dist.name for p in points if p.dist))
+        raise SelectionError(
+            f"Strategy {name!r} is brought by more than one package: {brought_by}."
+        )
+    try:
+        found = points[0].load()
+    except Exception as error:
+        raise SelectionError(f"{where} does not load: {type(error).__name__}: {error}.") from error
+    if not isinstance(found, StrategyInfo) or found.name != name:
+        raise SelectionError(
+            f"{where} must be a selection.catalog.StrategyInfo of that name, not {found!r}."
         )
     return found
 

@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from selection.catalog import PLUGIN_GROUP
-from svp_plugins import installed_points
+from models import catalog as models_catalog
+from selection import catalog as strategies_catalog
 
 # The one strategy of a package called by its own name: items with the highest first feature.
 FIRST_FEATURE = {
@@ -66,9 +66,10 @@ def lay_out(
 
 
 def forget_installed() -> None:
-    """Let the catalogs look for installed packages again."""
+    """Let both catalogs look for installed packages again."""
     invalidate_caches()
-    installed_points.cache_clear()
+    models_catalog.installed_points.cache_clear()
+    strategies_catalog.installed_points.cache_clear()
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def brought_strategy(
     """Have a strategy of FIRST_FEATURE's package installed while the block runs."""
     with monkeypatch.context() as patch:
         patch.syspath_prepend(folder)
-        point = (PLUGIN_GROUP, name, f"{package}.catalog:{name}")
+        point = (strategies_catalog.PLUGIN_GROUP, name, f"{package}.catalog:{name}")
         lay_out(folder, package, point, FIRST_FEATURE)
         yield
     forget_installed()

@@ -120,7 +120,7 @@ class TestPlugin:
     def test_a_name_of_ours_is_refused(self, install: Install) -> None:
         install("svp_test_taken", name="preact8", target="PREACT8")
         with pytest.raises(
-            ModelError, match=r"'preact8' of svp\.models takes the name of a built-in model"
+            ModelError, match=r"'preact8' of svp\.models takes the name of our model"
         ):
             find_model("preact8")
 
@@ -173,7 +173,7 @@ class TestPlugin:
             scans.append(group)
             return entry_points(group=group)
 
-        monkeypatch.setattr("svp_plugins.entry_points", scan)
+        monkeypatch.setattr("models.catalog.entry_points", scan)
         assert "flat" in models_for(Modality.IMAGE)
         resolve_recipe("preact8", {})
         assert scans == ["svp.models"]
