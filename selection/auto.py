@@ -3,7 +3,7 @@
 The uncertainty of a proxy that errs on half of everything is noise: what it picks teaches less than
 a random sample. So a project begins with typical items where features need no trained model, goes
 on with a sample that is uniform and spread, and selects the least certain items once the proxy is
-measured to be good enough. tests/benchmarks/simulation/auto_selection.py measured the switch point.
+measured to be good enough.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ import numpy as np
 from selection.rank import rank as rank_by
 from selection.types import ProxyAccuracy, Ranking, Signals, given
 
-SWITCH_SHARE = 0.5  # of the way from guessing to being always right
+# Of the way from guessing to being always right. Set by judgement, not measured yet:
+# tests/benchmarks/simulation/auto_*.toml compare the strategy with uniform selection.
+SWITCH_SHARE = 0.5
 
 
 class Phase(StrEnum):

@@ -77,10 +77,10 @@ class TestLines:
         body = b"\xef\xbb\xbf" + line(1) + line(2) + b"\xef\xbb\xbf" + line(3)
         assert post(admin, text_project, body)["n_created"] == 3
 
-    def test_an_unknown_key_is_named_with_those_that_exist(
+    def test_a_slip_of_a_key_is_named_with_those_that_exist(
         self, admin: Client, text_project: int
     ) -> None:
-        counts = post(admin, text_project, line(1, colour="red") + line(2))
-        assert (counts["n_created"], counts["n_failed"]) == (1, 1)
-        assert "'colour'" in counts["errors"][0]["detail"]
+        counts = post(admin, text_project, line(1, label="neg") + line(2, colour="red"))
+        assert (counts["n_created"], counts["n_failed"]) == (1, 1), "own keys are metadata"
+        assert "'label'" in counts["errors"][0]["detail"]
         assert "image_uri" in counts["errors"][0]["detail"]

@@ -17,7 +17,7 @@ class TestModels:
         assert rows["preact164"]["parameters"] == 1_703_258
         assert rows["preact164"]["features"] == 256
         assert rows["preact164"]["modality"] == "image"
-        assert rows["vdcnn9"]["recipes"] == ["paper", "fast"]
+        assert rows["vdcnn9"]["recipes"] == ["paper", "fast", "few_labels"]
         assert rows["inception_v3"]["smallest_side"] == 75
         assert (rows["probe"]["parameters"], rows["probe"]["modality"]) == (None, None)
 
