@@ -149,6 +149,8 @@ class BodyImport:
             with transaction(self.request.app.state.session_factory) as session:
                 project = store_items(session, self.settings, self.project, prepared, counts)
         except (DataError, DriverDataError) as error:
+            if not prepared:  # it is the project's number that no column can hold
+                raise
             if len(prepared) > 1:
                 half = len(prepared) // 2
                 self._keep(prepared[:half])

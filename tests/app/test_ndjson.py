@@ -84,3 +84,8 @@ class TestLines:
         assert (counts["n_created"], counts["n_failed"]) == (1, 1), "own keys are metadata"
         assert "'label'" in counts["errors"][0]["detail"]
         assert "image_uri" in counts["errors"][0]["detail"]
+
+    def test_a_project_number_that_no_column_holds_is_not_found(self, admin: Client) -> None:
+        with pytest.raises(ClientError) as refusal:
+            post(admin, 10**30, line(1))
+        assert refusal.value.status == 422

@@ -25,7 +25,7 @@ from app.services.jobs import PACKING
 from app.services.prepared_items import ItemIn
 from app.services.project_settings import change_project
 from app.services.projects import ModelChoice
-from models.catalog import Encoding, resolve_recipe, resolve_setup
+from models.catalog import Encoding, resolve_recipe, setup_from_json
 from tests.loop import claim_waiting
 from tests.projects import TINY, ServedProject
 from workers.jobs.attempt import Attempt
@@ -59,8 +59,7 @@ def missing(served: ServedProject) -> list[tuple[Split, Span]]:
         served.factory, served.store, served.settings,
         on_block=lambda split, span: spans.append((split, span)),
     )  # fmt: skip
-    choice = served.data.model
-    setup = resolve_setup(choice.model, choice.recipe)
+    setup = setup_from_json(project.proxy)
     for split, n in ((Split.POOL, project.n_pool), (Split.EVALUATION, project.n_evaluation)):
         reader.read(project, split, setup, n)
     return spans

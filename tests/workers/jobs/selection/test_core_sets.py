@@ -21,7 +21,7 @@ from app.domain.states import JobState
 from app.services import core_sets
 from app.services.core_sets import CoreSetIn
 from app.storage.artifacts import ArtifactStore
-from models.catalog import resolve_setup
+from models.catalog import resolve_choice
 from models.predict import predict
 from models.training.train import TrainingStopped, train
 from selection.catalog import Purpose, known_strategies
@@ -108,7 +108,8 @@ class TestCoreSets:
             project = projects.get(session, project_id)
             snapshot = stored_snapshot(session, store, project)
         assert [scores.epoch for scores in stored] == [2, 4]
-        cut = resolve_setup("fasttext", recipe | {"epochs_cut": 2})
+        whole = resolve_choice("fasttext", recipe).for_labels(N_LABELED)
+        cut = replace(whole, recipe=whole.recipe.with_overrides({"epochs_cut": 2}))
         inputs = PoolReader(session_factory, store, settings).round_inputs(project, snapshot, cut)
         labeled = inputs.labeled
         seed = training_seed(3, inputs.labels)
