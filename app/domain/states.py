@@ -150,6 +150,10 @@ def check_transition(subject: str, old: State, new: State) -> None:
     Raises:
         TransitionNotAllowed: `new` may not follow `old`; names the states that may.
     """
-    allowed = ALLOWED_TRANSITIONS[type(old)][old]
-    if new not in allowed:
-        raise TransitionNotAllowed(subject, str(old), str(new), sorted(str(s) for s in allowed))
+    if new not in ALLOWED_TRANSITIONS[type(old)][old]:
+        raise TransitionNotAllowed(subject, str(old), str(new), may_follow(old))
+
+
+def may_follow(state: State) -> list[str]:
+    """Return the states that may follow, sorted."""
+    return sorted(str(new) for new in ALLOWED_TRANSITIONS[type(state)][state])

@@ -41,7 +41,7 @@ def archive_project(session: Session, project_id: int) -> Project:
         set_job_state(session, job, JobState.CANCELLED)
     project.archived_at = func.now()
     events.append(session, project_id, "project.archived", {})
-    return _as_stored(session, project)
+    return project
 
 
 def restore_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
@@ -51,10 +51,4 @@ def restore_project(session: Session, project_id: int, max_attempts: int = 3) ->
         project.archived_at = None
         events.append(session, project_id, "project.restored", {})
         request_packing(session, project, max_attempts)
-    return _as_stored(session, project)
-
-
-def _as_stored(session: Session, project: Project) -> Project:
-    session.flush()
-    session.refresh(project)
     return project

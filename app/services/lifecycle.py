@@ -18,7 +18,7 @@ from app.domain.errors import (
     TransitionNotAllowed,
 )
 from app.domain.json_fields import from_json
-from app.domain.states import ALLOWED_TRANSITIONS, JobState, ProjectState, RoundState
+from app.domain.states import JobState, ProjectState, RoundState, may_follow
 from app.domain.triggers import EndReason, Trigger
 from app.services.advice import reasons_to_stop
 from app.services.budget import budget_state, n_next_batch, n_selectable
@@ -140,17 +140,14 @@ def reopen_project(session: Session, project_id: int) -> Project:
     """
     project = projects.lock(session, project_id)
     if project.state != ProjectState.FINISHED:
+        allowed = may_follow(ProjectState(project.state))
         raise TransitionNotAllowed(
-            f"Project {project_id}", project.state, "paused by reopen", _may_follow(project.state)
+            f"Project {project_id}", project.state, "paused by reopen", allowed
         )
     set_project_state(session, project, ProjectState.PAUSED, reason="reopened")
     project.finished_at = None
     project.stop_reasons = None  # checked again
     return project
-
-
-def _may_follow(state: str) -> list[str]:
-    return sorted(ALLOWED_TRANSITIONS[ProjectState][ProjectState(state)])
 
 
 def cancel_project(session: Session, project_id: int) -> Project:
