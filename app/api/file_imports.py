@@ -12,7 +12,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 from app.api.bodies import Route, takes_large_bodies
 from app.api.deps import (
@@ -26,6 +25,7 @@ from app.api.deps import (
     in_thread,
 )
 from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
+from app.api.uploads import check_is_form
 from app.config import Settings
 from app.db.queries import imports as queries
 from app.db.session import transaction
@@ -113,9 +113,7 @@ async def upload(
     store: StoreDep,
 ) -> list[ImportOut]:
     """Store files and let a worker import them; return an import each."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        raise HTTPException(415, "Send files as multipart/form-data, in fields named files.")
+    check_is_form(request, "files")
     async with request.form(max_files=MAX_FILES, max_fields=2) as form:
         files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
         fields = {name: value for name, value in form.items() if name != "files"}

@@ -41,6 +41,20 @@ UPLOAD_SCHEMA: dict[str, Any] = {
 }
 
 
+def check_is_form(request: Request, files: str) -> None:
+    """Refuse a body that is no form in UTF-8; `files` names in words what to send.
+
+    Raises:
+        HTTPException: 415.
+    """
+    kind, _, options = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != "multipart/form-data":
+        raise HTTPException(415, f"Send {files} as multipart/form-data, in fields named files.")
+    charset = options.lower().partition("charset=")[2].partition(";")[0].strip(' "')
+    if charset and charset not in CHARSETS:
+        raise HTTPException(415, "Send the form in UTF-8, without another charset.")
+
+
 @asynccontextmanager
 async def uploaded(request: Request) -> AsyncIterator[tuple[UploadForm, list[UploadFile]]]:
     """Yield the form's fields and files; large files stay on the disk until the end.
@@ -49,12 +63,7 @@ async def uploaded(request: Request) -> AsyncIterator[tuple[UploadForm, list[Upl
         RequestValidationError: a field is missing or not what it should be.
         HTTPException: 415, the body is no form; 400, it is damaged or holds too much.
     """
-    kind, _, options = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != "multipart/form-data":
-        raise HTTPException(415, "Send image files as multipart/form-data, in fields named files.")
-    charset = options.lower().partition("charset=")[2].partition(";")[0].strip(' "')
-    if charset and charset not in CHARSETS:
-        raise HTTPException(415, "Send the form in UTF-8, without another charset.")
+    check_is_form(request, "image files")
     async with request.form(max_files=MAX_FILES, max_fields=10) as form:
         yield _read(form)
 

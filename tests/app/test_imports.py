@@ -106,10 +106,11 @@ class TestLinesThatMeanHarm:
             b'--x\r\nContent-Disposition: form-data; name="files"; filename="\\ud800.png"\r\n\r\n'
             b"data\r\n--x--\r\n"
         )
-        path = f"/projects/{text_project}/items/upload"
-        for charset in ("unicode_escape", "undefined", "utf-7"):
-            kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
-            assert refusal(admin, "POST", path, content=body, headers=kind)[0] == 415
+        for route in ("items/upload", "imports/upload"):
+            path = f"/projects/{text_project}/{route}"
+            for charset in ("unicode_escape", "undefined", "utf-7"):
+                kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+                assert refusal(admin, "POST", path, content=body, headers=kind)[0] == 415
 
 
 class TestUnstorableTexts:
