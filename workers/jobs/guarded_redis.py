@@ -11,6 +11,9 @@ import structlog
 from kombu.transport.redis import Channel, Transport
 from redis.exceptions import ResponseError
 
+# Kombu counts KeyError, too: here it only means that a message lacks a field.
+LOST_CONNECTION = tuple(error for error in Transport.connection_errors if error is not KeyError)
+
 
 class GuardedChannel(Channel):
     """Drops messages that are not JSON."""
@@ -33,7 +36,7 @@ class GuardedTransport(Transport):
     def _deliver(self, message: Any, queue: str) -> None:
         try:
             super()._deliver(message, queue)  # type: ignore[no-untyped-call]
-        except self.connection_errors:
+        except LOST_CONNECTION:
             raise
         except Exception as error:  # noqa: BLE001 - Celery met a message that it cannot use
             _say_dropped(error)
