@@ -127,7 +127,7 @@ class TestSideBySide:
         assert planned_tasks([good], own_seeds) == []
 
     def test_an_interrupted_sweep_leaves_no_process_and_goes_on(self, tmp_path: Path) -> None:
-        more = ["models.proxy.recipe.epochs=20", "seeds=[3, 4]"]
+        more = ["models.proxy.recipe.epochs=20"]
         command = [
             *[sys.executable, "-m", "workers.cli.main", "simulate", str(write_tiny(tmp_path))],
             *[part for setting in more for part in ("--set", setting)],
