@@ -79,6 +79,7 @@ class TestBadge:
 
 
 class TestFacilityLocation:
+    @pytest.mark.slow
     @settings(max_examples=60)
     @given(problem=problems(), m=st.integers(0, 3))
     def test_picks_equal_plain_greedy(self, problem: Problem, m: int) -> None:

@@ -56,6 +56,7 @@ class TestExperiments:
         lines = run(tiny(tmp_path), tmp_path / "out")["proxy", 3]
         assert {(line.proxy_error_best, line.target_error_best) for line in lines} == {(None, None)}
 
+    @pytest.mark.slow
     def test_augmented_scores_select_others_and_the_same_again(self, tmp_path: Path) -> None:
         crops = "models.proxy.recipe.crop_padding=2"
         plain = indices(run(tiny(tmp_path, crops), tmp_path / "plain"))
@@ -65,6 +66,7 @@ class TestExperiments:
         assert first["proxy", 3] != plain["proxy", 3]
         assert indices(run(augmented, tmp_path / "second")) == first
 
+    @pytest.mark.slow
     def test_the_best_epoch_stands_beside_the_last(self, tmp_path: Path) -> None:
         best = tiny(tmp_path, "traps.report_best_epoch=true")
         runs, plain = run(best, tmp_path / "best"), run(tiny(tmp_path), tmp_path / "plain")

@@ -133,6 +133,7 @@ class TestReplay:
         assert [line.selector for line in lines["target", 3]][1:] == ["preact8", "preact8"]
         assert lines["proxy", 3][-1].target_error is not None
 
+    @pytest.mark.slow
     def test_a_warm_start_goes_on_from_the_round_before_also_when_cut_off(
         self, tmp_path: Path
     ) -> None:

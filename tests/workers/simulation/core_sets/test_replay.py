@@ -117,6 +117,7 @@ class TestGoingOn:
         monkeypatch.setattr(replay.CoreSetContext, "train_target", refuse)
         assert run(experiment, tmp_path / "out") == before
 
+    @pytest.mark.slow
     def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

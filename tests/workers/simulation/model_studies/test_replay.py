@@ -102,6 +102,7 @@ class TestLines:
         assert ranks[rest[picked]].tolist() == list(range(1, 21))
         assert (np.delete(ranks, [*initial, *rest[picked]]) == 21).all()
 
+    @pytest.mark.slow
     def test_runs_share_first_centres_only_where_asked(self, tmp_path: Path) -> None:
         def initial(out: Path) -> list[list[int]]:
             lines = read_lines_of(StudyLine, out)
@@ -144,6 +145,7 @@ class TestUntrained:
 
 
 class TestGoingOn:
+    @pytest.mark.slow
     def test_a_study_that_was_cut_off_ends_as_an_unbroken_one(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
