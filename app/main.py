@@ -59,6 +59,9 @@ from app.db.migrate import check_current
 from app.db.queries.signing_keys import key_for
 from app.db.session import Timeouts, make_engine, make_session_factory, transaction
 from app.logging import configure_logging
+from app.pages import assets, sign_in
+from app.pages import projects as project_pages
+from app.pages.errors import render_error
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
 from app.services.image_urls import PURPOSE
@@ -73,6 +76,7 @@ ROUTES = (
     rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, tokens,
 )  # fmt: skip
+PAGES = (sign_in, project_pages, assets)
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (
     "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",
@@ -104,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # the address a redirect names would be wrong behind a proxy
     )
     app.state.settings = settings
-    add_error_handlers(app)
+    add_error_handlers(app, render_error)
     app.add_middleware(Head)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
@@ -127,6 +131,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs_router(describe), prefix=PREFIX)
     app.include_router(images.router, prefix=PREFIX)  # by signed address: without a token
     app.include_router(health.router, prefix=PREFIX)
+    for page in PAGES:
+        app.include_router(page.router)
     return app
 
 

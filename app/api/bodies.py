@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from app.api.deps import bearer, get_caller
+from app.api.deps import READING, bearer, get_caller
 from app.api.encodings import UNPACKERS, Unpacker
 from app.config import Settings
 from app.domain.errors import BodyTooLarge
@@ -19,7 +19,6 @@ from app.domain.json_text import find_unstorable, is_storable
 from app.domain.quotes import shown
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 STEP_BYTES = 256 * 1024
 # A body may always unpack to this much, whatever its packed size.
 FREE_UNPACKED_BYTES = 16 * 1024**2
@@ -57,7 +56,7 @@ class Route(APIRoute):
         is_large = getattr(self.endpoint, "takes_large_bodies", False)
 
         async def serve_known(request: Request) -> Response:
-            if request.method in BODILESS:
+            if request.method in READING:
                 return await serve(request)
             await get_caller(request, await bearer(request))
             settings: Settings = request.app.state.settings

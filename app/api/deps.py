@@ -14,17 +14,22 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.api.admission import Admission
+from app.api.origin import check_origin
 from app.config import Settings
 from app.db.queries import projects
 from app.db.queries.tokens import Caller
 from app.db.session import reading, transaction
-from app.db.tables import Project, Role
+from app.db.tables import Project
 from app.domain.errors import NotAllowed, NotAuthenticated, NotFound
 from app.domain.names import MAX_NAME
+from app.domain.roles import Right
 from app.services.image_urls import ImageUrls
 from app.services.tokens import acting_annotator, authenticate
+from app.services.web_sessions import authenticate_session
 from app.storage.artifacts import ArtifactStore
 
+SESSION_COOKIE = "svp_session"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _NUMBER = TypeAdapter(int)  # reads a path as FastAPI does
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +45,7 @@ async def get_settings(request: Request) -> Settings:
 
 async def admitted(request: Request) -> AsyncIterator[None]:
     """Wait for a place among the requests that use the database (app.api.admission)."""
-    async with _admission(request).database.take(_path_project(request)):
+    async with _admission(request).database.take(path_project(request)):
         yield
 
 
@@ -67,7 +72,7 @@ async def get_session(
 async def in_thread(request: Request, use: Callable[P, R], *args: P.args, **kw: P.kwargs) -> R:
     """Run a function that opens transactions of its own in a thread, in one of the places."""
     places = _admission(request).database
-    async with places.take(_path_project(request)):
+    async with places.take(path_project(request)):
         return await run_in_threadpool(use, *args, **kw)
 
 
@@ -79,10 +84,10 @@ async def in_reading_thread(
     It opens no transaction and takes no place from those that do.
     """
     places = _admission(request).reading
-    return await places.run(_path_project(request), use, *args, **kw)
+    return await places.run(path_project(request), use, *args, **kw)
 
 
-def _path_project(request: Request) -> int | None:
+def path_project(request: Request) -> int | None:
     """Return the path's project; 1, 01 and 1.0 are the same project."""
     try:
         return _NUMBER.validate_python(request.path_params.get("project"))
@@ -112,17 +117,24 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 async def get_caller(request: Request, credentials: Credentials) -> Caller:
     """Return the caller, by one statement before the request's transaction.
 
+    By its token, or else by the session of its browser, whose pages alone may change anything.
     Routes that parse a body have asked before (app.api.bodies).
     """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is not None:
         return known
-    if credentials is None:
+    secret = request.cookies.get(SESSION_COOKIE)
+    if credentials is None and secret is None:
         raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
+    if credentials is None and request.method not in READING:
+        check_origin(request)
 
     def read() -> Caller:
         with reading(request.app.state.authentication_factory) as session:
-            return authenticate(session, credentials.credentials)
+            if credentials is not None:
+                return authenticate(session, credentials.credentials)
+            assert secret is not None  # noqa: S101 - one of the two is there
+            return authenticate_session(session, secret, request.app.state.settings)
 
     request.state.caller = caller = await _admission(request).authentication.run(None, read)
     return caller
@@ -141,32 +153,49 @@ async def get_image_urls(request: Request) -> ImageUrls:
 ImageUrlsDep = Annotated[ImageUrls, Depends(get_image_urls)]
 
 
-async def get_admin(caller: CallerDep) -> Caller:
-    """Return the caller if it is an admin."""
-    if caller.role is not Role.ADMIN:
-        raise NotAllowed("This needs the token of an admin; yours is an annotator's.")
+def check_right(caller: Caller, right: Right, project_id: int | None) -> None:
+    """Refuse a caller without this right in the project; None: in the whole service.
+
+    Raises:
+        NotFound: it does not reach the project at all.
+        NotAllowed: it does, but lacks the right.
+    """
+    if project_id is not None and not caller.reaches(project_id):
+        raise NotFound("project", project_id)
+    if not caller.may(right, project_id):
+        raise NotAllowed(NEEDED[right])
+
+
+NEEDED = {
+    Right.LABEL: "Readers label nothing; ask a lead of the project for a role that labels.",
+    Right.READ: "This needs the token of an admin, or the role of a lead or reader.",
+    Right.LEAD: "This needs the token of an admin, or the role of a lead.",
+    Right.SERVE: "This needs an admin of the whole service.",
+}
+
+
+async def get_admin(request: Request, caller: CallerDep) -> Caller:
+    """Return the caller if it leads the path's project; a reader may do what only reads."""
+    right = Right.READ if request.method in READING else Right.LEAD
+    check_right(caller, right, path_project(request))
     return caller
 
 
 AdminDep = Annotated[Caller, Depends(get_admin)]
 
 
-async def get_service_admin(admin: AdminDep) -> Caller:
+async def get_service_admin(caller: CallerDep) -> Caller:
     """Return the caller if it is an admin of the whole service, not of one project."""
-    if admin.project_id is not None:
-        raise NotAllowed(
-            f"This needs an admin's token for every project; yours reaches project "
-            f"{admin.project_id} alone."
-        )
-    return admin
+    check_right(caller, Right.SERVE, None)
+    return caller
 
 
 ServiceAdminDep = Annotated[Caller, Depends(get_service_admin)]
 
 
 async def get_project_id(project: int, caller: CallerDep) -> int:
-    """Return the path's project id if the caller's token reaches that project."""
-    if caller.project_id not in (None, project):
+    """Return the path's project id if the caller reaches that project."""
+    if not caller.reaches(project):
         raise NotFound("project", project)
     return project
 
@@ -209,4 +238,16 @@ async def get_annotator_id(
     return await _admission(request).authentication.run(None, find)
 
 
-AnnotatorIdDep = Annotated[int, Depends(get_annotator_id)]
+# To read what is one's own; AnnotatorIdDep is for labeling.
+ViewerIdDep = Annotated[int, Depends(get_annotator_id)]
+
+
+async def get_labeling_annotator_id(
+    request: Request, caller: CallerDep, annotator_id: ViewerIdDep
+) -> int:
+    """Return the id of the annotator that the request acts for, if the caller may label."""
+    check_right(caller, Right.LABEL, path_project(request))
+    return annotator_id
+
+
+AnnotatorIdDep = Annotated[int, Depends(get_labeling_annotator_id)]

@@ -1,10 +1,11 @@
 """The one table from error codes to HTTP, and every error as application/problem+json."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
@@ -16,6 +17,8 @@ from structlog.contextvars import get_contextvars
 from app.domain import errors
 from app.domain.errors import DomainError
 
+Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
+Render = Callable[[Request, JSONResponse], Response]
 HTTP_STATUS: dict[type[DomainError], int] = {
     errors.NotFound: 404,
     errors.TransitionNotAllowed: 409,
@@ -117,23 +120,36 @@ def problem(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Let the application answer every error as a problem.
+def add_error_handlers(app: FastAPI, render: Render = lambda _, found: found) -> None:
+    """Let the application answer every error as a problem, or as what `render` makes of it.
 
     The handlers are async, although none waits: for others Starlette takes a thread, and an error
     must be answered even if requests hold all threads.
     """
-    app.add_exception_handler(DomainError, _domain_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(DataError, _unstorable_value)
-    app.add_exception_handler(ClientDisconnect, _client_gone)
     # The driver's own, too: COPY does not go through SQLAlchemy.
     raw = (psycopg.OperationalError, psycopg.InterfaceError)
-    for absence in (OperationalError, InterfaceError, PoolTimeout, *raw):
-        app.add_exception_handler(absence, _database_away)
-    app.add_exception_handler(InternalError, _database_failed)
-    app.add_exception_handler(Exception, _unexpected_error)
+    absences = (OperationalError, InterfaceError, PoolTimeout, *raw)
+    handlers: dict[type[Exception], Handler] = {
+        DomainError: _domain_error,
+        RequestValidationError: _validation_error,
+        HTTPException: _http_error,
+        DataError: _unstorable_value,
+        ClientDisconnect: _client_gone,
+        **dict.fromkeys(absences, _database_away),
+        InternalError: _database_failed,
+        Exception: _unexpected_error,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, _rendering(handler, render))
+
+
+def _rendering(
+    handler: Handler, render: Render
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        return render(request, await handler(request, error))
+
+    return answer
 
 
 async def _domain_error(_request: Request, error: Exception) -> JSONResponse:

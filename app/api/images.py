@@ -18,8 +18,9 @@ from app.db.queries import items as queries
 from app.db.queries import visibility
 from app.db.queries.tokens import Caller
 from app.db.session import reading
-from app.db.tables import Item, Role
+from app.db.tables import Item
 from app.domain.errors import ArtifactMissing, ImageUrlInvalid, NotFound
+from app.domain.roles import Right
 from app.schemas.bodies import problems
 from app.services.image_urls import ImageUrls
 from app.services.images import for_browser, media_type, read_image
@@ -47,7 +48,7 @@ async def get_reader(  # noqa: PLR0913, PLR0917 - the parts of a request
     """
     if expires is None and signature is None:
         caller = await get_caller(request, credentials)
-        if caller.project_id not in (None, project):
+        if not caller.reaches(project):
             raise NotFound("project", project)
         return caller
     if expires is None or signature is None:
@@ -89,7 +90,7 @@ async def image(  # noqa: PLR0913, PLR0917 - the parts of a request
     try:
         data = await in_reading_thread(request, _read, store, settings, found, reader)
     except ArtifactMissing:
-        if reader is not None and reader.role is Role.ADMIN:
+        if reader is not None and reader.may(Right.READ, project):
             raise
         # The sentence for admins says where the bytes should be.
         raise ArtifactMissing(
@@ -111,7 +112,7 @@ def _find(request: Request, reader: Caller | None, project_id: int, item_id: int
         found = queries.get(session, project_id, item_id)
         is_hidden = (
             reader is not None
-            and reader.role is not Role.ADMIN
+            and not reader.may(Right.READ, project_id)
             and not visibility.is_shown(session, reader.annotator_id, item_id)
         )
     if found is None or is_hidden:

@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from app.api.bodies import Route, takes_large_bodies
 from app.api.deps import (
     AdminDep,
-    AnnotatorIdDep,
     CallerDep,
     ImageUrlsDep,
     ProjectDep,
@@ -17,13 +16,15 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
     StoreDep,
+    ViewerIdDep,
 )
 from app.api.imports import BodyImport
 from app.api.uploads import UPLOAD_SCHEMA, uploaded
 from app.db.queries import items as queries
 from app.db.queries import visibility
-from app.db.tables import Role, Split
+from app.db.tables import Split
 from app.domain.errors import NotFound
+from app.domain.roles import Right
 from app.presenters.items import present_item, present_item_to_annotator
 from app.schemas.bodies import problems
 from app.schemas.items import AnnotatorItemOut, ImportResult, ItemOut, ItemPage
@@ -166,7 +167,7 @@ def read(  # noqa: PLR0913, PLR0917 - FastAPI passes each dependency by itself
     session: SessionDep,
     project: ProjectDep,
     caller: CallerDep,
-    annotator_id: AnnotatorIdDep,
+    annotator_id: ViewerIdDep,
     urls: ImageUrlsDep,
     item: int,
 ) -> ItemOut | AnnotatorItemOut:
@@ -174,7 +175,7 @@ def read(  # noqa: PLR0913, PLR0917 - FastAPI passes each dependency by itself
     found = queries.get(session, project.id, item)
     if found is None:
         raise NotFound("item", item)
-    if caller.role is Role.ADMIN:
+    if caller.may(Right.READ, project.id):
         return present_item(found, project, urls)
     if not visibility.is_shown(session, annotator_id, item):
         raise NotFound("item", item)

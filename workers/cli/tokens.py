@@ -13,7 +13,7 @@ commands = typer.Typer(help="Create, list and revoke bearer tokens.", no_args_is
 @commands.command("create")
 def create_token(  # noqa: PLR0913 - the options of a command
     name: Annotated[str, typer.Argument(help="Name of the annotator or tool.")],
-    role: Annotated[str, typer.Option(help="admin or annotator.")] = "annotator",
+    role: Annotated[str, typer.Option(help="admin, lead, annotator or reader.")] = "annotator",
     *,
     project: Annotated[int | None, typer.Option(help="Reaches only this project.")] = None,
     all_projects: Annotated[

@@ -15,6 +15,7 @@ from app.db.migrate import migrate
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token, ensure_admin_token
+from app.services.web_sessions import create_admin_link, sign_in_address
 from app.storage.room import has_room
 from workers.processes import StopClock
 from workers.service.health import ask_readiness, base_url
@@ -95,6 +96,15 @@ class Stack(StartStop):
         try:
             with transaction(sessionmaker(engine)) as session:
                 return create_token(session, "admin", Role.ADMIN, project_id=None)[0]
+        finally:
+            engine.dispose()
+
+    def create_sign_in_link(self) -> str:
+        """Return a link that signs the admin in on a browser, once."""
+        engine = make_engine(self.database_url)
+        try:
+            with transaction(sessionmaker(engine)) as session:
+                return sign_in_address(self.url, self.settings, create_admin_link(session))
         finally:
             engine.dispose()
 

@@ -1,5 +1,7 @@
 """Statements on projects, and the row lock that every writing use case takes first."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
@@ -61,9 +63,14 @@ def get(session: Session, project_id: int) -> Project:
 
 
 def list_page(
-    session: Session, after_id: int, limit: int, only: int | None = None, *, archived: bool = False
+    session: Session,
+    after_id: int,
+    limit: int,
+    only: Sequence[int] | None = None,
+    *,
+    archived: bool = False,
 ) -> list[Project]:
-    """Return up to `limit` projects above `after_id`, archived or not; `only` narrows to one."""
+    """Return up to `limit` projects above `after_id`, archived or not; `only` narrows to these."""
     is_archived = Project.archived_at.is_not(None)
     statement = (
         select(Project)
@@ -72,5 +79,5 @@ def list_page(
         .limit(limit)
     )
     if only is not None:
-        statement = statement.where(Project.id == only)
+        statement = statement.where(Project.id.in_(only))
     return list(session.scalars(statement))

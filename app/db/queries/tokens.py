@@ -3,25 +3,41 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, exists, false, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, false, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.tables import Annotator, Role, Token, TokenAnnotator
+from app.db.tables import Annotator, Membership, Token, TokenAnnotator
+from app.domain.roles import Grant, Right, Role, rights_in
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The caller of a request, by its token."""
+    """The caller of a request: by a token, or by the session of a browser."""
 
     annotator_id: int
     name: str
-    role: Role
-    act_as: bool
-    project_id: int | None
-    token_id: int
+    grants: tuple[Grant, ...]
+    act_as: bool = False
+    token_id: int | None = None
+    session_id: int | None = None
+
+    def may(self, right: Right, project_id: int | None = None) -> bool:
+        """Return whether it has the right in this project; None: in the whole service."""
+        return right in rights_in(self.grants, project_id)
+
+    def reaches(self, project_id: int) -> bool:
+        """Return whether it may do anything in this project."""
+        return any(grant.reaches(project_id) for grant in self.grants)
+
+    @property
+    def project_ids(self) -> list[int] | None:
+        """Ids of the projects that it reaches; None: all of them."""
+        ids = {grant.project_id for grant in self.grants}
+        return None if None in ids else sorted(id_ for id_ in ids if id_ is not None)
 
 
+LEADING = (Role.ADMIN, Role.LEAD)
 IS_LIVE = (
     Token.revoked_at.is_(None),
     or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
@@ -45,28 +61,31 @@ _ACTED_FOR = (
 def live_by_hash(session: Session, token_hash: bytes) -> Caller | None:
     """Return who holds the token, unless it is unknown, revoked or expired."""
     row = session.execute(_LIVE, {"token_hash": token_hash}).one_or_none()
-    return Caller(row[0], row[1], Role(row[2]), *row[3:]) if row else None
+    if row is None:
+        return None
+    annotator_id, name, role, act_as, project_id, token_id = row
+    return Caller(annotator_id, name, (Grant(Role(role), project_id),), act_as, token_id)
 
 
 def belongs_elsewhere(session: Session, name: str, project_id: int | None) -> bool:
-    """Return whether a live token of this name is an admin's or reaches beyond the project.
+    """Return whether this name is an admin's, or reaches beyond the project.
+
+    By a live token, or by a membership.
 
     Args:
         session: whose transaction this is.
         name: of an annotator.
         project_id: None: only an admin's counts.
     """
-    reaches_beyond = (
-        false() if project_id is None else Token.project_id.is_distinct_from(project_id)
-    )
-    found = select(
-        exists().where(
-            Token.annotator_id == Annotator.id,
-            Annotator.name == name,
-            *IS_LIVE,
-            or_(Token.role == Role.ADMIN, reaches_beyond),
-        )
-    )
+
+    def is_beyond(
+        kind: type[Token | Membership], *more: ColumnElement[bool]
+    ) -> ColumnElement[bool]:
+        other = false() if project_id is None else kind.project_id.is_distinct_from(project_id)
+        is_theirs = (kind.annotator_id == Annotator.id, Annotator.name == name)
+        return exists().where(*is_theirs, *more, or_(kind.role.in_(LEADING), other))
+
+    found = select(or_(is_beyond(Token, *IS_LIVE), is_beyond(Membership)))
     return bool(session.scalar(found))
 
 

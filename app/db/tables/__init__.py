@@ -3,7 +3,15 @@
 States are text, checked against app.domain.states; instants are UTC by the database's clock.
 """
 
-from app.db.tables.access import Annotator, Role, SigningKey, Token, TokenAnnotator
+from app.db.tables.access import (
+    Annotator,
+    Membership,
+    SigningKey,
+    SignInLink,
+    Token,
+    TokenAnnotator,
+    WebSession,
+)
 from app.db.tables.analyses import Analysis, AnalysisKind, SuspectedLabel
 from app.db.tables.base import Base
 from app.db.tables.events import Event
@@ -29,6 +37,7 @@ from app.db.tables.work import (
     ModelRole,
     Worker,
 )
+from app.domain.roles import Role
 
 __all__ = [
     "Analysis",
@@ -53,6 +62,7 @@ __all__ = [
     "Label",
     "LabelRevision",
     "LabelSource",
+    "Membership",
     "Model",
     "ModelRole",
     "PausedAnnotator",
@@ -62,11 +72,13 @@ __all__ = [
     "Role",
     "Round",
     "SetAsideItem",
+    "SignInLink",
     "SigningKey",
     "SkipReason",
     "Split",
     "SuspectedLabel",
     "Token",
     "TokenAnnotator",
+    "WebSession",
     "Worker",
 ]

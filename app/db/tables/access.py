@@ -1,19 +1,12 @@
-"""Tables of annotators and their tokens."""
+"""Tables of annotators: their tokens, memberships and sessions in a browser."""
 
 from datetime import datetime
-from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, text
+from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import CASCADE, Base, created_now, one_of, primary_key, reference
-
-
-class Role(StrEnum):
-    """ADMIN may do all; ANNOTATOR may poll, label and skip."""
-
-    ADMIN = "admin"
-    ANNOTATOR = "annotator"
+from app.domain.roles import Role
 
 
 class Annotator(Base):
@@ -57,6 +50,52 @@ class TokenAnnotator(Base):
         ForeignKey("annotators.id", ondelete=CASCADE), primary_key=True, autoincrement=False
     )
     created_at: Mapped[datetime] = created_now()
+
+
+class Membership(Base):
+    """A person's role in a project, or in all of them; what their sessions may do."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        one_of("role", Role),
+        # A person has one role in a project.
+        UniqueConstraint("annotator_id", "project_id", postgresql_nulls_not_distinct=True),
+    )
+
+    id: Mapped[int] = primary_key()
+    annotator_id: Mapped[int] = reference("annotators.id")
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete=CASCADE))
+    role: Mapped[str]
+    created_at: Mapped[datetime] = created_now()
+
+
+class WebSession(Base):
+    """A person who is signed in on a browser; its cookie's secret is stored as SHA-256."""
+
+    __tablename__ = "web_sessions"
+
+    id: Mapped[int] = primary_key()
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    annotator_id: Mapped[int] = reference("annotators.id")
+    # Signed in with a token: the session may do what the token may, and ends with it.
+    token_id: Mapped[int | None] = mapped_column(ForeignKey("tokens.id", ondelete=CASCADE))
+    created_at: Mapped[datetime] = created_now()
+    last_seen_at: Mapped[datetime] = created_now()
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class SignInLink(Base):
+    """A link that signs one person in, once; its code is stored as SHA-256."""
+
+    __tablename__ = "sign_in_links"
+
+    id: Mapped[int] = primary_key()
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    annotator_id: Mapped[int] = reference("annotators.id")
+    created_at: Mapped[datetime] = created_now()
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class SigningKey(Base):

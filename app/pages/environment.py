@@ -1,0 +1,35 @@
+"""The templates: escaped always, and a name that nobody gave is an error."""
+
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.pages.assets import ASSETS
+
+NO_VALUE = "\u2013"  # an en dash
+
+
+def number(value: float) -> str:
+    """Return a count with thin spaces between thousands."""
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Return a share of 0..1 in percent; a dash where there is none."""
+    return NO_VALUE if fraction is None else f"{100 * fraction:.{digits}f}\u202f%"
+
+
+def instant(when: datetime | None) -> str:
+    """Return an instant in UTC, to the minute; a dash where there is none."""
+    return NO_VALUE if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("app.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+ENVIRONMENT.globals["static"] = ASSETS.path
+ENVIRONMENT.filters.update(number=number, percent=percent, instant=instant)
