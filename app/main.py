@@ -21,6 +21,8 @@ from app.api import (
     audits,
     classes,
     core_sets,
+    costs,
+    decisions,
     events,
     features,
     file_imports,
@@ -37,7 +39,9 @@ from app.api import (
     learning_curve,
     leases,
     lifecycle,
+    maps,
     models,
+    overview,
     project_settings,
     projects,
     requeue,
@@ -53,6 +57,7 @@ from app.api.deps import get_caller
 from app.api.docs import docs_router
 from app.api.errors import add_error_handlers
 from app.api.even_time import Steps
+from app.api.event_streams import EventStreams
 from app.api.middleware import Head, RequestId, RootPath
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
@@ -64,6 +69,7 @@ from app.pages import projects as project_pages
 from app.pages.errors import render_error
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
+from app.server import END_STREAMS
 from app.services.image_urls import PURPOSE
 from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
@@ -72,9 +78,10 @@ PREFIX = "/api/v1"
 # In the order in which the API's page shows them.
 ROUTES = (
     projects, project_settings, lifecycle, features, events, items, file_imports, set_aside,
-    leases, labels, label_exports, skips, flags, requeue, annotation, annotators, agreement, gold,
-    rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    audits, label_errors, labels_saved, tokens,
+    leases, labels, label_exports, skips, flags, requeue, decisions, annotation, annotators,
+    agreement, gold,
+    overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
+    audits, label_errors, labels_saved, maps, tokens,
 )  # fmt: skip
 PAGES = (sign_in, project_pages, assets)
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -147,7 +154,7 @@ def create_app_from_environment() -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     settings: Settings = app.state.settings
     assert settings.database_url is not None  # noqa: S101 - create_app refuses it
     url = settings.database_url.get_secret_value()
@@ -168,12 +175,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.store = ArtifactStore(settings.artifact_store_url)
     app.state.steps = Steps()
     app.state.admission = Admission.create(settings.place_timeout_seconds)
+    app.state.event_streams = streams = EventStreams(app.state.session_factory)
     stop = threading.Event()
     sweeper = threading.Thread(
         target=_sweep_until, args=(stop, app.state.session_factory, settings), name="sweeper"
     )
     sweeper.start()
-    yield
+    yield {END_STREAMS: streams.close}
+    streams.close()
     stop.set()
     sweeper.join()
     asking.dispose()

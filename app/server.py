@@ -6,6 +6,7 @@ answers every request with 503 once too many connections are open, idle ones inc
 
 import asyncio
 import resource
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.config import Settings
 
 OPEN_FILES = 65_536
+END_STREAMS = "end_streams"  # of the lifespan's state: ends the answers that would stream on
 TICKS_BETWEEN_SWEEPS = 10  # of uvicorn's, each of 0.1 s
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
 TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\n"
@@ -164,6 +166,13 @@ class BoundedServer(uvicorn.Server):
                 if isinstance(connection, BoundedProtocol):
                     connection.end_if_late(now)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the answers that would stream on, then close as uvicorn does."""
+        end_streams = self.lifespan.state.get(END_STREAMS)
+        if end_streams is not None:
+            end_streams()
+        await super().shutdown(sockets)
 
 
 def make_server(app: Any, settings: Settings, **options: Any) -> BoundedServer:

@@ -97,6 +97,14 @@ def get(path: str, parse: Callable[[httpx.Response], T], **query: Any) -> Call[T
     return Call("GET", path, parse, query, is_idempotent=True)
 
 
+def as_query(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return filters as the API names them: two of their names are Python's own."""
+    query = dict(filters)
+    for name in ("class", "round"):
+        query[name] = query.pop(f"{name}_", None)
+    return query
+
+
 def send(
     method: str,
     path: str,

@@ -99,6 +99,27 @@ class LabelFilters(TypedDict, total=False):
     since: str
 
 
+class ItemFilters(TypedDict, total=False):
+    """The items to list; what is left out takes all.
+
+    `state` is labeled, open, skipped, set_aside or unlabeled. `confused_by` is a model: items of
+    the evaluation split that it took for `predicted`, of the class `class_`.
+    """
+
+    class_: str
+    round_: int
+    state: str
+    annotator: str
+    disputed: bool
+    flagged: bool
+    gold: bool
+    min_score: float
+    max_score: float
+    suspected_by: int
+    confused_by: int
+    predicted: str
+
+
 class Candidate(TypedDict):
     """A proxy to try, by a name for the answer."""
 

@@ -51,6 +51,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.StorageFull: 507,
     errors.ArtifactMissing: 410,
     errors.JobFenced: 409,
+    errors.TooManyStreams: 429,
     errors.ServiceBusy: 503,
     errors.DatabaseNotUsable: 503,
     errors.NotReady: 503,
@@ -66,6 +67,7 @@ TITLES = {
     413: "Content too large",
     415: "Unsupported media type",
     422: "Invalid request",
+    429: "Too many requests",
     500: "Internal error",
     503: "Not ready",
     507: "Storage full",
@@ -86,6 +88,7 @@ MAX_FAULTS = 100  # of a request that pydantic refuses
 MAX_FIELD = 200
 HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     507: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }

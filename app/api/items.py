@@ -1,8 +1,7 @@
 """Routes of items: streaming import, upload, list."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 
@@ -19,15 +18,19 @@ from app.api.deps import (
     ViewerIdDep,
 )
 from app.api.imports import BodyImport
+from app.api.item_filters import WantedItemsDep
 from app.api.uploads import UPLOAD_SCHEMA, uploaded
+from app.db.queries import item_filters, visibility
 from app.db.queries import items as queries
-from app.db.queries import visibility
 from app.db.tables import Split
 from app.domain.errors import NotFound
 from app.domain.roles import Right
-from app.presenters.items import present_item, present_item_to_annotator
+from app.presenters.item_history import present_item_history
+from app.presenters.items import present_item, present_item_to_annotator, present_listed
 from app.schemas.bodies import problems
+from app.schemas.item_history import ItemHistoryOut
 from app.schemas.items import AnnotatorItemOut, ImportResult, ItemOut, ItemPage
+from app.services.item_history import read_item_history
 
 router = APIRouter(prefix="/projects/{project}/items", tags=["items"], route_class=Route)
 
@@ -113,53 +116,36 @@ async def upload(
         )
 
 
-@router.get("", summary="List items", responses=problems(403, 404))
+@router.get("", summary="List items", responses=problems(403, 404, 410))
 def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
     session: SessionDep,
     project: ProjectDep,
     _admin: AdminDep,
     urls: ImageUrlsDep,
-    split: Annotated[Split | None, Query(description="pool by default.")] = None,
+    wanted: WantedItemsDep,
     external_id: Annotated[
         str | None, Query(max_length=512, description="Only the item of this id, of either split.")
-    ] = None,
-    metadata: Annotated[
-        str | None,
-        Query(
-            max_length=2000, description='Only items whose metadata hold this, e.g. {"site": 3}.'
-        ),
     ] = None,
     cursor: Annotated[int, Query(ge=-1)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ItemPage:
-    """Return the items of a split in order of import, or the one item of an external id."""
+    """Return the wanted items of a split in order of import, or the one item of an external id.
+
+    `confused_by` takes items of the evaluation split: those that this model predicted as
+    `predicted`, of the class `class`.
+    """
     if external_id is not None:
         found = queries.get_by_external_id(session, project.id, external_id)
-        is_wanted = found is not None and split in (None, found.split) and found.index > cursor
-        page = [found] if found is not None and is_wanted else []
+        is_wanted = found and wanted.split in (None, found.split) and found.index > cursor
+        one = item_filters.listed(session, project.id, found.id) if found and is_wanted else None
+        page = [one] if one else []
     else:
-        page = queries.page_by_index(
-            session, project.id, split or Split.POOL, (cursor, limit), _metadata_of(metadata)
-        )
+        split = wanted.split or Split.POOL
+        page = item_filters.page(session, project.id, split, (cursor, limit), wanted.filter)
     return ItemPage(
-        items=[present_item(item, project, urls) for item in page],
-        next_cursor=page[-1].index if len(page) == limit and external_id is None else None,
+        items=[present_listed(each, project, urls) for each in page],
+        next_cursor=page[-1].item.index if len(page) == limit and external_id is None else None,
     )
-
-
-def _metadata_of(parameter: str | None) -> dict[str, Any] | None:
-    """Return what items' metadata shall hold.
-
-    Raises:
-        HTTPException: 422, it is no JSON object.
-    """
-    try:
-        wanted = None if parameter is None else orjson.loads(parameter)
-    except orjson.JSONDecodeError:
-        wanted = parameter
-    if wanted is not None and not isinstance(wanted, dict):
-        raise HTTPException(422, 'query.metadata: give a JSON object such as {"site": 3}.')
-    return wanted
 
 
 @router.get("/{item}", summary="Read an item", responses=problems(403, 404))
@@ -180,3 +166,11 @@ def read(  # noqa: PLR0913, PLR0917 - FastAPI passes each dependency by itself
     if not visibility.is_shown(session, annotator_id, item):
         raise NotFound("item", item)
     return present_item_to_annotator(found, urls)
+
+
+@router.get("/{item}/history", summary="An item's history", responses=problems(403, 404))
+def read_history(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, urls: ImageUrlsDep, item: int
+) -> ItemHistoryOut:
+    """Return the item and what happened to it: selections and why, leases, labels, flags, gold."""
+    return present_item_history(read_item_history(session, project, item), project, urls)

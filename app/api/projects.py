@@ -41,15 +41,20 @@ def create(
     body: ProjectCreate, session: SessionDep, _admin: ServiceAdminDep, machine: SettingsDep
 ) -> ProjectOut:
     """Create a draft; then import items and start it. The whole recipes are stored with it."""
+    project = create_project(session, project_in(body), machine.most_model_bytes)
+    return present_project(session, project)
+
+
+def project_in(body: ProjectCreate) -> ProjectIn:
+    """Return the settings of a new project, with the defaults of its modality."""
     proxy = body.proxy or ModelSpec(model=DEFAULT_PROXY[body.modality])
     target = body.target or ModelSpec(model=DEFAULT_TARGET[body.modality])
-    settings = ProjectIn(
+    return ProjectIn(
         **body.model_dump(exclude={"proxy", "target", "reserve"}),
         proxy=ModelChoice(proxy.model, proxy.recipe),
         target=ModelChoice(target.model, target.recipe),
         reserve=body.round_budget if body.reserve is None else body.reserve,
     )
-    return present_project(session, create_project(session, settings, machine.most_model_bytes))
 
 
 @router.post(

@@ -220,6 +220,14 @@ class Settings(BaseSettings):
         (), description="Hosts that `image_uri` may download from, separated by commas."
     )
 
+    annotator_hour_price: float | None = Field(
+        None, ge=0, description="Price of an annotator's hour, for the costs of a project."
+    )
+    worker_hour_price: float | None = Field(
+        None, ge=0, description="Price of a worker's hour, for the costs of a project."
+    )
+    currency: str = Field("", max_length=10, description="Shown beside prices, for example `EUR`.")
+
     log_format: str = Field(
         "console",
         pattern="^(console|json)$",

@@ -248,6 +248,12 @@ class ServiceBusy(DomainError):
     code = "service_busy"
 
 
+class TooManyStreams(DomainError):
+    """The caller, or the service, has as many streams of events open as it may."""
+
+    code = "too_many_streams"
+
+
 class DatabaseNotUsable(DomainError):
     """The database is newer than the program, cannot be reached, or a migration failed."""
 

@@ -1,8 +1,9 @@
 """Items as the API and pages show them."""
 
+from app.db.queries.item_filters import ListedItem
 from app.db.queries.leases import ShownItem
-from app.db.tables import Item, Project, Split
-from app.schemas.items import AnnotatorItemOut, Content, ItemOut
+from app.db.tables import ConsensusSource, Item, Project, Split
+from app.schemas.items import AnnotatorItemOut, Content, ItemOut, ListedItemOut
 from app.services.image_urls import ImageUrls
 
 
@@ -24,6 +25,31 @@ def present_item(item: Item, project: Project, urls: ImageUrls) -> ItemOut:
         content=content_of(item, urls),
         class_=project.classes[item.class_index or 0] if has_class else None,
         metadata=item.metadata_ or {},
+    )
+
+
+def present_listed(found: ListedItem, project: Project, urls: ImageUrls) -> ListedItemOut:
+    """Return the item with what is known of it."""
+    resolved, batch_item = found.resolved, found.batch_item
+
+    def name(index: int | None) -> str | None:
+        return None if index is None else project.classes[index]
+
+    return ListedItemOut(
+        **present_item(found.item, project, urls).model_dump(),
+        state=found.state,
+        label=name(resolved.class_index) if resolved else None,
+        method=ConsensusSource(resolved.method) if resolved else None,
+        agreement=resolved.agreement if resolved else None,
+        confidence=resolved.confidence if resolved else None,
+        n_labels=found.n_labels,
+        round=found.round_number,
+        score=batch_item.score if batch_item else None,
+        suggestion=name(batch_item.suggestion_class) if batch_item else None,
+        gold_class=name(found.gold_class),
+        is_control=batch_item is not None and batch_item.is_control,
+        is_flagged=found.is_flagged,
+        is_disputed=found.is_disputed,
     )
 
 

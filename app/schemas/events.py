@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from app.domain.states import ProjectState
 from app.schemas.bodies import Response
 
 
@@ -20,3 +21,13 @@ class EventPage(Response):
 
     events: list[EventOut]
     next_cursor: int | None
+
+
+class ProjectCountsOut(Response):
+    """How far a project is, as a stream of events tells it; counts are of items."""
+
+    state: ProjectState
+    n_pool: int
+    n_labeled: int
+    n_imported: int
+    n_skipped: int

@@ -26,6 +26,13 @@ class ImportOptions(Request):
     encoding: Short | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     split: Split | None = Field(None, description="Of all items, whatever the files say.")
+    evaluation_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.9,
+        description="Share of the items with a class, and without a split, that measure the "
+        "models: drawn by their external_id.",
+    )
 
 
 class ImportForm(Request):

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Json, StringConstraints, model_validator
 
-from app.db.tables import Split
+from app.db.queries.item_filters import LabelingState
+from app.db.tables import ConsensusSource, Split
 from app.domain.item_metadata import FIELDS, meant_field
 from app.schemas.bodies import Request, Response
 
@@ -144,8 +145,31 @@ class AnnotatorItemOut(Response):
     content: Content
 
 
+class ListedItemOut(ItemOut):
+    """An item with what is known of it.
+
+    `label` is the class that it is trained with; for an evaluation item the imported one measures.
+    `round` selected it, with this `score`, unless it was withdrawn since. `is_disputed`: two
+    annotators gave it different classes. `gold_class` is null unless it is gold.
+    """
+
+    state: LabelingState
+    label: str | None
+    method: ConsensusSource | None
+    agreement: float | None
+    confidence: float | None
+    n_labels: int
+    round: int | None
+    score: float | None
+    suggestion: str | None
+    gold_class: str | None
+    is_control: bool
+    is_flagged: bool
+    is_disputed: bool
+
+
 class ItemPage(Response):
     """Items in order of import; `next_cursor` asks for the following page."""
 
-    items: list[ItemOut]
+    items: list[ListedItemOut]
     next_cursor: int | None

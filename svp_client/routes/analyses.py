@@ -6,7 +6,7 @@ from svp_client import paths
 from svp_client.calls import Call, Pages, as_json, get, send
 from svp_client.methods import entries, result
 from svp_client.settings import AuditSettings, ProxyAdviceSettings
-from svp_client.types import Audit, LabelErrors, LabelsSaved, ProxyAdvice, SuspectedLabel
+from svp_client.types import Audit, LabelErrors, LabelsSaved, Map, ProxyAdvice, SuspectedLabel
 
 
 class Analyses:
@@ -58,3 +58,13 @@ class Analyses:
     def labels_saved(self, project: int) -> Call[list[LabelsSaved]]:
         """Return every estimate of the labels saved, oldest first."""
         return get(paths.project(project, "/labels-saved"), as_json)
+
+    @result
+    def draw_map(self, project: int) -> Call[Map]:
+        """Ask for a map of the pool by the newest proxy's features; a worker draws it."""
+        return send("POST", paths.project(project, "/map"), as_json)
+
+    @result
+    def map(self, project: int) -> Call[Map]:
+        """Return the newest map, with its points once one is drawn."""
+        return get(paths.project(project, "/map"), as_json)

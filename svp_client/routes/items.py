@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from svp_client import ndjson, paths
-from svp_client.calls import Call, Pages, Series, as_bytes, as_json, get, send
+from svp_client.calls import Call, Pages, Series, as_bytes, as_json, as_query, get, send
 from svp_client.methods import entries, result
-from svp_client.types import ImportResult, Item, Retried, SetAside
+from svp_client.settings import ItemFilters
+from svp_client.types import ImportResult, Item, ItemHistory, ListedItem, Retried, SetAside
 
 IMPORT_BYTES = 8 << 20
 UPLOAD_FILES = 500
@@ -77,16 +78,33 @@ class Items:
 
     @entries
     def items(
-        self, project: int, split: str = "pool", metadata: Mapping[str, Any] | None = None
-    ) -> Pages[Item]:
-        """Yield the items of a split in order of import; those alone whose metadata hold this."""
+        self,
+        project: int,
+        split: str = "pool",
+        metadata: Mapping[str, Any] | None = None,
+        **filters: Unpack[ItemFilters],
+    ) -> Pages[ListedItem]:
+        """Yield the wanted items of a split, in order of import, with what is known of them.
+
+        Args:
+            project: its id.
+            split: "pool" or "evaluation".
+            metadata: those alone whose metadata hold this.
+            **filters: what else is wanted.
+        """
         wanted = None if metadata is None else json.dumps(metadata)
-        return Pages(get(paths.items(project), as_json, split=split, metadata=wanted), "items")
+        query = {"split": split, "metadata": wanted, **as_query(filters)}
+        return Pages(get(paths.items(project), as_json, **query), "items")
 
     @result
     def item(self, project: int, item: int) -> Call[Item]:
         """Return one item."""
         return get(paths.items(project, f"/{item}"), as_json)
+
+    @result
+    def item_history(self, project: int, item: int) -> Call[ItemHistory]:
+        """Return an item and what happened to it: selections, leases, labels, flags, gold."""
+        return get(paths.items(project, f"/{item}/history"), as_json)
 
     @result
     def image(self, project: int, item: int) -> Call[bytes]:

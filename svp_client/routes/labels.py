@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from svp_client import paths
-from svp_client.calls import Call, Lines, as_bytes, as_json, as_text, get, send, under
+from svp_client.calls import Call, Lines, as_bytes, as_json, as_query, as_text, get, send, under
 from svp_client.methods import entries, result
 from svp_client.settings import LabelFilters
 from svp_client.types import AnswerOutcome, ExportedLabel, LabelHistory
@@ -58,7 +58,7 @@ class Labels:
     @entries
     def export_labels(self, project: int, **filters: Unpack[LabelFilters]) -> Lines[ExportedLabel]:
         """Yield the resolved labels that the filters leave, in order of import, as they come."""
-        return Lines(get(paths.labels(project), as_json, **_query(filters)))
+        return Lines(get(paths.labels(project), as_json, **as_query(filters)))
 
     @result
     def export_labels_csv(
@@ -77,7 +77,7 @@ class Labels:
             raw: whether what a spreadsheet would take for a formula stays as it is.
             **filters: what is wanted.
         """
-        more = {"annotators": annotators or None, "raw": raw or None, **_query(filters)}
+        more = {"annotators": annotators or None, "raw": raw or None, **as_query(filters)}
         return get(paths.labels(project), as_text, format="csv", **more)
 
     @result
@@ -88,20 +88,12 @@ class Labels:
 
         Formats: jsonl, csv, parquet, label-studio, fasttext (texts), images (a zip).
         """
-        return get(paths.labels(project), as_bytes, format=file_format, **_query(filters))
+        return get(paths.labels(project), as_bytes, format=file_format, **as_query(filters))
 
     @result
     def label_history(self, project: int, item: int) -> Call[list[LabelHistory]]:
         """Return every label that an item was given, withdrawn ones too."""
         return get(paths.items(project, f"/{item}/labels"), as_json)
-
-
-def _query(filters: LabelFilters) -> dict[str, Any]:
-    """Return the filters as the API names them."""
-    query: dict[str, Any] = dict(filters)
-    for name in ("class", "round"):
-        query[name] = query.pop(f"{name}_", None)
-    return query
 
 
 def answered(

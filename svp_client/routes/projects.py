@@ -7,7 +7,7 @@ from svp_client import paths
 from svp_client.calls import Call, FileBody, Pages, Series, as_json, get, send
 from svp_client.methods import entries, result
 from svp_client.settings import ProjectChanges, ProjectSettings
-from svp_client.types import Event, Features, Project
+from svp_client.types import Costs, Event, Features, Overview, Project
 
 
 class Projects:
@@ -114,6 +114,16 @@ class Projects:
         return Call(
             "PUT", path, parse, query=query, file=file, is_idempotent=file.start is not None
         )
+
+    @result
+    def overview(self, project: int) -> Call[Overview]:
+        """Return how far the project is, what works on it, and what needs somebody."""
+        return get(paths.project(project, "/overview"), as_json)
+
+    @result
+    def costs(self, project: int) -> Call[Costs]:
+        """Return annotators' time, workers' seconds, and what proxy and strategy saved."""
+        return get(paths.project(project, "/costs"), as_json)
 
     @entries
     def events(self, project: int) -> Pages[Event]:

@@ -1,6 +1,6 @@
 """Items that are handed out again, to everybody or to a named annotator."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from svp_client import paths
 from svp_client.calls import Call
@@ -33,3 +33,10 @@ class Requeue:
         """Keep open items for one annotator, or with None for nobody; return one outcome each."""
         body = {"item_ids": list(item_ids), "annotator": annotator}
         return answered(paths.project(project, "/reassign"), body, is_idempotent=True)
+
+    @result
+    def decide(self, project: int, classes: Mapping[int, str]) -> Call[list[AnswerOutcome]]:
+        """Give selected items their class, by id, whatever annotators gave."""
+        decisions = [{"item_id": item, "class": name} for item, name in classes.items()]
+        path = paths.project(project, "/decisions")
+        return answered(path, {"decisions": decisions}, is_idempotent=True)

@@ -19,6 +19,9 @@ from svp_client.types.analyses import (
     LabelErrorsResult,
     LabelsSaved,
     LabelsSavedResult,
+    Map,
+    MapPoints,
+    MapResult,
     ModelAgreement,
     ProxyAdvice,
     ProxyAdviceResult,
@@ -29,12 +32,14 @@ from svp_client.types.annotators import Annotator, GoldScore
 from svp_client.types.answers import AnswerOutcome
 from svp_client.types.classes import Classes, FoundByRound, FoundClass
 from svp_client.types.core_sets import CoreSet, CoreSetItem, CoreSetScores
+from svp_client.types.costs import AnnotatorCost, Costs, Prices, TargetSelection, WorkerCost
 from svp_client.types.events import Event
 from svp_client.types.features import Features
 from svp_client.types.flags import Flag
 from svp_client.types.gold import GoldItem, GoldOutcome
 from svp_client.types.imports import Import, RefusedLine
-from svp_client.types.items import Content, ImportResult, Item, LineError
+from svp_client.types.item_history import GoldAnswer, ItemHistory, Selection, Slot, Suspicion
+from svp_client.types.items import Content, ImportResult, Item, LineError, ListedItem
 from svp_client.types.jobs import Job
 from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
 from svp_client.types.leases import BatchItem, Lease, NextBatch, Suggestion
@@ -49,6 +54,7 @@ from svp_client.types.model_metrics import (
     SplitMetrics,
 )
 from svp_client.types.models import CurvePoint, Model
+from svp_client.types.overview import FoundProblem, LiveJob, Overview, Pace, Queue
 from svp_client.types.projects import Project, RoundRef
 from svp_client.types.rounds import Round, SelectedItem
 from svp_client.types.set_aside import Retried, SetAside
@@ -60,6 +66,7 @@ __all__ = [
     "Agreement",
     "Annotator",
     "AnnotatorAgreement",
+    "AnnotatorCost",
     "AnswerOutcome",
     "Audit",
     "BatchItem",
@@ -73,6 +80,7 @@ __all__ = [
     "CoreSet",
     "CoreSetItem",
     "CoreSetScores",
+    "Costs",
     "CurvePart",
     "CurvePoint",
     "Event",
@@ -81,8 +89,10 @@ __all__ = [
     "Flag",
     "FoundByRound",
     "FoundClass",
+    "FoundProblem",
     "Gain",
     "GivenLabel",
+    "GoldAnswer",
     "GoldItem",
     "GoldOutcome",
     "GoldScore",
@@ -90,6 +100,7 @@ __all__ = [
     "ImportResult",
     "Interval",
     "Item",
+    "ItemHistory",
     "Job",
     "LabelErrors",
     "LabelErrorsResult",
@@ -98,15 +109,24 @@ __all__ = [
     "LabelsSavedResult",
     "Lease",
     "LineError",
+    "ListedItem",
+    "LiveJob",
+    "Map",
+    "MapPoints",
+    "MapResult",
     "MeasuredRound",
     "Model",
     "ModelAgreement",
     "ModelMetrics",
     "NextBatch",
+    "Overview",
+    "Pace",
     "PairAgreement",
+    "Prices",
     "Project",
     "ProxyAdvice",
     "ProxyAdviceResult",
+    "Queue",
     "RefusedLine",
     "ReliabilityBin",
     "Retried",
@@ -114,13 +134,18 @@ __all__ = [
     "RoundAgreement",
     "RoundRef",
     "SelectedItem",
+    "Selection",
     "SetAside",
     "Share",
     "SharedAgreement",
+    "Slot",
     "SplitMetrics",
     "Stability",
     "Suggestion",
     "SuspectedLabel",
+    "Suspicion",
+    "TargetSelection",
     "Token",
     "TrainingCost",
+    "WorkerCost",
 ]

@@ -140,3 +140,31 @@ class ProxyAdvice(Analysis):
 
     options: dict[str, Any]
     result: ProxyAdviceResult | None
+
+
+class MapResult(TypedDict):
+    """A drawn map: by which model's features, of how many items of the pool."""
+
+    model_id: int | None
+    n: int
+    n_pool: int
+    explained: list[float]
+
+
+class MapPoints(TypedDict):
+    """Points in columns: place i of each list is one item's."""
+
+    item_id: list[int]
+    x: list[float]
+    y: list[float]
+    class_index: list[int | None]
+    state: list[str]
+    round: list[int | None]
+    score: list[float | None]
+
+
+class Map(Analysis):
+    """The newest map that was asked for; `result` and `points` of the newest that is drawn."""
+
+    result: MapResult | None
+    points: MapPoints | None

@@ -25,6 +25,24 @@ Item = TypedDict(
 """An item; annotators see its ids and its content only."""
 
 
+class ListedItem(Item):
+    """An item with what is known of it."""
+
+    state: str
+    label: str | None
+    method: str | None
+    agreement: float | None
+    confidence: float | None
+    n_labels: int
+    round: int | None
+    score: float | None
+    suggestion: str | None
+    gold_class: str | None
+    is_control: bool
+    is_flagged: bool
+    is_disputed: bool
+
+
 class LineError(TypedDict):
     """The reason why one line or file, counted from 1, was refused."""
 

@@ -140,6 +140,8 @@ def test_answers_are_those_of_the_document(
     @FUZZ
     @given(case=cases(OPERATIONS[label], known))
     def ask(case: Case[Any]) -> None:
+        if label.endswith("/stream"):
+            case.query = {**(case.query or {}), "seconds": 0}  # it would go on for as long as asked
         answer = case.call(base_url=base_url, session=http, timeout=60)
         case.validate_response(answer, excluded_checks=excluded)
         if answer.status_code >= 400:

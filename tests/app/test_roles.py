@@ -77,6 +77,13 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/set-aside",
         "POST /projects/{project}/set-aside/retry",
         "GET /projects/{project}/events",
+        "GET /projects/{project}/events/stream",
+        "GET /projects/{project}/overview",
+        "POST /projects/{project}/map",
+        "POST /projects/{project}/decisions",
+        "GET /projects/{project}/map",
+        "GET /projects/{project}/costs",
+        "GET /projects/{project}/items/{item}/history",
         "POST /projects/{project}/items",
         "POST /projects/{project}/items/upload",
         "POST /projects/{project}/imports",
@@ -164,7 +171,7 @@ def url(path: str, project: int) -> str:
     ):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled
-    return filled
+    return f"{filled}?seconds=0" if filled.endswith("/stream") else filled
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ OPENAPI = describe(
 WITHOUT_METHOD = {
     ("GET", "/health/live"): "for monitors; answers without a token",
     ("GET", "/health/ready"): "for monitors; answers without a token",
+    ("GET", "/projects/{project}/events/stream"): "for browsers; `events` lists what happened",
 }
 ARGUMENTS: dict[str, Any] = {
     "annotator": "ada",
@@ -40,13 +41,18 @@ ARGUMENTS: dict[str, Any] = {
     "files": [("a.png", b"png")],
     "split": "pool",
 }
-EXPORT = OPENAPI["paths"][f"{PREFIX}/projects/{{project}}/labels"]["get"]["parameters"]
-FILTERS = {p["name"] for p in EXPORT if p["in"] == "query"} - {"format", "annotators", "raw"}
+
+
+def filters_of(noun: str, others: set[str]) -> dict[str, Any]:
+    """Return the filters of a list as a schema; two of their names are Python's own."""
+    parameters = OPENAPI["paths"][f"{PREFIX}/projects/{{project}}/{noun}"]["get"]["parameters"]
+    names = {p["name"] for p in parameters if p["in"] == "query"} - others
+    return {"properties": {f"{n}_" if n in ("class", "round") else n: {} for n in names}}
+
+
 SCHEMAS = {
-    # Filters are no schema but parameters; two of their names are Python's own.
-    "LabelFilters": {
-        "properties": {f"{n}_" if n in ("class", "round") else n: {} for n in FILTERS}
-    },
+    "LabelFilters": filters_of("labels", {"format", "annotators", "raw"}),
+    "ItemFilters": filters_of("items", {"split", "metadata", "external_id", "cursor", "limit"}),
     **OPENAPI["components"]["schemas"],
     **{
         model.__name__: model.model_json_schema(mode="serialization")

@@ -13,9 +13,9 @@ import typer
 if TYPE_CHECKING:
     from app.imports.formats import Source
     from app.imports.found import Found, FoundItem, Options
+    from app.imports.survey import Survey
     from svp_client import Client
     from svp_client.types import Project
-    from workers.cli.survey import Survey
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 SHOWN_CLASSES = 12
@@ -198,7 +198,7 @@ def found_in(source: "Source", reading: Reading) -> "Iterator[Found]":
 
 
 def _surveyed(sources: "list[Source]", reading: Reading) -> "Survey":
-    from workers.cli.survey import Survey  # noqa: PLC0415
+    from app.imports.survey import Survey  # noqa: PLC0415
 
     survey = Survey()
     for source in sources:

@@ -23,18 +23,21 @@ from app.services.jobs import COMPUTING, GIVE_WAY
 from app.services.label_errors import store_suspected
 from models.catalog import ModelSetup
 from models.seconds import PartSeconds
+from models.training.timing import Stopwatch
 from selection.options import FeatureSource, SelectionOptions
 from workers.jobs.attempt import Attempt
 from workers.jobs.context import JobContext
+from workers.jobs.map_features import map_features
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import store_arrays
 from workers.steps import labels_saved
 from workers.steps.comparison import Compared, SampleScores, as_json, compare
+from workers.steps.feature_map import project_features
 from workers.steps.label_errors import run_label_errors_step
 from workers.steps.proxy_advice import Candidate, advise_proxy
 from workers.steps.round import RoundInputs
 from workers.steps.stages import Arrays, Stages
-from workers.steps.training import RoundHooks
+from workers.steps.training import RoundHooks, random_stream
 
 WAITED_SECONDS = 3.0  # a worker without a job has taken it by then
 ASK_SECONDS = 1.0
@@ -238,9 +241,33 @@ def _run_label_errors(
     return Answer(result, seconds)
 
 
+def _run_map(context: JobContext, opened: OpenedJob, analysis: Analysis, stages: Stages) -> Answer:
+    project, model_id = opened.project, analysis.options["model_id"]
+    rng = random_stream(project.seed, 0, "map")
+    n = min(project.n_pool, analysis.options["most_items"])
+    index = np.sort(rng.choice(project.n_pool, n, replace=False))
+
+    def measure() -> tuple[Arrays, PartSeconds]:
+        watch = Stopwatch(context.device)
+        features = map_features(context, opened, model_id, index, watch)
+        with watch.part("projection"):
+            drawn = project_features(features)
+        return {"xy": drawn.xy, "explained": np.asarray(drawn.explained)}, watch.seconds
+
+    drawn = stages.do("map", measure)
+    result = {
+        "model_id": model_id,
+        "n": n,
+        "n_pool": project.n_pool,
+        "explained": drawn["explained"].tolist(),
+    }
+    return Answer(result, stages.seconds, {"index": index, "xy": drawn["xy"]})
+
+
 RUN: dict[AnalysisKind, Callable[[JobContext, OpenedJob, Analysis, Stages], Answer]] = {
     AnalysisKind.LABELS_SAVED: _run_labels_saved,
     AnalysisKind.AUDIT: _run_audit,
     AnalysisKind.LABEL_ERRORS: _run_label_errors,
     AnalysisKind.PROXY_ADVICE: _run_proxy_advice,
+    AnalysisKind.MAP: _run_map,
 }

@@ -4,18 +4,20 @@ Each piece is stored with how far the import is, in one fenced transaction: a ki
 the piece at hand, and nothing is stored twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from app.config import Settings
 from app.db.queries import projects
 from app.db.session import transaction
 from app.db.tables import Import, Project, Split
+from app.domain.annotation import share_of
 from app.domain.errors import ItemInvalid
 from app.imports.files import Limits
 from app.imports.formats import Source, open_source
-from app.imports.found import FileRefused, Found, Options, Refused
+from app.imports.found import FileRefused, Found, FoundItem, Options, Refused
 from app.imports.given import class_of
 from app.services import file_imports, jobs
 from app.services.import_counts import MAX_ERRORS, ImportCounts
@@ -69,7 +71,7 @@ def _read(attempt: Attempt, project: Project, found: Import, source: Source) -> 
         found.options.get("delimiter"),
     )
     rest = islice(source.read(options), found.n_done, None)
-    for piece, refused in _pieces(rest, found.options.get("split"), _most(settings)):
+    for piece, refused in _pieces(rest, found.options, _most(settings)):
         if attempt.should_stop():
             raise PackingStopped
         prepared = prepare_items(project, attempt.store, settings, piece, refused)
@@ -89,13 +91,13 @@ def _most(settings: Settings) -> int:
 
 
 def _pieces(
-    found: Iterator[Found], split: str | None, most: int
+    found: Iterator[Found], options: Mapping[str, Any], most: int
 ) -> Iterator[tuple[list[tuple[int, ItemIn]], ImportCounts]]:
     """Yield (items by line, what is refused) of pieces of limited size."""
     items: list[tuple[int, ItemIn]] = []
     refused, n_bytes = ImportCounts(), 0
     for each in found:
-        item = _item_in(each, split, refused)
+        item = _item_in(each, options, refused)
         if item is not None:
             items.append((each.line, item))
             n_bytes += len(item.image or item.text or b"")
@@ -106,7 +108,7 @@ def _pieces(
         yield items, refused
 
 
-def _item_in(found: Found, split: str | None, refused: ImportCounts) -> ItemIn | None:
+def _item_in(found: Found, options: Mapping[str, Any], refused: ImportCounts) -> ItemIn | None:
     """Return the item as the project takes it; None: it is refused."""
     if isinstance(found, Refused):
         refused.refuse(found.line, found.external_id, "line_invalid", found.detail)
@@ -118,10 +120,20 @@ def _item_in(found: Found, split: str | None, refused: ImportCounts) -> ItemIn |
         return None
     return ItemIn(
         external_id=found.external_id,
-        split=Split(split or found.split or Split.POOL),
+        split=_split(found, options),
         class_name=class_of(found),
         text=found.text,
         image_uri=found.image_uri,
         image=image,
         metadata=found.metadata,
     )
+
+
+def _split(found: FoundItem, options: Mapping[str, Any]) -> Split:
+    """Return the split that was asked for, the file's, or one drawn by the external id."""
+    given = options.get("split") or found.split
+    if given is not None:
+        return Split(given)
+    share = options.get("evaluation_share", 0.0)
+    is_drawn = share_of("evaluation", found.external_id) < share
+    return Split.EVALUATION if is_drawn and class_of(found) is not None else Split.POOL

@@ -116,6 +116,15 @@ class PoolReader:
             snapshot = self._without_set_aside(project, snapshot)
         return self._inputs(project, snapshot, pool, features, evaluation)
 
+    def pool_of(self, project: Project, setup: ModelSetup, spec: InputSpec) -> Inputs:
+        """Return the whole pool as a trained model takes it; items that cannot be read are empty.
+
+        Raises:
+            ArtifactMissing: most images cannot be read.
+        """
+        form = self._form_of_spec(spec) or self._form(project, setup, project.n_pool)
+        return self.read(project, Split.POOL, setup, project.n_pool, form)
+
     def unread_inputs(self, project: Project, snapshot: Snapshot) -> RoundInputs:
         """Return the inputs of a selection without a model: no content is read."""
         features = self.features(snapshot.features_hash) if snapshot.features_hash else None

@@ -107,7 +107,7 @@ class RankedItem:
 def open_counts(session: Session, project_id: int) -> OpenCounts:
     """Count the project's open batch items; expired leases count as live until they are freed."""
     given = {"project": project_id}
-    n_open = {source: n for source, n in session.execute(_OPEN_BY_SOURCE, given)}  # noqa: C416
+    n_open = open_by_source(session, project_id)
     committed = {source: n for source, n in session.execute(_COMMITTED_BY_SOURCE, given)}  # noqa: C416
     free = {source: n_open.get(source, 0) - committed.get(source, 0) for source in BatchSource}
     return OpenCounts(
@@ -115,6 +115,12 @@ def open_counts(session: Session, project_id: int) -> OpenCounts:
         batch=free[BatchSource.BATCH],
         reserve=free[BatchSource.RESERVE],
     )
+
+
+def open_by_source(session: Session, project_id: int) -> dict[str, int]:
+    """Return source -> open batch items of the project, held ones too."""
+    rows = session.execute(_OPEN_BY_SOURCE, {"project": project_id})
+    return {source: n for source, n in rows}  # noqa: C416 - types
 
 
 _OPEN_BY_SOURCE = (

@@ -1,8 +1,8 @@
 """Statements on events; append-only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Event
@@ -29,6 +29,33 @@ def list_page(session: Session, project_id: int, after_id: int, limit: int) -> l
         session.scalars(
             select(Event)
             .where(Event.project_id == project_id, Event.id > after_id)
+            .order_by(Event.id)
+            .limit(limit)
+        )
+    )
+
+
+def newest_id(session: Session) -> int:
+    """Return the id of the newest event of any project; 0 where there is none."""
+    return session.scalar(select(func.max(Event.id))) or 0
+
+
+def newest_ids(session: Session, project_id: int, up_to: int | None, limit: int) -> set[int]:
+    """Return the ids of the project's newest events, of those up to an id where one is given."""
+    statement = select(Event.id).where(Event.project_id == project_id)
+    if up_to is not None:
+        statement = statement.where(Event.id <= up_to)
+    return set(session.scalars(statement.order_by(Event.id.desc()).limit(limit)))
+
+
+def list_above(
+    session: Session, project_ids: Sequence[int], after_id: int, limit: int
+) -> list[Event]:
+    """Return up to `limit` events of these projects above `after_id`, oldest first."""
+    return list(
+        session.scalars(
+            select(Event)
+            .where(Event.project_id.in_(project_ids), Event.id > after_id)
             .order_by(Event.id)
             .limit(limit)
         )

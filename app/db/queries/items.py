@@ -109,26 +109,6 @@ def get_by_external_id(session: Session, project_id: int, external_id: str) -> I
     )
 
 
-def page_by_index(
-    session: Session,
-    project_id: int,
-    split: str,
-    page: tuple[int, int],
-    metadata: dict[str, Any] | None = None,
-) -> list[Item]:
-    """Return the split's items of a page (after this index, up to so many), ascending.
-
-    With `metadata`, those alone whose own metadata hold all of it.
-    """
-    after_index, limit = page
-    found = select(Item).where(
-        Item.project_id == project_id, Item.split == split, Item.index > after_index
-    )
-    if metadata:
-        found = found.where(Item.metadata_.contains(metadata))
-    return list(session.scalars(found.order_by(Item.index).limit(limit)))
-
-
 @dataclass(slots=True)  # not frozen: that takes three times as long, for millions of items
 class ItemContent:
     """The place of an item's content."""

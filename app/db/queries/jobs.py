@@ -164,6 +164,17 @@ def list_page(session: Session, project_id: int, before_id: int | None, limit: i
     return list(session.scalars(statement.order_by(Job.id.desc()).limit(limit)))
 
 
+def live_of_projects(session: Session, project_ids: Sequence[int]) -> list[Job]:
+    """Return the queued and running jobs of these projects, oldest first."""
+    return list(
+        session.scalars(
+            select(Job)
+            .where(Job.project_id.in_(project_ids), Job.state.in_(LIVE_JOB_STATES))
+            .order_by(Job.id)
+        )
+    )
+
+
 def claimable_ids(
     session: Session, queues: Sequence[str], max_lost_workers: int, kinds: Collection[JobKind]
 ) -> list[int]:

@@ -301,3 +301,22 @@ def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
         .order_by(n_labels.desc(), Annotator.name)
     )
     return [AnnotatorWork(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class AnnotatorTime:
+    """Labels that were ever given, those that came with seconds, and the mean of these."""
+
+    n_labels: int
+    n_timed: int
+    mean: float | None
+
+
+def annotator_time(session: Session, project_id: int) -> AnnotatorTime:
+    """Return how long the project's labels took, those withdrawn since too."""
+    row = session.execute(
+        select(func.count(), func.count(Label.seconds), func.avg(Label.seconds)).where(
+            Label.project_id == project_id
+        )
+    ).one()
+    return AnnotatorTime(*row)

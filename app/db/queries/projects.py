@@ -1,6 +1,7 @@
 """Statements on projects, and the row lock that every writing use case takes first."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -81,3 +82,30 @@ def list_page(
     if only is not None:
         statement = statement.where(Project.id.in_(only))
     return list(session.scalars(statement))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far a project is."""
+
+    id: int
+    state: str
+    n_pool: int
+    n_labeled: int
+    n_imported: int
+    n_skipped: int
+
+
+def counts_of(session: Session, project_ids: Sequence[int]) -> list[Counts]:
+    """Return how far these projects are."""
+    rows = session.execute(
+        select(
+            Project.id,
+            Project.state,
+            Project.n_pool,
+            Project.n_labeled,
+            Project.n_imported,
+            Project.n_skipped,
+        ).where(Project.id.in_(project_ids))
+    )
+    return [Counts(*row) for row in rows]

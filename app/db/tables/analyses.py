@@ -17,6 +17,7 @@ class AnalysisKind(StrEnum):
     AUDIT = "audit"
     LABEL_ERRORS = "label_errors"
     PROXY_ADVICE = "proxy_advice"
+    MAP = "map"
 
 
 class Analysis(Base):

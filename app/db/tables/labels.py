@@ -40,6 +40,8 @@ class Label(Base):
             postgresql_where=text("withdrawn_at IS NULL"),
         ),
         Index(None, "project_id", "id"),
+        # Labels of today and of the last hour are counted whenever a lead looks.
+        Index(None, "project_id", "created_at"),
         # An annotator's own progress is counted whenever they look.
         Index(
             "ix_labels_annotator",

@@ -1,4 +1,4 @@
-"""A first look at what files hold: for `--dry-run`, and to make a project of it."""
+"""A first look at what files hold: for a preview, `--dry-run`, and to make a project of it."""
 
 import random
 from collections import Counter

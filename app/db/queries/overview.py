@@ -1,0 +1,124 @@
+"""Statements of a project's overview: none of them reads the whole pool."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from app.db.tables import (
+    BatchItemSlot,
+    ItemFlag,
+    Job,
+    Label,
+    PausedAnnotator,
+    SetAsideItem,
+    Worker,
+)
+from app.domain.states import JobState
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class LabelPace:
+    """Labels given today (UTC) and within the last hour, by the database's clock.
+
+    `seconds` have passed since the first label of that hour; 0 without one.
+    """
+
+    now: datetime
+    today: int
+    last_hour: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class HeldSlots:
+    """Leases that run, and those that have run out and are not freed yet."""
+
+    leased: int
+    expired: int
+
+
+@dataclass(frozen=True)
+class Signs:
+    """Counts of what may need somebody."""
+
+    n_set_aside: int
+    n_open_flags: int
+    n_paused_annotators: int
+    n_workers: int
+
+
+def label_pace(session: Session, project_id: int) -> LabelPace:
+    """Return how many labels were given lately, those withdrawn since too: they took time."""
+    day = func.date_trunc("day", func.now(), "UTC")
+    in_hour = Label.created_at >= func.now() - HOUR
+    now, today, last_hour, first = session.execute(
+        select(
+            func.now(),
+            func.count(Label.id).filter(Label.created_at >= day),
+            func.count(Label.id).filter(in_hour),
+            func.min(Label.created_at).filter(in_hour),
+        ).where(
+            Label.project_id == project_id, Label.created_at >= func.least(day, func.now() - HOUR)
+        )
+    ).one()
+    return LabelPace(now, today, last_hour, (now - first).total_seconds() if first else 0.0)
+
+
+def last_label_at(session: Session, project_id: int) -> datetime | None:
+    """Return when the newest label was given."""
+    return session.scalar(
+        select(Label.created_at)
+        .where(Label.project_id == project_id)
+        .order_by(Label.id.desc())
+        .limit(1)
+    )
+
+
+def held_slots(session: Session, project_id: int) -> HeldSlots:
+    """Return how many slots annotators hold."""
+    is_live = BatchItemSlot.leased_until > func.now()
+    leased, expired = session.execute(
+        select(func.count().filter(is_live), func.count().filter(~is_live)).where(
+            BatchItemSlot.project_id == project_id,
+            BatchItemSlot.leased_until.is_not(None),
+            ~BatchItemSlot.filled,
+        )
+    ).one()
+    return HeldSlots(leased, expired)
+
+
+def seconds_of_last_runs(session: Session, project_id: int) -> dict[str, float]:
+    """Return kind of job -> seconds that the last one that succeeded took."""
+    seconds = func.extract("epoch", Job.finished_at - Job.started_at)
+    rows = session.execute(
+        select(Job.kind, seconds)
+        .where(
+            Job.project_id == project_id,
+            Job.state == JobState.SUCCEEDED,
+            Job.started_at.is_not(None),
+        )
+        .ext(distinct_on(Job.kind))
+        .order_by(Job.kind, Job.id.desc())
+    )
+    return {kind: float(passed) for kind, passed in rows}
+
+
+def signs(session: Session, project_id: int, seen_within_seconds: float) -> Signs:
+    """Count what may need somebody, in one statement."""
+    since = func.now() - literal(timedelta(seconds=seen_within_seconds))
+    counted = (
+        select(func.count()).select_from(SetAsideItem).where(SetAsideItem.project_id == project_id),
+        select(func.count())
+        .select_from(ItemFlag)
+        .where(ItemFlag.project_id == project_id, ItemFlag.closed_at.is_(None)),
+        select(func.count())
+        .select_from(PausedAnnotator)
+        .where(PausedAnnotator.project_id == project_id, PausedAnnotator.resumed_at.is_(None)),
+        select(func.count()).select_from(Worker).where(Worker.seen_at > since),
+    )
+    return Signs(*session.execute(select(*(each.scalar_subquery() for each in counted))).one())

@@ -1,0 +1,40 @@
+"""The overview as the API and pages show it."""
+
+from app.domain.states import ProjectState
+from app.schemas.jobs import JobOut
+from app.schemas.overview import (
+    FoundProblemOut,
+    LiveJobOut,
+    OverviewOut,
+    PaceOut,
+    QueueOut,
+)
+from app.schemas.projects import RoundRef
+from app.services.overview import Overview
+
+
+def present_overview(found: Overview) -> OverviewOut:
+    """Return the overview."""
+    project = found.project
+    shown = (
+        "id", "name", "n_pool", "n_evaluation", "n_labeled", "n_imported", "n_skipped",
+        "total_budget", "stop_reasons",
+    )  # fmt: skip
+    return OverviewOut(
+        **{name: getattr(project, name) for name in shown},
+        state=ProjectState(project.state),
+        progress=min(1.0, project.n_labeled / project.total_budget),
+        round=RoundRef.model_validate(found.round_) if found.round_ else None,
+        pace=PaceOut.model_validate(found.pace),
+        queue=QueueOut.model_validate(found.queue),
+        jobs=[
+            LiveJobOut(
+                **JobOut.model_validate(live.job).model_dump(),
+                last_seconds=live.last_seconds,
+                expected_end_at=live.expected_end_at,
+            )
+            for live in found.jobs
+        ],
+        n_workers=found.n_workers,
+        problems=[FoundProblemOut.model_validate(problem) for problem in found.problems],
+    )

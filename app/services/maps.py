@@ -1,0 +1,82 @@
+"""Maps: two-dimensional projections of the newest proxy's features, asked for and read."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.queries import analyses, item_places, models, projects
+from app.db.queries.item_places import ItemPlace
+from app.db.tables import Analysis, AnalysisKind, Job, Project
+from app.domain.errors import AnalysisInvalid, AnalysisNotReady
+from app.services.analyses import create_analysis
+from app.storage.artifacts import ArtifactStore
+
+MOST_ITEMS = 50_000
+FEWEST_ITEMS = 3
+
+
+@dataclass(frozen=True)
+class DrawnMap:
+    """The newest map that was asked for, and the points of the newest one that is drawn.
+
+    Attributes:
+        analysis, job: of the newest one.
+        drawn: the newest answered one; None: there is none yet.
+        xy: [n, 2] of its items.
+        places: the same items with what is known of them now.
+    """
+
+    analysis: Analysis
+    job: Job
+    drawn: Analysis | None
+    xy: npt.NDArray[np.float32]
+    places: list[ItemPlace]
+
+
+def create_map(session: Session, project_id: int, settings: Settings) -> tuple[Analysis, Job]:
+    """Ask for a map by the newest proxy, or of brought features where none was trained.
+
+    Raises:
+        NotFound: there is no such project.
+        AnalysisInvalid: there are no features yet, or too few items.
+    """
+    project = projects.lock(session, project_id)
+    proxy = models.newest_proxy(session, project_id)
+    if proxy is None and project.features_hash is None:
+        raise AnalysisInvalid(
+            "A map needs features: label until a round has trained a proxy, or bring features."
+        )
+    if project.n_pool < FEWEST_ITEMS:
+        raise AnalysisInvalid(
+            f"The pool has {project.n_pool} items; a map needs {FEWEST_ITEMS}. Import more."
+        )
+    options = {"model_id": proxy.id if proxy else None, "most_items": MOST_ITEMS}
+    return create_analysis(session, project, AnalysisKind.MAP, options, settings)
+
+
+def read_map(session: Session, store: ArtifactStore, project: Project) -> DrawnMap:
+    """Return the project's map.
+
+    Raises:
+        AnalysisNotReady: none was asked for.
+        ArtifactMissing: its points are not in the store.
+    """
+    rows = analyses.list_all(session, project.id, AnalysisKind.MAP)
+    if not rows:
+        raise AnalysisNotReady(
+            f"No map of project {project.id} was drawn yet; POST to the same path asks for one."
+        )
+    drawn = next((a for a, _ in reversed(rows) if a.result_hash is not None), None)
+    xy, index = np.empty((0, 2), np.float32), np.empty(0, np.int64)
+    if drawn is not None and drawn.result_hash is not None:
+        with np.load(io.BytesIO(store.get(drawn.result_hash)), allow_pickle=False) as arrays:
+            xy, index = arrays["xy"], arrays["index"]
+    places = item_places.of_pool(session, project.id, index.tolist())
+    if len(places) < len(xy):  # items were deleted since
+        kept = np.isin(index, [place.index for place in places])
+        xy = xy[kept]
+    return DrawnMap(*rows[-1], drawn, xy, places)
