@@ -23,6 +23,7 @@ from app.api import (
     core_sets,
     costs,
     decisions,
+    deletions,
     events,
     features,
     file_imports,
@@ -30,6 +31,7 @@ from app.api import (
     gold,
     health,
     images,
+    item_changes,
     items,
     jobs,
     label_errors,
@@ -70,6 +72,7 @@ from app.pages.errors import render_error
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
 from app.server import END_STREAMS
+from app.services.deletions import remove_some
 from app.services.image_urls import PURPOSE
 from app.services.jobs import sweep
 from app.storage.artifacts import ArtifactStore
@@ -77,9 +80,9 @@ from app.storage.artifacts import ArtifactStore
 PREFIX = "/api/v1"
 # In the order in which the API's page shows them.
 ROUTES = (
-    projects, project_settings, lifecycle, features, events, items, file_imports, set_aside,
-    leases, labels, label_exports, skips, flags, requeue, decisions, annotation, annotators,
-    agreement, gold,
+    projects, project_settings, lifecycle, deletions, features, events, items, item_changes,
+    file_imports, set_aside, leases, labels, label_exports, skips, flags, requeue, decisions,
+    annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, maps, tokens,
 )  # fmt: skip
@@ -177,14 +180,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     app.state.admission = Admission.create(settings.place_timeout_seconds)
     app.state.event_streams = streams = EventStreams(app.state.session_factory)
     stop = threading.Event()
-    sweeper = threading.Thread(
-        target=_sweep_until, args=(stop, app.state.session_factory, settings), name="sweeper"
-    )
-    sweeper.start()
+    arguments = (stop, app.state.session_factory, settings)
+    threads = [
+        threading.Thread(target=_sweep_until, args=arguments, name="sweeper"),
+        threading.Thread(target=_remove_until, args=(*arguments, app.state.store), name="remover"),
+    ]
+    for thread in threads:
+        thread.start()
     yield {END_STREAMS: streams.close}
     streams.close()
     stop.set()
-    sweeper.join()
+    for thread in threads:
+        thread.join()
     asking.dispose()
     engine.dispose()
 
@@ -201,6 +208,21 @@ def _sweep_until(stop: threading.Event, factory: sessionmaker[Session], settings
             swept = asdict(result)
             if any(swept.values()):
                 log.info("jobs.swept", **swept)
+
+
+def _remove_until(
+    stop: threading.Event,
+    factory: sessionmaker[Session],
+    settings: Settings,
+    store: ArtifactStore,
+) -> None:
+    """Remove what was deleted, piece by piece; any number of API processes may do so at once."""
+    while not stop.wait(settings.sweep_seconds):
+        try:
+            while remove_some(factory, store, settings) and not stop.is_set():
+                pass
+        except Exception as error:  # noqa: BLE001 - the next look tries again
+            structlog.get_logger().warning("removal.failed", reason=str(error))
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 PROJECTS = "/projects"
+DELETED_PROJECTS = "/deleted-projects"
 TOKENS = "/tokens"
 
 

@@ -118,6 +118,7 @@ class ItemFilters(TypedDict, total=False):
     suspected_by: int
     confused_by: int
     predicted: str
+    search: str
 
 
 class Candidate(TypedDict):

@@ -38,6 +38,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.ProjectNotStartable: 409,
     errors.ProjectNotAccepting: 409,
     errors.ProjectArchived: 409,
+    errors.DeletionNotConfirmed: 422,
     errors.AnnotatorPaused: 403,
     errors.RoundNotEndable: 409,
     errors.NoNewLabels: 409,

@@ -108,6 +108,14 @@ def get_wanted_items(  # noqa: PLR0913, PLR0917 - the parts of a query
             max_length=2000, description='Only items whose metadata hold this, e.g. {"site": 3}.'
         ),
     ] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=512,
+            description="Whose text or external_id holds this; capitals do not count.",
+        ),
+    ] = None,
 ) -> WantedItems:
     """Return which items are wanted.
 
@@ -136,6 +144,7 @@ def get_wanted_items(  # noqa: PLR0913, PLR0917 - the parts of a query
         suspected_by=of_people.suspected_by,
         index=index,
         metadata=_metadata_of(metadata),
+        search=search,
     )
     return WantedItems(split, wanted)
 

@@ -205,6 +205,12 @@ class Settings(BaseSettings):
         ge=1024**2,
         description="The most memory that a training may need; unset, this machine's.",
     )
+    discard_after_seconds: float = Field(
+        900.0,
+        ge=0,
+        description="A stored file that nothing refers to any more is removed once nobody has "
+        "stored its bytes for so long; longer than any upload takes.",
+    )
     max_image_bytes: int = Field(50 * 1024**2, ge=1024, description="The largest image file.")
     max_image_pixels: int = Field(50_000_000, ge=64, description="The most pixels of an image.")
     image_download_seconds: float = Field(

@@ -142,6 +142,12 @@ class ProjectArchived(DomainError):
         )
 
 
+class DeletionNotConfirmed(DomainError):
+    """A project is deleted only if its name is repeated."""
+
+    code = "deletion_not_confirmed"
+
+
 class AnnotatorPaused(DomainError):
     """The project hands this annotator nothing until an admin resumes them."""
 

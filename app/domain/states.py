@@ -11,7 +11,10 @@ from app.domain.errors import TransitionNotAllowed
 
 
 class ProjectState(StrEnum):
-    """DRAFT takes items; RUNNING selects and leases; TRAINING_TARGET has ended labeling."""
+    """DRAFT takes items; RUNNING selects and leases; TRAINING_TARGET has ended labeling.
+
+    DELETING is seen by nobody: its rows and files go, and the project with the last of them.
+    """
 
     DRAFT = "draft"
     RUNNING = "running"
@@ -19,6 +22,7 @@ class ProjectState(StrEnum):
     TRAINING_TARGET = "training_target"
     FINISHED = "finished"
     CANCELLED = "cancelled"
+    DELETING = "deleting"
 
 
 class RoundState(StrEnum):
@@ -66,17 +70,23 @@ ALLOWED_TRANSITIONS: Mapping[type[StrEnum], Mapping[State, frozenset[State]]] = 
     {
         ProjectState: _table(
             {
-                ProjectState.DRAFT: {ProjectState.RUNNING},
+                ProjectState.DRAFT: {ProjectState.RUNNING, ProjectState.DELETING},
                 ProjectState.RUNNING: {
                     ProjectState.PAUSED,
                     ProjectState.TRAINING_TARGET,
                     ProjectState.FINISHED,  # nothing was labeled and nothing can be
                     ProjectState.CANCELLED,
+                    ProjectState.DELETING,
                 },
-                ProjectState.PAUSED: {ProjectState.RUNNING, ProjectState.CANCELLED},
-                ProjectState.TRAINING_TARGET: {ProjectState.FINISHED},
-                ProjectState.FINISHED: {ProjectState.PAUSED},  # reopened
-                ProjectState.CANCELLED: set(),
+                ProjectState.PAUSED: {
+                    ProjectState.RUNNING,
+                    ProjectState.CANCELLED,
+                    ProjectState.DELETING,
+                },
+                ProjectState.TRAINING_TARGET: {ProjectState.FINISHED, ProjectState.DELETING},
+                ProjectState.FINISHED: {ProjectState.PAUSED, ProjectState.DELETING},  # reopened
+                ProjectState.CANCELLED: {ProjectState.DELETING},
+                ProjectState.DELETING: set(),
             }
         ),
         RoundState: _table(

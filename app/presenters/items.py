@@ -25,6 +25,7 @@ def present_item(item: Item, project: Project, urls: ImageUrls) -> ItemOut:
         content=content_of(item, urls),
         class_=project.classes[item.class_index or 0] if has_class else None,
         metadata=item.metadata_ or {},
+        erased_at=item.erased_at,
     )
 
 

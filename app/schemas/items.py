@@ -1,6 +1,7 @@
 """Requests and responses of items."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, Json, StringConstraints, model_validator
 
@@ -133,6 +134,7 @@ class ItemOut(Response):
     content: Content
     class_: str | None = Field(None, alias="class", serialization_alias="class")
     metadata: dict[str, Any] = Field(description="What the import says of it beside the content.")
+    erased_at: datetime | None = Field(None, description="Since when only its place is left.")
 
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 
@@ -173,3 +175,32 @@ class ItemPage(Response):
 
     items: list[ListedItemOut]
     next_cursor: int | None
+
+
+class ItemCorrection(Request):
+    """The content that an item gets in place of its own: a text, or where the image lies."""
+
+    text: str | None = None
+    image_uri: str | None = None
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"text": "good"}})
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.text is None) == (self.image_uri is None):
+            raise ValueError("give either text or image_uri")
+        return self
+
+
+class ItemsToErase(Request):
+    """The items to erase, of either split."""
+
+    item_ids: list[int] = Field(min_length=1, max_length=1000)
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"item_ids": [41, 42]}})
+
+
+class ErasedItems(Response):
+    """How many of the items were erased; others are none of the project's, or were before."""
+
+    n_erased: int

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db.queries import deletions, projects
 from app.db.queries import imports as queries
 from app.db.queries import jobs as job_queries
-from app.db.queries import projects
 from app.db.tables import Import, Job, JobKind
 from app.domain.errors import JobFenced, NotFound, ProjectNotAccepting, TransitionNotAllowed
 from app.domain.states import LIVE_JOB_STATES, JobState
@@ -66,6 +67,7 @@ def cancel_import(session: Session, project_id: int, import_id: int) -> tuple[Im
     if job.state not in LIVE_JOB_STATES:
         raise TransitionNotAllowed(f"Import {import_id}", job.state, "cancelled", [])
     set_job_state(session, job, JobState.CANCELLED)
+    _discard_file(session, found[0])
     session.flush()
     session.refresh(job)
     return found
@@ -113,6 +115,15 @@ def end_import(session: Session, claimed: ClaimedJob) -> None:
     if job is None:
         raise JobFenced(claimed.id)
     set_job_state(session, job, JobState.SUCCEEDED)
+    _discard_file(session, begin_import(session, claimed))
+
+
+def _discard_file(session: Session, ended: Import) -> None:
+    """Let an uploaded file go that nobody reads again: it holds what may be erased one day."""
+    if ended.content_hash:
+        named = select(Import.content_hash.label("hash")).where(Import.id == ended.id)
+        deletions.discard(session, named, None)
+        ended.content_hash = ""
 
 
 def begin_import(session: Session, claimed: ClaimedJob) -> Import:

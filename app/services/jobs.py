@@ -301,5 +301,8 @@ def _lock_owned(session: Session, job_id: int, token: UUID) -> Job | None:
     job = queries.get(session, job_id)
     if job is None:
         return None
-    projects.lock(session, job.project_id)
+    try:
+        projects.lock(session, job.project_id)
+    except NotFound:  # the project was deleted, and its jobs cancelled
+        return None
     return queries.owned(session, job_id, token)

@@ -69,7 +69,7 @@ def _row_of(
     project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
 ) -> dict[str, Any]:
     _check_external_id(item.external_id)
-    content = _check_content(project, item, images, settings)
+    content = checked_content(project, item, images, settings)
     index = None
     if item.class_name is not None:
         index = class_index(project.classes, item.class_name)
@@ -108,9 +108,14 @@ def _check_external_id(external_id: str) -> None:
         )
 
 
-def _check_content(
+def checked_content(
     project: Project, item: ItemIn, images: ArtifactBatch, settings: Settings
 ) -> dict[str, Any]:
+    """Return the columns of an item's content, an image's bytes stored.
+
+    Raises:
+        ItemInvalid: it cannot be taken; the code says why.
+    """
     if (item.text is not None) != (project.modality == "text"):
         raise ItemInvalid(
             "modality_mismatch",

@@ -3,11 +3,14 @@
 import errno
 import hashlib
 import itertools
+import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +23,9 @@ from app.storage.durable import sync
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 CHUNK_BYTES = 1024 * 1024
 SYNC_THREADS = 8
+# Bytes that are there already and were written longer ago are written again on a store whose files
+# cannot be touched.
+YOUNG_SECONDS = 300
 
 
 class ArtifactStore:
@@ -110,6 +116,39 @@ class ArtifactStore:
         self.get(digest)
         self._files.rm(self._path(digest))
 
+    def discard(self, digest: str, unused_seconds: float) -> bool:
+        """Remove the bytes of this hash, which nothing refers to; return whether they are gone.
+
+        Those that somebody stored within the last `unused_seconds` stay, whether or not they were
+        there before: a row may be about to name them. (`put` makes its bytes young.)
+        """
+        path = self._path(digest)
+        if not self._is_local:
+            try:
+                is_young = self._seconds_old(path) < unused_seconds
+            except FileNotFoundError:
+                return True
+            if not is_young:
+                self._files.rm(path)
+            return not is_young
+        kept, aside = Path(path), Path(f"{path}.discarded")
+        with suppress(FileNotFoundError):
+            if time.time() - kept.stat().st_mtime < unused_seconds:
+                return False
+            kept.rename(aside)  # whoever stores the bytes from now on writes them anew
+        try:
+            if time.time() - aside.stat().st_mtime < unused_seconds:  # made young just before
+                aside.rename(kept)
+                return False
+        except FileNotFoundError:
+            return True
+        aside.unlink(missing_ok=True)
+        return True
+
+    def _seconds_old(self, path: str) -> float:
+        modified: datetime = self._files.modified(path)
+        return (datetime.now(UTC) - modified.astimezone(UTC)).total_seconds()
+
     def _put(self, digest: str, size_bytes: int, write: Callable[[IO[bytes]], object]) -> str:
         """Let `write` fill a temporary file and rename it to its hash; return its path.
 
@@ -135,9 +174,17 @@ class ArtifactStore:
         return path
 
     def _holds(self, digest: str, size_bytes: int) -> bool:
-        """Return whether the bytes of this hash are there, undamaged."""
+        """Return whether the bytes of this hash are there, undamaged; they are young from now on.
+
+        Of a store whose files cannot be touched, False where they are no longer young.
+        """
+        path = self._path(digest)
         try:
-            if self._files.size(self._path(digest)) != size_bytes:
+            if self._files.size(path) != size_bytes:
+                return False
+            if self._is_local:
+                os.utime(path)
+            elif self._seconds_old(path) > YOUNG_SECONDS:
                 return False
             for _ in self.stream(digest):
                 pass

@@ -8,7 +8,15 @@ from svp_client import ndjson, paths
 from svp_client.calls import Call, Pages, Series, as_bytes, as_json, as_query, get, send
 from svp_client.methods import entries, result
 from svp_client.settings import ItemFilters
-from svp_client.types import ImportResult, Item, ItemHistory, ListedItem, Retried, SetAside
+from svp_client.types import (
+    ErasedItems,
+    ImportResult,
+    Item,
+    ItemHistory,
+    ListedItem,
+    Retried,
+    SetAside,
+)
 
 IMPORT_BYTES = 8 << 20
 UPLOAD_FILES = 500
@@ -110,6 +118,29 @@ class Items:
     def image(self, project: int, item: int) -> Call[bytes]:
         """Return an item's image as it was imported."""
         return get(paths.items(project, f"/{item}/image"), as_bytes)
+
+    @result
+    def correct_item(
+        self, project: int, item: int, *, text: str | None = None, image_uri: str | None = None
+    ) -> Call[Item]:
+        """Give an item another text or image and return it; its labels are asked again."""
+        given = {"text": text, "image_uri": image_uri}
+        changes = {name: value for name, value in given.items() if value is not None}
+        path = paths.items(project, f"/{item}")
+        return send("PATCH", path, as_json, changes, is_idempotent=True)
+
+    @result
+    def correct_image(self, project: int, item: int, image: bytes) -> Call[Item]:
+        """Give an item another image, whose bytes are sent; its labels are asked again."""
+        body = {"content": image, "headers": {"Content-Type": "application/octet-stream"}}
+        path = paths.items(project, f"/{item}/image")
+        return Call("PUT", path, as_json, body=body, is_idempotent=True)
+
+    @result
+    def erase_items(self, project: int, item_ids: Iterable[int]) -> Call[ErasedItems]:
+        """Erase content and labels of up to 1,000 items for good; their places stay."""
+        body = {"item_ids": list(item_ids)}
+        return send("POST", paths.items(project, "/erase"), as_json, body, is_idempotent=True)
 
     @entries
     def set_aside(self, project: int) -> Pages[SetAside]:

@@ -7,7 +7,7 @@ from svp_client import paths
 from svp_client.calls import Call, FileBody, Pages, Series, as_json, get, send
 from svp_client.methods import entries, result
 from svp_client.settings import ProjectChanges, ProjectSettings
-from svp_client.types import Costs, Event, Features, Overview, Project
+from svp_client.types import Costs, DeletedProject, Event, Features, Overview, Project
 
 
 class Projects:
@@ -93,6 +93,16 @@ class Projects:
     def cancel(self, project: int) -> Call[Project]:
         """Cancel the project for good; its labels can still be exported."""
         return send("POST", paths.project(project, "/cancel"), as_json)
+
+    @result
+    def delete_project(self, project: int, name: str) -> Call[DeletedProject]:
+        """Delete the project with its items, labels and models for good; repeat its name."""
+        return send("DELETE", paths.project(project), as_json, is_idempotent=False, name=name)
+
+    @result
+    def deleted_projects(self) -> Call[list[DeletedProject]]:
+        """Return who deleted which project, newest first, and what is left of it on the disks."""
+        return get(paths.DELETED_PROJECTS, as_json)
 
     @result
     def bring_features(

@@ -39,7 +39,14 @@ from svp_client.types.flags import Flag
 from svp_client.types.gold import GoldItem, GoldOutcome
 from svp_client.types.imports import Import, RefusedLine
 from svp_client.types.item_history import GoldAnswer, ItemHistory, Selection, Slot, Suspicion
-from svp_client.types.items import Content, ImportResult, Item, LineError, ListedItem
+from svp_client.types.items import (
+    Content,
+    ErasedItems,
+    ImportResult,
+    Item,
+    LineError,
+    ListedItem,
+)
 from svp_client.types.jobs import Job
 from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
 from svp_client.types.leases import BatchItem, Lease, NextBatch, Suggestion
@@ -55,7 +62,7 @@ from svp_client.types.model_metrics import (
 )
 from svp_client.types.models import CurvePoint, Model
 from svp_client.types.overview import FoundProblem, LiveJob, Overview, Pace, Queue
-from svp_client.types.projects import Project, RoundRef
+from svp_client.types.projects import DeletedProject, Project, RoundRef
 from svp_client.types.rounds import Round, SelectedItem
 from svp_client.types.set_aside import Retried, SetAside
 from svp_client.types.tokens import Token
@@ -83,6 +90,8 @@ __all__ = [
     "Costs",
     "CurvePart",
     "CurvePoint",
+    "DeletedProject",
+    "ErasedItems",
     "Event",
     "ExportedLabel",
     "Features",

@@ -20,6 +20,7 @@ Item = TypedDict(
         "content": Content,
         "class": str | None,
         "metadata": dict[str, Any],
+        "erased_at": str | None,
     },
 )
 """An item; annotators see its ids and its content only."""
@@ -61,3 +62,9 @@ class ImportResult(TypedDict):
     n_failed: int
     n_without_spaces: int
     errors: list[LineError]
+
+
+class ErasedItems(TypedDict):
+    """How many items were erased."""
+
+    n_erased: int

@@ -44,3 +44,16 @@ class Project(TypedDict):
     created_at: str
     finished_at: str | None
     archived_at: str | None
+
+
+class DeletedProject(TypedDict):
+    """The record of a deleted project, and what is still on the disks."""
+
+    id: int
+    name: str
+    deleted_by: str
+    deleted_at: str
+    ended_at: str | None
+    n_items: int
+    n_items_left: int
+    n_files_left: int

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from app.api.downloads import as_file
 from app.api.errors import add_error_handlers
 from app.domain.errors import ArtifactMissing
+from app.storage import artifacts
 from app.storage.artifacts import CHUNK_BYTES, ArtifactStore
 from app.storage.durable import replaced
 from svp_client import Client, ClientError, Retries
@@ -176,3 +177,40 @@ class TestWrites:
             raise RuntimeError
         assert path.read_bytes() == b"old"
         assert [entry.name for entry in path.parent.iterdir()] == ["results"]
+
+
+class TestDiscard:
+    def test_old_bytes_go_and_young_ones_stay(self, store: ArtifactStore) -> None:
+        digest = store.put(b"bytes")
+        assert not store.discard(digest, 60)
+        assert store.get(digest) == b"bytes"
+        assert store.discard(digest, 0)
+        assert store.discard(digest, 60)  # already gone
+        with pytest.raises(ArtifactMissing):
+            store.get(digest)
+        assert store.put(b"bytes") == digest
+        assert store.get(digest) == b"bytes"
+
+    def test_storing_them_again_makes_them_young(self, tmp_path: Path) -> None:
+        store = ArtifactStore(tmp_path.as_uri())
+        path = Path(path_of(store, store.put(b"bytes")))
+        os.utime(path, (0, 0))
+        store.put(b"bytes")
+        assert not store.discard(path.name, 60)
+
+    def test_old_ones_that_cannot_be_touched_are_written_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = ArtifactStore(f"memory://{uuid.uuid4().hex}")
+        digest = store.put(b"bytes")
+        monkeypatch.setattr(artifacts, "YOUNG_SECONDS", 0)
+        written = store._files.modified(path_of(store, digest))  # noqa: SLF001
+        store.put(b"bytes")
+        assert store._files.modified(path_of(store, digest)) > written  # noqa: SLF001
+
+    def test_a_removal_that_was_cut_off_is_ended(self, tmp_path: Path) -> None:
+        store = ArtifactStore(tmp_path.as_uri())
+        path = Path(path_of(store, store.put(b"bytes")))
+        path.rename(f"{path}.discarded")
+        assert store.discard(path.name, 0)
+        assert not [p for p in tmp_path.rglob("*") if p.is_file()]

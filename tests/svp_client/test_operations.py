@@ -37,6 +37,7 @@ ARGUMENTS: dict[str, Any] = {
     "comment": "c",
     "reason": "other",
     "npy": b"",
+    "image": b"",
     "uris": ["a.csv"],
     "files": [("a.png", b"png")],
     "split": "pool",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.db.tables import Project
 
 commands = typer.Typer(
-    help="List, copy, rename, archive and reopen projects.", no_args_is_help=True
+    help="List, copy, rename, archive, reopen and delete projects.", no_args_is_help=True
 )
 
 PAGE = 1000
@@ -91,6 +91,31 @@ def reopen(project: ProjectId) -> None:
     from app.services.lifecycle import reopen_project  # noqa: PLC0415
 
     _apply(lambda session: reopen_project(session, project))
+
+
+@commands.command("delete")
+def delete(
+    name: Annotated[str, typer.Argument(help="The project's name.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a project with its items, labels and models, for good."""
+    from app.db.queries import projects  # noqa: PLC0415
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.domain.names import normalised  # noqa: PLC0415
+    from app.services.deletions import delete_project  # noqa: PLC0415
+
+    with sessions() as factory:
+        with transaction(factory) as session:
+            found = projects.find(session, normalised(name))
+            n_items = found.n_pool + found.n_evaluation
+            what = f"project {found.id} {found.name!r} with {n_items:,} items"
+            what += f" and {found.n_labeled:,} labels"
+        if not yes:
+            typer.confirm(f"Delete {what} for good?", abort=True)
+        with transaction(factory) as session:
+            delete_project(session, found.id, name, by="command line")
+    typer.echo(f"Deleted {what}. The running service removes its rows and files.")
 
 
 def _apply(change: "Callable[[Session], Project]") -> None:

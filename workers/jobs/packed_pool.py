@@ -207,7 +207,8 @@ class PoolReader:
             if not _has_hash(path, features_hash):
                 with replaced(path) as file:
                     file.writelines(self.store.stream(features_hash))
-        features: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+            # Within the lock: nobody removes the copy (workers.jobs.copies) before it is mapped.
+            features: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
         return features
 
 

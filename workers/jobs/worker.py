@@ -16,6 +16,7 @@ from app.db.session import make_engine, make_session_factory
 from app.logging import configure_logging
 from app.queue import make_publisher
 from app.services.jobs import PACKING
+from workers.jobs.copies import remove_copies_until
 from workers.jobs.presence import Presence
 from workers.jobs.runner import PACKING_COMMAND, JobRunner
 from workers.jobs.wakeups import Listener
@@ -44,6 +45,9 @@ def run_worker(settings: Settings) -> None:
             target=serve_rows, args=(packer, threading.Event(), stopped), name="packing"
         ),
         Presence(settings, runner, stopped),
+        threading.Thread(
+            target=remove_copies_until, args=(stopped, factory, settings), name="copies"
+        ),
     ]
     if settings.broker_url is None:
         threads.append(Listener(url, woken, stopped))

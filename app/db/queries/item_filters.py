@@ -50,6 +50,7 @@ class ItemFilter:
         suspected_by: the analysis that takes its label for likely wrong.
         index: of these places in its split.
         metadata: whose own metadata hold all of this.
+        search: whose text or external id holds this; capitals do not count.
     """
 
     class_index: int | None = None
@@ -64,6 +65,7 @@ class ItemFilter:
     suspected_by: int | None = None
     index: Sequence[int] | None = None
     metadata: dict[str, Any] | None = None
+    search: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions on Item, ResolvedLabel and BatchItem, the latter two outer."""
@@ -87,6 +89,9 @@ class ItemFilter:
             found.append(Item.index == func.any(list(self.index)))
         if self.metadata:
             found.append(Item.metadata_.contains(self.metadata))
+        if self.search is not None:
+            columns = (Item.text, Item.external_id)
+            found.append(or_(*(c.icontains(self.search, autoescape=True) for c in columns)))
         return found
 
     def _of_rows_elsewhere(self) -> list[ColumnElement[bool]]:

@@ -7,12 +7,22 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, TextClause, cast, func, insert, literal, select, text
+from sqlalchemy import (
+    Text,
+    TextClause,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app.db.queries.columns import IntArray, columns
-from app.db.tables import ConsensusSource, Item, LabelSource, ResolvedLabel, Split
+from app.db.tables import ConsensusSource, Item, LabelSource, Project, ResolvedLabel, Split
+from app.domain.states import ProjectState
 
 COLUMNS = (
     "project_id",
@@ -98,8 +108,16 @@ def resolve_imported(
 
 
 def get(session: Session, project_id: int, item_id: int) -> Item | None:
-    """Return one item of the project."""
-    return session.scalar(select(Item).where(Item.project_id == project_id, Item.id == item_id))
+    """Return one item of the project, unless the project was deleted."""
+    return session.scalar(
+        select(Item)
+        .join(Project, Project.id == Item.project_id)
+        .where(
+            Item.project_id == project_id,
+            Item.id == item_id,
+            Project.state != ProjectState.DELETING,
+        )
+    )
 
 
 def get_by_external_id(session: Session, project_id: int, external_id: str) -> Item | None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Project
 from app.domain.errors import NotFound, ProjectArchived
+from app.domain.states import ProjectState
 
 _LOCKED = (
     select(Project)
@@ -25,11 +26,11 @@ def lock(session: Session, project_id: int, *, even_archived: bool = False) -> P
     FOR NO KEY UPDATE: other writers of the project wait, rows that refer to it can be inserted.
 
     Raises:
-        NotFound: no such project.
+        NotFound: no such project, or it was deleted.
         ProjectArchived: it is archived, and the caller did not ask for that.
     """
     project = session.scalar(_LOCKED, {"project_id": project_id})
-    if project is None:
+    if project is None or project.state == ProjectState.DELETING:
         raise NotFound("project", project_id)
     if project.archived_at is not None and not even_archived:
         raise ProjectArchived(project_id)
@@ -48,18 +49,31 @@ def lock_if_free(session: Session, project_id: int) -> Project | None:
 
     Sweeps come again, so they must not wait for one project while others need them.
     """
-    return session.scalar(_LOCKED_IF_FREE, {"project_id": project_id})
+    project = session.scalar(_LOCKED_IF_FREE, {"project_id": project_id})
+    return None if project is None or project.state == ProjectState.DELETING else project
 
 
 def get(session: Session, project_id: int) -> Project:
     """Return the project.
 
     Raises:
-        NotFound: no such project.
+        NotFound: no such project, or it was deleted.
     """
     project = session.get(Project, project_id)
-    if project is None:
+    if project is None or project.state == ProjectState.DELETING:
         raise NotFound("project", project_id)
+    return project
+
+
+def find(session: Session, name: str) -> Project:
+    """Return the project of this name.
+
+    Raises:
+        NotFound: none is called so.
+    """
+    project = session.scalar(select(Project).where(Project.name == name))
+    if project is None or project.state == ProjectState.DELETING:
+        raise NotFound("project", name)
     return project
 
 
@@ -75,7 +89,11 @@ def list_page(
     is_archived = Project.archived_at.is_not(None)
     statement = (
         select(Project)
-        .where(Project.id > after_id, is_archived if archived else ~is_archived)
+        .where(
+            Project.id > after_id,
+            Project.state != ProjectState.DELETING,
+            is_archived if archived else ~is_archived,
+        )
         .order_by(Project.id)
         .limit(limit)
     )

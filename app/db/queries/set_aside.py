@@ -91,19 +91,31 @@ def n_unselectable(session: Session, project_id: int) -> int:
 
 
 def n_of_project(session: Session, project_id: int) -> int:
-    """Return how many items of the project are set aside."""
-    statement = select(func.count()).where(SetAsideItem.project_id == project_id)
+    """Return how many items of the project are set aside, erased ones apart."""
+    statement = (
+        select(func.count())
+        .select_from(SetAsideItem)
+        .join(Item, Item.id == SetAsideItem.item_id)
+        .where(SetAsideItem.project_id == project_id, Item.erased_at.is_(None))
+    )
     return session.scalar(statement) or 0
 
 
 def page(
     session: Session, project_id: int, after_id: int, limit: int
 ) -> list[tuple[Item, SetAsideItem]]:
-    """Return up to `limit` items that are set aside with an id above `after_id`, ascending."""
+    """Return up to `limit` items that are set aside with an id above `after_id`, ascending.
+
+    Erased ones, which never come back, are left out.
+    """
     rows = session.execute(
         select(Item, SetAsideItem)
         .join(SetAsideItem, SetAsideItem.item_id == Item.id)
-        .where(SetAsideItem.project_id == project_id, SetAsideItem.item_id > after_id)
+        .where(
+            SetAsideItem.project_id == project_id,
+            SetAsideItem.item_id > after_id,
+            Item.erased_at.is_(None),
+        )
         .order_by(SetAsideItem.item_id)
         .limit(limit)
     )
@@ -111,12 +123,12 @@ def page(
 
 
 def of_items(session: Session, project_id: int, item_ids: Sequence[int]) -> list[Item]:
-    """Return those of these items that are set aside."""
+    """Return those of these items that are set aside, erased ones apart."""
     return list(
         session.scalars(
             select(Item)
             .join(SetAsideItem, SetAsideItem.item_id == Item.id)
-            .where(SetAsideItem.project_id == project_id, _IS_GIVEN)
+            .where(SetAsideItem.project_id == project_id, _IS_GIVEN, Item.erased_at.is_(None))
             .order_by(Item.id),
             {"item_ids": list(item_ids)},
         )

@@ -14,6 +14,7 @@ from app.db.tables.access import (
 )
 from app.db.tables.analyses import Analysis, AnalysisKind, SuspectedLabel
 from app.db.tables.base import Base
+from app.db.tables.deletions import DeletedProject, DiscardedArtifact
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
 from app.db.tables.imports import Import, RefusedImportLine
@@ -51,6 +52,8 @@ __all__ = [
     "CoreSet",
     "CoreSetItem",
     "CoreSetScores",
+    "DeletedProject",
+    "DiscardedArtifact",
     "Event",
     "GoldAnswer",
     "GoldItem",

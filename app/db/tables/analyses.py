@@ -44,8 +44,8 @@ class SuspectedLabel(Base):
     """A label that an analysis takes for likely wrong."""
 
     __tablename__ = "suspected_labels"
-    # An item is suspected once.
-    __table_args__ = (UniqueConstraint("analysis_id", "item_id"),)
+    # An item is suspected once. What falls with an item is found by an index.
+    __table_args__ = (UniqueConstraint("analysis_id", "item_id"), Index(None, "item_id"))
 
     analysis_id: Mapped[int] = mapped_column(
         ForeignKey("analyses.id", ondelete=CASCADE), primary_key=True, autoincrement=False

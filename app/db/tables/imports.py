@@ -22,7 +22,7 @@ class Import(Base):
     id: Mapped[int] = primary_key()
     project_id: Mapped[int] = reference("projects.id")
     name: Mapped[str]  # of the file, as it was sent
-    content_hash: Mapped[str | None]  # artifact: the uploaded file
+    content_hash: Mapped[str | None]  # artifact: the uploaded file; "" once it has been read
     uri: Mapped[str | None]
     options: Mapped[dict[str, Any]]  # how it is read, as asked for
     format: Mapped[str | None]  # that was found

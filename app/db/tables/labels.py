@@ -42,6 +42,9 @@ class Label(Base):
         Index(None, "project_id", "id"),
         # Labels of today and of the last hour are counted whenever a lead looks.
         Index(None, "project_id", "created_at"),
+        # What falls with an item or a batch item is found without reading the table.
+        Index(None, "item_id"),
+        Index(None, "batch_item_id"),
         # An annotator's own progress is counted whenever they look.
         Index(
             "ix_labels_annotator",

@@ -74,6 +74,8 @@ class Project(Base):
     created_at: Mapped[datetime] = created_now()
     finished_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]  # since when it only can be read
+    # When content of an item was last erased or replaced: older packs still hold it.
+    erased_at: Mapped[datetime | None]
 
 
 class Item(Base):
@@ -85,6 +87,12 @@ class Item(Base):
         UniqueConstraint("project_id", "external_id"),
         # Each item has one dense index in its split: the arrays' index space.
         UniqueConstraint("project_id", "split", "index"),
+        # Whether a stored image is still needed is asked whenever one is deleted.
+        Index(
+            "ix_items_content_hash",
+            "content_hash",
+            postgresql_where=text("content_hash IS NOT NULL AND image_uri IS NULL"),
+        ),
         one_of("split", Split),
         CheckConstraint("(text IS NULL) <> (content_hash IS NULL)", "text_or_image"),
         # Evaluation items carry their class: they give every accuracy that the service shows.
@@ -106,6 +114,8 @@ class Item(Base):
     # What users say about the item; exported, never learned. (SQLAlchemy keeps the plain name.)
     metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[datetime] = created_now()
+    # Erased items keep their place in the index and nothing else; they are set aside, too.
+    erased_at: Mapped[datetime | None]
 
 
 class SetAsideItem(Base):

@@ -98,6 +98,7 @@ class BatchItem(Base):
             postgresql_where=text("state = 'open' AND (labels_wanted > 1 OR is_requeued)"),
         ),
         Index(None, "project_id", "state"),
+        Index(None, "item_id"),  # what falls with an item
         one_of("state", BatchItemState),
         one_of("source", BatchSource),
     )

@@ -161,8 +161,8 @@ class CoreSetItem(Base):
     """An item that a core-set keeps."""
 
     __tablename__ = "core_set_items"
-    # An item is kept once.
-    __table_args__ = (UniqueConstraint("core_set_id", "item_id"),)
+    # An item is kept once. What falls with an item is found by an index.
+    __table_args__ = (UniqueConstraint("core_set_id", "item_id"), Index(None, "item_id"))
 
     core_set_id: Mapped[int] = mapped_column(
         ForeignKey("core_sets.id", ondelete=CASCADE), primary_key=True, autoincrement=False

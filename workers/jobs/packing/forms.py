@@ -159,6 +159,9 @@ class ImageForm:
         pixels = np.zeros((end - first, self.size, self.size, self.channels), np.uint8)
         gaps, unreadable = [], []
         for item in items:
+            if item.content_hash is None:  # erased
+                gaps.append(item.index)
+                continue
             found = source.pixels(item, self.size, self.channels)
             if isinstance(found, Unreadable):
                 gaps.append(item.index)

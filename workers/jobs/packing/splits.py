@@ -5,6 +5,7 @@ written. Two workers on one machine may pack at the same time: a lock file lets 
 """
 
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
@@ -24,7 +26,7 @@ from app.domain.errors import ArtifactMissing
 from app.storage.artifacts import ArtifactStore
 from workers.jobs.packing.forms import Form, ItemSource
 from workers.jobs.packing.processes import make_blocks
-from workers.jobs.packs import Block, Pack, PackedBlock, PackingStopped, Span, grow
+from workers.jobs.packs import LIST, Block, Pack, PackedBlock, PackingStopped, Span, grow
 from workers.jobs.unreadable import set_aside, set_aside_rows
 
 BLOCKS_A_QUERY = 50
@@ -99,6 +101,7 @@ class SplitPacker:
                     self.on_block(self.split, span)
 
         about = {"project": str(self.project.uid), "split": self.split, **self.form.about}
+        began, before = self._database_time(), _modified(folder / LIST)
         with Pack(folder, about, self.form.files) as pack:
             try:
                 grow(
@@ -108,10 +111,17 @@ class SplitPacker:
                     is_due=every(self.commit_seconds),
                 )  # fmt: skip
             except PackingStopped:
+                _date(folder / LIST, before)  # not every stale block is mended
                 self._set_aside_so_far(unreadable, n_read)
                 raise
             self._checked = list(pack.blocks)
+        if pack.n <= n:  # every block was compared: nothing erased before then is left
+            _date(folder / LIST, began)
         set_aside(self.factory, self.settings, self.project.id, unreadable, n_read)
+
+    def _database_time(self) -> float:
+        with transaction(self.factory) as session:
+            return session.scalars(select(func.now())).one().timestamp()
 
     def _set_aside_so_far(self, unreadable: Sequence[Unreadable], n_read: int) -> None:
         """Set unreadable items aside; where most are unreadable, the next packing decides.
@@ -172,6 +182,15 @@ class SplitPacker:
             if digest != pack.blocks[block].items
         }
         return changed, {block: mark for block, mark in marks.items() if block not in changed}
+
+
+def _date(path: Path, at: float) -> None:
+    if path.exists():  # of no items there is none
+        os.utime(path, (at, at))
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def _n_equal(known: Sequence[Block], blocks: Sequence[Block]) -> int:

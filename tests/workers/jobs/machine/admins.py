@@ -10,6 +10,7 @@ from hypothesis.stateful import (
 
 from app.db.queries import jobs as job_queries
 from app.db.session import transaction
+from app.db.tables import Item
 from app.domain.errors import (
     AnnotatorPaused,
     BudgetSpent,
@@ -25,7 +26,10 @@ from app.services import jobs, lifecycle
 from app.services.annotation import change_annotation
 from app.services.annotators import clear_flags, pause_annotator, resume_annotator
 from app.services.answers import AnswerStatus
+from app.services.corrections import correct_item
+from app.services.erasures import erase_items
 from app.services.next_round import begin_next_round
+from app.services.prepared_items import NO_IMAGE
 from app.services.project_settings import change_project
 from app.services.requeue import reassign_items, requeue_items
 from tests.workers.jobs.machine.workers import WorkerRules
@@ -44,7 +48,7 @@ class AdminRules(WorkerRules):
         except ProjectNotAccepting:
             return
         if outcome.status is AnswerStatus.REQUEUED:
-            self.standing = {key: c for key, c in self.standing.items() if key[1] != chosen}
+            self._forget_item(chosen)
 
     @rule(item=ITEM, name=st.sampled_from([*NAMES, None]))
     def reassign(self, item: int, name: str | None) -> None:
@@ -114,6 +118,31 @@ class AdminRules(WorkerRules):
         if len(self.standing) <= END_AFTER:
             return
         self._try(getattr(lifecycle, f"{change}_project"))
+
+    @rule(item=ITEM)
+    def erase(self, item: int) -> None:
+        chosen = self._item(item)
+        with transaction(self.factory) as session:
+            erase_items(session, self.project, [chosen], self.settings)
+        self._forget_item(chosen)
+
+    @rule(item=ITEM, text=st.sampled_from(["better", "best"]))
+    def correct(self, item: int, text: str) -> None:
+        chosen = self._item(item)
+        with transaction(self.factory) as session:
+            before = session.get_one(Item, chosen).text
+        try:
+            with transaction(self.factory) as session:
+                correct_item(
+                    session, self.project, chosen, {"text": text, **NO_IMAGE}, self.settings
+                )
+        except (NotFound, ProjectNotAccepting):
+            return
+        if text != before:
+            self._forget_item(chosen)
+
+    def _forget_item(self, item: int) -> None:
+        self.standing = {key: c for key, c in self.standing.items() if key[1] != item}
 
     @precondition(lambda self: self.n_imported < N_POOL + 4)
     @rule()
