@@ -44,6 +44,7 @@ from app.api import (
     maps,
     models,
     overview,
+    people,
     project_settings,
     projects,
     requeue,
@@ -67,6 +68,7 @@ from app.db.queries.signing_keys import key_for
 from app.db.session import Timeouts, make_engine, make_session_factory, transaction
 from app.logging import configure_logging
 from app.pages import assets, sign_in
+from app.pages import people as people_pages
 from app.pages import projects as project_pages
 from app.pages.errors import render_error
 from app.queue import make_publisher
@@ -84,9 +86,9 @@ ROUTES = (
     file_imports, set_aside, leases, labels, label_exports, skips, flags, requeue, decisions,
     annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    audits, label_errors, labels_saved, maps, tokens,
+    audits, label_errors, labels_saved, maps, people, tokens,
 )  # fmt: skip
-PAGES = (sign_in, project_pages, assets)
+PAGES = (sign_in, project_pages, people_pages, assets)
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (
     "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",

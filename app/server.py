@@ -87,6 +87,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._idle_bytes, self._waits_since = 0, self.loop.time()
         self._is_in_head, self._is_in_body = False, True
         super().on_headers_complete()
+        # Who is at the other end: of `client` a proxy's X-Forwarded-For may make another.
+        peer = self.client[0] if self.client else ""
+        self.scope["peer"] = peer  # type: ignore[typeddict-unknown-key]  # our own
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""

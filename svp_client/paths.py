@@ -52,6 +52,21 @@ def annotator(project_id: int, name: str, rest: str) -> str:
     return f"{annotators(project_id)}/{quote(name, safe='')}{rest}"
 
 
+def members(project_id: int) -> str:
+    """Return the path of a project's members."""
+    return project(project_id, "/members")
+
+
+def member(project_id: int, name: str, rest: str = "") -> str:
+    """Return the path of a member, or of an action on one."""
+    return f"{members(project_id)}/{quote(name, safe='')}{rest}"
+
+
+def invitations(project_id: int, rest: str = "") -> str:
+    """Return the path of a project's invitations."""
+    return project(project_id, f"/invitations{rest}")
+
+
 def gold(project_id: int, rest: str = "") -> str:
     """Return the path of a project's gold items."""
     return project(project_id, f"/gold{rest}")

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.admission import Admission
 from app.api.origin import check_origin
+from app.api.user_header import named_by_proxy
 from app.config import Settings
 from app.db.queries import projects
 from app.db.queries.tokens import Caller
@@ -25,7 +26,7 @@ from app.domain.names import MAX_NAME
 from app.domain.roles import Right
 from app.services.image_urls import ImageUrls
 from app.services.tokens import acting_annotator, authenticate
-from app.services.web_sessions import authenticate_session
+from app.services.web_sessions import authenticate_named, authenticate_session
 from app.storage.artifacts import ArtifactStore
 
 SESSION_COOKIE = "svp_session"
@@ -117,14 +118,16 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 async def get_caller(request: Request, credentials: Credentials) -> Caller:
     """Return the caller, by one statement before the request's transaction.
 
-    By its token, or else by the session of its browser, whose pages alone may change anything.
-    Routes that parse a body have asked before (app.api.bodies).
+    By its token; else by a proxy that signs people in, or by the session of its browser: of these
+    only the service's own pages may change anything. Routes that parse a body have asked before
+    (app.api.bodies).
     """
     known: Caller | None = getattr(request.state, "caller", None)
     if known is not None:
         return known
     secret = request.cookies.get(SESSION_COOKIE)
-    if credentials is None and secret is None:
+    name = named_by_proxy(request)
+    if credentials is None and secret is None and name is None:
         raise NotAuthenticated("Send a token: `Authorization: Bearer svp_...`.")
     if credentials is None and request.method not in READING:
         check_origin(request)
@@ -133,7 +136,9 @@ async def get_caller(request: Request, credentials: Credentials) -> Caller:
         with reading(request.app.state.authentication_factory) as session:
             if credentials is not None:
                 return authenticate(session, credentials.credentials)
-            assert secret is not None  # noqa: S101 - one of the two is there
+            if name is not None:
+                return authenticate_named(session, name)
+            assert secret is not None  # noqa: S101 - one of them is there
             return authenticate_session(session, secret, request.app.state.settings)
 
     request.state.caller = caller = await _admission(request).authentication.run(None, read)

@@ -26,6 +26,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.NotAllowed: 403,
     errors.ImageUrlInvalid: 403,
     errors.ImageUrlExpired: 403,
+    errors.InvitationEnded: 404,
     errors.InvalidName: 422,
     errors.TooManyAnnotators: 403,
     errors.InvalidProject: 422,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from app.api.bodies import Route
 from app.api.deps import (
+    AnnotatorIdDep,
     CallerDep,
     ProjectDep,
     ServiceAdminDep,
@@ -22,6 +23,7 @@ from app.schemas.projects import (
     DEFAULT_TARGET,
     AnnotatorProjectOut,
     ModelSpec,
+    ProgressOut,
     ProjectCopy,
     ProjectCreate,
     ProjectOut,
@@ -101,3 +103,11 @@ def read(
         return present_project(session, project)
     progress = visibility.progress_of(session, project.id, annotator_id)
     return present_project_to_annotator(project, progress)
+
+
+@router.get("/{project}/progress", summary="Read your progress", responses=problems(403, 404))
+def read_progress(
+    session: SessionDep, project: ProjectDep, annotator_id: AnnotatorIdDep
+) -> ProgressOut:
+    """Return how far the annotator is: items labeled, skipped and held."""
+    return ProgressOut.model_validate(visibility.progress_of(session, project.id, annotator_id))

@@ -1,5 +1,6 @@
 """Settings of this machine."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -155,6 +156,16 @@ class Settings(BaseSettings):
     session_days: float = Field(
         14.0, gt=0, le=3650, description="How long people stay signed in after their last request."
     )
+    user_header: str | None = Field(
+        None,
+        pattern=r"^[\w-]+$",
+        description="Header in which a proxy that signs people in names them; unset, none does.",
+    )
+    user_header_from: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of that proxy, separated by commas; from others the "
+        "header says nothing.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose pages may call the API, separated by commas; `*` allows all."
     )
@@ -269,11 +280,20 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("image_roots", "image_hosts", "cors_origins", mode="before")
+    @field_validator(
+        "image_roots", "image_hosts", "cors_origins", "user_header_from", mode="before"
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("user_header_from", mode="after")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
         return value
 
     @property

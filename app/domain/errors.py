@@ -70,6 +70,17 @@ class InvalidName(DomainError, ValueError):
     code = "name_invalid"
 
 
+class InvitationEnded(DomainError):
+    """The link of an invitation is unknown, used up, revoked or too old."""
+
+    code = "invitation_ended"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This invitation is unknown, used up, revoked or too old. Ask for a new one."
+        )
+
+
 class TooManyAnnotators(DomainError):
     """A tool's token has acted for as many annotators as it may."""
 

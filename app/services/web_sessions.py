@@ -86,6 +86,18 @@ def authenticate_session(session: Session, secret: str, settings: Settings) -> C
     return caller
 
 
+def authenticate_named(session: Session, name: str) -> Caller:
+    """Return the person whom a proxy has signed in; known from now on, if they were not.
+
+    Raises:
+        InvalidName: the name is blank or invisible.
+    """
+    known = normalised(name)
+    ids = tokens.ids_by_name(session, [known])
+    annotator_id = ids[known] if ids else tokens.annotator_id(session, known)
+    return Caller(annotator_id, known, web_sessions.grants_of(session, annotator_id))
+
+
 def sign_out(session: Session, caller: Caller) -> None:
     """End the caller's session."""
     if caller.session_id is not None:

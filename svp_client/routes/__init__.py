@@ -11,6 +11,7 @@ from svp_client.routes.jobs import Jobs
 from svp_client.routes.labels import Labels
 from svp_client.routes.leases import Leases
 from svp_client.routes.models import Models
+from svp_client.routes.people import People
 from svp_client.routes.projects import Projects
 from svp_client.routes.requeue import Requeue
 from svp_client.routes.rounds import Rounds
@@ -32,6 +33,7 @@ class Routes(
     Models,
     CoreSets,
     Analyses,
+    People,
     Tokens,
 ):
     """Every method of the API."""

@@ -29,7 +29,7 @@ class Tokens:
 
         Args:
             name: the annotator that it stands for.
-            role: annotator or admin.
+            role: annotator, reader, lead or admin.
             project: the only project that it reaches.
             all_projects: whether it reaches all, in place of `project`.
             act_as: whether it may name other annotators: for annotation tools.

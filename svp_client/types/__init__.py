@@ -62,6 +62,7 @@ from svp_client.types.model_metrics import (
 )
 from svp_client.types.models import CurvePoint, Model
 from svp_client.types.overview import FoundProblem, LiveJob, Overview, Pace, Queue
+from svp_client.types.people import Invitation, Member, Progress
 from svp_client.types.projects import DeletedProject, Project, RoundRef
 from svp_client.types.rounds import Round, SelectedItem
 from svp_client.types.set_aside import Retried, SetAside
@@ -108,6 +109,7 @@ __all__ = [
     "Import",
     "ImportResult",
     "Interval",
+    "Invitation",
     "Item",
     "ItemHistory",
     "Job",
@@ -124,6 +126,7 @@ __all__ = [
     "MapPoints",
     "MapResult",
     "MeasuredRound",
+    "Member",
     "Model",
     "ModelAgreement",
     "ModelMetrics",
@@ -132,6 +135,7 @@ __all__ = [
     "Pace",
     "PairAgreement",
     "Prices",
+    "Progress",
     "Project",
     "ProxyAdvice",
     "ProxyAdviceResult",

@@ -51,6 +51,12 @@ REQUIRED: dict[Needs, list[str]] = {
         "DELETE /tokens/{token}",
     ],
     Needs.PROJECT_ADMIN: [
+        "GET /projects/{project}/members",
+        "DELETE /projects/{project}/members/{name}",
+        "POST /projects/{project}/members/{name}/link",
+        "POST /projects/{project}/invitations",
+        "GET /projects/{project}/invitations",
+        "DELETE /projects/{project}/invitations/{invitation}",
         "POST /projects/{project}/start",
         "PATCH /projects/{project}",
         "GET /projects/{project}/flags",
@@ -134,6 +140,7 @@ REQUIRED: dict[Needs, list[str]] = {
     ],
     Needs.PROJECT_TOKEN: [
         "GET /projects/{project}",
+        "GET /projects/{project}/progress",
         "POST /projects/{project}/flags",
         "GET /projects/{project}/items/{item}",
         "GET /projects/{project}/items/{item}/image",
@@ -173,6 +180,7 @@ def url(path: str, project: int) -> str:
         "flag",
         "name",
         "search",
+        "invitation",
     ):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled
@@ -251,3 +259,25 @@ def test_the_least_token_of_the_table_is_enough(
         status, detail = ask(route, least)
         assert status not in (401, 403), route
         assert not detail.startswith("There is no project"), route
+
+
+def test_a_reader_sees_all_of_a_project_and_changes_nothing(
+    ask: Callable[..., tuple[int, str]], make_client: MakeClient, text_project: int
+) -> None:
+    reader = make_client("eve", Role.READER, project_id=text_project)
+    own = {"/projects/{project}", "/projects/{project}/items/{item}"}
+    for (method, path), needs in TABLE.items():
+        is_reading = method == "GET" and needs is Needs.PROJECT_ADMIN
+        is_own = method == "GET" and path.removeprefix(PREFIX) in own
+        is_open = needs in (Needs.NOTHING, Needs.TOKEN) or is_own
+        is_image = path.endswith("/image")
+        is_refused = ask((method, path), reader)[0] == 403
+        assert is_refused != (is_reading or is_open or is_image), (method, path)
+
+
+def test_a_lead_does_all_in_its_project_and_nothing_beyond(
+    ask: Callable[..., tuple[int, str]], make_client: MakeClient, text_project: int
+) -> None:
+    lead = make_client("ivy", Role.LEAD, project_id=text_project)
+    for route, needs in TABLE.items():
+        assert (ask(route, lead)[0] == 403) == (needs is Needs.SERVICE_ADMIN), route

@@ -16,12 +16,20 @@ REQUIRED: dict[str, list[str]] = {
     NOBODY: [
         "GET /sign-in",
         "POST /sign-in",
+        "GET /join",
+        "POST /join",
         "GET /static/{version}/{name:path}",
     ],
     SIGNED_IN: ["GET /", "POST /sign-out", "GET /projects/{project}"],
     Right.LABEL: [],
     Right.READ: [],
-    Right.LEAD: [],
+    Right.LEAD: [
+        "GET /projects/{project}/people",
+        "POST /projects/{project}/people/invite",
+        "POST /projects/{project}/people/revoke",
+        "POST /projects/{project}/people/remove",
+        "POST /projects/{project}/people/link",
+    ],
     Right.SERVE: [],
 }
 TABLE = {tuple(line.split()): needs for needs, lines in REQUIRED.items() for line in lines}

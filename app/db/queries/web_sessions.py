@@ -50,6 +50,16 @@ def live_by_hash(
     return Caller(annotator_id, name, grants, session_id=session_id), bool(is_stale)
 
 
+def grants_of(session: Session, annotator_id: int) -> tuple[Grant, ...]:
+    """Return the roles of a person."""
+    rows = session.execute(
+        select(Membership.role, Membership.project_id).where(
+            Membership.annotator_id == annotator_id
+        )
+    )
+    return tuple(Grant(Role(role), project_id) for role, project_id in rows)
+
+
 def note_seen(session: Session, session_id: int, lifetime: timedelta) -> None:
     """Record that the session is in use; it lives on from now."""
     session.execute(

@@ -5,6 +5,7 @@ States are text, checked against app.domain.states; instants are UTC by the data
 
 from app.db.tables.access import (
     Annotator,
+    Invitation,
     Membership,
     SigningKey,
     SignInLink,
@@ -58,6 +59,7 @@ __all__ = [
     "GoldAnswer",
     "GoldItem",
     "Import",
+    "Invitation",
     "Item",
     "ItemFlag",
     "Job",

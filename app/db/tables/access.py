@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import CASCADE, Base, created_now, one_of, primary_key, reference
@@ -96,6 +96,28 @@ class SignInLink(Base):
     created_at: Mapped[datetime] = created_now()
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class Invitation(Base):
+    """A link by which people join a project, each under a name of their choice."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        one_of("role", Role),
+        # No link lets in more people than it was made for.
+        CheckConstraint("n_used BETWEEN 0 AND max_uses", name="uses_left"),
+    )
+
+    id: Mapped[int] = primary_key()
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    project_id: Mapped[int] = reference("projects.id")
+    role: Mapped[str]
+    max_uses: Mapped[int]
+    n_used: Mapped[int] = mapped_column(server_default=text("0"))
+    created_by: Mapped[int] = reference("annotators.id")
+    created_at: Mapped[datetime] = created_now()
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
 
 
 class SigningKey(Base):
