@@ -1,6 +1,7 @@
 """Writes the reference pages from the code when the documentation is built: a hook of mkdocs."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,35 @@ from app.config import Settings
 from app.domain.errors import DomainError
 from app.main import create_app, describe
 from workers.cli.main import app as command_line
+from workers.simulation.active_learning.config import (
+    ActiveLearningConfig,
+    ArmConfig,
+    BudgetConfig,
+)
+from workers.simulation.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    OracleConfig,
+    PaperConfig,
+    TrapsConfig,
+)
+from workers.simulation.core_sets.config import CoreSetArm, CoreSetConfig
+from workers.simulation.model_studies.config import ModelStudyConfig
+
+TABLES: tuple[tuple[str, type[Config]], ...] = (
+    ("kind = active_learning", ActiveLearningConfig),
+    ("kind = core_set", CoreSetConfig),
+    ("kind = model_study", ModelStudyConfig),
+    ("[data]", DataConfig),
+    ("[models.NAME]", ModelConfig),
+    ("[budgets], of active learning", BudgetConfig),
+    ("[arms.NAME], of active learning", ArmConfig),
+    ("[arms.NAME], of core-sets", CoreSetArm),
+    ("[oracle], of active learning", OracleConfig),
+    ("[paper]", PaperConfig),
+    ("[traps]", TrapsConfig),
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -23,6 +53,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/errors.md": errors_page(),
         "reference/commands.md": commands_page(),
         "reference/routes.md": routes_page(),
+        "reference/experiments.md": experiments_page(),
     }
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
@@ -96,6 +127,42 @@ def routes_page() -> str:
     )
 
 
+def experiments_page() -> str:
+    """Return every key of an experiment's file, table by table, from the classes that check it."""
+    parts = []
+    for title, table in TABLES:
+        meanings = _meanings(table)
+        rows = [
+            (f"`{name}`", "needed" if field.is_required() else _default(field.get_default()), text)
+            for name, field in table.model_fields.items()
+            for text in [meanings.get(name, "")]
+            if name != "name" or table is DataConfig
+        ]
+        head = ("key", "default", "meaning")
+        parts += ["", f"## {title}", "", _first_line(table), "", _table(head, rows)]
+    lead = (
+        "Any experiment takes the keys of its kind and these tables. An unknown key is an error. "
+        "`svp simulate NAME --set TABLE.KEY=VALUE` changes one for a run."
+    )
+    return _page("Keys of experiments", lead, "\n".join(parts))
+
+
+def _meanings(table: type[Config]) -> dict[str, str]:
+    """Return what the docstrings of a class and its bases say of its attributes."""
+    found: dict[str, str] = {}
+    for kind in reversed(table.__mro__):
+        section = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
+        for entry in re.split(r"\n(?=    \S)", f"\n{section}"):
+            name, colon, meaning = entry.strip().partition(": ")
+            if colon:
+                found |= dict.fromkeys(name.split(", "), meaning)
+    return found
+
+
+def _first_line(table: type[Config]) -> str:
+    return inspect.cleandoc(table.__doc__ or "").partition("\n\n")[0]
+
+
 def _commands(group: Any, context: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -113,7 +180,12 @@ def _kinds(base: type[DomainError]) -> Iterator[type[DomainError]]:
 
 
 def _default(value: object) -> str:
-    if value is None or value == () or repr(value) == "PydanticUndefined":
+    if (
+        value is None
+        or value in ((), "")
+        or isinstance(value, Config)
+        or repr(value) == "PydanticUndefined"
+    ):
         return ""
     return f"`{value}`"
 

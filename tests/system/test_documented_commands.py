@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,40 @@ def test_selections_from_arrays_run(tmp_path: Path) -> None:
     assert "100 drawn uniformly" in done.stdout
     assert "k_centers of 1,000,000 out of 2,500 items needs" in done.stdout
     assert len(np.unique(np.load(tmp_path / "selected.npy"))) == 1000
+
+
+@pytest.mark.slow
+def test_an_experiment_of_ones_own_with_a_strategy_of_ones_own_runs(tmp_path: Path) -> None:
+    page = "how-to/your-own-experiment.md"
+    for name in ("reviews.toml", "my_package/catalog.py", "my_package/strategies.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(block_with(f"# {name}", page))
+    described = tomllib.loads(block_with("# pyproject.toml", page))["project"]
+    installed = tmp_path / "my_package-1.dist-info"  # as `pip install` leaves it
+    installed.mkdir()
+    (installed / "METADATA").write_text(f"Name: {described['name']}\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(
+        "".join(
+            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in entries.items())
+            for group, entries in described["entry-points"].items()
+        )
+    )
+    script = block_with('open("reviews.csv"', page) + "\n" + block_with("svp simulate", page)
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(tmp_path),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = (tmp_path / "out" / "report" / "report.md").read_text()
+    assert "lowest_top_two" in report
+    assert "Reviews: 20 to 60 labels" in report

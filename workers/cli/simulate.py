@@ -1,9 +1,11 @@
 """`svp simulate`, `report`, `experiments` and `demo`: an oracle labels instead of people."""
 
+import json
 import os
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from svp_client import Client
+    from workers.simulation.run import Place
     from workers.simulation.sweep import Run, Slot
 
-WIDE = 110  # columns of a terminal that also has room for data and units
+ASKED_HOURS = 1.0  # a run that will take longer is asked about on a terminal
 Seeds = Annotated[
     list[int] | None,
     typer.Option("--seed", help="Seed; repeat the option for several. [from the file]"),
@@ -64,12 +67,16 @@ def simulate(  # noqa: PLR0913 - the options of a command
         str | None, typer.Option(envvar="SVP_ADMIN_TOKEN", help="Admin token of --url.")
     ] = None,
     devices: Devices = "cpu",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a run of hours.")] = False,
 ) -> None:
     """Run experiments, in process or through the service; resume interrupted ones.
 
     Several seeds, experiments, or a grid of settings run side by side with --jobs or --devices:
     each unit (an arm, a selector, a model) and seed then has its own process.
     """
+    console = _console()
+    console.print(f"Reading {', '.join(experiments)}.")  # the next imports take seconds
+    from workers.simulation.run import Place  # noqa: PLC0415
     from workers.simulation.service_limits import refuse_beyond_service  # noqa: PLC0415
     from workers.simulation.sweep import planned_runs, slots_of  # noqa: PLC0415
 
@@ -78,7 +85,6 @@ def simulate(  # noqa: PLR0913 - the options of a command
     wanted = seed or (list(range(1, seeds + 1)) if seeds else None)
     runs = planned_runs(experiments, overrides or [], grid or [], out)
     slots = slots_of(devices.split(","), jobs, threads)
-    console = _console()
     if len(slots) > 1 and (through_api or url):
         raise ValueError("A service distributes its own work: leave --jobs and --devices out.")
     if through_api or url:
@@ -91,7 +97,8 @@ def simulate(  # noqa: PLR0913 - the options of a command
             client = None
             if through_api or url:
                 client = _connect(url, token, out or runs[0].out, console, stack)
-            failed = _run_in_turn(runs, wanted, slots[0], client, console)
+            place = Place(runs[0].out, slots[0].device, client, slots[0].threads)
+            failed = _run_in_turn(runs, wanted, place, console, asks=not yes)
     _report(runs, console)
     if failed:
         raise ValueError(f"{failed} of the runs failed; run the same command again to resume them.")
@@ -107,7 +114,7 @@ def _run_side_by_side(
 
     for run in runs:
         claim_folder(run.experiment, run.out)
-        find_data(run.experiment.data.name)  # downloaded once, not by each process
+        find_data(run.experiment.data)  # downloaded once, not by each process
     tasks = planned_tasks(runs, lambda experiment: seeds or experiment.seeds)
     return len(run_tasks(tasks, slots, console.print))
 
@@ -115,18 +122,26 @@ def _run_side_by_side(
 def _run_in_turn(
     runs: "list[Run]",
     seeds: list[int] | None,
-    slot: "Slot",
-    client: "Client | None",
+    place: "Place",
     console: "Console",
+    *,
+    asks: bool,
 ) -> int:
     """Run the experiments in this process; return how many failed, of several."""
-    from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
+    from workers.simulation.run import run_experiment  # noqa: PLC0415
+
+    def may_take(hours: float) -> bool:
+        if not asks or not console.is_terminal or hours < ASKED_HOURS:
+            return True
+        return typer.confirm("Start it? (--yes does not ask)")
 
     failed = 0
     for run in runs:
-        place = Place(run.out, slot.device, client, slot.threads)
+        here = replace(place, out=run.out)
         try:
-            run_experiment(run.experiment, seeds or run.experiment.seeds, place, console)
+            run_experiment(
+                run.experiment, seeds or run.experiment.seeds, here, console, may_take=may_take
+            )
         except Exception as error:
             if len(runs) == 1:
                 raise
@@ -161,25 +176,34 @@ def report(
     console.print(f"Report: {written.path}")
 
 
-def experiments() -> None:
-    """List the bundled experiments by kind."""
-    from rich.table import Table  # noqa: PLC0415
+def experiments(
+    name: Annotated[
+        str | None, typer.Argument(help="Print this experiment's file, to copy and change.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every setting.")] = False,
+) -> None:
+    """List the bundled experiments by kind, a line each, or print one's file."""
+    from workers.simulation.bundled import (  # noqa: PLC0415
+        bundled_names,
+        bundled_text,
+        bundled_values,
+    )
 
-    from workers.simulation.kinds import KINDS  # noqa: PLC0415
-    from workers.simulation.load import bundled  # noqa: PLC0415
-
+    if name is not None:
+        typer.echo(bundled_text(name), nl=False)
+        return
+    found = [bundled_values(each) for each in bundled_names()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
     console = _console()
-    is_wide = console.width >= WIDE
-    for kind in KINDS.values():
-        table = Table(title=kind.name, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        table.add_column("name", no_wrap=True)
-        for header in ("seeds", "title", *(("data", "units") if is_wide else ())):
-            table.add_column(header)
-        for name, config in bundled().items():
-            if config.kind == kind.name:
-                more = (config.data.name, ", ".join(kind.units(config))) if is_wide else ()
-                table.add_row(name, str(len(config.seeds)), config.title, *more)
-        console.print(table)
+    for kind in sorted({each["kind"] for each in found}):
+        of_kind = [each for each in found if each["kind"] == kind]
+        console.print(f"[bold]{kind}[/bold]: {len(of_kind)} experiments")
+        for each in of_kind:
+            line = f"  {each['name']:<33}{len(each['seeds']):>2} seeds  {each['title']}"
+            console.print(line, no_wrap=True, overflow="ellipsis", highlight=False, markup=False)
 
 
 def demo(
@@ -205,7 +229,7 @@ def demo(
 def _console() -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(width=None if os.isatty(1) else 120)
+    return Console(width=None if os.isatty(1) or "COLUMNS" in os.environ else 120)
 
 
 def _connect(

@@ -5,6 +5,7 @@ Each kind adds its own in its package; workers.simulation.load reads the files.
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -31,23 +32,43 @@ class DataConfig(Config):
     """The data set and how much of it is used; None takes all.
 
     Attributes:
-        name: of workers.simulation.data.SOURCES.
+        name: of a bundled data set; with `folder` only a title, by default the folder's name.
+        folder: your own labeled files instead: a folder, a file or an archive that `svp import`
+            reads, by a path from where the command runs. Every item needs a class.
         n_pool: items of the train part, drawn by the seed.
         n_evaluation: items of the test part (of the train part where there is none).
-        image_size: side in pixels that an ImageFolder is decoded to.
+        image_size: side in pixels that image files are decoded to.
+        channels: of the images in `folder`: 1 (grey) or 3 (colour).
         features: folder of train.npy and test.npy, float32 [n, d] in the published order: what a
             model on vectors (probe) reads of the items.
     """
 
-    name: str
+    name: str = ""
+    folder: str | None = None
     n_pool: int | None = Field(None, ge=2)
     n_evaluation: int | None = Field(None, ge=1)
     image_size: int = Field(64, ge=8, le=512)
+    channels: Literal[1, 3] = 3
     features: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_name(cls, values: object) -> object:
+        """Name the data after its folder where it has no other name."""
+        if isinstance(values, dict) and not values.get("name"):
+            if not values.get("folder"):
+                raise ValueError("give the name of a bundled data set, or a folder")
+            return {**values, "name": Path(str(values["folder"])).resolve().name}
+        return values
 
 
 class ModelConfig(Config):
-    """A model and what its recipe changes."""
+    """A model and what its recipe changes.
+
+    Attributes:
+        model: of `svp models`, or one that a package brings.
+        recipe: a name, and what differs from it: {name = "fast", epochs = 20}.
+    """
 
     model: str
     recipe: dict[str, Any] = Field(default_factory=dict)
@@ -137,7 +158,18 @@ class TrapsConfig(Config):
 
 
 class ExperimentConfig(Config):
-    """One experiment on one data set over seeds; its kind decides what it runs."""
+    """One experiment on one data set over seeds; its kind decides what it runs.
+
+    Attributes:
+        kind: active_learning, core_set or model_study.
+        title: for reports.
+        data: the data set; the table `[data]`.
+        models: by name; active learning and core-sets need one called target.
+        seeds: of the repeats: each draws its own pool, first labels and weights.
+        paper: where a report finds the paper's figures; the table `[paper]`.
+        traps: differences of the published code that are to be repeated; the table `[traps]`.
+        arms: by name; each selects in its own way.
+    """
 
     kind: str
     name: str

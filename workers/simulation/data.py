@@ -24,6 +24,7 @@ from models.data.readers import (
 from selection.arrays import IntArray
 from workers.simulation.config import DataConfig
 from workers.simulation.download import DownloadError, Progress, download, extract, file_md5
+from workers.simulation.own_data import read_own_data
 
 IMAGENET_LICENCE = (
     "ImageNet's licence forbids that a program hands it out: register at image-net.org, download "
@@ -127,6 +128,8 @@ SOURCES: Mapping[str, DataSource] = MappingProxyType(
     }
 )
 
+OWN = DataSource(read_own_data)
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -167,8 +170,8 @@ def load_data(
         DataSetError: its files are damaged.
         ValueError: it is unknown or smaller than wanted.
     """
-    folder = find_data(config.name, on_progress)
-    source = SOURCES[config.name]
+    folder = find_data(config, on_progress)
+    source = source_of(config)
     raw = source.read(folder, config)
     if config.features is not None:
         raw = _with_features(raw, Path(config.features))
@@ -223,23 +226,39 @@ def _is_published(path: Path, md5: str) -> bool:
     return path.exists() and file_md5(path) == md5
 
 
-def find_data(name: str, on_progress: Progress = lambda _done, _total: None) -> Path:
+def source_of(config: DataConfig) -> DataSource:
+    """Return the source of an experiment's data: bundled, or the user's own files.
+
+    Raises:
+        ValueError: there is no such data set.
+    """
+    if config.folder is not None:
+        return OWN
+    if config.name not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise ValueError(
+            f"There is no data set {config.name!r}; known are {known}. Your own files are named by "
+            "data.folder."
+        )
+    return SOURCES[config.name]
+
+
+def find_data(config: DataConfig, on_progress: Progress = lambda _done, _total: None) -> Path:
     """Return the folder of a data set's files, downloaded if need be.
 
     Raises:
         DownloadError, ValueError: as `load_data`.
     """
-    if name not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise ValueError(f"There is no data set {name!r}; known are {known}.")
-    source = SOURCES[name]
+    source = source_of(config)
+    if config.folder is not None:
+        return Path(config.folder)
     if not source.folder:
         return Path()
     folder = data_folder() / source.folder
     if folder.is_dir():
         return folder
     if source.url is None:
-        raise DownloadError(f"{name} is not in {folder}. {source.manual}")
+        raise DownloadError(f"{config.name} is not in {folder}. {source.manual}")
     archive = data_folder() / source.url.rsplit("/", 1)[1]
     if not archive.exists():
         download(source.url, archive, source.archive_md5, on_progress)

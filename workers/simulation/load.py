@@ -3,12 +3,12 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from workers.simulation.bundled import bundled_names, bundled_text
 from workers.simulation.config import ExperimentConfig, ExperimentError
 from workers.simulation.kinds import KINDS
 
@@ -29,9 +29,7 @@ def read_experiment(folder: Path) -> ExperimentConfig:
 
 def bundled() -> dict[str, ExperimentConfig]:
     """Return the experiments that come with the program, by name."""
-    folder = files("workers.simulation") / "experiments"
-    names = sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name[-5:] == ".toml")
-    return {name: _parse(name, (folder / f"{name}.toml").read_text()) for name in names}
+    return {name: _parse(name, bundled_text(name)) for name in bundled_names()}
 
 
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -49,12 +47,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> ExperimentConfi
         if not path.is_file():
             raise ExperimentError(f"There is no experiment file {path}.")
         return _parse(path.stem, path.read_text(encoding="utf-8"), overrides)
-    folder = files("workers.simulation") / "experiments"
-    resource = folder / f"{name}.toml"
-    if not resource.is_file():
-        known = ", ".join(bundled())
-        raise ExperimentError(f"There is no experiment {name!r}; bundled are {known}.")
-    return _parse(name, resource.read_text(encoding="utf-8"), overrides)
+    return _parse(name, bundled_text(name), overrides)
 
 
 def _parse(name: str, text: str, overrides: Sequence[str] = ()) -> ExperimentConfig:

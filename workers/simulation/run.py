@@ -1,7 +1,7 @@
 """Runs an experiment: its units over its seeds, in process or through a service, with progress."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +44,23 @@ class Place:
 
 
 def run_experiment(
-    experiment: ExperimentConfig, seeds: Sequence[int], place: Place, console: Console
+    experiment: ExperimentConfig,
+    seeds: Sequence[int],
+    place: Place,
+    console: Console,
+    *,
+    may_take: Callable[[float], bool] = lambda _hours: True,
 ) -> None:
     """Run all units over the seeds; their lines are then in the folder.
 
     Units whose lines are on the disk are not run again.
+
+    Args:
+        experiment: what to run.
+        seeds: of the repeats.
+        place: where.
+        console: for the plan and the progress.
+        may_take: is asked with the expected hours; False ends the run before it begins.
 
     Raises:
         ExperimentError: the folder holds lines of another experiment, or the experiment asks a
@@ -63,7 +75,10 @@ def run_experiment(
             data = kind.load(experiment, seed, bars.on_download)
             if seed == seeds[0]:
                 claim_folder(experiment, place.out)  # not for an experiment that does not fit
-                _announce(experiment, len(seeds), data, place.device, console)
+                hours = _announce(experiment, len(seeds), data, place.device, console)
+                with bars.hidden():
+                    if not may_take(hours):
+                        return
             shared = Shared()
             for unit in kind.units(experiment):
                 bar = bars.add(unit, seed, kind.n_steps(experiment, unit))
@@ -122,8 +137,8 @@ def claim_folder(experiment: ExperimentConfig, out: Path) -> None:
 
 def _announce(
     experiment: ExperimentConfig, n_seeds: int, data: DataSet, device: str, console: Console
-) -> None:
-    """Print the plan, and its hours by one timed epoch of each model."""
+) -> float:
+    """Print the plan; return its hours by one timed epoch of each model."""
     kind = kind_of(experiment)
     units = kind.units(experiment)
     seconds = {name: _item_seconds(experiment, name, data, device) for name in experiment.models}
@@ -138,6 +153,7 @@ def _announce(
         f"{', '.join(units)}; {n_seeds} seeds. One item of one epoch takes {each}: "
         f"about {total * n_seeds / 3600:.1f} hours of training."
     )
+    return total * n_seeds / 3600
 
 
 def _item_seconds(experiment: ExperimentConfig, name: str, data: DataSet, device: str) -> float:

@@ -21,6 +21,9 @@ class BudgetConfig(Config):
     """Items per round, as in a project.
 
     Attributes:
+        initial_budget: of round 0, drawn uniformly.
+        round_budget: of each later round.
+        total_budget: labels at the end.
         first_round_budget: of round 1, where it differs from the later ones': the paper draws
             1,000 items, selects 4,000, then 5,000 each time.
     """
@@ -61,6 +64,14 @@ class ActiveLearningConfig(ExperimentConfig):
     """Rounds of labeling; the arms differ in their selectors.
 
     Source: Selection via Proxy, section 3.1; Table 1, Figure 6.
+
+    Attributes:
+        budgets: labels by round; the table `[budgets]`.
+        strategy: of the arms that name none.
+        baseline: the arm that reports compare the others with.
+        labels_per_item: annotators an item.
+        selection: options around the strategy, as a project's `selection`.
+        oracle: the annotators; the table `[oracle]`.
     """
 
     chooses_recipes: ClassVar[bool] = True
