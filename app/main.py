@@ -67,7 +67,7 @@ from app.db.migrate import check_current
 from app.db.queries.signing_keys import key_for
 from app.db.session import Timeouts, make_engine, make_session_factory, transaction
 from app.logging import configure_logging
-from app.pages import assets, sign_in
+from app.pages import assets, labeling, sign_in
 from app.pages import people as people_pages
 from app.pages import projects as project_pages
 from app.pages.errors import render_error
@@ -88,7 +88,7 @@ ROUTES = (
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, maps, people, tokens,
 )  # fmt: skip
-PAGES = (sign_in, project_pages, people_pages, assets)
+PAGES = (sign_in, project_pages, people_pages, labeling, assets)
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (
     "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",

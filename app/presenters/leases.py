@@ -41,6 +41,7 @@ def present_next_batch(batch: NextBatch, urls: ImageUrls) -> NextBatchOut:
         state=ProjectState(batch.project.state),
         round=number,
         waiting_for=batch.waiting_for,
+        ready_in_seconds=batch.ready_in_seconds,
         items=[present_leased_item(batch, leased, urls) for leased in batch.items],
     )
 

@@ -50,6 +50,10 @@ class NextBatchOut(Response):
         "skipped or cannot be read, and an admin imports more, retries those set aside, or "
         "finishes.",
     )
+    ready_in_seconds: float | None = Field(
+        None,
+        description="When the selection that is under way ends, if it takes as long as the last.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import events, gold
+from app.db.queries import events, flags, gold
 from app.db.tables import ItemFlag
 from app.services.answers import Answers, AnswerStatus, Outcome, Refused, open_answers
 
@@ -20,6 +20,8 @@ def flag_items(  # noqa: PLR0913, PLR0917 - session and settings beside its own
 ) -> list[Outcome]:
     """Flag items with a comment; return one outcome per item, in order. Leases and labels stay.
 
+    The same comment again is `unchanged`, so that sending a request again is safe.
+
     Raises:
         ProjectNotAccepting: the project takes no answers in its state.
         AnnotatorPaused: this annotator is paused.
@@ -29,6 +31,8 @@ def flag_items(  # noqa: PLR0913, PLR0917 - session and settings beside its own
     def flag_one(item_id: int) -> AnswerStatus:
         if not gold.is_theirs(session, project_id, annotator_id, item_id):
             _require_handed_out(answers, item_id)
+        if flags.has_open(session, project_id, item_id, annotator_id, comment):
+            return AnswerStatus.UNCHANGED
         flag = ItemFlag(
             project_id=project_id, item_id=item_id, annotator_id=annotator_id, comment=comment
         )

@@ -1,13 +1,13 @@
 """Leases items to annotators: items they hold first, then the batch, then the reserve."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import batches, leases, polls, projects, tokens
+from app.db.queries import batches, jobs, leases, polls, projects, tokens
 from app.db.queries import gold as gold_queries
 from app.db.queries.free_slots import free_slots
 from app.db.queries.leases import LeasedItem, Slot
@@ -45,6 +45,7 @@ class NextBatch:
     hides_ranking: bool = False
     is_token_full: bool = False
     is_pool_used_up: bool = False
+    ready_in_seconds: float | None = None
 
     @property
     def waiting_for(self) -> WaitingFor | None:
@@ -128,7 +129,11 @@ def next_batch(  # noqa: PLR0913 - session and settings beside its own
         items = order.mixed(session, placed[: len(held)], held_gold)
         items += order.mixed(session, placed[len(held) :], new_gold)
     used_up = not items and not is_token_full and is_pool_used_up(session, project)
-    return NextBatch(project, standing.round_, items, hides_ranking, is_token_full, used_up)
+    batch = NextBatch(project, standing.round_, items, hides_ranking, is_token_full, used_up)
+    if batch.waiting_for is WaitingFor.SELECTION:
+        left = jobs.seconds_to_selection(session, project_id)
+        return replace(batch, ready_in_seconds=None if left is None else max(0.0, left))
+    return batch
 
 
 def _free_slots(

@@ -18,7 +18,7 @@ class Flags:
     ) -> Call[list[AnswerOutcome]]:
         """Flag items that the annotator was given, with a comment; return one outcome for each."""
         body = {"item_ids": list(item_ids), "comment": comment}
-        return answered(paths.flags(project), body, annotator, is_idempotent=False)
+        return answered(paths.flags(project), body, annotator, is_idempotent=True)
 
     @entries
     def flags(self, project: int, *, only_open: bool = True) -> Pages[Flag]:

@@ -35,6 +35,7 @@ class NextBatch(TypedDict):
     round: int | None
     items: list[BatchItem]
     waiting_for: str | None
+    ready_in_seconds: float | None
 
 
 class Lease(TypedDict):

@@ -29,6 +29,15 @@ class TestFlags:
         with pytest.raises(ClientError, match="flag 99"):
             admin.close_flag(project, 99)
 
+    def test_the_same_remark_again_is_kept_once(
+        self, admin: Client, people: list[Client], start: Start
+    ) -> None:
+        project = start()
+        items = poll(people[0], project, 1)
+        given = [people[0].flag(project, items, words) for words in ("odd", "odd", "very odd")]
+        assert [outcome["status"] for (outcome,) in given] == ["flagged", "unchanged", "flagged"]
+        assert [flag["comment"] for flag in admin.flags(project)] == ["odd", "very odd"]
+
     def test_skips_have_a_reason_of_the_list(
         self, admin: Client, people: list[Client], start: Start
     ) -> None:

@@ -225,7 +225,13 @@ class TestNextBatch:
         self, admin: Client, text_project: int
     ) -> None:
         answer = admin.request("GET", f"/projects/{text_project}/next-batch")
-        assert answer.json() == {"state": "draft", "round": None, "items": [], "waiting_for": None}
+        assert answer.json() == {
+            "state": "draft",
+            "round": None,
+            "items": [],
+            "waiting_for": None,
+            "ready_in_seconds": None,
+        }
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.headers["Cache-Control"] == "no-store"
 

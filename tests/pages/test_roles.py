@@ -21,7 +21,10 @@ REQUIRED: dict[str, list[str]] = {
         "GET /static/{version}/{name:path}",
     ],
     SIGNED_IN: ["GET /", "POST /sign-out", "GET /projects/{project}"],
-    Right.LABEL: [],
+    Right.LABEL: [
+        "GET /projects/{project}/label",
+        "GET /projects/{project}/label/grid",
+    ],
     Right.READ: [],
     Right.LEAD: [
         "GET /projects/{project}/people",

@@ -24,6 +24,24 @@ def page(
     return [(flag, name) for flag, name in session.execute(statement)]
 
 
+def has_open(
+    session: Session, project_id: int, item_id: int, annotator_id: int, comment: str
+) -> bool:
+    """Return whether the annotator's comment stands on the item already."""
+    found = session.scalar(
+        select(ItemFlag.id)
+        .where(
+            ItemFlag.project_id == project_id,
+            ItemFlag.item_id == item_id,
+            ItemFlag.annotator_id == annotator_id,
+            ItemFlag.comment == comment,
+            ItemFlag.closed_at.is_(None),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
 def close(session: Session, project_id: int, flag_id: int) -> bool:
     """Close the flag; False if the project has none of this id."""
     row = session.execute(

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.config import MAX_JOB_LEASE_SECONDS
 from app.db.tables import BatchItemSlot, Job, JobKind
@@ -248,3 +248,33 @@ def projects_with_expired_leases(session: Session) -> list[int]:
             .distinct()
         )
     )
+
+
+def seconds_to_selection(session: Session, project_id: int) -> float | None:
+    """Return when the project's live selection ends, if it takes as long as the last one did.
+
+    None: none is live, or none of its kind has succeeded before. Below 0: it takes longer.
+    """
+    last = aliased(Job)
+    took = (
+        select(func.extract("epoch", last.finished_at - last.started_at))
+        .where(
+            last.project_id == project_id,
+            last.kind == Job.kind,
+            last.state == JobState.SUCCEEDED,
+            last.started_at.is_not(None),
+        )
+        .order_by(last.id.desc())
+        .limit(1)
+        .correlate(Job)
+        .scalar_subquery()
+    )
+    runs = func.coalesce(func.extract("epoch", func.now() - Job.started_at), 0)
+    seconds = session.scalar(
+        select(took - runs).where(
+            Job.project_id == project_id,
+            Job.kind.in_((JobKind.SELECT, JobKind.TRAIN_AND_SELECT)),
+            Job.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        )
+    )
+    return None if seconds is None else float(seconds)
