@@ -19,6 +19,7 @@ from app.api import (
     annotation,
     annotators,
     audits,
+    class_changes,
     classes,
     core_sets,
     costs,
@@ -82,7 +83,8 @@ from app.storage.artifacts import ArtifactStore
 PREFIX = "/api/v1"
 # In the order in which the API's page shows them.
 ROUTES = (
-    projects, project_settings, lifecycle, deletions, features, events, items, item_changes,
+    projects, project_settings, lifecycle, deletions, class_changes,
+    features, events, items, item_changes,
     file_imports, set_aside, leases, labels, label_exports, skips, flags, requeue, decisions,
     annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,

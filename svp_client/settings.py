@@ -99,6 +99,16 @@ class LabelFilters(TypedDict, total=False):
     since: str
 
 
+class ClassChangeSettings(TypedDict):
+    """A change of classes; `to` is a new name, or the class to merge into."""
+
+    kind: str
+    name: NotRequired[str]
+    to: NotRequired[str]
+    hint: NotRequired[str]
+    names: NotRequired[Sequence[str]]
+
+
 class ItemFilters(TypedDict, total=False):
     """The items to list; what is left out takes all.
 

@@ -12,6 +12,7 @@ from app.domain.states import ProjectState, RoundState
 from app.domain.stopping import StopRule
 from app.domain.triggers import Trigger
 from app.schemas.bodies import KeysOf, Request, Response
+from app.schemas.class_changes import ShownClassOut
 from models.catalog import Modality
 from selection.options import SelectionOptions
 
@@ -138,7 +139,8 @@ class ProjectOut(Response):
     name: str
     state: ProjectState
     modality: Modality
-    classes: list[str]
+    classes: list[str] = Field(description="By index, retired ones as well.")
+    class_list: list[ShownClassOut] = Field([], description="In the order shown.")
     proxy: dict[str, Any]
     target: dict[str, Any]
     strategy: str
@@ -182,7 +184,8 @@ class AnnotatorProjectOut(Response):
     name: str
     state: ProjectState
     modality: Modality
-    classes: list[str]
+    classes: list[str] = Field(description="That labels may name, in the order shown.")
+    class_hints: dict[str, str] = Field({}, description="By class, where there is one.")
     progress: ProgressOut | None = None
 
 

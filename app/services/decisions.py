@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db.queries import annotators, events
 from app.db.queries.answers import BatchItemRow, LabelRow, Revision, RoundFacts, SlotRow
-from app.domain.names import class_index
+from app.domain.class_settings import offered_index, offered_names
 from app.domain.quotes import listed, shown
 from app.domain.states import BatchItemState
 from app.services.answers import (
@@ -54,9 +54,10 @@ def decide_labels(
 
 
 def _decide(answers: Answers, item_id: int, class_name: str) -> AnswerStatus:
-    index = class_index(answers.project.classes, class_name)
+    project = answers.project
+    index = offered_index(project.classes, project.class_settings, class_name)
     if index is None:
-        classes = listed(answers.project.classes)
+        classes = listed(offered_names(project.classes, project.class_settings))
         raise Refused(
             "unknown_class", f"There is no class {shown(class_name)}; use one of {classes}."
         )

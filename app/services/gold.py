@@ -17,7 +17,7 @@ from app.db.queries.gold import GoldScore
 from app.db.queries.items import KnownItem
 from app.db.tables import GoldItem, Project, ResolvedLabel, Split
 from app.domain.annotation import GoldAction, annotation_from_json
-from app.domain.names import class_index
+from app.domain.class_settings import offered_index, offered_names
 from app.domain.quotes import listed, shown
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services import requeue
@@ -204,9 +204,9 @@ def _class_of(
         )
     if class_name is None:
         return resolved[item.id].class_index
-    found = class_index(project.classes, class_name)
+    found = offered_index(project.classes, project.class_settings, class_name)
     if found is None:
-        known = listed(project.classes)
+        known = listed(offered_names(project.classes, project.class_settings))
         raise Refused(
             "unknown_class", f"There is no class {shown(class_name)}; use one of {known}."
         )

@@ -10,8 +10,8 @@ from app.config import Settings
 from app.db.queries import events
 from app.db.queries.answers import BatchItemRow, LabelRow, Revision, SlotRow
 from app.db.tables import BatchSource
+from app.domain.class_settings import offered_index, offered_names
 from app.domain.lease import is_committed, slot_for_answer
-from app.domain.names import class_index
 from app.domain.quotes import listed, shown
 from app.domain.states import BatchItemState, ProjectState
 from app.services import gold
@@ -108,9 +108,10 @@ def _submit_one(answers: Answers, entry: LabelEntry) -> AnswerStatus:
 
 
 def _class_index(answers: Answers, entry: LabelEntry) -> int:
-    classes = answers.project.classes
-    found = class_index(classes, entry.class_name)
+    project = answers.project
+    found = offered_index(project.classes, project.class_settings, entry.class_name)
     if found is None:
+        classes = offered_names(project.classes, project.class_settings)
         raise Refused(
             "unknown_class",
             f"There is no class {shown(entry.class_name)}; use one of {listed(classes)}.",

@@ -9,10 +9,10 @@ import structlog
 
 from app.config import Settings
 from app.db.tables import Project, Split
+from app.domain.class_settings import offered_index, offered_names
 from app.domain.errors import ItemInvalid
 from app.domain.item_metadata import checked_metadata
 from app.domain.json_text import is_storable
-from app.domain.names import class_index
 from app.domain.quotes import listed, shown
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
@@ -72,12 +72,12 @@ def _row_of(
     content = checked_content(project, item, images, settings)
     index = None
     if item.class_name is not None:
-        index = class_index(project.classes, item.class_name)
+        index = offered_index(project.classes, project.class_settings, item.class_name)
         if index is None:
             raise ItemInvalid(
                 "unknown_class",
                 f"There is no class {shown(item.class_name)}; use one of "
-                f"{listed(project.classes)}.",
+                f"{listed(offered_names(project.classes, project.class_settings))}.",
             )
     elif item.split is Split.EVALUATION:
         raise ItemInvalid(

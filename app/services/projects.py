@@ -28,9 +28,9 @@ from selection.errors import SelectionError
 from selection.options import FeatureSource, SelectionOptions
 
 SETTINGS = (
-    "modality", "classes", "proxy", "target", "strategy", "initial_budget", "round_budget",
-    "total_budget", "reserve", "labels_per_item", "annotation", "selection", "trigger", "stop_when",
-    "seed", "measures_epochs", "audit",
+    "modality", "classes", "class_settings", "proxy", "target", "strategy", "initial_budget",
+    "round_budget", "total_budget", "reserve", "labels_per_item", "annotation", "selection",
+    "trigger", "stop_when", "seed", "measures_epochs", "audit",
 )  # fmt: skip
 Setting = TypeVar("Setting", SelectionOptions, Trigger, StopRule, AuditRule)
 

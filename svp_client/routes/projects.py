@@ -6,8 +6,8 @@ from typing import Any, BinaryIO, Unpack
 from svp_client import paths
 from svp_client.calls import Call, FileBody, Pages, Series, as_json, get, send
 from svp_client.methods import entries, result
-from svp_client.settings import ProjectChanges, ProjectSettings
-from svp_client.types import Costs, DeletedProject, Event, Features, Overview, Project
+from svp_client.settings import ClassChangeSettings, ProjectChanges, ProjectSettings
+from svp_client.types import ClassChange, Costs, DeletedProject, Event, Features, Overview, Project
 
 
 class Projects:
@@ -93,6 +93,20 @@ class Projects:
     def cancel(self, project: int) -> Call[Project]:
         """Cancel the project for good; its labels can still be exported."""
         return send("POST", paths.project(project, "/cancel"), as_json)
+
+    @result
+    def change_classes(
+        self, project: int, *, dry_run: bool = False, **change: Unpack[ClassChangeSettings]
+    ) -> Call[ClassChange]:
+        """Change the classes, or only say what that would do.
+
+        Args:
+            project: its id.
+            dry_run: whether to change nothing.
+            **change: `kind` (add, rename, describe, reorder, merge, retire), and what it needs.
+        """
+        path = paths.project(project, "/classes")
+        return send("POST", path, as_json, change, is_idempotent=dry_run, dry_run=dry_run or None)
 
     @result
     def delete_project(self, project: int, name: str) -> Call[DeletedProject]:

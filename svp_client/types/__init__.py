@@ -63,7 +63,13 @@ from svp_client.types.model_metrics import (
 from svp_client.types.models import CurvePoint, Model
 from svp_client.types.overview import FoundProblem, LiveJob, Overview, Pace, Queue
 from svp_client.types.people import Invitation, Member, Progress
-from svp_client.types.projects import DeletedProject, Project, RoundRef
+from svp_client.types.projects import (
+    ClassChange,
+    DeletedProject,
+    Project,
+    RoundRef,
+    ShownClass,
+)
 from svp_client.types.rounds import Round, SelectedItem
 from svp_client.types.set_aside import Retried, SetAside
 from svp_client.types.tokens import Token
@@ -80,6 +86,7 @@ __all__ = [
     "BatchItem",
     "Calibration",
     "CalibrationError",
+    "ClassChange",
     "ClassMetrics",
     "Classes",
     "Comparison",
@@ -151,6 +158,7 @@ __all__ = [
     "SetAside",
     "Share",
     "SharedAgreement",
+    "ShownClass",
     "Slot",
     "SplitMetrics",
     "Stability",

@@ -3,6 +3,28 @@
 from typing import Any, TypedDict
 
 
+class ShownClass(TypedDict):
+    """A class as people see it; no label may name a retired one."""
+
+    name: str
+    hint: str
+    is_retired: bool
+
+
+class ClassChange(TypedDict):
+    """What a change of classes did, or would do, and the classes in the order shown."""
+
+    is_dry_run: bool
+    n_labels: int
+    n_labeled: int
+    n_imported: int
+    n_evaluation: int
+    n_gold: int
+    n_models: int
+    sentences: list[str]
+    classes: list[ShownClass]
+
+
 class RoundRef(TypedDict):
     """The newest round of a project."""
 
@@ -18,6 +40,7 @@ class Project(TypedDict):
     state: str
     modality: str
     classes: list[str]
+    class_list: list[ShownClass]
     proxy: dict[str, Any]
     target: dict[str, Any]
     strategy: str

@@ -123,6 +123,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/models/{model}/metrics",
         "GET /projects/{project}/models/{model}/predictions",
         "GET /projects/{project}/classes",
+        "POST /projects/{project}/classes",
         "POST /projects/{project}/second-opinions",
         "POST /projects/{project}/label-errors",
         "GET /projects/{project}/label-errors",

@@ -70,6 +70,7 @@ NAMED_OTHERWISE = {
     "ProxyAdviceSettings": "ProxyAdviceIn",
     "ProjectSettings": "ProjectCreate",
     "ProjectChanges": "ProjectChange",
+    "ClassChangeSettings": "ClassChangeIn",
     "AnnotationChanges": "AnnotationChange",
 }
 

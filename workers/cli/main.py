@@ -14,6 +14,7 @@ from app.config import Settings, make_settings, read_settings
 from app.domain.errors import DomainError
 from workers.cli import (
     analyses,
+    classes,
     doctor,
     imports,
     measures,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.add_typer(tokens.commands, name="token")
 app.command("import")(imports.import_items)
 app.add_typer(projects.commands, name="project")
+app.add_typer(classes.commands, name="class")
 app.command()(simulate.demo)
 app.command()(simulate.simulate)
 app.command()(simulate.report)

@@ -205,7 +205,9 @@ def _by_crowdlab(
     trained = load_stored_model(context.store, newest.weights_hash)
     inputs = context.reader.round_inputs(project, snapshot, setup, trained.spec)
     probs = predict(trained, inputs.pool.take(index), device=context.device).probs
-    return crowdlab(labels, np.asarray(probs, np.float64))
+    new_classes = len(project.classes) - probs.shape[1]  # added since it was trained
+    known = np.pad(np.asarray(probs, np.float64), ((0, 0), (0, max(0, new_classes))))
+    return crowdlab(labels, known)
 
 
 def _arrays(triples: list[tuple[int, int, int]]) -> Opinions:

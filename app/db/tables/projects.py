@@ -37,6 +37,8 @@ class Project(Base):
     name: Mapped[str] = mapped_column(unique=True)
     modality: Mapped[str]
     classes: Mapped[list[str]]
+    # domain.class_settings: hints, the order shown, retired classes.
+    class_settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     proxy: Mapped[dict[str, Any]]
     target: Mapped[dict[str, Any]]
     strategy: Mapped[str]
