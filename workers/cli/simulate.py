@@ -166,11 +166,15 @@ def report(
         list[Path], typer.Argument(help="Folders that svp simulate wrote, or packed runs.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of the report. [RUN/report]")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="Arm to compare the others with. [the target's; else the file's]"),
+    ] = None,
 ) -> None:
-    """Write a report of runs of one experiment: HTML, Markdown, PNG and CSV."""
+    """Write a report of runs of one experiment: HTML, Markdown, PNG, CSV and LaTeX."""
     from workers.reports.report import write_report  # noqa: PLC0415
 
-    written = write_report(runs, out or runs[0] / "report")
+    written = write_report(runs, out or runs[0] / "report", baseline)
     console = _console()
     console.print(written.table())
     console.print(f"Report: {written.path}")

@@ -28,8 +28,8 @@ def mean_std(share: Estimate | None) -> str:
 
 
 def interval(share: Estimate | None) -> str:
-    """Return the 95% interval of a share in percent."""
-    return _ends(share, lambda value: f"{100 * value:.1f}")
+    """Return the 95% interval of a share in percent; it ends at 0 and 100."""
+    return _ends(share, lambda value: f"{100 * min(max(value, 0.0), 1.0):.1f}")
 
 
 def difference(points: Estimate | None) -> str:

@@ -2,9 +2,10 @@
 
 import base64
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ from rich.table import Table as TerminalTable
 from rich.text import Text
 
 DOTS_PER_INCH = 120
+# What LaTeX would take as a command.
+LATEX = {
+    **{character: rf"\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
 
 
 class Bold(str):
@@ -30,6 +39,29 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its files, without the ending."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+    def for_csv(self) -> str:
+        """Return the cells as they are shown, as CSV."""
+        file = StringIO()
+        csv.writer(file, lineterminator="\n").writerows([self.header, *self.rows])
+        return file.getvalue()
+
+    def for_latex(self) -> str:
+        """Return the table as LaTeX of the package booktabs, to be included."""
+        lines = [
+            rf"\begin{{tabular}}{{{'l' * len(self.header)}}}",
+            r"\toprule",
+            *(_latex_row(row) for row in (self.header, *self.rows)),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        lines.insert(3, r"\midrule")
+        return "\n".join(lines) + "\n"
 
     def for_terminal(self) -> TerminalTable:
         """Return the table as rich prints it."""
@@ -85,13 +117,20 @@ class Document:
         return [*self.main, *self.details]
 
     def write(self, out: Path) -> Path:
-        """Write report.html, report.md, each picture and each CSV; return the page's path."""
+        """Write report.html, report.md, pictures, records and tables; return the page's path.
+
+        Tables lie in `tables`, as CSV and LaTeX.
+        """
         out.mkdir(parents=True, exist_ok=True)
         pictures = {b.name: b.png() for b in self.blocks if isinstance(b, Picture)}
         for name, png in pictures.items():
             (out / f"{name}.png").write_bytes(png)
         for name, rows in self.records.items():
             _write_csv(out / f"{name}.csv", rows)
+        (out / "tables").mkdir(exist_ok=True)
+        for table in (block for block in self.blocks if isinstance(block, Table)):
+            (out / "tables" / f"{table.name}.csv").write_text(table.for_csv(), encoding="utf-8")
+            (out / "tables" / f"{table.name}.tex").write_text(table.for_latex(), encoding="utf-8")
         environment = Environment(
             loader=PackageLoader("workers.reports", ""),
             autoescape=True,
@@ -110,6 +149,17 @@ class Document:
         text = plain.get_template("report.md.j2").render(document=self)
         (out / "report.md").write_text(text.rstrip() + "\n", encoding="utf-8")
         return path
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    written = [
+        rf"\textbf{{{_latex(cell)}}}" if isinstance(cell, Bold) else _latex(cell) for cell in cells
+    ]
+    return " & ".join(written) + r" \\"
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

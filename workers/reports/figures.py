@@ -1,6 +1,5 @@
-"""Shared by all pictures: panels, colours, and the short names that the paper writes."""
+"""Shared by all pictures: panels, colours and lines."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -26,24 +25,21 @@ STRATEGY_TITLES: Mapping[str, str] = {
 
 
 def panels(
-    n: int, title: str, *, width: float = 5.2, height: float = 4.2
+    n: int, title: str, *, width: float = 5.2, height: float = 4.2, has_one_scale: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `n` panels, `PER_ROW` in a row, each so many inches wide and high."""
+    """Return a figure of `n` panels, `PER_ROW` in a row, each so many inches wide and high.
+
+    With `has_one_scale` all have the same y axis, so that one can be read against another.
+    """
     columns = min(n, PER_ROW)
     rows = -(-n // PER_ROW)
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     figure.suptitle(title, fontsize=11)
-    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(n)]
-
-
-def short_name(model: str) -> str:
-    """Return a model's name as the paper's figures write it: R20 for preact20, FT for fastText."""
-    if model.startswith("fasttext"):
-        return "FT (official)" if model.endswith("official") else "FT"
-    found = re.fullmatch(r"(?:preact|resnet)(\d+)|vdcnn(\d+)", model)
-    if found is None:
-        return model
-    return f"R{found[1]}" if found[1] else f"V{found[2]}"
+    found: list[Axes] = []
+    for place in range(n):
+        first = found[0] if found and has_one_scale else None
+        found.append(figure.add_subplot(rows, columns, place + 1, sharey=first))
+    return figure, found
 
 
 def strategy_title(strategy: str) -> str:
@@ -51,12 +47,15 @@ def strategy_title(strategy: str) -> str:
     return STRATEGY_TITLES.get(strategy, strategy.replace("_", " "))
 
 
-def styles(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return a colour and a marker for each name, the same in every panel."""
+def styles(names: Iterable[str], first: int = 0) -> dict[str, tuple[str, str]]:
+    """Return a colour and a marker for each name, the same in every panel.
+
+    `first` is the place of the first name's colour: what comes before it belongs to others.
+    """
     unique = list(dict.fromkeys(names))
     return {
         name: (PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)])
-        for place, name in enumerate(unique)
+        for place, name in enumerate(unique, start=first)
     }
 
 

@@ -11,6 +11,7 @@ from rich.table import Table as TerminalTable
 from workers.reports.document import Document
 from workers.reports.sources import read_sources
 from workers.simulation.archive import opened
+from workers.simulation.config import ExperimentError
 from workers.simulation.kinds import kind_of
 from workers.simulation.load import read_experiment
 
@@ -29,21 +30,23 @@ class Report:
         return shown
 
 
-def write_report(folders: Sequence[Path], out: Path) -> Report:
+def write_report(folders: Sequence[Path], out: Path, baseline: str | None = None) -> Report:
     """Write report.html, report.md, its pictures and CSV files to `out`.
 
     Args:
         folders: of runs that belong together: of one kind, on one data set, with one target.
         out: where the report goes.
+        baseline: the arm of active learning to compare all others with.
 
     Raises:
-        ExperimentError: a folder holds no run, or the folders do not belong together.
+        ExperimentError: a folder holds no run, the folders do not belong together, or there is no
+            such arm.
     """
-    document = document_of(folders)
+    document = document_of(folders, baseline)
     return Report(document.write(out), document)
 
 
-def document_of(folders: Sequence[Path]) -> Document:
+def document_of(folders: Sequence[Path], baseline: str | None = None) -> Document:
     """Return the report that the first folder's kind of experiment has, unwritten.
 
     Raises:
@@ -54,5 +57,8 @@ def document_of(folders: Sequence[Path]) -> Document:
         kind = kind_of(read_experiment(opened_folders[folders[0]]))
         module, _, function = kind.report.partition(":")
         sources = read_sources(kind, opened_folders)
-        document: Document = getattr(import_module(module), function)(sources)
+        chosen = {} if baseline is None else {"baseline": baseline}
+        if chosen and kind.name != "active_learning":
+            raise ExperimentError("A baseline can be chosen in reports of active learning alone.")
+        document: Document = getattr(import_module(module), function)(sources, **chosen)
     return document

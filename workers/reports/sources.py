@@ -3,12 +3,15 @@
 import json
 import os
 import platform
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
 
+from models.catalog import ModelError
+from workers.reports.document import Table
 from workers.simulation.config import ExperimentConfig, ExperimentError, ModelConfig, TrapsConfig
 from workers.simulation.kind import Experiment, Kind
 from workers.simulation.load import bundled, read_experiment
@@ -159,13 +162,13 @@ def setting_of(strategy: str, selector: ModelConfig | None, other: Mapping[str, 
     text = json.dumps(other, sort_keys=True)
     if selector is None:
         return Setting(strategy, "none", other=text)
-    return Setting(strategy, selector.model, selector.resolved.hash, text)
+    return Setting(strategy, selector.model, selector.recipe_hash, text)
 
 
 def target_of(experiment: ExperimentConfig) -> tuple[str, str]:
     """Return catalog name and recipe's hash of the model that is delivered."""
     target = experiment.models["target"]
-    return target.model, target.resolved.hash
+    return target.model, target.recipe_hash
 
 
 def data_titles(sources: Sequence[Source[Experiment, Line]]) -> set[str]:
@@ -263,10 +266,58 @@ def gaps_of(
     return sentences
 
 
+def recipes_table(sources: Sequence[Source[Experiment, Line]]) -> Table:
+    """Return every model's whole recipe, a column a model."""
+    models = {
+        name if len(sources) == 1 else f"{name} ({source.experiment.name})": model
+        for source in sources
+        for name, model in source.experiment.models.items()
+    }
+    recipes = {name: recipe_values(model) for name, model in models.items()}
+    keys = dict.fromkeys(key for recipe in recipes.values() for key in recipe)
+    rows = [["model", *(model.model for model in models.values())]]
+    rows += [[key, *(str(recipe.get(key, "")) for recipe in recipes.values())] for key in keys]
+    return Table("Recipes in full", ["", *models], rows)
+
+
+def recipe_values(model: ModelConfig) -> dict[str, Any]:
+    """Return a model's whole recipe; of a model whose package is gone, what the experiment says."""
+    try:
+        return model.resolved.to_json()
+    except ModelError:
+        return model.recipe
+
+
 def _command(source: Source[Experiment, Line]) -> str:
+    """Return the command that repeats a run: a bundled experiment's with what differs from it."""
     experiment = source.experiment
     known = bundled().get(experiment.name)
-    if known is None or known.hash != experiment.hash:
-        return f"svp simulate with the settings of {experiment.name}'s experiment.json"
+    if known is None or known.kind != experiment.kind:
+        return f"svp simulate {experiment.name}.toml"
+    of_no_effect = {"title", "paper"}
+    now, shipped = (
+        _flat(each.model_dump(mode="json", exclude=of_no_effect)) for each in (experiment, known)
+    )
+    changes = [key for key in now if now[key] != shipped.get(key)]
+    if any(key not in now for key in shipped) or any(now[key] is None for key in changes):
+        return f"svp simulate {experiment.name}.toml"
+    settings = [f"--set {shlex.quote(f'{key}={_toml(now[key])}')}" for key in changes]
     via = {line.via for run in source.lines.values() for line in run}
-    return f"svp simulate {experiment.name}" + (" --through-api" if via == {"service"} else "")
+    through = ["--through-api"] if via == {"service"} else []
+    return " ".join(["svp simulate", experiment.name, *settings, *through])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML; that of JSON is also TOML's."""
+    return json.dumps(value)

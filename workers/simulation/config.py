@@ -8,13 +8,14 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from models.catalog import ModelError, ModelSetup, find_model, resolve_setup
 from models.recipe import Recipe, RecipeError
 from selection.catalog import Purpose, find_strategy
 from selection.errors import SelectionError
 
+HAS_RUN = "has_run"  # of the context in which an experiment is checked
 WITHOUT_EFFECT = frozenset({"seeds", "title", "paper"})  # on the results of a seed
 
 
@@ -82,6 +83,14 @@ class ModelConfig(Config):
     def resolved(self) -> Recipe:
         """The whole recipe; where it is chosen for each training, the one for few labels."""
         return self.setup.recipe
+
+    @property
+    def recipe_hash(self) -> str:
+        """The hash of the whole recipe; of a model whose package is gone, of what is known."""
+        try:
+            return self.resolved.hash
+        except ModelError:
+            return json.dumps(self.recipe, sort_keys=True)
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -183,7 +192,9 @@ class ExperimentConfig(Config):
     chooses_recipes: ClassVar[bool] = False  # whether a recipe may be named auto
 
     @model_validator(mode="after")
-    def _models_fit(self) -> "ExperimentConfig":
+    def _models_fit(self, info: ValidationInfo) -> "ExperimentConfig":
+        if has_run(info):
+            return self
         for name, model in self.models.items():
             try:
                 setup = model.setup
@@ -206,6 +217,11 @@ class ExperimentConfig(Config):
         """First 12 hex digits of the SHA-256 of the settings that decide a seed's results."""
         values = self.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def has_run(info: ValidationInfo) -> bool:
+    """Return whether an experiment is read of its results: then what it needs may be gone."""
+    return bool(info.context and info.context.get(HAS_RUN))
 
 
 def needs_target(models: dict[str, ModelConfig]) -> None:

@@ -107,4 +107,4 @@ class Kind(ABC, Generic[Experiment, Line]):
 
 def trained(model: ModelConfig | None) -> tuple[str, str]:
     """Return a model's name and its recipe's hash, to compare arms by."""
-    return ("none", "") if model is None else (model.model, model.resolved.hash)
+    return ("none", "") if model is None else (model.model, model.recipe_hash)

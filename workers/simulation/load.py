@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from workers.simulation.bundled import bundled_names, bundled_text
-from workers.simulation.config import ExperimentConfig, ExperimentError
+from workers.simulation.config import HAS_RUN, ExperimentConfig, ExperimentError
 from workers.simulation.kinds import KINDS
 
 EXPERIMENT_FILE = "experiment.json"
@@ -24,7 +24,7 @@ def read_experiment(folder: Path) -> ExperimentConfig:
     path = folder / EXPERIMENT_FILE
     if not path.exists():
         raise ExperimentError(f"{folder} holds no run; `svp simulate` writes one with --out.")
-    return _checked(str(path), json.loads(path.read_text()))
+    return _checked(str(path), json.loads(path.read_text()), has_run=True)
 
 
 def bundled() -> dict[str, ExperimentConfig]:
@@ -63,13 +63,18 @@ def _parse(name: str, text: str, overrides: Sequence[str] = ()) -> ExperimentCon
     return _checked(f"Experiment {name}", values)
 
 
-def _checked(what: str, values: dict[str, Any]) -> ExperimentConfig:
-    """Return the experiment of these values; `what` begins the sentence of an error."""
+def _checked(what: str, values: dict[str, Any], *, has_run: bool = False) -> ExperimentConfig:
+    """Return the experiment of these values; `what` begins the sentence of an error.
+
+    Of one that `has_run` the models and strategies may be gone: a package brought them.
+    """
     kind = KINDS.get(str(values.get("kind")))
     if kind is None:
         raise ExperimentError(f"{what} does not fit: kind must be one of {', '.join(KINDS)}.")
     try:
-        experiment: ExperimentConfig = kind.experiment_type.model_validate(values)
+        experiment: ExperimentConfig = kind.experiment_type.model_validate(
+            values, context={HAS_RUN: has_run}
+        )
     except ValidationError as error:
         faults = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
         raise ExperimentError(f"{what} does not fit: {faults}.") from None

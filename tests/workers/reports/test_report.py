@@ -14,7 +14,10 @@ from tests.workers.reports.made_up import (
     write_core_sets,
 )
 from workers.cli.main import app
+from workers.reports.cells import interval
+from workers.reports.document import Table
 from workers.reports.report import write_report
+from workers.reports.statistics import estimate
 from workers.simulation.config import ExperimentError
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
@@ -49,6 +52,7 @@ class TestFiles:
             "differences-and-seconds.png",
             "points.csv",
             "selectors.csv",
+            "tables",
         }
 
     def test_csv_holds_numbers_errors_in_0_to_1(self, tmp_path: Path) -> None:
@@ -65,8 +69,11 @@ class TestFiles:
         folder = write_active_learning(tmp_path / "run", active_learning_config(), error)
         write_report([folder], tmp_path / "one")
         write_report([folder], tmp_path / "two")
-        for path in (tmp_path / "one").iterdir():
-            assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+        files = [path for path in (tmp_path / "one").rglob("*") if path.is_file()]
+        assert {path.suffix for path in files} == {".html", ".md", ".png", ".csv", ".tex"}
+        for path in files:
+            other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+            assert path.read_bytes() == other.read_bytes()
 
     @pytest.mark.parametrize("name", ["cifar10-small", "amazon-small"])
     def test_reports_of_stored_results_can_be_written_again(
@@ -196,3 +203,35 @@ class TestGaps:
         )
         gaps = write_report([folder], tmp_path / "report").document.gaps
         assert "Unfinished: proxy, seed 1: stopped at 10,000 of 25,000 labels." in gaps
+
+
+class TestTables:
+    def test_each_stands_as_csv_and_as_latex_that_escapes(self, tmp_path: Path) -> None:
+        folder = write_active_learning(tmp_path / "run", active_learning_config(), error)
+        document = write_report([folder], tmp_path / "report").document
+        shown = next(block for block in document.blocks if isinstance(block, Table))
+        folder = tmp_path / "report" / "tables"
+        with (folder / f"{shown.name}.csv").open() as file:
+            assert list(csv.reader(file)) == [list(shown.header), *map(list, shown.rows)]
+        latex = (folder / f"{shown.name}.tex").read_text()
+        assert latex.startswith(rf"\begin{{tabular}}{{{'l' * len(shown.header)}}}")
+        assert r"least\_confidence" in latex
+        assert r"$\pm$" in latex
+        assert latex.count(r" \\") == len(shown.rows) + 1
+
+    def test_intervals_of_errors_end_at_0_and_100_percent(self) -> None:
+        assert interval(estimate([0.0, 0.02])) == "0.0 to 13.7"
+        assert interval(estimate([1.0, 0.98])) == "86.3 to 100.0"
+
+
+class TestWithoutThePackage:
+    def test_a_run_is_read_whose_strategy_and_model_are_gone(self, tmp_path: Path) -> None:
+        folder = write_active_learning(tmp_path / "run", active_learning_config(), error)
+        path = folder / "experiment.json"
+        gone = path.read_text().replace("least_confidence", "gone_strategy")
+        path.write_text(gone.replace('"preact20"', '"gone_model"'))
+        document = write_report([folder], tmp_path / "report").document
+        assert {row["strategy"] for row in document.records["points"]} == {
+            "gone_strategy",
+            "uniform",
+        }

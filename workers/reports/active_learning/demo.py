@@ -10,7 +10,7 @@ from statistics import median
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from workers.reports.active_learning.figures import draw_strategy
+from workers.reports.active_learning.figures import draw_strategies
 from workers.reports.active_learning.measured import Arms, Measured, measure
 from workers.reports.active_learning.report import active_learning_document, point_records
 from workers.reports.cells import mean_std, times, with_cpu
@@ -52,7 +52,7 @@ def write_demo(run: Path, seconds: float, out: Path, console: Console) -> None:
 def demo_figure(arms: Arms, title: str) -> Figure:
     """Return a picture: errors by labels of each arm, and data selection seconds by part."""
     figure, (errors, seconds) = panels(2, title)
-    draw_strategy(errors, arms, _arm(arms, "target").strategy)
+    draw_strategies(errors, arms, [_arm(arms, "target").strategy])
     by_part = {part: [median(arm.seconds_by_part[part]) for arm in arms.arms] for part in PARTS}
     draw_seconds(seconds, [arm.name for arm in arms.arms], by_part)
     return figure

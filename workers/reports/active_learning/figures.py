@@ -1,5 +1,6 @@
 """Pictures of active learning: the paper's Figure 6, paired differences, seconds by part."""
 
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from matplotlib.axes import Axes
@@ -9,12 +10,13 @@ from matplotlib.ticker import FixedLocator
 from workers.reports.active_learning.measured import Arms, BySeed, Measured
 from workers.reports.figures import (
     CHANCE,
+    MARKERS,
+    PALETTE,
     draw,
     draw_seconds,
     finish,
     panels,
     shifts,
-    short_name,
     strategy_title,
     styles,
 )
@@ -24,55 +26,73 @@ from workers.simulation.results import PARTS
 
 
 def error_by_budget(arms: Arms, title: str) -> Figure:
-    """Return Figure 6: one panel per strategy; the target's error solid, the proxy's dotted."""
-    strategies = [s for s in dict.fromkeys(a.strategy for a in arms.arms) if s != "uniform"]
-    figure, axes = panels(max(len(strategies), 1), title)
-    for strategy, panel in zip(strategies or ["uniform"], axes, strict=True):
-        draw_strategy(panel, arms, strategy)
+    """Return Figure 6: the target's error solid, the proxy's dotted.
+
+    Where several selectors share a strategy, each strategy has a panel, all of one scale; else all
+    arms stand in one.
+    """
+    selecting = [arm for arm in arms.arms if arm.strategy != "uniform"]
+    strategies = list(dict.fromkeys(arm.strategy for arm in selecting))
+    shown = [[s] for s in strategies]
+    if len(selecting) == len(strategies):
+        shown = [strategies]
+    figure, axes = panels(max(len(shown), 1), title, has_one_scale=True)
+    for together, panel in zip(shown or [[]], axes, strict=True):
+        draw_strategies(panel, arms, together)
     return figure
 
 
 def differences_and_seconds(arms: Arms, title: str) -> Figure:
-    """Return each arm's paired difference to its baseline by budget, and its seconds by part."""
-    figure, (differences, seconds) = panels(2, title)
+    """Return the paired differences to the baseline by budget, and the seconds by part.
+
+    What nothing is known of has no panel.
+    """
+    found = {arm.name: arms.differences(arm, arms.baseline_of(arm)) for arm in arms.arms}
+    parts = {part: [median(arm.seconds_by_part[part]) for arm in arms.arms] for part in PARTS}
+    has_differences = any(found.values())
+    has_seconds = any(map(any, parts.values())) or not has_differences
+    figure, axes = panels(has_differences + has_seconds, title)
+    if has_differences:
+        draw_differences(axes[0], arms, found)
+    if has_seconds:
+        draw_seconds(axes[-1], [arm.name for arm in arms.arms], parts)
+    return figure
+
+
+def draw_differences(axes: Axes, arms: Arms, found: Mapping[str, Mapping[int, Estimate]]) -> None:
+    """Draw each arm's differences to its baseline by budget, arm -> labels -> difference."""
     style = _styles(arms)
     for shift, arm in zip(_shifts(arms), arms.arms, strict=True):
-        found = arms.differences(arm, arms.baseline_of(arm))
-        points = {_x(arms, n): difference for n, difference in found.items()}
+        points = {_x(arms, n): difference for n, difference in found[arm.name].items()}
         if points:
             draw(
-                differences,
+                axes,
                 points,
                 label=arm.name,
                 style=style[arm.name],
                 shift=shift,
                 shows_interval=True,
             )
-    differences.axhline(0, color="#1f2933", linewidth=1)
-    differences.set(
+    axes.axhline(0, color="#1f2933", linewidth=1)
+    axes.set(
         xlabel=_x_label(arms),
         ylabel="error minus the baseline's [points]",
         title="Paired difference, 95% interval",
     )
-    finish(differences, legend=bool(differences.get_legend_handles_labels()[0]))
-    by_part = {part: [median(arm.seconds_by_part[part]) for arm in arms.arms] for part in PARTS}
-    draw_seconds(seconds, [arm.name for arm in arms.arms], by_part)
-    return figure
+    finish(axes)
 
 
-def draw_strategy(axes: Axes, arms: Arms, strategy: str) -> None:
-    """Draw the errors by budget of the arms that select by this strategy, and of uniform."""
-    labels = {arm.name: _label(arms, arm) for arm in arms.arms}
-    by_label = styles(labels[arm.name] for arm in arms.arms if arm.strategy != "uniform")
-    style = {name: by_label.get(label, (CHANCE, "x")) for name, label in labels.items()}
-    shown = [a for a in arms.arms if a.strategy in (strategy, "uniform")]
+def draw_strategies(axes: Axes, arms: Arms, strategies: Sequence[str]) -> None:
+    """Draw the errors by budget of the arms that select by these strategies, and of uniform."""
+    style = _styles(arms)
+    shown = [a for a in arms.arms if a.strategy in (*strategies, "uniform")]
     steps = dict(zip([a.name for a in arms.arms], _shifts(arms), strict=True))
     for arm in shown:
         points = _by_budget(arms, arm.errors)
         draw(
             axes,
             points,
-            label=labels[arm.name],
+            label=_label(arms, arm),
             style=style[arm.name],
             shift=steps[arm.name],
         )
@@ -80,12 +100,13 @@ def draw_strategy(axes: Axes, arms: Arms, strategy: str) -> None:
             draw(
                 axes,
                 _by_budget(arms, arm.selector_errors),
-                label=f"{short_name(arm.selector)}, the proxy",
+                label=f"{arm.name}: the proxy itself",
                 style=style[arm.name],
                 line=":",
                 shift=steps[arm.name],
             )
-    axes.set(xlabel=_x_label(arms), ylabel="top-1 error [%]", title=strategy_title(strategy))
+    title = strategy_title(strategies[0]) if len(strategies) == 1 else ""
+    axes.set(xlabel=_x_label(arms), ylabel="top-1 error [%]", title=title)
     axes.xaxis.set_major_locator(FixedLocator([_x(arms, n) for n in arms.budgets], nbins=8))
     finish(axes)
 
@@ -109,21 +130,19 @@ def _shifts(arms: Arms) -> list[float]:
 
 
 def _styles(arms: Arms) -> dict[str, tuple[str, str]]:
-    found = styles(arm.name for arm in arms.arms if arm.strategy != "uniform")
+    """Return the look of each arm, in every picture the same: by its role, then in turn."""
+    targets = [arm.name for arm in arms.arms if arm.is_target]
+    others = [a.name for a in arms.arms if not a.is_target and a.strategy != "uniform"]
+    found = styles(others, first=1) | {
+        name: (PALETTE[0], MARKERS[place % len(MARKERS)]) for place, name in enumerate(targets)
+    }
     return found | {arm.name: (CHANCE, "x") for arm in arms.arms if arm.strategy == "uniform"}
 
 
 def _label(arms: Arms, arm: Measured) -> str:
-    """Return an arm as the paper writes it: R20-R164, R20 selecting for R164."""
-    target = short_name(arms.target)
+    """Return an arm's name and which model selects for the target."""
     if arm.strategy == "uniform":
-        return f"random, {target}"
+        return f"{arm.name}, {arms.target}"
     if arm.is_target:
-        return f"{target} (baseline)"
-    label = f"{short_name(arm.selector)}-{target}"
-    same = [
-        a
-        for a in arms.arms
-        if (a.strategy, a.selector) == (arm.strategy, arm.selector) and a is not arm
-    ]
-    return f"{label}, {arm.name}" if same else label
+        return f"{arm.name}: {arms.target} for itself"
+    return f"{arm.name}: {arm.selector} for {arms.target}"

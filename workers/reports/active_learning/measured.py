@@ -29,7 +29,7 @@ from workers.reports.sources import (
 from workers.reports.statistics import Estimate, is_within_one_std, mean_of, paired, paired_ratio
 from workers.simulation.active_learning.config import ActiveLearningConfig
 from workers.simulation.active_learning.lines import RoundLine, summarize
-from workers.simulation.config import WITHOUT_EFFECT
+from workers.simulation.config import WITHOUT_EFFECT, ExperimentError
 from workers.simulation.results import PARTS
 
 Sources = Sequence[Source[ActiveLearningConfig, RoundLine]]
@@ -113,6 +113,15 @@ class Measured(MeasuredArm[RoundLine]):
         """Return the target's error at `n` labels over the seeds; None if it was not measured."""
         return mean_of(self.errors, n)
 
+    def mean_errors(self, budgets: Sequence[int]) -> BySeed:
+        """Return the error averaged over these budgets, of the seeds that have run them all."""
+        by_budget = [self.errors.get(n, {}) for n in budgets]
+        seeds = set.intersection(*map(set, by_budget)) if by_budget else set()
+        return {
+            seed: sum(errors[seed] for errors in by_budget) / len(by_budget)
+            for seed in sorted(seeds)
+        }
+
     def best_error(self, n: int) -> Estimate | None:
         """Return the lowest error of the target's epochs at `n` labels; None if it is unknown."""
         return mean_of(self.best_errors, n)
@@ -147,6 +156,7 @@ class Arms:
     Attributes:
         target: catalog name of the model that is delivered.
         baseline: the arm to compare with where no target selects by the same strategy.
+        is_chosen: whether the reader named it: then all arms are compared with it.
         dataset: the paper's, whose numbers are comparable; None where none are.
     """
 
@@ -154,6 +164,7 @@ class Arms:
     target: str
     baseline: str
     dataset: str | None
+    is_chosen: bool = False
 
     @property
     def budgets(self) -> list[int]:
@@ -166,10 +177,13 @@ class Arms:
         return next((arm for arm in self.arms if arm.strategy == "uniform"), None)
 
     def baseline_of(self, arm: Measured) -> Measured | None:
-        """Return the arm to compare with: the target selecting for itself by the same strategy."""
+        """Return the arm to compare with: the target selecting for itself by the same strategy.
+
+        Where the reader named one, that.
+        """
         own = [a for a in self.arms if a.is_target and a.strategy == arm.strategy]
         named = [a for a in self.arms if a.name == self.baseline]
-        return next(iter(own + named), None)
+        return next(iter(named if self.is_chosen else own + named), None)
 
     def is_bold(self, arm: Measured, n: int) -> bool:
         """Whether the paper's rule sets this arm's speed-up bold."""
@@ -191,11 +205,12 @@ class Arms:
         return {n: estimated for n, estimated in found.items() if estimated is not None}
 
 
-def measure(sources: Sources) -> tuple[Arms, list[Arm[RoundLine]]]:
+def measure(sources: Sources, baseline: str | None = None) -> tuple[Arms, list[Arm[RoundLine]]]:
     """Return the arms that have run, and all that should have.
 
     Raises:
-        ExperimentError: the folders' budgets, targets or oracles differ.
+        ExperimentError: the folders' budgets, targets or oracles differ, or no arm is called
+            `baseline`.
     """
     require_same(sources, "budgets", lambda source: source.experiment.budgets.model_dump())
     require_same(sources, "the target", lambda source: target_of(source.experiment))
@@ -207,7 +222,11 @@ def measure(sources: Sources) -> tuple[Arms, list[Arm[RoundLine]]]:
         for arm in merged
         if arm.runs
     ]
-    return Arms(measured, target[0], sources[0].experiment.baseline, dataset), merged
+    names = [arm.name for arm in measured]
+    if baseline is not None and baseline not in names:
+        raise ExperimentError(f"No arm {baseline!r} has run; choose one of {', '.join(names)}.")
+    named = baseline or sources[0].experiment.baseline
+    return Arms(measured, target[0], named, dataset, baseline is not None), merged
 
 
 def lacks(sources: Sources, run: Sequence[RoundLine]) -> str:

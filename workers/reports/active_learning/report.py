@@ -23,14 +23,14 @@ from workers.reports.cells import (
 from workers.reports.document import Document, Picture, Table
 from workers.reports.paper_numbers import NOTHING, n_train
 from workers.reports.points import Point, table_of_points
-from workers.reports.sources import facts_of, gaps_of, title_of
-from workers.reports.statistics import estimate
+from workers.reports.sources import facts_of, gaps_of, recipes_table, title_of
+from workers.reports.statistics import estimate, paired
 from workers.simulation.results import PARTS
 
 RULE = (
     "Errors: mean ± std over seeds, in percent. A speed-up is bold where the error is at most one "
-    "std above the mean error of the baseline (B), the target selecting for itself: the paper's "
-    "rule."
+    "std above the mean error of the baseline (B), by default the target selecting for itself: the "
+    "paper's rule."
 )
 FIGURE_6 = (
     "As the paper's Figure 6: solid lines are the target on the labels selected so far, dotted "
@@ -38,13 +38,17 @@ FIGURE_6 = (
 )
 
 
-def active_learning_document(sources: Sources) -> Document:
+def active_learning_document(sources: Sources, baseline: str | None = None) -> Document:
     """Return the report of folders of active learning on one data set.
 
+    Args:
+        sources: the folders' runs.
+        baseline: the arm to compare all others with; by default the target's of their strategy.
+
     Raises:
-        ExperimentError: their budgets, targets or oracles differ.
+        ExperimentError: their budgets, targets or oracles differ, or there is no such arm.
     """
-    arms, merged = measure(sources)
+    arms, merged = measure(sources, baseline)
     points = sources[0].experiment.budgets.points()
     return Document(
         title=title_of(sources),
@@ -58,9 +62,11 @@ def active_learning_document(sources: Sources) -> Document:
                 error_by_budget(arms, title_of(sources)),
                 FIGURE_6,
             ),
+            mean_table(arms),
             points_table(arms),
         ],
         details=[
+            recipes_table(sources),
             seconds_table(arms),
             Picture(
                 "differences-and-seconds",
@@ -79,6 +85,7 @@ def table_1(arms: Arms) -> Table:
     names = [_budget(n, arms.dataset) for n in budgets]
     several = arms.dataset is not None or any(arm.best_errors for arm in arms.arms)
     header = [
+        "arm",
         "strategy",
         "selector",
         *([""] if several else []),
@@ -87,10 +94,11 @@ def table_1(arms: Arms) -> Table:
     ]
     rows = []
     for arm in arms.arms:
-        who = [arm.strategy, f"{arm.selector} (B)" if arm.is_target else arm.selector]
+        mark = " (B)" if arms.baseline_of(arm) is arm else ""
+        who = [f"{arm.name}{mark}", arm.strategy, arm.selector]
         for whose, cells in _lines(arms, arm, budgets):
             rows.append([*who, *([whose] if several else []), *cells])
-            who = ["", ""]
+            who = ["", "", ""]
     note = RULE if arms.dataset is None else f"{RULE} {BEST_EPOCH}"
     note += _shared_rule(arms)
     return Table("Target error and data selection speed-up by budget", header, rows, note)
@@ -136,6 +144,29 @@ def _minus_cells(arms: Arms, arm: Measured, budgets: Sequence[int]) -> list[str]
         *(minus(mean(arm.best_error(n)), mean(arm.paper(n).error), scale=100) for n in budgets),
         *(minus(mean(arm.speedup(n, baseline)), arm.paper(n).speedup, unit="x") for n in budgets),
     ]
+
+
+def mean_table(arms: Arms) -> Table:
+    """Return each arm's error averaged over all budgets: the area under its curve."""
+    points = []
+    for arm in arms.arms:
+        whole = arm.mean_errors(arms.budgets)
+        if not whole:
+            continue
+        error = estimate(list(whole.values()))
+        others = [arms.baseline_of(arm), arms.uniform]
+        compared = [
+            None
+            if other is None or other is arm
+            else paired(whole, other.mean_errors(arms.budgets))
+            for other in others
+        ]
+        cells = [arm.name, str(error.n_seeds), f"{100 * error.mean:.1f}"]
+        last = arms.budgets[-1]
+        speedup = arm.speedup(last, arms.baseline_of(arm))
+        points.append(Point(cells, error, compared, speedup))
+    title = "Mean error over all budgets (area under the curve)"
+    return table_of_points(title, ["arm", "seeds", "error"], ["baseline", "uniform"], points)
 
 
 def points_table(arms: Arms) -> Table:

@@ -11,7 +11,6 @@ from workers.reports.figures import (
     finish,
     panels,
     shifts,
-    short_name,
     strategy_title,
     styles,
 )
@@ -49,7 +48,7 @@ def _draw_everything(axes: Axes, found: CoreSets) -> None:
 def _finish(axes: Axes, found: CoreSets, strategy: str) -> None:
     axes.set(
         xlabel="subset size [% of the data]",
-        ylabel=f"top-1 error of {short_name(found.target)} [%]",
+        ylabel=f"top-1 error of {found.target} [%]",
         title=strategy_title(strategy),
     )
     kept = [100 * fraction for fraction in found.fractions if fraction < EVERYTHING]
@@ -62,7 +61,7 @@ def _label(found: CoreSets, arm: Kept) -> str:
     """Return the selector as the paper writes it; with its epochs where some were cut short."""
     if arm.selector == "none":
         return "random"
-    name = short_name(arm.selector)
+    name = arm.selector
     label = f"{name} (baseline)" if arm.is_target else name
     epochs = {a.epochs for a in found.arms if a.selector == arm.selector}
     return f"{label}, {arm.epochs} epochs" if len(epochs) > 1 else label

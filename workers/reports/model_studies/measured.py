@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.reports.figures import short_name
 from workers.reports.model_studies.correlation import FloatArray, Runs, between_runs, spearman
 from workers.reports.paper_numbers import NOTHING, PaperNumber, everything
 from workers.reports.sources import (
@@ -220,8 +219,8 @@ def _scores(line: StudyLine) -> dict[str, FloatArray]:
 
 
 def _names(arms: Sequence[Arm[StudyLine]]) -> dict[str, Arm[StudyLine]]:
-    """Return the arms by their names in pictures: R20, or their own name where two are R20."""
-    short = [short_name(arm.setting.selector) for arm in arms]
+    """Return the arms by their model, and by their own name, too, where two have the same."""
+    short = [arm.setting.selector for arm in arms]
     return {
         name if short.count(name) == 1 else f"{name} ({arm.name})": arm
         for name, arm in zip(short, arms, strict=True)

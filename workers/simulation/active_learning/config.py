@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from app.domain.json_fields import from_json
 from selection.catalog import Purpose
+from selection.errors import SelectionError
 from selection.options import SelectionOptions, needs_proxy
 from workers.simulation.config import (
     Config,
@@ -13,6 +14,7 @@ from workers.simulation.config import (
     ModelConfig,
     OracleConfig,
     check_arm,
+    has_run,
     needs_target,
 )
 
@@ -86,8 +88,10 @@ class ActiveLearningConfig(ExperimentConfig):
     oracle: OracleConfig = OracleConfig()
 
     @model_validator(mode="after")
-    def _arms_fit(self) -> "ActiveLearningConfig":
+    def _arms_fit(self, info: ValidationInfo) -> "ActiveLearningConfig":
         needs_target(self.models)
+        if has_run(info):
+            return self
         if self.data.n_pool is not None and self.budgets.total_budget > self.data.n_pool:
             raise ValueError(
                 f"budgets.total_budget is {self.budgets.total_budget}, but the pool has "
@@ -120,6 +124,8 @@ class ActiveLearningConfig(ExperimentConfig):
 
     def selector_of(self, arm: str) -> ModelConfig | None:
         """Return the model that selects in an arm; None where the strategy needs none."""
-        if not needs_proxy(self.strategy_of(arm), self.options):
-            return None
-        return self.models[self.arms[arm].selector]
+        try:
+            needs_model = needs_proxy(self.strategy_of(arm), self.options)
+        except SelectionError:  # its package is gone: it most likely did
+            needs_model = True
+        return self.models[self.arms[arm].selector] if needs_model else None

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from models.catalog import find_model
 from selection.catalog import Purpose, Signal, needed_of, needs_model
-from workers.simulation.config import Config, ExperimentConfig, check_arm, needs_target
+from workers.simulation.config import Config, ExperimentConfig, check_arm, has_run, needs_target
 
 ALL = "all"  # the arm that keeps the whole pool: the 100% row
 
@@ -43,8 +43,10 @@ class CoreSetConfig(ExperimentConfig):
     arms: dict[str, CoreSetArm] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _arms_fit(self) -> "CoreSetConfig":
+    def _arms_fit(self, info: ValidationInfo) -> "CoreSetConfig":
         needs_target(self.models)
+        if has_run(info):
+            return self
         if ALL in self.arms:
             raise ValueError(f"arms.{ALL}: this is the name of the row of 100%; choose another")
         for name, arm in self.arms.items():

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from models.catalog import find_model
-from workers.simulation.config import ExperimentConfig
+from workers.simulation.config import ExperimentConfig, has_run
 
 
 class ModelStudyConfig(ExperimentConfig):
@@ -36,7 +36,9 @@ class ModelStudyConfig(ExperimentConfig):
     trains: bool = True
 
     @model_validator(mode="after")
-    def _epochs_fit(self) -> "ModelStudyConfig":
+    def _epochs_fit(self, info: ValidationInfo) -> "ModelStudyConfig":
+        if has_run(info):
+            return self
         for name, model in self.models.items():
             if not self.trains and model.resolved.weights is None:
                 raise ValueError(f"models.{name}: without training its recipe must name weights")

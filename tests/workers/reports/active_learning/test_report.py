@@ -14,6 +14,7 @@ from workers.reports.document import Bold, Document
 from workers.reports.paper_numbers import PaperSetting, active_learning, n_train
 from workers.reports.report import document_of
 from workers.simulation.active_learning.config import ActiveLearningConfig
+from workers.simulation.config import ExperimentError
 from workers.simulation.load import bundled
 
 SELECTORS = {"proxy": "preact20", "target": "preact164", "uniform": "none"}
@@ -52,32 +53,33 @@ class TestBesideThePaper:
         self, document: Callable[..., Document]
     ) -> None:
         shown = table(document(), "Target error and data selection speed-up")
-        assert list(shown.header[:5]) == [
+        assert list(shown.header[:6]) == [
+            "arm",
             "strategy",
             "selector",
             "",
             "error at 10%",
             "error at 20%",
         ]
-        ours, paper, minus = rows_of(shown, "least_confidence", "preact20")
-        assert ours[2:4] == ["ours", "18.1 ± 0.10"]
-        assert paper[2:4] == ["paper", "18.1 ± 0.28"]
-        assert minus[2] == "ours - paper"
-        assert minus[3:8] == ["-"] * 5, "ours of the last epoch is not like theirs of the best"
+        ours, paper, minus = rows_of(shown, "proxy", "least_confidence", "preact20")
+        assert ours[3:5] == ["ours", "18.1 ± 0.10"]
+        assert paper[3:5] == ["paper", "18.1 ± 0.28"]
+        assert minus[3] == "ours - paper"
+        assert minus[4:9] == ["-"] * 5, "ours of the last epoch is not like theirs of the best"
         assert shown.note is not None
         assert "never the last epoch's" in shown.note
-        assert ours[8:] == ["7.0x", "7.0x", "7.0x", "7.0x", "7.0x"]
-        assert paper[8:] == ["3.8x", "5.8x", "6.7x", "7.0x", "7.2x"]
-        assert minus[8:] == ["+3.2x", "+1.2x", "+0.3x", "+0.0x", "-0.2x"]
+        assert ours[9:] == ["7.0x", "7.0x", "7.0x", "7.0x", "7.0x"]
+        assert paper[9:] == ["3.8x", "5.8x", "6.7x", "7.0x", "7.2x"]
+        assert minus[9:] == ["+3.2x", "+1.2x", "+0.3x", "+0.0x", "-0.2x"]
 
     def test_bold_follows_the_rule_for_ours_and_for_theirs(
         self, document: Callable[..., Document]
     ) -> None:
         shown = table(document(), "Target error")
-        ours, paper, minus = rows_of(shown, "least_confidence", "preact20")
+        ours, paper, minus = rows_of(shown, "proxy", "least_confidence", "preact20")
         # Ours: the paper's means, every std 0.1: at 20% 10.5 against 10.4 is just within.
-        assert [isinstance(cell, Bold) for cell in ours[8:]] == [True, True, True, True, True]
-        assert [isinstance(cell, Bold) for cell in paper[8:]] == [True, True, True, True, False]
+        assert [isinstance(cell, Bold) for cell in ours[9:]] == [True, True, True, True, True]
+        assert [isinstance(cell, Bold) for cell in paper[9:]] == [True, True, True, True, False]
         assert not any(isinstance(cell, Bold) for cell in minus)
 
     def test_where_the_best_epoch_is_known_it_is_the_one_compared(
@@ -85,16 +87,16 @@ class TestBesideThePaper:
     ) -> None:
         found = document(traps={"report_best_epoch": True})
         shown = table(found, "Target error")
-        for arm in ("preact20", "preact164 (B)"):
-            ours, best, paper, minus = rows_of(shown, "least_confidence", arm)
-            assert [row[2] for row in (ours, best, paper, minus)] == [
+        for arm in ("proxy", "target (B)"):
+            ours, best, paper, minus = rows_of(shown, arm, "least_confidence")
+            assert [row[3] for row in (ours, best, paper, minus)] == [
                 "ours",
                 "ours, best epoch",
                 "paper",
                 "ours - paper",
             ]
-            assert float(best[7][:3]) == pytest.approx(float(ours[7][:3]) - 0.5)
-            assert minus[7] == "-0.5"
+            assert float(best[8][:3]) == pytest.approx(float(ours[8][:3]) - 0.5)
+            assert minus[8] == "-0.5"
         assert found.facts["as the published code"] == "report_best_epoch True"
 
     def test_the_title_stays_as_it_is(self, document: Callable[..., Document]) -> None:
@@ -125,7 +127,7 @@ class TestBesideThePaper:
         shown = table(found, "Target error")
         assert not any("paper" in str(cell) for r in shown.rows for cell in r)
         assert not any("paper" in key for r in found.records["points"] for key in r)
-        assert list(shown.header[:3]) == ["strategy", "selector", "error at 5,000"]
+        assert list(shown.header[:4]) == ["arm", "strategy", "selector", "error at 5,000"]
 
     def test_an_experiment_of_ones_own_is_not_called_unlike(
         self, document: Callable[..., Document]
@@ -187,6 +189,56 @@ class TestNumbers:
         assert proxy[5_000] == pytest.approx(0.181 + 0.02)
 
 
+class TestBaseline:
+    def test_the_reader_may_compare_all_arms_with_another(self, tmp_path: Path) -> None:
+        errors = {"proxy": 0.12, "target": 0.10, "uniform": 0.15}
+        folder = write_active_learning(
+            tmp_path / "run", active_learning_config(), lambda arm, *_: errors[arm]
+        )
+        found = document_of([folder], "uniform")
+        minus = {
+            p["arm"]: p.get("minus_baseline")
+            for p in found.records["points"]
+            if p["labels"] == 25_000
+        }
+        assert minus["proxy"] == pytest.approx(-0.03)
+        assert minus["target"] == pytest.approx(-0.05)
+        assert minus["uniform"] is None
+        assert rows_of(table(found, "Target error"), "uniform (B)", "uniform")
+
+    def test_an_arm_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
+        folder = write_active_learning(tmp_path / "run", active_learning_config(), lambda *_: 0.1)
+        with pytest.raises(ExperimentError, match=r"No arm 'guess' has run; choose one of proxy"):
+            document_of([folder], "guess")
+
+
+class TestMeanError:
+    def test_it_is_the_mean_over_all_budgets_paired_by_seed(
+        self, document: Callable[..., Document]
+    ) -> None:
+        (row,) = rows_of(table(document(), "Mean error over all budgets"), "proxy")
+        points = active_learning_config().budgets.points()
+        expected = sum(near_the_paper("proxy", n, 2) for n in points) / len(points)
+        assert row[2] == f"{100 * expected:.1f}"
+
+
+class TestRecipes:
+    def test_every_model_stands_with_its_whole_recipe(
+        self, document: Callable[..., Document]
+    ) -> None:
+        shown = table(document(), "Recipes in full")
+        assert list(shown.header) == ["", "target", "proxy"]
+        rows = {row[0]: row[1:] for row in shown.rows}
+        assert rows["model"] == ["preact164", "preact20"]
+        assert rows["epochs_per_stage"] == ["[1, 90, 45, 45]"] * 2
+
+    def test_changed_settings_stand_in_the_command(self, tmp_path: Path) -> None:
+        config = bundled()["digits"].model_copy(update={"seeds": [4]})
+        assert isinstance(config, ActiveLearningConfig)
+        folder = write_active_learning(tmp_path / "run", config, lambda *_: 0.1)
+        assert document_of([folder]).facts["command"] == "svp simulate digits --set 'seeds=[4]'"
+
+
 class TestFigure6:
     def test_axes_and_series_are_the_papers(self, document: Callable[..., Document]) -> None:
         (axes,) = figure(document(), "error-by-budget").axes
@@ -194,23 +246,55 @@ class TestFigure6:
         assert axes.get_xlabel() == "budget [% of the data]"
         assert axes.get_ylabel() == "top-1 error [%]"
         lines = series(axes)
-        assert set(lines) == {"R20-R164", "R20, the proxy", "R164 (baseline)", "random, R164"}
-        assert lines["R20-R164"].get_linestyle() == "-"
-        assert lines["R20, the proxy"].get_linestyle() == ":"
-        assert lines["R20-R164"].get_ydata()[-1] == pytest.approx(5.4)
-        assert list(lines["R164 (baseline)"].get_xdata()) == [2, 10, 20, 30, 40, 50]
+        proxy, target = "proxy: preact20 for preact164", "target: preact164 for itself"
+        itself = "proxy: the proxy itself"
+        assert set(lines) == {proxy, itself, target, "uniform, preact164"}
+        assert lines[proxy].get_linestyle() == "-"
+        assert lines[itself].get_linestyle() == ":"
+        assert lines[proxy].get_ydata()[-1] == pytest.approx(5.4)
+        assert list(lines[target].get_xdata()) == [2, 10, 20, 30, 40, 50]
 
-    def test_each_strategy_has_its_panel_with_random_in_each(self, tmp_path: Path) -> None:
+    def test_each_strategy_of_several_selectors_has_its_panel_of_one_scale(
+        self, tmp_path: Path
+    ) -> None:
+        arms = {
+            "lc": {"selector": "proxy"},
+            "lc-target": {"selector": "target"},
+            "kc": {"selector": "proxy", "strategy": "k_centers"},
+            "uniform": {"strategy": "uniform"},
+        }
+        folder = write_active_learning(
+            tmp_path / "run", active_learning_config(arms=arms), lambda *_: 0.1
+        )
+        drawn = figure(document_of([folder]), "error-by-budget")
+        assert [axes.get_title() for axes in drawn.axes] == ["least confidence", "greedy k-centers"]
+        assert all("uniform, preact164" in series(axes) for axes in drawn.axes)
+        assert len({axes.get_ylim() for axes in drawn.axes}) == 1
+
+    def test_strategies_of_one_selector_each_stand_in_one_panel(self, tmp_path: Path) -> None:
         arms = {
             "lc": {"selector": "proxy"},
             "kc": {"selector": "proxy", "strategy": "k_centers"},
             "uniform": {"strategy": "uniform"},
         }
-        config = active_learning_config(arms=arms)
+        config = active_learning_config(arms=arms, baseline="uniform")
         folder = write_active_learning(tmp_path / "run", config, lambda *_: 0.1)
-        drawn = figure(document_of([folder]), "error-by-budget")
-        assert [axes.get_title() for axes in drawn.axes] == ["least confidence", "greedy k-centers"]
-        assert all("random, R164" in series(axes) for axes in drawn.axes)
+        (axes,) = figure(document_of([folder]), "error-by-budget").axes
+        assert {"lc: preact20 for preact164", "kc: preact20 for preact164"} <= set(series(axes))
+
+    def test_an_arm_looks_the_same_in_every_picture(
+        self, document: Callable[..., Document]
+    ) -> None:
+        found = document()
+        (by_budget,) = figure(found, "error-by-budget").axes
+        differences = figure(found, "differences-and-seconds").axes[0]
+        first = series(by_budget)["proxy: preact20 for preact164"]
+        assert first.get_color() == series(differences)["proxy"].get_color()
+
+    def test_what_nothing_is_known_of_has_no_panel(self, tmp_path: Path) -> None:
+        config = active_learning_config(arms={"uniform": {"strategy": "uniform"}})
+        folder = write_active_learning(tmp_path / "run", config, lambda *_: 0.1)
+        assert len(figure(document_of([folder]), "differences-and-seconds").axes) == 1
 
     def test_cut_data_has_labels_on_its_axis(self, document: Callable[..., Document]) -> None:
         (axes,) = figure(document(data=CUT), "error-by-budget").axes

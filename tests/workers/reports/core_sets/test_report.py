@@ -187,10 +187,15 @@ class TestFigure2:
         assert [axes.get_title() for axes in drawn.axes] == ["forgetting events", "entropy"]
         for axes in drawn.axes:
             assert axes.get_xlabel() == "subset size [% of the data]"
-            assert axes.get_ylabel() == "top-1 error of R164 [%]"
+            assert axes.get_ylabel() == "top-1 error of preact164 [%]"
             assert list(axes.get_xticks()) == [30, 50, 70]
-            assert set(series(axes)) == {"random", "R164 (baseline)", "R20", "100% of the data"}
-        (line,) = {series(axes)["R20"] for axes in drawn.axes[:1]}
+            assert set(series(axes)) == {
+                "random",
+                "preact164 (baseline)",
+                "preact20",
+                "100% of the data",
+            }
+        (line,) = {series(axes)["preact20"] for axes in drawn.axes[:1]}
         assert list(line.get_ydata()) == pytest.approx([5.7, 5.3, 4.9])
 
     def test_proxies_cut_short_are_told_by_their_epochs(self, tmp_path: Path) -> None:
@@ -200,7 +205,7 @@ class TestFigure2:
             for name, config in configs.items()
         ]
         drawn = figure(document_of(folders), "error-by-fraction")
-        assert {"R20, 181 epochs", "R20, 50 epochs"} <= set(series(drawn.axes[0]))
+        assert {"preact20, 181 epochs", "preact20, 50 epochs"} <= set(series(drawn.axes[0]))
 
 
 @pytest.mark.parametrize(

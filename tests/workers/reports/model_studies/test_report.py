@@ -74,7 +74,7 @@ class TestBetweenModels:
             for b in (1, 2, 3)
             if a != b
         ]
-        found = record(document, "spearman", "forgetting_events", "R20", "R164")
+        found = record(document, "spearman", "forgetting_events", "preact20", "preact164")
         assert found["mean"] == pytest.approx(np.mean(expected))
         assert found["mean_low"] < found["mean"] < found["mean_high"]
         assert found["mean_seeds"] == 3
@@ -87,7 +87,7 @@ class TestBetweenModels:
             both = (a > 0) & (b > 0)
             assert both.sum() < N_ITEMS - N_CENTRES
             expected.append(stats.spearmanr(a[both], b[both]).statistic)
-        found = record(document, "spearman", "k_centers_rank", "R56", "R56")
+        found = record(document, "spearman", "k_centers_rank", "preact56", "preact56")
         assert found["mean"] == pytest.approx(np.mean(expected))
 
     def test_pearson_is_over_what_both_learned(self, document: Document) -> None:
@@ -101,7 +101,7 @@ class TestBetweenModels:
                 both = np.isfinite(first) & np.isfinite(second)
                 if a != b:
                     expected.append(stats.pearsonr(first[both], second[both]).statistic)
-        found = record(document, "pearson", "forgetting_events", "R20", "R56")
+        found = record(document, "pearson", "forgetting_events", "preact20", "preact56")
         assert found["mean"] == pytest.approx(np.mean(expected))
 
     def test_figure_3_has_a_panel_a_ranking_and_the_models_on_both_axes(
@@ -113,8 +113,8 @@ class TestBetweenModels:
         assert titles == ["forgetting events", "entropy", "greedy k-centers"]
         for ranking, axes in zip(RANKED, shown, strict=True):
             for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
-                assert [text.get_text() for text in labels] == ["R20", "R56", "R164"]
-            mean = record(document, "spearman", ranking, "R20", "R164")["mean"]
+                assert [text.get_text() for text in labels] == ["preact20", "preact56", "preact164"]
+            mean = record(document, "spearman", ranking, "preact20", "preact164")["mean"]
             assert cell(axes, 0, 2) == cell(axes, 2, 0) == f"{mean:.2f}"
 
     def test_figure_13_has_forgetting_events_and_entropy(self, document: Document) -> None:
@@ -125,12 +125,12 @@ class TestBetweenModels:
     def test_the_table_holds_every_pair_once_with_its_interval(self, document: Document) -> None:
         shown = table(document, "Spearman's correlation between models")
         assert [row[0] for row in shown.rows] == [
-            "R20 - R20",
-            "R20 - R56",
-            "R20 - R164",
-            "R56 - R56",
-            "R56 - R164",
-            "R164 - R164",
+            "preact20 - preact20",
+            "preact20 - preact56",
+            "preact20 - preact164",
+            "preact56 - preact56",
+            "preact56 - preact164",
+            "preact164 - preact164",
         ]
         assert all(" to " in cell for row in shown.rows for cell in row[1:])
 
@@ -155,9 +155,9 @@ class TestAsTrainingGoesOn:
         assert [axes.get_title() for axes in drawn.axes] == ["forgetting events", "entropy"]
         entropy = drawn.axes[1]
         assert entropy.get_xlabel() == "epoch"
-        assert entropy.get_ylabel() == "Spearman's correlation with R164"
+        assert entropy.get_ylabel() == "Spearman's correlation with preact164"
         lines = series(entropy)
-        assert list(lines) == ["R20", "R56", "R164"]
+        assert list(lines) == ["preact20", "preact56", "preact164"]
         expected = [
             np.mean(
                 [
@@ -172,13 +172,13 @@ class TestAsTrainingGoesOn:
             )
             for epoch in EPOCHS
         ]
-        assert list(lines["R20"].get_xdata()) == EPOCHS
-        assert list(lines["R20"].get_ydata()) == pytest.approx(expected)
+        assert list(lines["preact20"].get_xdata()) == EPOCHS
+        assert list(lines["preact20"].get_ydata()) == pytest.approx(expected)
 
     def test_epochs_of_one_run_are_compared_within_the_run(self, document: Document) -> None:
         drawn = figure(document, "epochs-entropy")
         shown = [axes for axes in drawn.axes if axes.get_title()]
-        assert [axes.get_title() for axes in shown] == ["R20", "R56", "R164"]
+        assert [axes.get_title() for axes in shown] == ["preact20", "preact56", "preact164"]
         assert shown[0].get_xlabel() == shown[0].get_ylabel() == "epoch"
         within = [
             stats.spearmanr(
@@ -203,7 +203,7 @@ class TestConfidence:
             for seed in (1, 2, 3)
         ]
         z = stats.ttest_1samp(np.arctanh(found), 0).confidence_interval(0.95)
-        (row,) = rows_of(shown, "R56")
+        (row,) = rows_of(shown, "preact56")
         ends = f"{np.tanh(z.low):.3f} to {np.tanh(z.high):.3f}"
         assert row[2] == f"{np.mean(found):.3f} ({ends})"
         assert "above 0.96" in shown.note
@@ -219,14 +219,14 @@ class TestErrorByDepth:
         errors = [100 * (e + 1 / 181) for e in (0.076, 0.060, 0.051)]
         assert points(by_depth) == pytest.approx(dict(zip((20, 56, 164), errors, strict=True)))
         assert points(right) == pytest.approx(dict.fromkeys((20, 56, 164), 181 / 6))
-        assert set(series(by_epoch)) == {"R20", "R56", "R164"}
+        assert set(series(by_epoch)) == {"preact20", "preact56", "preact164"}
         assert by_epoch.get_xlabel() == "epoch"
         assert by_time.get_xlabel() == "training time [minutes]"
 
     def test_the_papers_errors_stand_beside_where_it_tells_them(self, document: Document) -> None:
         shown = table(document, "Error and training time")
-        (r20,) = rows_of(shown, "R20 (preact20)")
-        (r56,) = rows_of(shown, "R56 (preact56)")
+        (r20,) = rows_of(shown, "preact20")
+        (r56,) = rows_of(shown, "preact56")
         assert r20[4:] == ["8.2 ± 0.00", "30.2 ± 0.0", "7.6", "+0.6", "26"]
         assert r56[6:] == ["-", "-", "-"]
 
@@ -250,7 +250,7 @@ class TestFigure8:
         drawn = figure(document_of([folder]), "spearman-between-models")
         axes = drawn.axes[0]
         labels = [text.get_text() for text in axes.get_xticklabels()]
-        assert labels == ["R18", "densenet121", "alexnet", "vgg11"]
+        assert labels == ["resnet18", "densenet121", "alexnet", "vgg11"]
         (box,) = (patch for patch in axes.patches if isinstance(patch, Rectangle))
         assert (box.get_xy(), box.get_width()) == ((-0.5, -0.5), 2)
         assert len(axes.texts) == 4 * 3  # one run a model: nothing on the diagonal
@@ -264,7 +264,7 @@ class TestTogether:
             write_study(tmp_path / "one", one, scores),
             write_study(tmp_path / "two", two, scores),
         ]
-        found = record(document_of(folders), "spearman", "entropy", "R20", "R56")
+        found = record(document_of(folders), "spearman", "entropy", "preact20", "preact56")
         assert found["mean_seeds"] == 3
 
     def test_pools_drawn_by_different_seeds_are_refused(self, tmp_path: Path) -> None:
@@ -282,4 +282,4 @@ class TestTogether:
         path.write_text("\n".join([*path.read_text().split("\n")[:2], ""]))
         found = document_of([folder])
         assert "Unfinished: preact56, seed 2: stopped at epoch 100 of 181." in found.gaps
-        assert record(found, "spearman", "entropy", "R56", "R56")["mean_seeds"] == 2
+        assert record(found, "spearman", "entropy", "preact56", "preact56")["mean_seeds"] == 2
