@@ -68,9 +68,18 @@ from app.db.migrate import check_current
 from app.db.queries.signing_keys import key_for
 from app.db.session import Timeouts, make_engine, make_session_factory, transaction
 from app.logging import configure_logging
-from app.pages import assets, labeling, sign_in
+from app.pages import annotators as annotator_pages
+from app.pages import assets, exports, labeling, sign_in, wizard
+from app.pages import items as item_pages
+from app.pages import jobs as job_pages
+from app.pages import label_errors as label_error_pages
+from app.pages import maps as map_pages
+from app.pages import models as model_pages
+from app.pages import overview as overview_pages
 from app.pages import people as people_pages
 from app.pages import projects as project_pages
+from app.pages import rounds as round_pages
+from app.pages import settings as settings_pages
 from app.pages.errors import render_error
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
@@ -90,7 +99,11 @@ ROUTES = (
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, maps, people, tokens,
 )  # fmt: skip
-PAGES = (sign_in, project_pages, people_pages, labeling, assets)
+PAGES = (
+    sign_in, wizard, project_pages, overview_pages, item_pages, model_pages, annotator_pages,
+    round_pages, map_pages, job_pages, exports, label_error_pages, settings_pages, people_pages,
+    labeling, assets,
+)  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CORS_HEADERS = (
     "Authorization", "Content-Encoding", "Content-Type", "If-None-Match", "X-Request-ID",

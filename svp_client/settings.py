@@ -113,7 +113,8 @@ class ItemFilters(TypedDict, total=False):
     """The items to list; what is left out takes all.
 
     `state` is labeled, open, skipped, set_aside or unlabeled. `confused_by` is a model: items of
-    the evaluation split that it took for `predicted`, of the class `class_`.
+    the evaluation split that it took for `predicted`, of the class `class_`. `inside` are corners
+    of a part of the map.
     """
 
     class_: str
@@ -129,6 +130,7 @@ class ItemFilters(TypedDict, total=False):
     confused_by: int
     predicted: str
     search: str
+    inside: str
 
 
 class Candidate(TypedDict):

@@ -1,11 +1,12 @@
 """Routes of advice: whether to stop labeling, and which proxy to take."""
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import analyses
-from app.db.tables import AnalysisKind
+from app.db.tables import AnalysisKind, Project
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.presenters.advice import present_advice
 from app.presenters.jobs import present_with_job
@@ -23,10 +24,14 @@ router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=
 @router.get("/advice", summary="Read stopping advice", responses=problems(403, 404))
 def read_stopping_advice(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> AdviceOut:
     """Return whether labeling more is worth it, why, and what was measured of each round."""
+    return advice_of(session, project)
+
+
+def advice_of(session: Session, project: Project) -> AdviceOut:
+    """Return the advice for the batch that would come next."""
     takes_labels = project.state in {*LABEL_ACCEPTING_PROJECT_STATES, ProjectState.DRAFT}
-    return present_advice(
-        read_advice(session, project, n_next_batch(session, project) if takes_labels else 0)
-    )
+    n_next = n_next_batch(session, project) if takes_labels else 0
+    return present_advice(read_advice(session, project, n_next))
 
 
 @router.post(

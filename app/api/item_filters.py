@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 from fastapi import Depends, Query
 from starlette.exceptions import HTTPException
@@ -15,14 +17,18 @@ from app.domain.errors import NotFound
 from app.domain.names import class_index
 from app.domain.quotes import listed, shown
 from app.services.confusions import confused_items
+from app.services.maps import items_inside
+
+MOST_CORNERS = 200
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """A cell of a model's confusion matrix."""
+    """A cell of a model's confusion matrix, or a part of the map."""
 
     model: int | None
     predicted: str | None
+    inside: npt.NDArray[np.float64] | None
 
 
 def get_confusion(
@@ -33,17 +39,37 @@ def get_confusion(
         ),
     ] = None,
     predicted: Annotated[str | None, Query(max_length=512)] = None,
+    inside: Annotated[
+        str | None,
+        Query(
+            max_length=4000,
+            description="The corners of a part of the map: x,y and a blank, three or more.",
+        ),
+    ] = None,
 ) -> Confusion:
-    """Return the cell that is asked for.
+    """Return the cell, or the part of the map, that is asked for.
 
     Raises:
-        HTTPException: 422, a class without a model.
+        HTTPException: 422, a class without a model, or corners that are none.
     """
     if predicted is not None and confused_by is None:
         raise HTTPException(
             422, "query.predicted: say which model predicted it, by confused_by=its id."
         )
-    return Confusion(confused_by, predicted)
+    return Confusion(confused_by, predicted, None if inside is None else _corners(inside))
+
+
+def _corners(text: str) -> npt.NDArray[np.float64]:
+    try:
+        corners = np.asarray([[float(v) for v in pair.split(",")] for pair in text.split()])
+    except ValueError:
+        corners = np.empty(0)
+    is_shape = corners.ndim == 2 and corners.shape[1:] == (2,)
+    if not is_shape or not 3 <= len(corners) <= MOST_CORNERS or not np.isfinite(corners).all():
+        raise HTTPException(
+            422, f"query.inside: give 3 to {MOST_CORNERS} corners, such as `0,0 0.5,0 0,0.5`."
+        )
+    return corners
 
 
 @dataclass(frozen=True)
@@ -131,6 +157,8 @@ def get_wanted_items(  # noqa: PLR0913, PLR0917 - the parts of a query
             raise NotFound("model", confusion.model)
         predicted = _class(project.classes, "predicted", confusion.predicted)
         index, split = confused_items(store, model, label, predicted), Split.EVALUATION
+    elif confusion.inside is not None:
+        index = items_inside(session, store, project, confusion.inside)
     wanted = ItemFilter(
         class_index=label,
         round_number=round_,

@@ -116,7 +116,7 @@ async def upload(
         )
 
 
-@router.get("", summary="List items", responses=problems(403, 404, 410))
+@router.get("", summary="List items", responses=problems(403, 404, 409, 410))
 def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
     session: SessionDep,
     project: ProjectDep,

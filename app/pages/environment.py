@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.pages.assets import ASSETS
-
-NO_VALUE = "\u2013"  # an en dash
+from app.pages.words import FILTERS, NO_VALUE
 
 
 def number(value: float) -> str:
@@ -32,4 +31,4 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.globals["static"] = ASSETS.path
-ENVIRONMENT.filters.update(number=number, percent=percent, instant=instant)
+ENVIRONMENT.filters.update(FILTERS, number=number, percent=percent, instant=instant)

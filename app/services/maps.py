@@ -71,12 +71,51 @@ def read_map(session: Session, store: ArtifactStore, project: Project) -> DrawnM
             f"No map of project {project.id} was drawn yet; POST to the same path asks for one."
         )
     drawn = next((a for a, _ in reversed(rows) if a.result_hash is not None), None)
-    xy, index = np.empty((0, 2), np.float32), np.empty(0, np.int64)
-    if drawn is not None and drawn.result_hash is not None:
-        with np.load(io.BytesIO(store.get(drawn.result_hash)), allow_pickle=False) as arrays:
-            xy, index = arrays["xy"], arrays["index"]
+    xy, index = _points(store, drawn)
     places = item_places.of_pool(session, project.id, index.tolist())
     if len(places) < len(xy):  # items were deleted since
         kept = np.isin(index, [place.index for place in places])
         xy = xy[kept]
     return DrawnMap(*rows[-1], drawn, xy, places)
+
+
+def items_inside(
+    session: Session, store: ArtifactStore, project: Project, polygon: npt.NDArray[np.float64]
+) -> list[int]:
+    """Return the pool indices of the items whose points lie inside a polygon, [corners, 2].
+
+    Raises:
+        AnalysisNotReady: no map is drawn yet.
+        ArtifactMissing: its points are not in the store.
+    """
+    drawn = analyses.newest_answered(session, project.id, AnalysisKind.MAP)
+    if drawn is None:
+        raise AnalysisNotReady(
+            f"Project {project.id} has no map yet; POST to .../map asks for one."
+        )
+    xy, index = _points(store, drawn)
+    return [int(i) for i in index[is_inside(xy, polygon)]]
+
+
+def is_inside(
+    xy: npt.NDArray[np.floating], polygon: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Return which points, [n, 2], lie inside a polygon: a ray to the right crosses it oddly."""
+    x, y = xy[:, 0], xy[:, 1]
+    inside = np.zeros(len(xy), bool)
+    for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        if ay == by:
+            continue
+        crosses = (y < ay) != (y < by)
+        inside ^= crosses & (x < ax + (y - ay) * (bx - ax) / (by - ay))
+    return inside
+
+
+def _points(
+    store: ArtifactStore, drawn: Analysis | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return the points of a map, [n, 2], and the pool indices of their items."""
+    if drawn is None or drawn.result_hash is None:
+        return np.empty((0, 2), np.float32), np.empty(0, np.int64)
+    with np.load(io.BytesIO(store.get(drawn.result_hash)), allow_pickle=False) as arrays:
+        return arrays["xy"], arrays["index"]

@@ -60,3 +60,29 @@ def list_above(
             .limit(limit)
         )
     )
+
+
+def newest_page(
+    session: Session, project_id: int, before_id: int | None, limit: int
+) -> list[Event]:
+    """Return up to `limit` events of the project, newest first, below `before_id`."""
+    statement = select(Event).where(Event.project_id == project_id)
+    if before_id is not None:
+        statement = statement.where(Event.id < before_id)
+    return list(session.scalars(statement.order_by(Event.id.desc()).limit(limit)))
+
+
+def of_job(session: Session, project_id: int, job_id: int, limit: int = 200) -> list[Event]:
+    """Return the changes of a job's state, oldest first."""
+    return list(
+        session.scalars(
+            select(Event)
+            .where(
+                Event.project_id == project_id,
+                Event.name == "job.state_changed",
+                Event.facts["job"].as_integer() == job_id,
+            )
+            .order_by(Event.id)
+            .limit(limit)
+        )
+    )

@@ -127,6 +127,17 @@ def get_by_external_id(session: Session, project_id: int, external_id: str) -> I
     )
 
 
+def external_ids(session: Session, project_id: int, item_ids: Sequence[int]) -> list[str]:
+    """Return the external ids of these items of the project, by index."""
+    return list(
+        session.scalars(
+            select(Item.external_id)
+            .where(Item.project_id == project_id, Item.id.in_(item_ids))
+            .order_by(Item.index)
+        )
+    )
+
+
 @dataclass(slots=True)  # not frozen: that takes three times as long, for millions of items
 class ItemContent:
     """The place of an item's content."""

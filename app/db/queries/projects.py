@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Project
+from app.db.tables import Event, Label, Project
 from app.domain.errors import NotFound, ProjectArchived
 from app.domain.states import ProjectState
 
@@ -127,3 +128,23 @@ def counts_of(session: Session, project_ids: Sequence[int]) -> list[Counts]:
         ).where(Project.id.in_(project_ids))
     )
     return [Counts(*row) for row in rows]
+
+
+def last_active(session: Session, project_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return project id -> instant of the newest label or event, of those that have any."""
+
+    def newest(kind: type[Label | Event]) -> ColumnElement[datetime]:
+        return (
+            select(kind.created_at)
+            .where(kind.project_id == Project.id)
+            .order_by(kind.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    rows = session.execute(
+        select(Project.id, func.greatest(newest(Label), newest(Event))).where(
+            Project.id.in_(project_ids)
+        )
+    )
+    return {project_id: at for project_id, at in rows if at is not None}

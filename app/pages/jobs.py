@@ -1,0 +1,54 @@
+"""Pages of jobs: the list with progress and what was logged, retry, cancel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.deps import ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.db.queries import events, jobs
+from app.domain.errors import NotFound
+from app.pages.page import LeadPage, PageRoute, ReadPage
+from app.schemas.events import EventOut
+from app.schemas.jobs import JobOut
+from app.services.jobs import retry
+
+router = APIRouter(prefix="/projects/{project}", include_in_schema=False, route_class=PageRoute)
+SHOWN = 50
+
+
+@router.get("/jobs")
+def list_jobs(
+    page: ReadPage,
+    session: SessionDep,
+    project: ProjectDep,
+    before: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+) -> Response:
+    """Show the jobs, newest first."""
+    rows = jobs.list_page(session, project.id, before, SHOWN)
+    found = [JobOut.model_validate(job) for job in rows]
+    template = "jobs_list.html" if page.is_fragment else "jobs.html"
+    return page.render(
+        template,
+        project=project,
+        jobs=found,
+        more=found[-1].id if len(found) == SHOWN else None,
+    )
+
+
+@router.get("/jobs/{job}")
+def read_job(page: ReadPage, session: SessionDep, project: ProjectDep, job: int) -> Response:
+    """Show one job with what happened to it."""
+    found = jobs.get(session, job)
+    if found is None or found.project_id != project.id:
+        raise NotFound("job", job)
+    log = [EventOut.model_validate(event) for event in events.of_job(session, project.id, job)]
+    return page.render("job.html", project=project, job=JobOut.model_validate(found), log=log)
+
+
+@router.post("/jobs/{job}/retry")
+def retry_job(
+    page: LeadPage, session: SessionDep, project: ProjectIdDep, settings: SettingsDep, job: int
+) -> Response:
+    """Replace a failed job by a new one."""
+    new = retry(session, project, job, settings)
+    return page.redirect(f"/projects/{project}/jobs", flash=f"Job {new.id} tries again.")
