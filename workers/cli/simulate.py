@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from svp_client import Client
+    from workers.service.stack import Stack
     from workers.simulation.run import Place
     from workers.simulation.sweep import Run, Slot
 
@@ -213,21 +214,47 @@ def experiments(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/demo"),
     seeds: Annotated[int, typer.Option(help="Number of repeats.", min=1)] = 3,
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep",
+            help="Let the service run on, with a project to label yourself. [on a terminal]",
+        ),
+    ] = None,
 ) -> None:
     """Start a service, let an oracle label 1,797 real images, and compare selectors."""
+    from svp_client import Client  # noqa: PLC0415
     from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415
     from workers.simulation.load import load_experiment  # noqa: PLC0415
+    from workers.simulation.own_labeling import start_own_project  # noqa: PLC0415
     from workers.simulation.run import Place, run_experiment  # noqa: PLC0415
 
     console = _console()
     began = time.perf_counter()
     config = load_experiment("digits")
+    keeps = os.isatty(1) if keep is None else keep
     with tempfile.TemporaryDirectory(prefix="svp-demo-") as folder, ExitStack() as stack:
-        client = _connect(None, None, Path(folder), console, stack)
+        service = _start_service(Path(folder), console, stack)
+        client = stack.enter_context(Client(service.url, service.create_admin_token()))
         place = Place(Path(folder) / "run", client=client)
         run_experiment(config, range(1, seeds + 1), place, console)
         write_demo(place.out, time.perf_counter() - began, out, console)
-    console.print(f"{time.perf_counter() - began:.0f} s in all.")
+        console.print(f"{time.perf_counter() - began:.0f} s in all.")
+        if not keeps:
+            console.print("`svp demo --keep` lets the service run on, to label in a browser.")
+            return
+        project = start_own_project(client, config)
+        console.print(
+            f"\nLabel yourself, by keyboard: this link works once, for a quarter of an hour.\n\n"
+            f"    {service.create_sign_in_link()}\n\n"
+            f"The project is called {project['name']!r}; the oracle's stand beside it. Ctrl-C "
+            "stops the service and deletes them all.",
+            soft_wrap=True,
+        )
+        try:
+            service.wait()
+        except KeyboardInterrupt:
+            console.print("The demo is over.")
 
 
 def _console() -> "Console":
@@ -244,14 +271,21 @@ def _connect(
     Raises:
         ValueError: a service is given without a token.
     """
-    from app.config import read_settings  # noqa: PLC0415
     from svp_client import Client  # noqa: PLC0415
-    from workers.service.stack import Stack  # noqa: PLC0415
 
     if url is not None:
         if not token:
             raise ValueError("--url needs an admin's token: --token, or SVP_ADMIN_TOKEN.")
         return stack.enter_context(Client(url, token))
+    service = _start_service(folder, console, stack)
+    return stack.enter_context(Client(service.url, service.create_admin_token()))
+
+
+def _start_service(folder: Path, console: "Console", stack: ExitStack) -> "Stack":
+    """Return a new service whose data lie below `folder`."""
+    from app.config import read_settings  # noqa: PLC0415
+    from workers.service.stack import Stack  # noqa: PLC0415
+
     changes = {
         "data_folder": (folder / "service").resolve(),
         "port": 0,
@@ -264,4 +298,4 @@ def _connect(
         Stack(settings, say=lambda words: console.print(f"[dim]{words}[/dim]"))
     )
     console.print(f"The service answers at {service.url}; an oracle labels in it.")
-    return stack.enter_context(Client(service.url, service.create_admin_token()))
+    return service
