@@ -114,7 +114,7 @@ class Grid {
     button.disabled = this.class === null || this.shown.length === 0;
     const rest = this.wrong.size ? `, leave ${this.wrong.size}` : "";
     button.querySelector("bdi").textContent = this.class ?? "";
-    button.querySelector("output").textContent = `${n}${rest}`;
+    button.querySelector(".count").textContent = `${n}${rest}`;
   }
 
   // Unmarked items get the class; the marked go out of this tab's hands, to be labeled one by one.
