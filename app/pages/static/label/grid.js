@@ -136,7 +136,7 @@ class Grid {
       const sent = [];
       for (const item of items) {
         const answer = { kind: "label", item: item.item_id, class: name, seconds: Math.round(seconds * 100) / 100 };
-        sent.push(await this.store.addAnswer(answer));
+        sent.push(await this.outbox.keep(answer));
       }
       if (items.length) {
         await this.store.addDecision({ items, sent, class: name });
@@ -160,7 +160,7 @@ class Grid {
       const here = await this.outbox.takeBackAll(decision.sent);
       for (const [i, item] of decision.items.entries()) {
         if (!here.has(decision.sent[i])) {
-          await this.store.addAnswer({ kind: "withdraw", item: item.item_id });
+          await this.outbox.keep({ kind: "withdraw", item: item.item_id });
         }
       }
       await this.store.removeDecision(decision.number);

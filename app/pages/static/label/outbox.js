@@ -21,6 +21,7 @@ export class Outbox extends EventTarget {
     this.api = api;
     this.store = store;
     this.waiting = 0; // answers that are not sent yet
+    this.own = new Set(); // those of this tab, known without a look into the store
     this.isAway = false;
     this.isSignedOut = false;
     this.failures = 0;
@@ -33,9 +34,17 @@ export class Outbox extends EventTarget {
   }
 
   async add(answer) {
-    const number = await this.store.addAnswer(answer);
+    const number = await this.keep(answer);
     this.added();
     return number;
+  }
+
+  // Put an answer into the store; `added` then sends it.
+  async keep(answer) {
+    const kept = { ...answer };
+    this.own.add(kept);
+    kept.number = await this.store.addAnswer(answer);
+    return kept.number;
   }
 
   // Answers were put into the store.
@@ -55,7 +64,7 @@ export class Outbox extends EventTarget {
       const waiting = new Set((await this.store.answers()).map((answer) => answer.number));
       const here = numbers.filter((number) => waiting.has(number));
       if (here.length) {
-        await this.store.removeAnswers(here);
+        await this.#remove(here);
         this.#announce();
       }
       return new Set(here);
@@ -74,10 +83,13 @@ export class Outbox extends EventTarget {
     return this.sending;
   }
 
-  // The page is left: what waits goes now; the store keeps it in case that fails.
-  async leave() {
-    for (const answers of grouped(await this.store.answers())) {
-      this.api.postAndLeave(PATHS[answers[0].kind], bodyOf(answers));
+  // The page is left: what waits goes now, without a look into the store, which takes too long.
+  // Requests may overtake each other, so what an item's answers say in turn stays for the next visit.
+  leave() {
+    const answers = [...this.own];
+    const isOnly = (answer) => answers.filter((a) => a.item === answer.item).length === 1;
+    for (const group of grouped(answers.filter(isOnly))) {
+      this.api.postAndLeave(PATHS[group[0].kind], bodyOf(group));
     }
   }
 
@@ -151,7 +163,13 @@ export class Outbox extends EventTarget {
       }
       this.dispatchEvent(new CustomEvent("outcome", { detail: { answer, outcome } }));
     }
-    await this.store.removeAnswers(group.map((answer) => answer.number));
+    await this.#remove(group.map((answer) => answer.number));
+  }
+
+  async #remove(numbers) {
+    await this.store.removeAnswers(numbers);
+    const gone = new Set(numbers);
+    this.own.forEach((answer) => gone.has(answer.number) && this.own.delete(answer));
   }
 
   #announce() {

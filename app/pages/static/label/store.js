@@ -71,6 +71,7 @@ export class Store {
   async #write(name, use) {
     const transaction = this.database.transaction(name, "readwrite", { durability: "strict" });
     const request = use(transaction.objectStore(name));
+    transaction.commit(); // now: even if the page is closed this very moment
     const committed = new Promise((resolve, reject) => {
       transaction.oncomplete = resolve;
       transaction.onabort = () => reject(transaction.error);
