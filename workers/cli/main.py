@@ -188,10 +188,10 @@ def health(
     url: Annotated[str | None, typer.Option(help="Base URL; by default SVP_PORT here.")] = None,
 ) -> None:
     """Exit with 0 if the service is ready, else with 1 and the reason."""
-    from workers.service.health import base_url, readiness  # noqa: PLC0415
+    from workers.service.health import readiness, running_url  # noqa: PLC0415
 
     settings = read_settings()
-    fault = readiness(url or base_url(settings.host, settings.port))
+    fault = readiness(url or running_url(settings))
     if fault is not None:
         raise ValueError(fault)
     typer.echo("ready")
@@ -205,12 +205,12 @@ def sign_in_link(
     """Print a link that signs an admin in on a browser, once, for a quarter of an hour."""
     from app.db.session import transaction  # noqa: PLC0415
     from app.services.web_sessions import create_admin_link, sign_in_address  # noqa: PLC0415
-    from workers.service.health import base_url  # noqa: PLC0415
+    from workers.service.health import running_url  # noqa: PLC0415
 
     settings = read_settings()
     with sessions() as factory, transaction(factory) as session:
         code = create_admin_link(session, name)
-    base = url or base_url(settings.host, settings.port)
+    base = url or running_url(settings)
     typer.echo(sign_in_address(base, settings, code))
 
 

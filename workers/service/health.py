@@ -1,8 +1,11 @@
 """Asks a service whether it is ready, as its own machine does: directly, whatever proxy is set."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+
+from app.config import Settings
 
 ASK_SECONDS = 10.0
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared
@@ -12,6 +15,22 @@ def base_url(host: str, port: int) -> str:
     """Return the URL by which this machine reaches a service that listens on this address."""
     reached = EVERY_ADDRESS.get(host, host)
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def running_url(settings: Settings) -> str:
+    """Return the URL of the service that runs on the data folder, on whatever port it took.
+
+    Where none runs there, as where each part is a container, that of the settings.
+    """
+    try:
+        return address_file(settings).read_text().strip()
+    except FileNotFoundError:
+        return base_url(settings.host, settings.port)
+
+
+def address_file(settings: Settings) -> Path:
+    """Return the file in which a running `svp up` says where it answers."""
+    return settings.data_folder / "address"
 
 
 class Readiness(NamedTuple):

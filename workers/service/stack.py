@@ -18,7 +18,7 @@ from app.services.tokens import create_token, ensure_admin_token
 from app.services.web_sessions import create_admin_link, sign_in_address
 from app.storage.room import has_room
 from workers.processes import StopClock
-from workers.service.health import ask_readiness, base_url
+from workers.service.health import address_file, ask_readiness, base_url
 from workers.service.logs import rotate, tail
 from workers.service.ports import free_port
 from workers.service.process import STOPPED_SECONDS, ServiceProcess
@@ -137,6 +137,9 @@ class Stack(StartStop):
             process.start()
             self._stack.callback(self._stop, process)
         self._wait_until_ready()
+        address = address_file(self.settings)
+        address.write_text(f"{self.url}\n")
+        self._stack.callback(address.unlink, missing_ok=True)
 
     def _start_database(self) -> None:
         if self.settings.database_url is not None:
