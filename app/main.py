@@ -46,6 +46,7 @@ from app.api import (
     models,
     overview,
     people,
+    pool_predictions,
     project_settings,
     projects,
     requeue,
@@ -97,7 +98,7 @@ ROUTES = (
     file_imports, set_aside, leases, labels, label_exports, skips, flags, requeue, decisions,
     annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    audits, label_errors, labels_saved, maps, people, tokens,
+    audits, label_errors, labels_saved, maps, pool_predictions, people, tokens,
 )  # fmt: skip
 PAGES = (
     sign_in, wizard, project_pages, overview_pages, item_pages, model_pages, annotator_pages,

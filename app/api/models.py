@@ -1,7 +1,7 @@
 """Routes of trained models."""
 
 from fastapi import APIRouter
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, SessionDep, StoreDep
@@ -9,10 +9,12 @@ from app.api.downloads import FILE, as_file
 from app.db.queries import models
 from app.db.tables import Model
 from app.domain.errors import NotFound
+from app.presenters.model_cards import present_card
 from app.presenters.model_metrics import present_model_metrics
 from app.schemas.bodies import problems
 from app.schemas.model_metrics import ModelMetricsOut
 from app.schemas.models import ModelOut
+from app.services.model_cards import read_card
 from app.services.model_metrics import read_model_metrics
 
 router = APIRouter(prefix="/projects/{project}/models", tags=["progress"], route_class=Route)
@@ -44,6 +46,23 @@ def read_metrics(
     """Return how good the model is: by class, its confusions, its calibration."""
     found = read_model_metrics(session, project, _get(session, project, model))
     return present_model_metrics(found, project.classes)
+
+
+@router.get(
+    "/{model}/card",
+    summary="Read a model's card",
+    response_class=PlainTextResponse,
+    responses={
+        **problems(403, 404),
+        200: {"content": {"text/markdown": {"schema": {"type": "string"}}}},
+    },
+)
+def read_model_card(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, model: int
+) -> PlainTextResponse:
+    """Return the model's card as Markdown: data, labels, quality, recipe, cost, limits, hashes."""
+    card = read_card(session, project, _get(session, project, model))
+    return PlainTextResponse(present_card(card), media_type="text/markdown")
 
 
 @router.get(

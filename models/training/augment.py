@@ -74,7 +74,7 @@ def centre(images: Tensor, recipe: Recipe) -> Tensor:
     """Return the part of the images [n, C, H, W] that the network sees when it scores."""
     if recipe.crop_fraction == 1:
         return images
-    height, width = (recipe.view_side(side) for side in images.shape[-2:])
+    height, width = (recipe.view_side(int(side)) for side in images.shape[-2:])
     top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
     return images[..., top : top + height, left : left + width]
 

@@ -1,9 +1,16 @@
 """Trained models and the learning curve."""
 
 from svp_client import paths
-from svp_client.calls import Call, as_bytes, as_json, get
-from svp_client.methods import result
-from svp_client.types import Classes, CurvePoint, Model, ModelMetrics
+from svp_client.calls import Call, Lines, as_bytes, as_json, as_text, get, send
+from svp_client.methods import entries, result
+from svp_client.types import (
+    Classes,
+    CurvePoint,
+    Model,
+    ModelMetrics,
+    PoolPredictions,
+    PredictedItem,
+)
 
 
 class Models:
@@ -33,6 +40,24 @@ class Models:
     def model_predictions(self, project: int, model: int) -> Call[bytes]:
         """Return the predictions of the items that measure a model as a NumPy archive (npz)."""
         return get(paths.models(project, f"/{model}/predictions"), as_bytes)
+
+    @result
+    def model_card(self, project: int, model: int) -> Call[str]:
+        """Return a model's card as Markdown."""
+        return get(paths.models(project, f"/{model}/card"), as_text)
+
+    @result
+    def predict_pool(self, project: int, model: int) -> Call[PoolPredictions]:
+        """Let a worker predict every item of the pool, and return that with its job."""
+        return send("POST", paths.models(project, f"/{model}/pool-predictions"), as_json)
+
+    @entries
+    def pool_predictions(
+        self, project: int, model: int, min_confidence: float | None = None
+    ) -> Lines[PredictedItem]:
+        """Yield the newest predictions of the pool, by import order; those that are so sure."""
+        path = paths.models(project, f"/{model}/pool-predictions")
+        return Lines(get(path, as_json, min_confidence=min_confidence))
 
     @result
     def classes(self, project: int) -> Call[Classes]:

@@ -60,7 +60,13 @@ from svp_client.types.model_metrics import (
     ReliabilityBin,
     SplitMetrics,
 )
-from svp_client.types.models import CurvePoint, Model
+from svp_client.types.models import (
+    CurvePoint,
+    Model,
+    PoolPredictions,
+    PoolPredictionsResult,
+    PredictedItem,
+)
 from svp_client.types.overview import FoundProblem, LiveJob, Overview, Pace, Queue
 from svp_client.types.people import Invitation, Member, Progress
 from svp_client.types.projects import (
@@ -141,6 +147,9 @@ __all__ = [
     "Overview",
     "Pace",
     "PairAgreement",
+    "PoolPredictions",
+    "PoolPredictionsResult",
+    "PredictedItem",
     "Prices",
     "Progress",
     "Project",

@@ -2,6 +2,8 @@
 
 from typing import Any, TypedDict
 
+from svp_client.types.analyses import Analysis
+
 
 class Model(TypedDict):
     """A trained model; `stale` says that a label that it learned from has been revised since."""
@@ -31,3 +33,24 @@ class CurvePoint(TypedDict):
     accuracy: float | None
     seconds: dict[str, float]
     cpu_seconds: dict[str, float]
+
+
+class PoolPredictionsResult(TypedDict):
+    """How many items were predicted, of how many; the rest is set aside."""
+
+    model_id: int
+    n: int
+    n_pool: int
+
+
+class PoolPredictions(Analysis):
+    """Predictions of the pool with their job; `result` once it has ended."""
+
+    result: PoolPredictionsResult | None
+
+
+PredictedItem = TypedDict(
+    "PredictedItem",
+    {"item_id": int, "external_id": str, "index": int, "class": str, "confidence": float},
+)
+"""An item's most probable class."""

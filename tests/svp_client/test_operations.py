@@ -14,6 +14,7 @@ from app.main import create_app, describe
 from app.schemas.core_sets import CoreSetItemOut
 from app.schemas.imports import RefusedLineOut
 from app.schemas.labels import ExportedLabelOut
+from app.schemas.pool_predictions import PredictedItemOut
 from svp_client import Client, settings, types
 from svp_client.calls import Call, Lines, Pages
 from svp_client.connection import PREFIX
@@ -57,7 +58,7 @@ SCHEMAS = {
     **OPENAPI["components"]["schemas"],
     **{
         model.__name__: model.model_json_schema(mode="serialization")
-        for model in (ExportedLabelOut, CoreSetItemOut, RefusedLineOut)
+        for model in (ExportedLabelOut, CoreSetItemOut, PredictedItemOut, RefusedLineOut)
     },
 }
 NAMED_OTHERWISE = {

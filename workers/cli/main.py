@@ -19,6 +19,7 @@ from workers.cli import (
     imports,
     measures,
     models,
+    predict,
     projects,
     select,
     simulate,
@@ -56,6 +57,8 @@ app.command()(simulate.report)
 app.command()(simulate.experiments)
 app.command()(models.models)
 app.command()(train.train)
+app.command()(predict.predict)
+app.command("export-onnx")(predict.export_onnx)
 app.command()(select.select)
 app.command()(select.replay_selection)
 app.command()(measures.metrics)
@@ -79,6 +82,9 @@ def run() -> None:
         typer.echo(f"svp: {error}", err=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
+        if error.name in ("onnx", "onnxruntime"):
+            typer.echo("svp: this needs the extra: pip install 'svp-labeling[onnx]'.", err=True)
+            sys.exit(1)
         if error.name is None or error.name.partition(".")[0] not in COMPUTING_LIBRARIES:
             raise
         typer.echo(

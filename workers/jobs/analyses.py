@@ -29,6 +29,7 @@ from workers.jobs.attempt import Attempt
 from workers.jobs.context import JobContext
 from workers.jobs.map_features import map_features
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
+from workers.jobs.pool_predictions import predict_pool
 from workers.jobs.snapshot import store_arrays
 from workers.steps import labels_saved
 from workers.steps.comparison import Compared, SampleScores, as_json, compare
@@ -264,10 +265,24 @@ def _run_map(context: JobContext, opened: OpenedJob, analysis: Analysis, stages:
     return Answer(result, stages.seconds, {"index": index, "xy": drawn["xy"]})
 
 
+def _run_predictions(
+    context: JobContext, opened: OpenedJob, analysis: Analysis, _stages: Stages
+) -> Answer:
+    watch, model_id = Stopwatch(context.device), analysis.options["model_id"]
+    arrays = predict_pool(context, opened, model_id, watch)
+    result = {
+        "model_id": model_id,
+        "n": len(arrays["index"]),
+        "n_pool": opened.project.n_pool,
+    }
+    return Answer(result, watch.seconds, arrays)
+
+
 RUN: dict[AnalysisKind, Callable[[JobContext, OpenedJob, Analysis, Stages], Answer]] = {
     AnalysisKind.LABELS_SAVED: _run_labels_saved,
     AnalysisKind.AUDIT: _run_audit,
     AnalysisKind.LABEL_ERRORS: _run_label_errors,
     AnalysisKind.PROXY_ADVICE: _run_proxy_advice,
     AnalysisKind.MAP: _run_map,
+    AnalysisKind.PREDICTIONS: _run_predictions,
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    BigInteger,
     Text,
     TextClause,
     cast,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from app.db.queries.columns import IntArray, columns
@@ -118,6 +119,21 @@ def get(session: Session, project_id: int, item_id: int) -> Item | None:
             Project.state != ProjectState.DELETING,
         )
     )
+
+
+def names_by_index(
+    session: Session, project_id: int, split: str, index: Sequence[int]
+) -> dict[int, tuple[int, str]]:
+    """Return index -> (id, external id) of these items of the split, erased ones apart."""
+    rows = session.execute(
+        select(Item.index, Item.id, Item.external_id).where(
+            Item.project_id == project_id,
+            Item.split == split,
+            Item.index == func.any(literal(list(index), ARRAY(BigInteger))),
+            Item.erased_at.is_(None),
+        )
+    )
+    return {at: (item_id, external_id) for at, item_id, external_id in rows}
 
 
 def get_by_external_id(session: Session, project_id: int, external_id: str) -> Item | None:

@@ -18,6 +18,7 @@ class AnalysisKind(StrEnum):
     LABEL_ERRORS = "label_errors"
     PROXY_ADVICE = "proxy_advice"
     MAP = "map"
+    PREDICTIONS = "predictions"
 
 
 class Analysis(Base):
