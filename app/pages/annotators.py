@@ -19,15 +19,16 @@ Name = Annotated[str, Form(min_length=1, max_length=200)]
 
 @router.get("/annotators")
 def list_annotators(page: ReadPage, session: SessionDep, project: ProjectDep) -> Response:
-    """Show who labels, how fast and how well."""
+    """Show who labels, how fast and how well; how far they agree is asked for by the page."""
+    found = [AnnotatorOut.model_validate(a) for a in read_annotators(session, project.id)]
+    return page.render("annotators.html", project=project, annotators=found)
+
+
+@router.get("/annotators/agreement")
+def show_agreement(page: ReadPage, session: SessionDep, project: ProjectDep) -> Response:
+    """Return the part of the page that takes long where many items have several labels."""
     agreement = AgreementOut.model_validate(read_agreement(session, project.id))
-    return page.render(
-        "annotators.html",
-        project=project,
-        annotators=[AnnotatorOut.model_validate(a) for a in read_annotators(session, project.id)],
-        agreement=agreement,
-        by_name={one.name: one for one in agreement.annotators},
-    )
+    return page.render("annotators_agreement.html", project=project, agreement=agreement)
 
 
 @router.post("/annotators/pause")

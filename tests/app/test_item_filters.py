@@ -119,6 +119,9 @@ class TestFilters:
             ({"min_score": "nan"}, "min_score"),
             ({"state": "lost"}, "state"),
             ({"round": -1}, "round"),
+            ({"inside": "0,0 1,1"}, "give 3 to 200 corners"),
+            ({"inside": "0,0 1,x 2,2"}, "give 3 to 200 corners"),
+            ({"inside": "0,0 1,1 0,1"}, "has no map yet"),
         ],
     )
     def test_bad_filters_say_what_is_wrong(

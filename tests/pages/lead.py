@@ -31,8 +31,9 @@ from workers.jobs.snapshot import store_arrays
 
 PAGES = (
     "", "/live", "/progress", "/items", "/items?view=list", "/items/{item}", "/items?disputed=true",
-    "/models", "/models/{model}", "/annotators", "/rounds", "/rounds/0", "/rounds/1", "/map",
-    "/jobs", "/jobs/{job}", "/import", "/exports", "/label-errors", "/settings",
+    "/models", "/models/{model}", "/annotators", "/annotators/agreement", "/rounds", "/rounds/0",
+    "/rounds/1", "/map", "/jobs", "/jobs/{job}", "/import", "/exports", "/label-errors",
+    "/settings",
 )  # fmt: skip
 
 

@@ -216,6 +216,12 @@ class TestItems:
 
 
 class TestPeople:
+    def test_agreement_is_shown_by_annotator_and_pair(self, get_page: GetPage, made: Made) -> None:
+        page = get_page(f"/projects/{made.project}/annotators/agreement").text
+        words = " ".join(re.sub("<[^>]+>", " ", page).split())
+        assert "Labels by several 2 items" in words
+        assert "ada plain bob plain 2" in words
+
     def test_an_annotator_is_paused_with_a_reason_and_resumed(
         self, post: Post, admin: Client, made: Made
     ) -> None:

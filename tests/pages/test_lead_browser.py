@@ -22,7 +22,7 @@ from tests.projects import do_waiting_job
 
 pytestmark = pytest.mark.slow
 SCRIPT = "<script>throw Error('ran')</script>"
-ALONE = ("/live", "/progress")  # parts of a page
+ALONE = ("/live", "/progress", "/agreement")  # parts of a page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

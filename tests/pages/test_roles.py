@@ -33,6 +33,7 @@ REQUIRED: dict[str, list[str]] = {
         "GET /projects/{project}/models",
         "GET /projects/{project}/models/{model}",
         "GET /projects/{project}/annotators",
+        "GET /projects/{project}/annotators/agreement",
         "GET /projects/{project}/rounds",
         "GET /projects/{project}/rounds/{number}",
         "GET /projects/{project}/map",

@@ -194,3 +194,26 @@ class TestImports:
             number = create_import(session, rig.project, source, {}, rig.settings)[0].id
         rig.run()
         assert rig.found(number)[0].n_created == 50
+
+
+class TestEvaluationShare:
+    @pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
+    def test_a_share_of_the_items_with_a_class_measures_the_models(
+        self, rig: ImportRig, share: float
+    ) -> None:
+        lines = [{"id": f"r-{i}", "text": f"t {i}", "class": "ab"[i % 2]} for i in range(200)]
+        rig.ask("\n".join(map(json.dumps, lines)).encode(), evaluation_share=share)
+        rig.run()
+        assert rig.row().n_evaluation == pytest.approx(200 * share, abs=25)
+        assert rig.row().n_imported + rig.row().n_evaluation == 200
+
+    def test_items_without_a_class_or_with_a_split_stay_where_they_are(
+        self, rig: ImportRig
+    ) -> None:
+        lines = [
+            *({"id": f"u-{i}", "text": f"u {i}"} for i in range(20)),
+            *({"id": f"p-{i}", "text": f"p {i}", "class": "a", "split": "pool"} for i in range(20)),
+        ]
+        rig.ask("\n".join(map(json.dumps, lines)).encode(), evaluation_share=0.9)
+        rig.run()
+        assert (rig.row().n_pool, rig.row().n_evaluation) == (40, 0)

@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
@@ -14,7 +16,7 @@ from app.domain.states import JobState
 from app.presenters.maps import present_map
 from app.schemas.maps import MapOut
 from app.services.features import BroughtFeatures, bring_features
-from app.services.maps import create_map, read_map
+from app.services.maps import create_map, is_inside, items_inside, read_map
 from tests.projects import TINY, ServedProject
 
 Factory = sessionmaker[Session]
@@ -80,3 +82,38 @@ def test_a_map_that_is_being_drawn_shows_the_last_one(
         create_map(session, served.id, settings)
     second = shown(served)
     assert (second.state, second.points) == (JobState.QUEUED, first.points)
+
+
+def test_items_inside_a_part_of_the_map_are_found(
+    session_factory: Factory, settings: Settings
+) -> None:
+    served = ServedProject(session_factory, settings, TINY["text"])
+    served.add(range(20))
+    places = np.random.default_rng(1).uniform(-1, 1, (20, 2)).astype(np.float32)
+    file = io.BytesIO()
+    np.save(file, places)
+    with transaction(session_factory) as session:
+        bring_features(
+            session, served.id, BroughtFeatures(served.store.put(file.getvalue()), 20, 2)
+        )
+    points = draw(served).points
+    assert points is not None
+    half = np.array([[0, -2], [2, -2], [2, 2], [0, 2]], float)
+    with transaction(session_factory) as session:
+        project = projects.get(session, served.id)
+        found = items_inside(session, served.store, project, half)
+    assert found == [i for i, x in enumerate(points.x) if x > 0]
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=20))
+def test_a_triangle_holds_what_lies_on_the_same_side_of_its_edges(
+    points: list[tuple[float, float]],
+) -> None:
+    corners = np.array([[-0.9, -0.8], [0.95, -0.3], [0.1, 0.85]])
+    xy = np.array(points)
+    edges = np.roll(corners, -1, axis=0) - corners
+    to_points = xy[None] - corners[:, None]
+    sides = edges[:, :1] * to_points[:, :, 1] - edges[:, 1:] * to_points[:, :, 0]
+    is_clear = np.all(np.abs(sides) > 1e-9, axis=0)  # on an edge either answer is right
+    expected = np.all(sides > 0, axis=0)
+    np.testing.assert_array_equal(is_inside(xy, corners)[is_clear], expected[is_clear])

@@ -1,0 +1,42 @@
+"""Numbers, times and money as people read them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.pages.words import ago, decimal, duration, money, plain, shortened, until
+
+DASH = "\u2013"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, DASH),
+        (0.04, "0.0 s"),
+        (9.96, "10.0 s"),
+        (61, "61 s"),
+        (600, "10 min"),
+        (3 * 3600, "3.0 h"),
+        (36 * 3600, "36.0 h"),
+        (5 * 86_400, "5.0 days"),
+    ],
+)
+def test_durations_have_the_unit_that_suits_them(seconds: float | None, words: str) -> None:
+    assert duration(seconds).replace("\u202f", " ") == words
+
+
+def test_instants_are_told_from_now() -> None:
+    now = datetime.now(UTC)
+    assert ago(now) == "just now"
+    assert ago(now - timedelta(minutes=5)).replace("\u202f", " ") == "5 min ago"
+    assert until(now - timedelta(minutes=5)) == "any moment"
+    assert until(now + timedelta(minutes=5, seconds=1)).replace("\u202f", " ") == "in 5 min"
+    assert (ago(None), until(None)) == (DASH, DASH)
+
+
+def test_money_names_and_long_texts() -> None:
+    assert money(1234.5, "EUR").replace("\u202f", " ") == "1,234.50 EUR"
+    assert (money(2), money(None, "EUR"), decimal(None)) == ("2.00", DASH, DASH)
+    assert plain("train_and_select") == "train and select"
+    assert (shortened("abc", 3), shortened("abcd", 3)) == ("abc", "abc\u2026")
