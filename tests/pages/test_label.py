@@ -84,6 +84,15 @@ class TestByKeyboard:
         page.wait_for_timeout(300)
         assert len(labels_of(admin, project)) == 2
 
+    def test_classes_that_are_called_by_a_key_have_that_key(
+        self, browse: Browse, admin: Client, session_factory: Factory, settings: Settings
+    ) -> None:
+        texts = [f"text {i}" for i in range(3)]
+        project = start_texts(session_factory, settings, texts, classes=("0", "1", "2"))
+        page = opened(browse, project)
+        wanted = {label_with(page, key): key for key in "012"}
+        assert wait_for_labels(admin, project, 3) == wanted
+
     def test_more_than_ten_classes_have_letters_and_a_filter(
         self, browse: Browse, admin: Client, session_factory: Factory, settings: Settings
     ) -> None:

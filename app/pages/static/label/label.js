@@ -3,7 +3,7 @@
 
 import { forget, imageOf, isImage, prepare } from "./content.js";
 import { ask, sendByDigit } from "./dialogs.js";
-import { CLASS_KEYS, classOfKey, isForOthers } from "./keys.js";
+import { classOfKey, isForOthers, keysOf } from "./keys.js";
 import { SKIP_WAITS_MS } from "./outbox.js";
 import { Picture } from "./picture.js";
 import { Queue } from "./queue.js";
@@ -39,11 +39,12 @@ class Labeling {
 
   #makeButtons() {
     const holder = element("classes");
+    const keys = keysOf(this.classes);
     this.classes.forEach((name, i) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "class";
-      const key = CLASS_KEYS[i];
+      const key = keys[i];
       const words = Object.assign(document.createElement("span"), { textContent: name, dir: "auto" });
       if (key) {
         const shown = Object.assign(document.createElement("kbd"), { textContent: key.toUpperCase() });
