@@ -112,9 +112,9 @@ class Grid {
     const n = this.shown.length - this.wrong.size;
     const button = element("submit");
     button.disabled = this.class === null || this.shown.length === 0;
-    const rest = this.wrong.size ? `, leave ${this.wrong.size}` : "";
     button.querySelector("bdi").textContent = this.class ?? "";
-    button.querySelector(".count").textContent = `${n}${rest}`;
+    button.querySelector(".count").textContent = String(n);
+    button.querySelector(".rest").textContent = this.wrong.size ? `, leave ${this.wrong.size}` : "";
   }
 
   // Unmarked items get the class; the marked go out of this tab's hands, to be labeled one by one.
