@@ -10,6 +10,7 @@ from app.db.queries import jobs as queries
 from app.domain.errors import NotFound
 from app.schemas.bodies import problems
 from app.schemas.jobs import JobOut, JobPage
+from app.services.cancelled_jobs import cancel_job
 from app.services.jobs import retry
 
 router = APIRouter(prefix="/projects/{project}/jobs", tags=["progress"], route_class=Route)
@@ -48,3 +49,9 @@ def retry_job(
     new = retry(session, project, job, settings)
     session.refresh(new)
     return JobOut.model_validate(new)
+
+
+@router.post("/{job}/cancel", summary="Cancel a job", responses=problems(403, 404, 409))
+def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep, job: int) -> JobOut:
+    """Stop an analysis, a core-set or an import; those of rounds follow their project."""
+    return JobOut.model_validate(cancel_job(session, project, job))

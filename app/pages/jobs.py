@@ -10,6 +10,7 @@ from app.domain.errors import NotFound
 from app.pages.page import LeadPage, PageRoute, ReadPage
 from app.schemas.events import EventOut
 from app.schemas.jobs import JobOut
+from app.services.cancelled_jobs import cancel_job
 from app.services.jobs import retry
 
 router = APIRouter(prefix="/projects/{project}", include_in_schema=False, route_class=PageRoute)
@@ -52,3 +53,10 @@ def retry_job(
     """Replace a failed job by a new one."""
     new = retry(session, project, job, settings)
     return page.redirect(f"/projects/{project}/jobs", flash=f"Job {new.id} tries again.")
+
+
+@router.post("/jobs/{job}/cancel")
+def cancel(page: LeadPage, session: SessionDep, project: ProjectIdDep, job: int) -> Response:
+    """Stop a job that somebody asked for."""
+    cancel_job(session, project, job)
+    return page.redirect(f"/projects/{project}/jobs", flash=f"Job {job} is cancelled.")

@@ -28,3 +28,8 @@ class Jobs:
     def retry_job(self, project: int, job: int) -> Call[Job]:
         """Replace a failed job by a new one and return that."""
         return send("POST", paths.jobs(project, f"/{job}/retry"), as_json)
+
+    @result
+    def cancel_job(self, project: int, job: int) -> Call[Job]:
+        """Stop an analysis, a core-set or an import; those of rounds follow their project."""
+        return send("POST", paths.jobs(project, f"/{job}/cancel"), as_json)

@@ -108,6 +108,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/rounds/{number}/items",
         "POST /projects/{project}/rounds/{number}/retry",
         "POST /projects/{project}/jobs/{job}/retry",
+        "POST /projects/{project}/jobs/{job}/cancel",
         "POST /projects/{project}/core-sets",
         "GET /projects/{project}/core-sets/{core_set}/items",
         "GET /projects/{project}/advice",

@@ -1,12 +1,14 @@
 """The lead's pages over HTTP: what they show, what their forms do, and their faults."""
 
 import html
+import io
 import re
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 from app.config import Settings
@@ -142,11 +144,11 @@ class TestWizard:
         assert post("/projects/new/files").status_code == 422
 
     def test_pictures_are_shown_and_stored_as_one_import(self, post: Post, admin: Client) -> None:
-        from app.db.tables import Split  # noqa: PLC0415
-        from tests.projects import TINY  # noqa: PLC0415
-
-        pictures = [TINY["image"].content(Split.POOL, i)["image"] for i in range(3)]
-        files = [("files", (f"{i}.png", data)) for i, data in enumerate(pictures)]
+        files = []
+        for i in range(3):
+            data = io.BytesIO()
+            Image.new("RGB", (8, 8), (80 * i, 0, 0)).save(data, "PNG")
+            files.append(("files", (f"{i}.png", data.getvalue())))
         page = post("/projects/new/files", files=files).text
         assert page.count('src="data:image/png;base64,') == 3
         fields = self.fields(page, modality="image", proxy="preact8", target="preact8")

@@ -18,7 +18,6 @@ from tests.loop import Factory, annotator, give, poll
 from tests.pages.browser import NARROW, assert_accessible, assert_fits
 from tests.pages.conftest import Browse
 from tests.pages.lead import make_project
-from tests.projects import do_waiting_job
 
 pytestmark = pytest.mark.slow
 SCRIPT = "<script>throw Error('ran')</script>"
@@ -105,6 +104,8 @@ class TestWholeProject:
 
     def work(self, factory: Factory, settings: Settings, project: int) -> None:
         """Do the waiting job in the worker's place."""
+        from tests.projects import do_waiting_job  # noqa: PLC0415 - imports torch
+
         do_waiting_job(factory, settings, project)
 
     def label(self, factory: Factory, settings: Settings, project: int) -> None:

@@ -57,6 +57,7 @@ REQUIRED: dict[str, list[str]] = {
         "POST /projects/{project}/annotators/clear-flags",
         "POST /projects/{project}/flags/{flag}/close",
         "POST /projects/{project}/jobs/{job}/retry",
+        "POST /projects/{project}/jobs/{job}/cancel",
         "POST /projects/{project}/import",
         "POST /projects/{project}/import/{number}/cancel",
         "POST /projects/{project}/core-sets",
