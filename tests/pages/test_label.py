@@ -133,6 +133,23 @@ class TestByKeyboard:
         assert labels_of(admin, project) == {}
 
 
+class TestClasses:
+    def test_hints_are_shown_and_a_class_that_was_retired_meanwhile_leaves_the_page(
+        self, browse: Browse, admin: Client, session_factory: Factory, settings: Settings
+    ) -> None:
+        classes = ["bad", "good", "odd"]
+        project = start_texts(session_factory, settings, ["a", "b", "c"], classes)
+        admin.change_classes(project, kind="describe", name="bad", hint="Somebody complains")
+        page = opened(browse, project)
+        page.get_by_role("button", name="bad Somebody complains").wait_for()
+        admin.change_classes(project, kind="retire", name="odd")
+        label_with(page, "3")
+        expect(page.locator("#refused summary")).to_have_text("1 answer was refused")
+        expect(page.locator(".class")).to_have_count(2)
+        text = label_with(page, "1")
+        assert wait_for_labels(admin, project, 1) == {text: "bad"}
+
+
 class TestUndo:
     def test_ten_answers_are_undone_one_after_the_other_also_after_a_reload(
         self, browse: Browse, admin: Client, project: int

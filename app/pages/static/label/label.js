@@ -7,7 +7,7 @@ import { classOfKey, isForOthers, keysOf } from "./keys.js";
 import { SKIP_WAITS_MS } from "./outbox.js";
 import { Picture } from "./picture.js";
 import { Queue } from "./queue.js";
-import { begin, showProgress } from "./session.js";
+import { begin, currentClasses, showProgress } from "./session.js";
 import { Waiting } from "./waiting.js";
 
 const MANY = 10; // more classes than this get a filter
@@ -18,8 +18,8 @@ const LIGHT = 15;
 const element = (id) => document.getElementById(id);
 
 class Labeling {
-  constructor({ api, classes, outbox, scope, status, store }) {
-    Object.assign(this, { api, classes, outbox, status, store });
+  constructor({ api, classes, classList, outbox, scope, status, store }) {
+    Object.assign(this, { api, classes, classList, outbox, status, store });
     this.queue = new Queue(api, outbox, scope, { prepare });
     this.waiting = new Waiting(this.queue, element("waiting"));
     this.picture = new Picture(element("frame"), (words) => status.say(words));
@@ -39,8 +39,10 @@ class Labeling {
 
   #makeButtons() {
     const holder = element("classes");
+    holder.replaceChildren();
+    this.buttons.clear();
     const keys = keysOf(this.classes);
-    this.classes.forEach((name, i) => {
+    this.classList.forEach(({ name, hint }, i) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "class";
@@ -51,6 +53,9 @@ class Labeling {
         shown.setAttribute("aria-hidden", "true");
         button.setAttribute("aria-keyshortcuts", key);
         button.append(shown);
+      }
+      if (hint) {
+        words.append(Object.assign(document.createElement("small"), { textContent: hint, dir: "auto" }));
       }
       button.append(words);
       button.addEventListener("click", () => this.label(name));
@@ -77,7 +82,21 @@ class Labeling {
         this.status.say("The item went to somebody else, as its time had run out.");
       }
     });
+    this.outbox.addEventListener("outcome", ({ detail }) => {
+      if (detail.outcome.code === "unknown_class") {
+        this.#refreshClasses();
+      }
+    });
     sendByDigit(element("skip-dialog"));
+  }
+
+  // A lead has renamed, merged or retired classes: show those that labels may have now.
+  async #refreshClasses() {
+    this.classList = await currentClasses(this.api);
+    this.classes = this.classList.map((each) => each.name);
+    this.#makeButtons();
+    this.#showSuggestion(this.queue.current?.suggestion);
+    this.status.say("The classes have changed.");
   }
 
   // Show the first item of the queue, or what is waited for.

@@ -12,8 +12,9 @@ export async function begin() {
   const store = await Store.open(scope, await ownTab());
   const outbox = new Outbox(api, store);
   const status = new Status(outbox, store);
-  const classes = JSON.parse(data.classes);
-  return { api, classes, outbox, scope, status, store, project: data.project };
+  const classList = JSON.parse(data.classes);
+  const classes = classList.map((each) => each.name);
+  return { api, classes, classList, outbox, scope, status, store, project: data.project };
 }
 
 export async function showProgress(api, status, outbox) {
@@ -47,4 +48,13 @@ function isTaken(channel, tab) {
     channel.postMessage({ asks: tab });
     setTimeout(answer, 60, false);
   });
+}
+
+// The classes as they are now, in the order shown; somebody may have changed them meanwhile.
+export async function currentClasses(api) {
+  const { body } = await api.get("");
+  if (body.class_list) {
+    return body.class_list.filter((each) => !each.is_retired); // as leads see the project
+  }
+  return body.classes.map((name) => ({ name, hint: body.class_hints[name] ?? "" }));
 }
