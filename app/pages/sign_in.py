@@ -51,10 +51,15 @@ def submit_sign_in(  # noqa: PLR0913, PLR0917 - the fields of a form
 
 
 @router.post("/sign-out")
-def submit_sign_out(page: SignedInPage, session: SessionDep) -> Response:
-    """End the caller's session."""
-    sign_out(session, page.known_caller)
-    response = page.redirect("/sign-in", flash="You are signed out.")
+def submit_sign_out(
+    page: SignedInPage,
+    session: SessionDep,
+    everywhere: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
+) -> Response:
+    """End the caller's session, or all of theirs."""
+    sign_out(session, page.known_caller, everywhere=everywhere)
+    words = "You are signed out on every device." if everywhere else "You are signed out."
+    response = page.redirect("/sign-in", flash=words)
     response.delete_cookie(SESSION_COOKIE, path=page.url("/"))
     return response
 

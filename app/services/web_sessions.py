@@ -98,9 +98,11 @@ def authenticate_named(session: Session, name: str) -> Caller:
     return Caller(annotator_id, known, web_sessions.grants_of(session, annotator_id))
 
 
-def sign_out(session: Session, caller: Caller) -> None:
-    """End the caller's session."""
-    if caller.session_id is not None:
+def sign_out(session: Session, caller: Caller, *, everywhere: bool = False) -> None:
+    """End the caller's session, or all of theirs: on every device."""
+    if everywhere:
+        web_sessions.revoke_all(session, caller.annotator_id)
+    elif caller.session_id is not None:
         web_sessions.revoke(session, caller.session_id)
 
 

@@ -88,6 +88,16 @@ class TestSession:
         assert http.post("/sign-out", headers=headers, follow_redirects=False).status_code == 303
         assert http.get("/api/v1/projects", headers=headers).status_code == 401
 
+    def test_all_of_a_person_end_together_if_they_ask(
+        self, http: TestClient, sign_in: SignIn
+    ) -> None:
+        here, elsewhere, of_bob = (sign_in(name) for name in ("ada", "ada", "bob"))
+        headers = {**OWN, "Cookie": f"{SESSION_COOKIE}={here}"}
+        http.post("/sign-out", data={"everywhere": "true"}, headers=headers)
+        for secret, status in ((here, 401), (elsewhere, 401), (of_bob, 200)):
+            cookie = {"Cookie": f"{SESSION_COOKIE}={secret}"}
+            assert http.get("/api/v1/projects", headers=cookie).status_code == status
+
     def test_it_lives_on_while_it_is_used_and_ends_after_its_days(
         self, http: TestClient, sign_in: SignIn, session_factory: sessionmaker[Session]
     ) -> None:
@@ -152,5 +162,5 @@ def test_an_admin_gets_in_by_a_link_and_out_in_a_browser(browse: Browse, link: s
     page.get_by_role("heading", name="texts").wait_for()
     assert_accessible(page)
     page.locator(".user-menu summary").click()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     page.get_by_text("You are signed out.").wait_for()

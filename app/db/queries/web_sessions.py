@@ -95,6 +95,15 @@ def revoke(session: Session, session_id: int) -> None:
     )
 
 
+def revoke_all(session: Session, annotator_id: int) -> None:
+    """End every session of a person."""
+    session.execute(
+        update(WebSession)
+        .where(WebSession.annotator_id == annotator_id, WebSession.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+    )
+
+
 def insert_link(session: Session, code_hash: bytes, annotator_id: int, lifetime: timedelta) -> None:
     """Insert a link that signs this person in."""
     values = {
