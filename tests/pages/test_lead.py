@@ -169,6 +169,13 @@ class TestState:
         post(f"/projects/{text_project}/state", action="archive")
         assert admin.project(text_project)["archived_at"] is not None
 
+    def test_a_project_that_has_ended_shows_no_pace(
+        self, post: Post, get_page: GetPage, made: Made
+    ) -> None:
+        assert "Time left" in get_page(f"/projects/{made.project}").text
+        post(f"/projects/{made.project}/state", action="cancel")
+        assert "Time left" not in get_page(f"/projects/{made.project}").text
+
     def test_what_may_not_follow_is_refused_with_a_page(
         self, post: Post, text_project: int
     ) -> None:
