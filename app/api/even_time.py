@@ -5,6 +5,7 @@ to someone who times some hundred answers.
 """
 
 import asyncio
+import random
 import statistics
 import time
 from collections import deque
@@ -26,11 +27,16 @@ class Steps:
     Three times what they take at present: one about gold may take half as long again as others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, chance: random.Random | None = None) -> None:
+        """Begin; `chance` draws what is added, by default what nobody can foresee."""
         self._lately: deque[float] = deque(maxlen=100)
+        self._chance = chance or random.SystemRandom()
 
     def seconds_left(self, passed: float, least_seconds: float) -> float:
         """Return how long to hold an answer back that has taken `passed` seconds.
+
+        To the end of the step, and by chance up to a step more: a whole number of steps alone lets
+        through the millisecond that an answer is late in waking up and on its way.
 
         Args:
             passed: seconds since its request came.
@@ -39,7 +45,8 @@ class Steps:
         self._lately.append(passed)
         if least_seconds == 0:
             return 0.0
-        return -passed % max(least_seconds, 3 * statistics.median(self._lately))
+        step = max(least_seconds, 3 * statistics.median(self._lately))
+        return -passed % step + self._chance.uniform(0, step)
 
 
 @dataclass

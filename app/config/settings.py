@@ -120,7 +120,8 @@ class Settings(BaseSettings):
         ge=0,
         le=5,
         description="Where annotators get gold, answers to them take a multiple of this or of "
-        "three times the median of the last, so that no stopwatch tells gold apart; 0: no wait.",
+        "three times the median of the last, and by chance up to one more, so that no stopwatch "
+        "tells gold apart; 0: no wait.",
     )
     lock_timeout_seconds: float = Field(
         5.0,

@@ -1,5 +1,7 @@
 """No stopwatch tells gold from other items: answers take a multiple of one step."""
 
+import random
+import statistics
 import time
 from collections.abc import Callable
 
@@ -52,6 +54,12 @@ def spent(session_factory: Factory, settings: Settings, make_client: MakeClient)
     return shortest
 
 
+class NoChance(random.Random):
+    def uniform(self, a: float, b: float) -> float:
+        del b
+        return a
+
+
 @pytest.mark.parametrize(
     ("before", "passed", "left"),
     [
@@ -62,11 +70,20 @@ def spent(session_factory: Factory, settings: Settings, make_client: MakeClient)
     ],
 )
 def test_the_step_grows_with_what_answers_take(before: float, passed: float, left: float) -> None:
-    steps = Steps()
+    steps = Steps(NoChance())
     for _ in range(50):
         steps.seconds_left(before, 0.05)
     assert steps.seconds_left(passed, 0.05) == pytest.approx(left)
     assert steps.seconds_left(passed, 0) == 0
+
+
+def test_up_to_a_step_more_is_added_by_chance() -> None:
+    steps = Steps()
+    added = [steps.seconds_left(0.01, 0.05) - 0.04 for _ in range(400)]
+    assert min(added) >= 0
+    assert max(added) <= 0.05
+    assert statistics.mean(added) == pytest.approx(0.025, abs=0.005)
+    assert statistics.stdev(added) > 0.01
 
 
 def test_each_answer_in_a_project_with_gold_takes_the_whole_step(spent: Seconds) -> None:
