@@ -25,6 +25,7 @@ ASKED = {
     "GET /projects/{project}/items/{item}",
     "GET /projects/{project}/items/{item}/image",
     "GET /projects/{project}/next-batch",
+    "GET /projects/{project}/progress",
     "POST /projects/{project}/flags",
     "POST /projects/{project}/leases/renew",
     "POST /projects/{project}/leases/release",
@@ -209,6 +210,8 @@ def test_in_what_becomes_of_answers(
                 str({key: now["progress"][key] - n for key, n in before["progress"].items()})
             )
             assert {**now, "progress": 0} == {**before, "progress": 0}
+            own = ada.request("GET", f"/projects/{project}/progress").json()
+            assert own == now["progress"]
         seen[item_id] = answers
     all_look_alike(seen, kinds)
 
