@@ -54,7 +54,7 @@ class TestAnswers:
         for method, args, given in (
             ("create_project", (), SETTINGS),
             ("begin_next_round", (1,), {}),
-            ("flag", (1, [1], "why"), {}),
+            ("requeue", (1, [1]), {}),
             ("create_token", ("ada",), {}),
         ):
             answers = Answers(busy(status))
