@@ -8,6 +8,7 @@ from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.db.queries import jobs as queries
 from app.domain.errors import NotFound
+from app.presenters.jobs import present_job
 from app.schemas.bodies import problems
 from app.schemas.jobs import JobOut, JobPage
 from app.services.cancelled_jobs import cancel_job
@@ -21,24 +22,27 @@ def list_jobs(
     session: SessionDep,
     project: ProjectDep,
     _admin: AdminDep,
+    settings: SettingsDep,
     cursor: int | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> JobPage:
     """Return the jobs, newest first, with their progress."""
     page = queries.list_page(session, project.id, cursor, limit)
     return JobPage(
-        jobs=[JobOut.model_validate(job) for job in page],
+        jobs=[present_job(session, job, settings) for job in page],
         next_cursor=page[-1].id if len(page) == limit else None,
     )
 
 
 @router.get("/{job}", summary="Read a job", responses=problems(403, 404))
-def read_job(session: SessionDep, project: ProjectDep, _admin: AdminDep, job: int) -> JobOut:
+def read_job(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, settings: SettingsDep, job: int
+) -> JobOut:
     """Return one job."""
     found = queries.get(session, job)
     if found is None or found.project_id != project.id:
         raise NotFound("job", job)
-    return JobOut.model_validate(found)
+    return present_job(session, found, settings)
 
 
 @router.post("/{job}/retry", status_code=201, summary="Retry", responses=problems(403, 404, 409))
@@ -48,10 +52,12 @@ def retry_job(
     """Replace a failed job by a new one; its round goes back to where it failed."""
     new = retry(session, project, job, settings)
     session.refresh(new)
-    return JobOut.model_validate(new)
+    return present_job(session, new, settings)
 
 
 @router.post("/{job}/cancel", summary="Cancel a job", responses=problems(403, 404, 409))
-def cancel(session: SessionDep, project: ProjectIdDep, _admin: AdminDep, job: int) -> JobOut:
+def cancel(
+    session: SessionDep, project: ProjectIdDep, _admin: AdminDep, settings: SettingsDep, job: int
+) -> JobOut:
     """Stop an analysis, a core-set or an import; those of rounds follow their project."""
-    return JobOut.model_validate(cancel_job(session, project, job))
+    return present_job(session, cancel_job(session, project, job), settings)

@@ -2,9 +2,23 @@
 
 from typing import Any, TypeVar
 
+from sqlalchemy.orm import Session
+
+from app.config import Settings
 from app.db.tables import Analysis, CoreSet, Import, Job
 from app.domain.states import JobState
 from app.schemas.bodies import Response
+from app.schemas.jobs import JobOut
+from app.services.queue_places import queue_place
+
+
+def present_job(session: Session, job: Job, settings: Settings) -> JobOut:
+    """Return the job; of a queued one its place, and what it waits for."""
+    out = JobOut.model_validate(job)
+    if job.state == JobState.QUEUED:
+        out.place, out.waits_for = queue_place(session, job, settings)
+    return out
+
 
 R = TypeVar("R", bound=Response)
 

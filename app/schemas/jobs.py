@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from app.db.tables import JobKind
 from app.domain.states import JobState
 from app.schemas.bodies import Response
@@ -19,6 +21,8 @@ class JobOut(Response):
     lost_workers: int
     progress: dict[str, Any]
     error: str | None
+    place: int | None = Field(None, description="In its queue, 1 = next; null: it waits for none.")
+    waits_for: str | None = Field(None, description="Of a queued job: why it has not begun.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -14,6 +14,8 @@ class Job(TypedDict):
     lost_workers: int
     progress: dict[str, Any]
     error: str | None
+    place: int | None
+    waits_for: str | None
     created_at: str
     started_at: str | None
     finished_at: str | None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import SecretStr
 
 from app.config import Settings, make_settings, read_settings
 from app.domain.errors import DomainError
@@ -120,14 +121,15 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     data_folder: Annotated[Path | None, typer.Option(help="Where all data lie.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Jobs done at once.")] = 1,
 ) -> None:
-    """Start the service: Postgres, API and a worker; Ctrl-C stops them cleanly."""
+    """Start the service: Postgres, API and workers; Ctrl-C stops them cleanly."""
     _check_complete()
     from workers.service.stack import Stack  # noqa: PLC0415
 
     settings = _settings(host=host, port=port, data_folder=data_folder)
     try:
-        with Stack(settings, say=_say) as stack:
+        with Stack(settings, say=_say, n_workers=workers) as stack:
             typer.echo(f"\nsvp serves {stack.url}  (API at {stack.url}/api/v1)")
             typer.echo(f"Data and logs lie in {settings.data_folder}")
             if stack.admin_token:
@@ -182,11 +184,13 @@ def api() -> None:
 def worker(
     queues: Annotated[str | None, typer.Option(help="Comma-separated: gpu, cpu.")] = None,
 ) -> None:
-    """Serve jobs in the foreground; needs SVP_DATABASE_URL."""
+    """Serve jobs in the foreground, of SVP_DATABASE_URL or of the `svp up` that runs here."""
     from workers.jobs.worker import run_worker  # noqa: PLC0415
 
     _check_complete()
-    run_worker(_settings(queues=queues))
+    settings = _settings(queues=queues)
+    url = SecretStr(database_url(settings))
+    run_worker(settings.model_copy(update={"database_url": url}))
 
 
 @app.command()

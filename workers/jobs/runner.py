@@ -87,11 +87,21 @@ class JobRunner:
         return True
 
     def run_waiting(self) -> int:
-        """Do every job that waits, whether or not its message came; return how many."""
+        """Do every job that waits, whether or not its message came; return how many.
+
+        The order is asked for again after each: a short one may have come meanwhile.
+        """
+        n_done = 0
+        while self._run_first():
+            n_done += 1
+        return n_done
+
+    def _run_first(self) -> bool:
+        """Do the first waiting job that can be claimed; False if there is none."""
         self.turned_at = time.monotonic()
         with transaction(self.factory) as session:
             waiting = jobs.claimable(session, self._queues, self.settings, self._kinds)
-        return sum(self.run(job_id) for job_id in waiting)
+        return any(self.run(job_id) for job_id in waiting)
 
     def _has_room(self) -> bool:
         """Return whether a job may start: without room on the disk for its results it waits."""

@@ -21,7 +21,7 @@ class ServiceProcess:
     """`svp NAME`, with its log in a file.
 
     Args:
-        name: the sub-command.
+        name: the sub-command; where there are several, with a number: worker-2.
         environment: returns the environment variables that it starts with.
         log: its log, which a new start appends to.
         stop_seconds: the time it gets to stop cleanly.
@@ -42,7 +42,7 @@ class ServiceProcess:
         output = open_log(self.log)
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [*module_command("workers.cli.main"), self.name],
+                [*module_command("workers.cli.main"), self.name.partition("-")[0]],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

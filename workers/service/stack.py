@@ -57,10 +57,16 @@ class PostgresPart:
 
 
 class Stack(StartStop):
-    """The running service. Entering starts Postgres, a worker and the API; leaving stops them."""
+    """The running service. Entering starts Postgres, workers and the API; leaving stops them."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None] = lambda _: None,
+        n_workers: int = 1,
+    ) -> None:
         super().__init__()
+        workers = ["worker", *(f"worker-{number}" for number in range(2, n_workers + 1))]
         self.settings = settings
         self.say = say
         self.admin_token: str | None = None
@@ -69,7 +75,10 @@ class Stack(StartStop):
         self._postgres: PostgresPart | None = None
         self._processes = [
             ServiceProcess(name, self._environment, self.log_file(name), stop_seconds)
-            for name, stop_seconds in [("worker", WORKER_STOP_SECONDS), ("api", API_STOP_SECONDS)]
+            for name, stop_seconds in [
+                *((worker, WORKER_STOP_SECONDS) for worker in workers),
+                ("api", API_STOP_SECONDS),
+            ]
         ]
 
     @property

@@ -178,17 +178,40 @@ def live_of_projects(session: Session, project_ids: Sequence[int]) -> list[Job]:
 def claimable_ids(
     session: Session, queues: Sequence[str], max_lost_workers: int, kinds: Collection[JobKind]
 ) -> list[int]:
-    """Return the jobs of these queues and kinds that a claim would win, oldest first.
+    """Return the jobs of these queues and kinds that a claim would win, in the order to do them.
 
-    Analyses come last: nobody waits for them as annotators do for a round.
+    Short ones come first: by the seconds of the last run of their kind, of the project where it has
+    one, less those that they have waited. So a long one waits for newer ones no longer than it
+    takes itself, and the jobs of no project starve. Analyses and imports come last: nobody waits
+    for them as annotators do for a round.
     """
+    waited = func.extract("epoch", func.now() - Job.created_at)
     return list(
         session.scalars(
             select(Job.id)
             .where(Job.queue.in_(queues), Job.kind.in_(kinds), is_claimable(max_lost_workers))
-            .order_by(Job.kind.in_((JobKind.ANALYZE, JobKind.IMPORT)), Job.id)
+            .order_by(Job.kind.in_((JobKind.ANALYZE, JobKind.IMPORT)), _expected() - waited, Job.id)
         )
     )
+
+
+def _expected() -> ColumnElement[float]:
+    """Return the seconds that a job takes if it is like the last one of its kind; 0: unknown."""
+    last = aliased(Job)
+    seconds = select(func.extract("epoch", last.finished_at - last.started_at)).where(
+        last.kind == Job.kind, last.state == JobState.SUCCEEDED
+    )
+    of_project = seconds.where(last.project_id == Job.project_id)
+    newest = [s.order_by(last.id.desc()).limit(1).scalar_subquery() for s in (of_project, seconds)]
+    return func.coalesce(*newest, 0)
+
+
+def n_running(session: Session, queue: str, kinds: Collection[JobKind]) -> int:
+    """Return how many jobs of the queue run."""
+    statement = select(func.count()).where(
+        Job.queue == queue, Job.kind.in_(kinds), Job.state == JobState.RUNNING
+    )
+    return session.scalar(statement) or 0
 
 
 def is_kept_waiting(

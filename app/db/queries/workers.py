@@ -30,6 +30,14 @@ def forget_unseen(session: Session, after_seconds: float) -> None:
     )
 
 
+def n_serving(session: Session, queue: str, seconds: float) -> int:
+    """Return how many workers that were seen in the last seconds serve the queue."""
+    since = func.now() - timedelta(seconds=seconds)
+    served = func.array_position(func.string_to_array(Worker.queues, ","), queue)
+    statement = select(func.count()).where(Worker.seen_at > since, served.is_not(None))
+    return session.scalar(statement) or 0
+
+
 def seen_within(session: Session, seconds: float) -> list[str]:
     """Return the names of the workers seen in the last seconds, in order."""
     since = func.now() - timedelta(seconds=seconds)
