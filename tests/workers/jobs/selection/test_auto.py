@@ -69,10 +69,10 @@ class TestAuto:
         assert len(items) == 10
         (facts,) = choices(session_factory, project_id)
         assert (facts["round"], facts["phase"], facts["strategy"]) == (0, phase, strategy)
-        assert facts["switch_at"] == 0.75
+        assert facts["switch_at"] == 0.625
         accuracy = facts["accuracy"]
         assert (accuracy["n"], accuracy["measured_on"]) == (60, "evaluation")
-        assert (accuracy["low"] >= 0.75) == (phase == "uncertain")
+        assert (accuracy["low"] >= 0.625) == (phase == "uncertain")
         assert round_.selection["choice"]["phase"] == phase
         found = replay_selection(session_factory, store, settings, project_id, 0)
         assert (found.strategy, found.first_difference) == (strategy, None)
