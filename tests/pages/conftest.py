@@ -72,9 +72,12 @@ def get_page(http: TestClient, sign_in: SignIn) -> GetPage:
     return get
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of the process; each test has contexts of its own."""
+    """One Chromium for the tests of a file; each test has contexts of its own.
+
+    Its event loop runs in the tests' thread: where it lived on, asyncio.run would fail elsewhere.
+    """
     with start_browser() as started:
         yield started
 
