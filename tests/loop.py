@@ -166,8 +166,13 @@ def events(admin: Client, project: int, name: str) -> list[dict[str, Any]]:
 
 
 def ids(factory: Factory, project: int, *indices: int) -> list[int]:
+    """Return the ids of pool items by their indices."""
     with transaction(factory) as session:
         of_index = dict(
-            session.execute(select(Item.index, Item.id).where(Item.project_id == project)).all()
+            session.execute(
+                select(Item.index, Item.id).where(
+                    Item.project_id == project, Item.split == Split.POOL
+                )
+            ).all()
         )
     return [of_index[i] for i in indices]

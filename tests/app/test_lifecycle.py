@@ -53,10 +53,10 @@ class TestTransitions:
             check_transition("project 1", old, new)
         assert all(state in refusal.value.detail for state in allowed)
 
-    def test_a_cancelled_project_stays_so_and_a_finished_one_can_be_reopened(self) -> None:
+    def test_a_cancelled_project_can_but_be_deleted_a_finished_one_also_reopened(self) -> None:
         allowed = ALLOWED_TRANSITIONS[ProjectState]
-        assert allowed[ProjectState.CANCELLED] == set()
-        assert allowed[ProjectState.FINISHED] == {ProjectState.PAUSED}
+        assert allowed[ProjectState.CANCELLED] == {ProjectState.DELETING}
+        assert allowed[ProjectState.FINISHED] == {ProjectState.PAUSED, ProjectState.DELETING}
 
 
 class TestStates:

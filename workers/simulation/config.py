@@ -16,6 +16,7 @@ from selection.catalog import Purpose, find_strategy
 from selection.errors import SelectionError
 
 HAS_RUN = "has_run"  # of the context in which an experiment is checked
+OF_FOLDERS = frozenset({"folder", "channels"})  # keys of the table data
 WITHOUT_EFFECT = frozenset({"seeds", "title", "paper"})  # on the results of a seed
 
 
@@ -216,6 +217,8 @@ class ExperimentConfig(Config):
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of the settings that decide a seed's results."""
         values = self.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
+        if self.data.folder is None:  # then they say nothing
+            values["data"] = {k: v for k, v in values["data"].items() if k not in OF_FOLDERS}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
