@@ -20,8 +20,7 @@ test: $(VENV)/installed-dev
 	$(PARALLEL_PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev
-	$(PARALLEL_PYTEST) -m "slow and not faults and not alone" $(PYTEST_ARGS)
-	$(PYTEST) -m "alone and not faults" $(PYTEST_ARGS)
+	$(PYTEST) -m "slow and not faults" $(PYTEST_ARGS)
 
 test-faults: $(VENV)/installed-dev
 	$(PYTEST) -m faults $(PYTEST_ARGS)

@@ -15,7 +15,7 @@ from app.db.tables import Role
 from app.services.tokens import create_token
 from tests.loop import start_labeling
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 NESTED = b"[" + b"[]," * 13_300_000 + b"[]]"
 WAIT_SECONDS = 8.0  # health answers within, on a busy machine; it took 23 s and 52 s

@@ -92,7 +92,6 @@ def annotate(factory: Factory, settings: Settings, project_id: int, who: int, se
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_no_annotator_is_idle_while_the_proxy_trains(
     session_factory: Factory,
