@@ -186,7 +186,7 @@ def experiments(
         str | None, typer.Argument(help="Print this experiment's file, to copy and change.")
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every setting.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, as the files say it.")] = False,
 ) -> None:
     """List the bundled experiments by kind, a line each, or print one's file."""
     from workers.simulation.bundled import (  # noqa: PLC0415

@@ -56,11 +56,12 @@ class Table:
         lines = [
             rf"\begin{{tabular}}{{{'l' * len(self.header)}}}",
             r"\toprule",
-            *(_latex_row(row) for row in (self.header, *self.rows)),
+            _latex_row(self.header),
+            r"\midrule",
+            *(_latex_row(row) for row in self.rows),
             r"\bottomrule",
             r"\end{tabular}",
         ]
-        lines.insert(3, r"\midrule")
         return "\n".join(lines) + "\n"
 
     def for_terminal(self) -> TerminalTable:

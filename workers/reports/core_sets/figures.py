@@ -61,7 +61,6 @@ def _label(found: CoreSets, arm: Kept) -> str:
     """Return the selector as the paper writes it; with its epochs where some were cut short."""
     if arm.selector == "none":
         return "random"
-    name = arm.selector
-    label = f"{name} (baseline)" if arm.is_target else name
+    label = f"{arm.selector} (baseline)" if arm.is_target else arm.selector
     epochs = {a.epochs for a in found.arms if a.selector == arm.selector}
     return f"{label}, {arm.epochs} epochs" if len(epochs) > 1 else label
