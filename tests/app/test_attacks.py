@@ -66,7 +66,8 @@ def attacked(port: int, settings: object, session_factory: sessionmaker[Session]
     project = start_labeling(session_factory, settings, "attacked", total_budget=9)  # type: ignore[arg-type]
     with transaction(session_factory) as session:
         tokens = {
-            role: create_token(session, role.value, role, project_id=None)[0] for role in Role
+            role: create_token(session, role.value, role, project_id=project)[0]
+            for role in (Role.ANNOTATOR, Role.ADMIN)
         }
     return Attacked(port, project, tokens)
 

@@ -218,6 +218,8 @@ def ask(
         connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body)
     answer = connection.getresponse()
+    if answer.headers.get_content_type() == "text/event-stream":
+        return answer.status, b""  # it has no end
     return answer.status, answer.read()
 
 
