@@ -60,6 +60,7 @@ class AnnotationChanges(TypedDict, total=False):
     gold_min_accuracy: float | None
     gold_min_answers: int
     gold_action: str
+    flagged_labels: str
 
 
 class CoreSetSettings(TypedDict):

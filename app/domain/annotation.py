@@ -30,14 +30,22 @@ class ConsensusMethod(StrEnum):
 class GoldAction(StrEnum):
     """The action taken when an annotator's accuracy on gold falls below the threshold.
 
-    FLAG pauses them and flags their labels, which no longer count: items that need them are handed
-    out again. REQUEUE also withdraws the labels of items that nobody else labeled. KEEP flags
-    labels, which still count.
+    FLAG pauses them and flags their labels. REQUEUE also withdraws the labels of items that nobody
+    else labeled.
     """
 
     FLAG = "flag"
-    KEEP = "keep"
     REQUEUE = "requeue"
+
+
+class FlaggedLabels(StrEnum):
+    """Whether flagged labels of annotators who failed on gold count.
+
+    EXCLUDE leaves them out: items that need them are handed out again. KEEP counts them.
+    """
+
+    EXCLUDE = "exclude"
+    KEEP = "keep"
 
 
 @dataclass(frozen=True)
@@ -103,8 +111,16 @@ class AnnotationOptions:
     gold_action: GoldAction = field(
         default=GoldAction.FLAG,
         metadata={
-            "description": "flag: a paused annotator's labels no longer count; requeue: and those "
-            "of items that only they labeled are withdrawn; keep: they are flagged and count."
+            "description": "flag: the labels of an annotator who failed on gold are flagged; "
+            "requeue: and those of items that only they labeled are withdrawn."
+        },
+    )
+    flagged_labels: FlaggedLabels = field(
+        default=FlaggedLabels.EXCLUDE,
+        metadata={
+            "description": "Whether labels flagged for failed gold count. exclude: they do not, "
+            "and items that need them are handed out again; keep: they do. A change takes effect "
+            "on those flagged already."
         },
     )
 

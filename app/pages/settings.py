@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 
 from app.api.deps import ProjectDep, ProjectIdDep, SessionDep, SettingsDep, in_thread
 from app.config import Settings
-from app.db.queries import events
+from app.db.queries import annotators, events
 from app.db.session import transaction
 from app.db.tables import Project
 from app.domain.errors import DomainError
@@ -99,7 +99,7 @@ def _of_annotation(form: FormData) -> dict[str, Any]:
     for name in SHARES:
         if name in form:
             found[name] = _scaled(_text(form, name), 100)
-    for name in ("consensus", "gold_action"):
+    for name in ("consensus", "gold_action", "flagged_labels"):
         if text := _text(form, name):
             found[name] = text
     if "adjudicators" in form:
@@ -132,6 +132,7 @@ def _settings_page(
         422 if fault else 200,
         project=project,
         fault=fault,
+        distrusted=annotators.distrusted_labels(session, project.id),
         strategies=[find_strategy(name) for name in known_strategies(Purpose.BATCH)],
         events=[EventOut.model_validate(row) for row in rows],
         more=rows[-1].id if len(rows) == SHOWN else None,

@@ -1,8 +1,10 @@
 """The overview as the API and pages show it."""
 
+from app.domain.annotation import annotation_from_json
 from app.domain.states import ProjectState
 from app.schemas.jobs import JobOut
 from app.schemas.overview import (
+    FlaggedLabelsOut,
     FoundProblemOut,
     LiveJobOut,
     OverviewOut,
@@ -27,6 +29,11 @@ def present_overview(found: Overview) -> OverviewOut:
         round=RoundRef.model_validate(found.round_) if found.round_ else None,
         pace=PaceOut.model_validate(found.pace),
         queue=QueueOut.model_validate(found.queue),
+        flagged_labels=FlaggedLabelsOut(
+            setting=annotation_from_json(project.annotation).flagged_labels,
+            n_labels=found.distrusted.n_labels,
+            n_excluded=found.distrusted.n_excluded,
+        ),
         jobs=[
             LiveJobOut(
                 **JobOut.model_validate(live.job).model_dump(),

@@ -34,6 +34,7 @@ class AnnotatorOut(Response):
     seconds_median: float | None
     last_label_at: datetime | None
     n_flagged: int = 0
+    n_excluded: int = Field(0, description="Of the flagged labels, those that do not count.")
     gold: GoldScoreOut
     paused: str | None = Field(description="Why the project hands them nothing; null: it does.")
 
@@ -43,5 +44,6 @@ class PauseIn(Request):
 
     reason: Comment
     excludes_labels: bool = Field(
-        default=False, description="Their labels no longer count, as after failed gold."
+        default=False,
+        description="Their labels no longer count, as after failed gold: flagged_labels decides.",
     )

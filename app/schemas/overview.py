@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from app.domain.annotation import FlaggedLabels
 from app.domain.states import ProjectState
 from app.schemas.bodies import Response
 from app.schemas.jobs import JobOut
@@ -58,6 +59,14 @@ class FoundProblemOut(Response):
     job_id: int | None
 
 
+class FlaggedLabelsOut(Response):
+    """Labels of annotators who failed on gold, and how many of them the project leaves out."""
+
+    setting: FlaggedLabels
+    n_labels: int
+    n_excluded: int
+
+
 class OverviewOut(Response):
     """A project at one moment: how far it is, who works on it, and what needs somebody.
 
@@ -78,6 +87,7 @@ class OverviewOut(Response):
     stop_reasons: list[str] | None = Field(description="Why labeling has ended by itself.")
     pace: PaceOut
     queue: QueueOut
+    flagged_labels: FlaggedLabelsOut
     jobs: list[LiveJobOut]
     n_workers: int
     problems: list[FoundProblemOut]

@@ -13,6 +13,7 @@ from app.domain.errors import ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services.annotation_settings import checked_annotation, introduce
 from app.services.consensus import resolve_open_items
+from app.services.excluded_labels import apply_flagged_labels
 from app.services.leases import after_freeing, release_expired
 
 
@@ -25,7 +26,8 @@ def change_annotation(
 ) -> Project:
     """Change some settings; they apply to open items at once, and resolved ones keep their label.
 
-    A new `labels_per_item` or `overlap_fraction` also changes how many labels open items want. This
+    Labels that are flagged for failed gold count or stop counting with `flagged_labels`. A new
+    `labels_per_item` or `overlap_fraction` also changes how many labels open items want. This
     frees a round that waits for annotators who never come.
 
     Raises:
@@ -43,9 +45,12 @@ def change_annotation(
     project.labels_per_item = wanted
     if (options, wanted) == before:
         return project
-    facts = {"labels_per_item": wanted, **options.to_json()}
-    events.append(session, project_id, "project.annotation_changed", facts)
     release_expired(session, project, settings)
+    facts = {"labels_per_item": wanted, **options.to_json()}
+    if options.flagged_labels is not before[0].flagged_labels:
+        changed = apply_flagged_labels(session, project, settings)
+        facts |= {"n_labels_changed": changed.n_labels, "n_reopened": changed.n_reopened}
+    events.append(session, project_id, "project.annotation_changed", facts)
     redraws = (before[0].overlap_fraction, before[1]) != (options.overlap_fraction, wanted)
     resolve_open_items(session, project, settings, redraws=redraws)
     after_freeing(session, project, settings)

@@ -12,7 +12,7 @@ from app.domain.agreement import wilson_interval
 from app.domain.errors import NotFound
 from app.domain.names import normalised
 from app.services.answers import lock_accepting
-from app.services.excluded_labels import include_labels
+from app.services.excluded_labels import trust_labels
 from app.services.gold import pause
 from app.services.leases import after_freeing, release_expired
 
@@ -39,6 +39,7 @@ class AnnotatorFacts:
     seconds_median: float | None
     last_label_at: datetime | None
     n_flagged: int
+    n_excluded: int
     gold: GoldAccuracy
     paused: str | None
 
@@ -62,6 +63,7 @@ def read_annotators(session: Session, project_id: int) -> list[AnnotatorFacts]:
                 seconds_median=done.seconds_median if done else None,
                 last_label_at=done.last_label_at if done else None,
                 n_flagged=done.n_flagged if done else 0,
+                n_excluded=done.n_excluded if done else 0,
                 gold=_accuracy(scores.get(id_, GoldScore())),
                 paused=paused.get(id_),
             )
@@ -78,7 +80,7 @@ def pause_annotator(  # noqa: PLR0913 - session and settings beside its own
     *,
     excludes: bool = False,
 ) -> None:
-    """Pause the annotator for an admin; with `excludes` their labels stop counting, as after gold.
+    """Pause the annotator for an admin; with `excludes` their labels are distrusted, as after gold.
 
     Raises:
         NotFound: there is no annotator of this name.
@@ -86,7 +88,7 @@ def pause_annotator(  # noqa: PLR0913 - session and settings beside its own
     project = projects.lock(session, project_id)
     release_expired(session, project, settings)
     annotator_id = _known(session, name)
-    pause(session, project, annotator_id, reason, settings, excludes=excludes)
+    pause(session, project, annotator_id, reason, settings, distrusts=excludes)
 
 
 def resume_annotator(session: Session, project_id: int, name: str) -> None:
@@ -103,7 +105,7 @@ def resume_annotator(session: Session, project_id: int, name: str) -> None:
 
 
 def clear_flags(session: Session, project_id: int, name: str, settings: Settings) -> None:
-    """Clear the flags of the annotator's labels, which then count again.
+    """Clear the flags of the annotator's labels, which then count in any case.
 
     Raises:
         NotFound: there is no annotator of this name.
@@ -111,7 +113,7 @@ def clear_flags(session: Session, project_id: int, name: str, settings: Settings
     """
     project = lock_accepting(session, project_id, settings)
     annotator_id = _known(session, name)
-    included = include_labels(session, project, annotator_id, settings)
+    included = trust_labels(session, project, annotator_id, settings)
     n_cleared = annotators.flag_labels(session, project_id, annotator_id, flagged=False)
     facts = {"annotator": annotator_id, "n_cleared": n_cleared, "n_included": included.n_labels}
     events.append(session, project_id, "annotator.flags_cleared", facts)

@@ -1,73 +1,102 @@
-"""Labels that do not count: those of annotators who failed on gold, until an admin clears them."""
+"""Labels that do not count: those of annotators who failed on gold, until an admin clears them.
 
-from collections.abc import Sequence
+Such labels are distrusted. The project's `flagged_labels` says whether they are excluded from what
+resolves an item, or kept; a change of it takes effect on them all.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.queries import annotators
+from app.db.queries.answers import LabelRow
 from app.db.tables import Project
+from app.domain.annotation import FlaggedLabels, annotation_from_json
 from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers
 from app.services.consensus import resolve_item
 
 
 @dataclass
-class Excluded:
-    """Counts of labels that changed and of items that lost their resolved label."""
+class Changed:
+    """Counts of labels that count now or no longer, and of items that lost their resolved label."""
 
     n_labels: int = 0
     n_reopened: int = 0
 
 
-def exclude_labels(
+def distrust_labels(
     session: Session, project: Project, annotator_id: int, settings: Settings
-) -> Excluded:
-    """Stop counting the annotator's labels; expects the project's lock.
+) -> Changed:
+    """Distrust the annotator's labels; expects the project's lock.
 
-    An item that loses its resolved label is handed out again, to others, and keeps its place in the
-    budget. Labels of gold items stay: an admin has vouched for their class.
+    They stop counting unless the project keeps flagged labels. An item that loses its resolved
+    label is handed out again, to others, and keeps its place in the budget. Labels of gold items
+    stay: an admin has vouched for their class.
     """
-    item_ids = annotators.countable_items(session, project.id, annotator_id)
-    return _set(session, project, annotator_id, item_ids, settings, is_excluded=True)
+    excludes = annotation_from_json(project.annotation).flagged_labels is FlaggedLabels.EXCLUDE
+
+    def distrust(label: LabelRow) -> None:
+        if label.annotator_id == annotator_id:
+            label.is_distrusted, label.is_excluded = True, excludes
+
+    item_ids = annotators.trusted_items(session, project.id, annotator_id)
+    return _change(session, project, item_ids, settings, distrust)
 
 
-def include_labels(
+def trust_labels(
     session: Session, project: Project, annotator_id: int, settings: Settings
-) -> Excluded:
-    """Count the annotator's excluded labels again; expects the project's lock."""
-    item_ids = annotators.excluded_items(session, project.id, annotator_id)
-    return _set(session, project, annotator_id, item_ids, settings, is_excluded=False)
+) -> Changed:
+    """Count the annotator's distrusted labels again; expects the project's lock."""
+
+    def trust(label: LabelRow) -> None:
+        if label.annotator_id == annotator_id:
+            label.is_distrusted = label.is_excluded = False
+
+    item_ids = annotators.distrusted_items(session, project.id, annotator_id)
+    return _change(session, project, item_ids, settings, trust)
 
 
-def _set(  # noqa: PLR0913 - session and settings beside its own
+def apply_flagged_labels(session: Session, project: Project, settings: Settings) -> Changed:
+    """Exclude or keep all distrusted labels, as the project says; expects the project's lock."""
+    excludes = annotation_from_json(project.annotation).flagged_labels is FlaggedLabels.EXCLUDE
+
+    def apply(label: LabelRow) -> None:
+        label.is_excluded = label.is_distrusted and excludes
+
+    item_ids = annotators.distrusted_items(session, project.id)
+    return _change(session, project, item_ids, settings, apply)
+
+
+def _change(
     session: Session,
     project: Project,
-    annotator_id: int,
     item_ids: Sequence[int],
     settings: Settings,
-    *,
-    is_excluded: bool,
-) -> Excluded:
-    done = Excluded()
+    change: Callable[[LabelRow], None],
+) -> Changed:
+    done = Changed()
     paused = annotators.paused(session, project.id)
     for start in range(0, len(item_ids), ITEMS_AT_ONCE):
         part = item_ids[start : start + ITEMS_AT_ONCE]
         answers = read_answers(session, project, NOBODY, part, settings, paused)
         for item_id in part:
-            _set_one(answers, item_id, annotator_id, done, is_excluded=is_excluded)
+            _change_item(answers, item_id, change, done)
         answers.write()
     return done
 
 
-def _set_one(
-    answers: Answers, item_id: int, annotator_id: int, done: Excluded, *, is_excluded: bool
+def _change_item(
+    answers: Answers, item_id: int, change: Callable[[LabelRow], None], done: Changed
 ) -> None:
     given = answers.state.given[item_id]
-    label = next(x for x in given if x.annotator_id == annotator_id)
-    label.is_excluded = is_excluded
-    done.n_labels += 1
-    if item_id not in answers.state.live:
+    counted = [label.is_excluded for label in given]
+    for label in given:
+        change(label)
+    n_changed = sum(a != label.is_excluded for a, label in zip(counted, given, strict=True))
+    done.n_labels += n_changed
+    if not n_changed or item_id not in answers.state.live:
         return
     was_resolved = item_id in answers.state.resolved
     resolve_item(answers, item_id)

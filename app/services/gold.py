@@ -23,7 +23,7 @@ from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.services import requeue
 from app.services.answers import Answers, AnswerStatus, Refused
 from app.services.consensus import resolve_open_items
-from app.services.excluded_labels import Excluded, exclude_labels
+from app.services.excluded_labels import Changed, distrust_labels
 from app.services.leases import after_freeing
 
 
@@ -139,8 +139,7 @@ def pause_if_careless(
     if score.n_right >= options.gold_min_accuracy * score.n_answers:
         return
     reason = f"Fewer control items than {options.gold_min_accuracy:.0%} were answered as expected."
-    excludes = options.gold_action is not GoldAction.KEEP
-    pause(session, project, annotator_id, reason, settings, excludes=excludes)
+    pause(session, project, annotator_id, reason, settings, distrusts=True)
 
 
 def pause(  # noqa: PLR0913 - session and settings beside its own
@@ -150,12 +149,13 @@ def pause(  # noqa: PLR0913 - session and settings beside its own
     reason: str,
     settings: Settings,
     *,
-    excludes: bool,
+    distrusts: bool,
 ) -> None:
     """Pause the annotator: end leases, flag labels and, if asked, hand their items out again.
 
-    With `excludes` the labels that stay do not count until an admin clears the flags. Disputed
-    items that only they could have decided go by majority. Expects the project's lock.
+    With `distrusts` the labels that stay do not count until an admin clears the flags, unless the
+    project keeps them. Disputed items that only they could have decided go by majority. Expects the
+    project's lock.
     """
     annotators.pause(session, project.id, annotator_id, reason)
     polls.give_back(session, project.id, annotator_id)
@@ -169,9 +169,9 @@ def pause(  # noqa: PLR0913 - session and settings beside its own
     if accepts and options.gold_action is GoldAction.REQUEUE:
         item_ids = annotators.labeled_alone(session, project.id, annotator_id)
         n_requeued = requeue.requeue(session, project, item_ids, settings)
-    excluded = Excluded()
-    if accepts and excludes:
-        excluded = exclude_labels(session, project, annotator_id, settings)
+    excluded = Changed()
+    if accepts and distrusts:
+        excluded = distrust_labels(session, project, annotator_id, settings)
     if accepts and options.adjudicators:  # items no longer wait for the last adjudicator
         resolve_open_items(session, project, settings)
     facts = {

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from app.db.queries import batches, jobs, overview, rounds
+from app.db.queries import annotators, batches, jobs, overview, rounds
+from app.db.queries.annotators import DistrustedLabels
 from app.db.queries.overview import HeldSlots, LabelPace, Signs
 from app.db.tables import Job, JobKind, Project, Round
 from app.domain.states import JobState, ProjectState, RoundState
@@ -88,6 +89,7 @@ class Overview:
     queue: Queue
     problems: list[FoundProblem]
     n_workers: int
+    distrusted: DistrustedLabels
 
 
 def read_overview(session: Session, project: Project) -> Overview:
@@ -110,6 +112,7 @@ def read_overview(session: Session, project: Project) -> Overview:
         queue=queue,
         problems=list(_problems(moment)),
         n_workers=signs.n_workers,
+        distrusted=annotators.distrusted_labels(session, project.id),
     )
 
 

@@ -23,5 +23,6 @@ class Annotator(TypedDict):
     seconds_median: float | None
     last_label_at: str | None
     n_flagged: int
+    n_excluded: int
     gold: GoldScore
     paused: str | None

@@ -27,6 +27,14 @@ class Queue(TypedDict):
     n_behind: int | None
 
 
+class FlaggedLabels(TypedDict):
+    """Labels of annotators who failed on gold, and how many of them the project leaves out."""
+
+    setting: str
+    n_labels: int
+    n_excluded: int
+
+
 class LiveJob(Job):
     """A queued or running job; it ends at `expected_end_at` if it takes as long as the last one."""
 
@@ -60,6 +68,7 @@ class Overview(TypedDict):
     stop_reasons: list[str] | None
     pace: Pace
     queue: Queue
+    flagged_labels: FlaggedLabels
     jobs: list[LiveJob]
     n_workers: int
     problems: list[FoundProblem]

@@ -171,15 +171,38 @@ class TestGold:
         for row in (r for r in labeled() if r["item_id"] in both):
             assert (row["class"], row["agreement"], len(row["labels"])) == ("a", 1.0, 3)
 
-    def test_they_count_all_the_same_as_asked(
+    def test_they_count_as_long_as_the_project_keeps_flagged_labels(
         self, admin: Client, people: list[Client], with_gold: int
     ) -> None:
-        admin.change_annotation(with_gold, gold_action="keep")
+        admin.change_annotation(with_gold, flagged_labels="keep")
         bob = people[1]
         give(bob, with_gold, poll(bob, with_gold, 16), "b")
         (shown,) = admin.annotators(with_gold)
+        n = shown["n_flagged"]
         assert shown["paused"]
-        assert admin.project(with_gold)["n_labeled"] == shown["n_flagged"] > 0
+        assert (admin.project(with_gold)["n_labeled"], shown["n_excluded"]) == (n, 0)
+        for setting, n_labeled, n_excluded in (("exclude", 0, n), ("keep", n, 0)):
+            admin.change_annotation(with_gold, flagged_labels=setting)
+            assert admin.project(with_gold)["n_labeled"] == n_labeled
+            assert admin.annotators(with_gold)[0]["n_excluded"] == n_excluded
+            assert admin.overview(with_gold)["flagged_labels"] == {
+                "setting": setting, "n_labels": n, "n_excluded": n_excluded,
+            }  # fmt: skip
+            facts = events(admin, with_gold, "project.annotation_changed")[-1]
+            assert (facts["n_labels_changed"], facts["n_reopened"]) == (n, n - n_labeled)
+
+    def test_labels_that_an_admin_flags_count_whatever_the_project_says(
+        self, admin: Client, people: list[Client], with_gold: int
+    ) -> None:
+        ada = people[0]
+        give(ada, with_gold, poll(ada, with_gold, 4), "a")
+        admin.pause_annotator(with_gold, "ada", "on leave")
+        n_labeled = admin.project(with_gold)["n_labeled"]
+        for setting in ("keep", "exclude"):
+            admin.change_annotation(with_gold, flagged_labels=setting)
+        (shown,) = admin.annotators(with_gold)
+        assert (shown["n_flagged"], shown["n_excluded"]) == (n_labeled, 0)
+        assert admin.project(with_gold)["n_labeled"] == n_labeled > 0
 
     def test_as_asked_what_only_they_labeled_is_handed_out_again(
         self, admin: Client, people: list[Client], with_gold: int

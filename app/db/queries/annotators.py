@@ -1,6 +1,7 @@
 """Statements on annotators of a project: who is paused, and what happens to their work."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -97,30 +98,52 @@ def labeled_alone(session: Session, project_id: int, annotator_id: int) -> Seque
     ).all()
 
 
-def countable_items(session: Session, project_id: int, annotator_id: int) -> Sequence[int]:
-    """Return the items whose label of this annotator counts, ascending; gold left out."""
+def trusted_items(session: Session, project_id: int, annotator_id: int) -> Sequence[int]:
+    """Return the items whose label of this annotator is trusted, ascending; gold left out."""
     return session.scalars(
         select(Label.item_id)
         .where(
             Label.project_id == project_id,
             Label.annotator_id == annotator_id,
             Label.withdrawn_at.is_(None),
-            ~Label.is_excluded,
+            ~Label.is_distrusted,
             ~exists().where(GoldItem.item_id == Label.item_id),
         )
         .order_by(Label.item_id)
     ).all()
 
 
-def excluded_items(session: Session, project_id: int, annotator_id: int) -> Sequence[int]:
-    """Return the items whose label of this annotator does not count, ascending."""
+def distrusted_items(
+    session: Session, project_id: int, annotator_id: int | None = None
+) -> Sequence[int]:
+    """Return the items with a distrusted label, of this annotator or of anybody, ascending."""
+    of_annotator = [] if annotator_id is None else [Label.annotator_id == annotator_id]
     return session.scalars(
         select(Label.item_id)
+        .distinct()
         .where(
             Label.project_id == project_id,
-            Label.annotator_id == annotator_id,
             Label.withdrawn_at.is_(None),
-            Label.is_excluded,
+            Label.is_distrusted,
+            *of_annotator,
         )
         .order_by(Label.item_id)
     ).all()
+
+
+@dataclass(frozen=True)
+class DistrustedLabels:
+    """Counts of standing labels that are distrusted, and of those that are excluded for it."""
+
+    n_labels: int
+    n_excluded: int
+
+
+def distrusted_labels(session: Session, project_id: int) -> DistrustedLabels:
+    """Count the project's distrusted labels."""
+    row = session.execute(
+        select(func.count(), func.count().filter(Label.is_excluded)).where(
+            Label.project_id == project_id, Label.withdrawn_at.is_(None), Label.is_distrusted
+        )
+    ).one()
+    return DistrustedLabels(*row)

@@ -79,6 +79,7 @@ class LabelRow:
     on_reserve: bool
     is_adjudication: bool
     revised_at: datetime | None = None
+    is_distrusted: bool = False
     is_excluded: bool = False
 
 

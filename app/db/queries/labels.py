@@ -279,6 +279,7 @@ class AnnotatorWork:
     last_label_at: datetime
     annotator_id: int
     n_flagged: int
+    n_excluded: int
 
 
 def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
@@ -294,6 +295,7 @@ def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
             func.max(Label.created_at),
             Annotator.id,
             func.count().filter(Label.is_flagged),
+            func.count().filter(Label.is_excluded),
         )
         .join(Annotator, Annotator.id == Label.annotator_id)
         .where(Label.project_id == project_id, Label.withdrawn_at.is_(None))

@@ -45,6 +45,12 @@ class Label(Base):
         # What falls with an item or a batch item is found without reading the table.
         Index(None, "item_id"),
         Index(None, "batch_item_id"),
+        # Distrusted labels are counted whenever a lead looks.
+        Index(
+            "ix_labels_distrusted",
+            "project_id",
+            postgresql_where=text("is_distrusted AND withdrawn_at IS NULL"),
+        ),
         # An annotator's own progress is counted whenever they look.
         Index(
             "ix_labels_annotator",
@@ -67,7 +73,9 @@ class Label(Base):
     )  # not on the newest batch
     # Given by an annotator who was paused, by an admin or for their accuracy on gold.
     is_flagged: Mapped[bool] = mapped_column(server_default=text("false"))
-    # Flagged, and no part of what resolves the item: gold caught its annotator.
+    # Flagged, and gold caught its annotator, or an admin said so.
+    is_distrusted: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Distrusted, and no part of what resolves the item: the project excludes such labels.
     is_excluded: Mapped[bool] = mapped_column(server_default=text("false"))
     is_adjudication: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = created_now()

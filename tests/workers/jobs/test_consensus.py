@@ -22,7 +22,7 @@ from app.db.session import transaction
 from app.db.tables import ConsensusSource, Event, Item, Job, Label, Project, ResolvedLabel, Split
 from app.domain.consensus import resolve
 from app.services.consensus import write_consensus
-from app.services.excluded_labels import exclude_labels
+from app.services.excluded_labels import distrust_labels
 from app.services.labels import LabelEntry, submit_labels
 from app.services.leases import next_batch
 from app.services.lifecycle import start_project
@@ -324,7 +324,7 @@ class TestJob:
             if not seen:
                 with transaction(session_factory) as session:
                     project = projects.lock(session, project_id)
-                    assert exclude_labels(session, project, who, settings).n_labels > 0
+                    assert distrust_labels(session, project, who, settings).n_labels > 0
             seen.append(int((opinions.annotator == who).sum()))
             return dawid_skene(opinions, known)
 

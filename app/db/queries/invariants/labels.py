@@ -119,10 +119,14 @@ LABELING = (
     ),
     Invariant(
         "excluded_labels_are_flagged",
-        "A standing label that does not count is flagged, so that an admin sees it.",
+        "A standing label that is distrusted is flagged, so that an admin sees it, and is excluded "
+        "if and only if the project excludes such labels.",
         """
-        SELECT project_id, format('label %s', id) FROM labels
-        WHERE is_excluded AND NOT is_flagged AND withdrawn_at IS NULL
+        SELECT l.project_id, format('label %s', l.id)
+        FROM labels l JOIN projects p ON p.id = l.project_id
+        WHERE withdrawn_at IS NULL AND (
+            is_distrusted AND NOT is_flagged OR is_excluded <> (
+                is_distrusted AND coalesce(annotation->>'flagged_labels', 'exclude') = 'exclude'))
         """,
     ),
     Invariant(

@@ -50,6 +50,8 @@ ANNOTATION: list[dict[str, Any]] = [
     {"gold_fraction": 0.5, "gold_min_accuracy": 0.6, "gold_min_answers": 2},
     {"gold_action": "requeue", "gold_fraction": 0.5, "gold_min_accuracy": 0.9}
     | {"gold_min_answers": 1, "min_agreement": 1.0, "adjudicators": ["eve", "ada"]},
+    {"flagged_labels": "keep", "gold_fraction": 0.5, "gold_min_accuracy": 0.9},
+    {"flagged_labels": "exclude", "gold_min_answers": 1},
 ]
 TRIGGER = st.sampled_from(
     [{}, {}, {"retrain_fraction": 0.5}, {"retrain_after_seconds": 60, "min_new_labels": 2}]
