@@ -79,12 +79,14 @@ class Labeling {
     this.queue.addEventListener("change", () => this.show());
     this.queue.addEventListener("lost", ({ detail }) => {
       if (detail.isShown) {
-        this.status.say("The item went to somebody else, as its time had run out.");
+        this.status.say(detail.because);
       }
     });
     this.outbox.addEventListener("outcome", ({ detail }) => {
       if (detail.outcome.code === "unknown_class") {
         this.#refreshClasses();
+      } else if (detail.outcome.status === "refused") {
+        this.queue.check();
       }
     });
     sendByDigit(element("skip-dialog"));

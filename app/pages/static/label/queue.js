@@ -155,6 +155,11 @@ export class Queue extends EventTarget {
     }
   }
 
+  // An answer was refused: the project may have ended, and with it every lease.
+  check() {
+    return this.#renew();
+  }
+
   // Renew the leases; items whose lease has ended are somebody else's by now.
   async #renew() {
     if (this.items.length === 0) {
@@ -168,18 +173,18 @@ export class Queue extends EventTarget {
       this.#dropLost(ids.filter((id) => !held.has(id)));
     } catch (error) {
       if (error instanceof Refused) {
-        this.#dropLost(ids);
+        this.#dropLost(ids, error.message);
       }
     }
   }
 
-  #dropLost(ids) {
+  #dropLost(ids, because = "The item went to somebody else, as its time had run out.") {
     if (ids.length === 0) {
       return;
     }
     const isShown = ids.includes(this.current?.item_id);
     this.drop(ids);
-    this.dispatchEvent(new CustomEvent("lost", { detail: { isShown } }));
+    this.dispatchEvent(new CustomEvent("lost", { detail: { isShown, because } }));
     this.#changed();
     this.fill();
   }
