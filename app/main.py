@@ -54,6 +54,7 @@ from app.api import (
     set_aside,
     skips,
     tokens,
+    webhooks,
 )
 from app.api.access_log import AccessLog
 from app.api.admission import AUTHENTICATION, Admission
@@ -98,7 +99,7 @@ ROUTES = (
     file_imports, set_aside, leases, labels, label_exports, skips, flags, requeue, decisions,
     annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    audits, label_errors, labels_saved, maps, pool_predictions, people, tokens,
+    audits, label_errors, labels_saved, maps, pool_predictions, people, webhooks, tokens,
 )  # fmt: skip
 PAGES = (
     sign_in, wizard, project_pages, overview_pages, item_pages, model_pages, annotator_pages,

@@ -97,6 +97,11 @@ def core_sets(project_id: int, rest: str = "") -> str:
     return project(project_id, f"/core-sets{rest}")
 
 
+def webhooks(project_id: int, rest: str = "") -> str:
+    """Return the path of a project's webhooks."""
+    return project(project_id, f"/webhooks{rest}")
+
+
 def imports(project_id: int, rest: str = "") -> str:
     """Return the path of a project's imports."""
     return project(project_id, f"/imports{rest}")

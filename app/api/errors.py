@@ -54,6 +54,8 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.ArtifactMissing: 410,
     errors.JobFenced: 409,
     errors.TooManyStreams: 429,
+    errors.WebhookInvalid: 422,
+    errors.WebhookDisabled: 409,
     errors.ServiceBusy: 503,
     errors.DatabaseNotUsable: 503,
     errors.NotReady: 503,

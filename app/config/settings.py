@@ -238,6 +238,22 @@ class Settings(BaseSettings):
         (), description="Hosts that `image_uri` may download from, separated by commas."
     )
 
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts that webhooks may reach although they are private or not by HTTPS, "
+        "separated by commas; `HOST` or `HOST:PORT`.",
+    )
+    webhook_seconds: float = Field(
+        15.0,
+        gt=0,
+        le=60,
+        description="The longest that a message to a webhook may take, from the name to the "
+        "answer.",
+    )
+    webhook_keep_days: float = Field(
+        30.0, gt=0, description="How long messages to webhooks are listed once they have ended."
+    )
+
     annotator_hour_price: float | None = Field(
         None, ge=0, description="Price of an annotator's hour, for the costs of a project."
     )
@@ -282,7 +298,12 @@ class Settings(BaseSettings):
         return value.expanduser().absolute()
 
     @field_validator(
-        "image_roots", "image_hosts", "cors_origins", "user_header_from", mode="before"
+        "image_roots",
+        "image_hosts",
+        "webhook_hosts",
+        "cors_origins",
+        "user_header_from",
+        mode="before",
     )
     @classmethod
     def _split_commas(cls, value: object) -> object:

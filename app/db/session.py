@@ -14,6 +14,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 WAKEUPS = "wakeups"
 WAKEUP_CHANNEL = "svp_jobs"
 NOTIFY = text(f"NOTIFY {WAKEUP_CHANNEL}")
+DELIVERIES = "deliveries"
+DELIVERY_CHANNEL = "svp_deliveries"
+NOTIFY_DELIVERIES = text(f"NOTIFY {DELIVERY_CHANNEL}")
 IDLE_SINCE = "idle_since"
 Publish = Callable[[int, str], None]
 
@@ -107,12 +110,15 @@ def make_session_factory(engine: Engine, publish: Publish | None) -> sessionmake
 
     Without `publish` Postgres wakes the workers that listen on WAKEUP_CHANNEL, with the commit
     itself. Either is best effort: the job row is the truth, workers look at the rows every second.
+    Messages of webhooks are announced on DELIVERY_CHANNEL, with a broker or without.
     """
     factory = sessionmaker(engine, expire_on_commit=False)
 
     def notify(session: Session) -> None:
-        if session.info.pop(WAKEUPS, []):
+        if publish is None and session.info.pop(WAKEUPS, []):
             session.execute(NOTIFY)
+        if session.info.pop(DELIVERIES, False):
+            session.execute(NOTIFY_DELIVERIES)
 
     def send_wakeups(session: Session) -> None:
         for job_id, queue in session.info.pop(WAKEUPS, []):
@@ -121,9 +127,9 @@ def make_session_factory(engine: Engine, publish: Publish | None) -> sessionmake
 
     def forget_wakeups(session: Session) -> None:
         session.info.pop(WAKEUPS, None)
+        session.info.pop(DELIVERIES, None)
 
-    if publish is None:
-        event.listen(factory, "before_commit", notify)
+    event.listen(factory, "before_commit", notify)
     event.listen(factory, "after_commit", send_wakeups)
     event.listen(factory, "after_rollback", forget_wakeups)
     return factory
@@ -132,6 +138,11 @@ def make_session_factory(engine: Engine, publish: Publish | None) -> sessionmake
 def wake_after_commit(session: Session, job_id: int, queue: str) -> None:
     """Remember to send a wake-up for the job once this session has committed."""
     session.info.setdefault(WAKEUPS, []).append((job_id, queue))
+
+
+def wake_deliverers(session: Session) -> None:
+    """Remember to announce messages of webhooks with this session's commit."""
+    session.info[DELIVERIES] = True
 
 
 @contextmanager

@@ -271,6 +271,24 @@ class TooManyStreams(DomainError):
     code = "too_many_streams"
 
 
+class WebhookInvalid(DomainError):
+    """A webhook's address may not be used, or it wants events that do not exist."""
+
+    code = "webhook_invalid"
+
+
+class WebhookDisabled(DomainError):
+    """The webhook is disabled: nothing is sent until a lead enables it."""
+
+    code = "webhook_disabled"
+
+    def __init__(self, webhook_id: int) -> None:
+        super().__init__(
+            f"Webhook {webhook_id} is disabled. Mend its receiver, enable the webhook with "
+            '{"is_enabled": true}, then try again.'
+        )
+
+
 class DatabaseNotUsable(DomainError):
     """The database is newer than the program, cannot be reached, or a migration failed."""
 

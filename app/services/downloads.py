@@ -1,4 +1,4 @@
-"""HTTP downloads with one deadline for everything: connection, handshake, head and body.
+"""HTTP requests with one deadline for everything: connection, handshake, head and body.
 
 A limit for each read, which is all that httpx has, lets a host that sends a byte per second go on
 forever. Here each step gets only what is left of the time.
@@ -7,12 +7,15 @@ forever. Here each step gets only what is left of the time.
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore
 import httpx
 
 FAULTS = (httpx.HTTPError, httpcore.NetworkError, httpcore.ProtocolError)
+START_BYTES = 1024
 
 
 class Deadline:
@@ -53,8 +56,61 @@ def download(
         TimeoutError: it is not whole at the deadline.
         FAULTS: it cannot be read.
     """
-    extensions = {"sni_hostname": server_name} if server_name else {}
     data = bytearray()
+    with _answered("GET", url, headers, server_name, deadline) as response:
+        check(response.status_code, data)
+        for chunk in response.iter_bytes():
+            data += chunk
+            check(response.status_code, data)
+    return bytes(data)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a POST; `start` is the beginning of its body."""
+
+    status: int
+    headers: httpx.Headers
+    start: bytes
+
+
+def post(
+    url: str, content: bytes, headers: dict[str, str], server_name: str | None, deadline: Deadline
+) -> Answer:
+    """Send the content and return the answer; follows no redirect and uses no proxy.
+
+    Args:
+        url: http or https.
+        content: of the request.
+        headers: to send besides the usual ones.
+        server_name: whose certificate is wanted, where the URL holds an address.
+        deadline: of everything.
+
+    Raises:
+        TimeoutError: there is no answer at the deadline.
+        FAULTS: it cannot be sent.
+    """
+    plain = {"Accept-Encoding": "identity", **headers}
+    start = bytearray()
+    with _answered("POST", url, plain, server_name, deadline, content) as response:
+        for chunk in response.iter_raw():
+            start += chunk
+            if len(start) >= START_BYTES:
+                break
+    return Answer(response.status_code, response.headers, bytes(start[:START_BYTES]))
+
+
+@contextmanager
+def _answered(  # noqa: PLR0913, PLR0917 - the parts of a request
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    server_name: str | None,
+    deadline: Deadline,
+    content: bytes | None = None,
+) -> Iterator[httpx.Response]:
+    """Yield the answer whose body is still to be read."""
+    extensions = {"sni_hostname": server_name} if server_name else {}
     try:
         with (
             httpx.Client(
@@ -63,15 +119,13 @@ def download(
                 follow_redirects=False,
                 trust_env=False,
             ) as http,
-            http.stream("GET", url, headers=headers, extensions=extensions) as response,
+            http.stream(
+                method, url, headers=headers, extensions=extensions, content=content
+            ) as response,
         ):
-            check(response.status_code, data)
-            for chunk in response.iter_bytes():
-                data += chunk
-                check(response.status_code, data)
+            yield response
     except httpcore.TimeoutException:
         raise TimeoutError from None
-    return bytes(data)
 
 
 class _Transport(httpx.BaseTransport):

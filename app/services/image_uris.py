@@ -3,13 +3,7 @@
 A host may answer slowly, but not forever: a download has one deadline.
 """
 
-import ipaddress
-import socket
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import fsspec
@@ -17,9 +11,8 @@ import httpx
 
 from app.config import Settings
 from app.domain.errors import ItemInvalid
+from app.services.addresses import as_url_host, in_time, is_public, resolve
 from app.services.downloads import FAULTS, Deadline, download
-
-T = TypeVar("T")
 
 
 def read_image_uri(uri: str, settings: Settings) -> bytes:
@@ -87,7 +80,7 @@ def _read_object(uri: str, settings: Settings) -> bytes:
         return data
 
     try:
-        data = _in_time(read, settings.image_download_seconds)
+        data = in_time(read, settings.image_download_seconds)
     except TimeoutError:
         raise _too_slow(uri, settings) from None
     except (OSError, ImportError, ValueError) as error:
@@ -125,27 +118,6 @@ def _read_http(uri: str, settings: Settings) -> bytes:
         raise ItemInvalid("image_not_found", f"{uri} cannot be read: {error}.") from None
 
 
-def _in_time(use: Callable[[], T], seconds: float) -> T:
-    """Return the result of `use`, run in a thread that is abandoned when time is up.
-
-    For calls that cannot be interrupted: the resolver and the drivers of object stores, which give
-    up by themselves at some point.
-
-    Raises:
-        TimeoutError: it took longer.
-    """
-    result: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(use())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            result.set_exception(error)
-
-    threading.Thread(target=run, name="image", daemon=True).start()
-    return result.result(seconds)
-
-
 def _checked_address(uri: str, host: str, port: int, deadline: Deadline) -> str:
     """Return the address of the host as a URL has it, if it may be read.
 
@@ -154,18 +126,15 @@ def _checked_address(uri: str, host: str, port: int, deadline: Deadline) -> str:
         TimeoutError: no name server answers in time.
     """
     try:
-        found = _in_time(
-            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), deadline.left()
-        )
+        address = resolve(host, port, deadline)[0]
     except TimeoutError:
         raise
     except OSError as error:
         raise ItemInvalid("image_not_found", f"{host} has no address: {error}.") from None
-    address = str(found[0][4][0])
     # A literal address got here only because the operator listed it.
-    if address != host and not ipaddress.ip_address(address).is_global:
+    if address != host and not is_public(address):
         raise _not_allowed(uri, f"{host} is the private address {address}, which is not listed")
-    return f"[{address}]" if ":" in address else address
+    return as_url_host(address)
 
 
 def _within_limit(data: bytes, uri: str, settings: Settings) -> bytes:

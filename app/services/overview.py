@@ -31,6 +31,8 @@ class ProblemCode(StrEnum):
     NOBODY_LABELS = "nobody_labels"
     NOTHING_TO_LABEL = "nothing_to_label"
     NO_ITEMS = "no_items"
+    WEBHOOK_DISABLED = "webhook_disabled"
+    WEBHOOK_FAILING = "webhook_failing"
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _problems(moment: _Moment) -> Iterator[FoundProblem]:
     yield from _of_jobs(moment)
     yield from _of_items(moment)
     yield from _of_people(moment)
+    yield from _of_webhooks(moment)
 
 
 def _of_jobs(moment: _Moment) -> Iterator[FoundProblem]:
@@ -229,6 +232,24 @@ def _of_items(moment: _Moment) -> Iterator[FoundProblem]:
 
 def _has_control_arm(project: Project) -> bool:
     return bool(project.selection.get("control_fraction"))
+
+
+def _of_webhooks(moment: _Moment) -> Iterator[FoundProblem]:
+    signs = moment.signs
+    if signs.n_disabled_webhooks:
+        yield FoundProblem(
+            ProblemCode.WEBHOOK_DISABLED,
+            f"{signs.n_disabled_webhooks} webhooks were disabled: their receivers are gone or "
+            "have failed for days.",
+            "Mend the receiver, enable the webhook in the settings, and replay what was missed; "
+            "or delete it.",
+        )
+    if signs.n_failing_webhooks:
+        yield FoundProblem(
+            ProblemCode.WEBHOOK_FAILING,
+            f"{signs.n_failing_webhooks} webhooks have failed for more than an hour.",
+            "See the reason in the settings and mend the receiver; nothing is lost for 3 days.",
+        )
 
 
 def _of_people(moment: _Moment) -> Iterator[FoundProblem]:

@@ -16,6 +16,7 @@ from svp_client.routes.projects import Projects
 from svp_client.routes.requeue import Requeue
 from svp_client.routes.rounds import Rounds
 from svp_client.routes.tokens import Tokens
+from svp_client.routes.webhooks import Webhooks
 
 
 class Routes(
@@ -34,6 +35,7 @@ class Routes(
     CoreSets,
     Analyses,
     People,
+    Webhooks,
     Tokens,
 ):
     """Every method of the API."""

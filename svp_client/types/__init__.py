@@ -79,6 +79,7 @@ from svp_client.types.projects import (
 from svp_client.types.rounds import Round, SelectedItem
 from svp_client.types.set_aside import Retried, SetAside
 from svp_client.types.tokens import Token
+from svp_client.types.webhooks import Delivery, Webhook, WebhookCreated
 
 __all__ = [
     "Advice",
@@ -105,6 +106,7 @@ __all__ = [
     "CurvePart",
     "CurvePoint",
     "DeletedProject",
+    "Delivery",
     "ErasedItems",
     "Event",
     "ExportedLabel",
@@ -177,5 +179,7 @@ __all__ = [
     "TargetSelection",
     "Token",
     "TrainingCost",
+    "Webhook",
+    "WebhookCreated",
     "WorkerCost",
 ]

@@ -57,6 +57,15 @@ REQUIRED: dict[Needs, list[str]] = {
         "POST /projects/{project}/invitations",
         "GET /projects/{project}/invitations",
         "DELETE /projects/{project}/invitations/{invitation}",
+        "POST /projects/{project}/webhooks",
+        "GET /projects/{project}/webhooks",
+        "GET /projects/{project}/webhooks/{webhook}",
+        "PATCH /projects/{project}/webhooks/{webhook}",
+        "DELETE /projects/{project}/webhooks/{webhook}",
+        "POST /projects/{project}/webhooks/{webhook}/test",
+        "GET /projects/{project}/webhooks/{webhook}/deliveries",
+        "POST /projects/{project}/webhooks/{webhook}/deliveries/replay",
+        "POST /projects/{project}/webhooks/{webhook}/deliveries/{delivery}/replay",
         "POST /projects/{project}/start",
         "PATCH /projects/{project}",
         "GET /projects/{project}/flags",
@@ -186,6 +195,8 @@ def url(path: str, project: int) -> str:
         "name",
         "search",
         "invitation",
+        "webhook",
+        "delivery",
     ):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled

@@ -40,6 +40,7 @@ ARGUMENTS: dict[str, Any] = {
     "npy": b"",
     "image": b"",
     "uris": ["a.csv"],
+    "url": "https://example.org/events",
     "files": [("a.png", b"png")],
     "split": "pool",
 }

@@ -1,4 +1,4 @@
-"""`svp worker`: checks for waiting jobs at every wake-up and every second.
+"""`svp worker`: checks for waiting jobs, and messages, at every wake-up and every second.
 
 Nothing that arrives can end it. Postgres wakes it, or Celery where a broker is set.
 """
@@ -12,11 +12,17 @@ from contextlib import contextmanager
 import structlog
 
 from app.config import Settings
-from app.db.session import make_engine, make_session_factory
+from app.db.session import (
+    DELIVERY_CHANNEL,
+    WAKEUP_CHANNEL,
+    make_engine,
+    make_session_factory,
+)
 from app.logging import configure_logging
 from app.queue import make_publisher
 from app.services.jobs import PACKING
 from workers.jobs.copies import remove_copies_until
+from workers.jobs.deliveries import Deliverer
 from workers.jobs.presence import Presence
 from workers.jobs.runner import PACKING_COMMAND, JobRunner
 from workers.jobs.wakeups import Listener
@@ -37,7 +43,10 @@ def run_worker(settings: Settings) -> None:
     factory = make_session_factory(engine, make_publisher(settings))
     packer = JobRunner(settings, factory, PACKING_COMMAND, kinds=PACKING, keeps_spare=False)
     runner = JobRunner(settings, factory, beside=packer)
-    stopped, woken = threading.Event(), threading.Event()
+    stopped, woken, has_messages = threading.Event(), threading.Event(), threading.Event()
+    channels = {DELIVERY_CHANNEL: has_messages}
+    if settings.broker_url is None:
+        channels[WAKEUP_CHANNEL] = woken
     threads = [
         threading.Thread(target=serve_rows, args=(runner, woken, stopped), name="jobs"),
         # Nobody waits for packing: it is found when the rows are looked at.
@@ -48,9 +57,9 @@ def run_worker(settings: Settings) -> None:
         threading.Thread(
             target=remove_copies_until, args=(stopped, factory, settings), name="copies"
         ),
+        Deliverer(factory, settings, has_messages, stopped),
+        Listener(url, channels, stopped),
     ]
-    if settings.broker_url is None:
-        threads.append(Listener(url, woken, stopped))
     threading.excepthook = end_process  # without its threads a worker would only look alive
     runner.warm_up()
     for thread in threads:
@@ -65,6 +74,7 @@ def run_worker(settings: Settings) -> None:
     finally:
         stopped.set()
         woken.set()
+        has_messages.set()
         runner.stop()
         packer.stop()
         for thread in threads:

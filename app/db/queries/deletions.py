@@ -58,6 +58,7 @@ TABLES = {
     "suspected_labels": "analysis_id IN (SELECT id FROM analyses WHERE project_id = :project_id)",
     "refused_import_lines": "import_id IN (SELECT id FROM imports WHERE project_id = :project_id)",
     "items": OF_PROJECT,
+    "webhook_deliveries": "webhook_id IN (SELECT id FROM webhooks WHERE project_id = :project_id)",
     "events": OF_PROJECT,
 }
 IN_STORE = Item.image_uri.is_(None)

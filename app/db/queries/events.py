@@ -1,16 +1,30 @@
-"""Statements on events; append-only."""
+"""Statements on events; append-only. What webhooks are told of is written with the event."""
 
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import Event
+from app.db.session import wake_deliverers
+from app.db.tables import Event, Webhook, WebhookDelivery
+from app.domain.event_kinds import kinds_of
 
 
 def append(session: Session, project_id: int, name: str, facts: Mapping[str, object]) -> None:
-    """Append one event; `name` is noun.verb_past, `facts` are JSON values."""
-    session.execute(insert(Event).values(project_id=project_id, name=name, facts=dict(facts)))
+    """Append one event; `name` is noun.verb_past, `facts` are JSON values.
+
+    Each webhook that wants it gets a message in the same statement.
+    """
+    new = insert(Event).values(project_id=project_id, name=name, facts=dict(facts))
+    event = new.returning(Event.id, Event.project_id).cte("event")
+    wanting = select(Webhook.id, event.c.id).where(
+        Webhook.project_id == event.c.project_id,
+        Webhook.disabled_at.is_(None),
+        Webhook.events.overlap(kinds_of(name, facts)),
+    )
+    messages = insert(WebhookDelivery).from_select(["webhook_id", "event_id"], wanting)
+    if session.execute(messages.returning(WebhookDelivery.id)).all():
+        wake_deliverers(session)
 
 
 def newest_facts(session: Session, project_id: int, name: str) -> dict[str, object] | None:

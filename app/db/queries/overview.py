@@ -14,9 +14,11 @@ from app.db.tables import (
     Label,
     PausedAnnotator,
     SetAsideItem,
+    Webhook,
     Worker,
 )
 from app.domain.states import JobState
+from app.domain.webhooks import BY_LEAD
 
 HOUR = timedelta(hours=1)
 
@@ -50,6 +52,8 @@ class Signs:
     n_open_flags: int
     n_paused_annotators: int
     n_workers: int
+    n_disabled_webhooks: int
+    n_failing_webhooks: int
 
 
 def label_pace(session: Session, project_id: int) -> LabelPace:
@@ -120,5 +124,19 @@ def signs(session: Session, project_id: int, seen_within_seconds: float) -> Sign
         .select_from(PausedAnnotator)
         .where(PausedAnnotator.project_id == project_id, PausedAnnotator.resumed_at.is_(None)),
         select(func.count()).select_from(Worker).where(Worker.seen_at > since),
+        select(func.count())
+        .select_from(Webhook)
+        .where(
+            Webhook.project_id == project_id,
+            Webhook.disabled_at.is_not(None),
+            Webhook.disabled_reason != BY_LEAD,
+        ),
+        select(func.count())
+        .select_from(Webhook)
+        .where(
+            Webhook.project_id == project_id,
+            Webhook.disabled_at.is_(None),
+            Webhook.failing_since < func.now() - HOUR,
+        ),
     )
     return Signs(*session.execute(select(*(each.scalar_subquery() for each in counted))).one())

@@ -29,6 +29,7 @@ from app.db.tables.labels import (
 )
 from app.db.tables.projects import Item, Project, SetAsideItem, Split
 from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
+from app.db.tables.webhooks import DeliveryState, Webhook, WebhookDelivery
 from app.db.tables.work import (
     CoreSet,
     CoreSetItem,
@@ -54,6 +55,7 @@ __all__ = [
     "CoreSetItem",
     "CoreSetScores",
     "DeletedProject",
+    "DeliveryState",
     "DiscardedArtifact",
     "Event",
     "GoldAnswer",
@@ -85,5 +87,7 @@ __all__ = [
     "Token",
     "TokenAnnotator",
     "WebSession",
+    "Webhook",
+    "WebhookDelivery",
     "Worker",
 ]

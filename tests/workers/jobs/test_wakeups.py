@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.session import make_session_factory, transaction, wake_after_commit
+from app.db.session import WAKEUP_CHANNEL, make_session_factory, transaction, wake_after_commit
 from app.domain.states import JobState
 from app.queue import TASK_NAME, make_celery, make_publisher
 from app.services import workers
@@ -43,7 +43,7 @@ def woken() -> threading.Event:
 def listener(database_url: str, woken: threading.Event) -> Iterator[Listener]:
     """A listener on the test's database that is already listening."""
     stopped = threading.Event()
-    thread = Listener(database_url, woken, stopped)
+    thread = Listener(database_url, {WAKEUP_CHANNEL: woken}, stopped)
     thread.start()
     wait_for(woken.is_set, 10)
     woken.clear()
