@@ -82,6 +82,7 @@ from app.pages import people as people_pages
 from app.pages import projects as project_pages
 from app.pages import rounds as round_pages
 from app.pages import settings as settings_pages
+from app.pages import webhooks as webhook_pages
 from app.pages.errors import render_error
 from app.queue import make_publisher
 from app.schemas.bodies import Problem, problems
@@ -103,7 +104,8 @@ ROUTES = (
 )  # fmt: skip
 PAGES = (
     sign_in, wizard, project_pages, overview_pages, item_pages, model_pages, annotator_pages,
-    round_pages, map_pages, job_pages, exports, label_error_pages, settings_pages, people_pages,
+    round_pages, map_pages, job_pages, exports, label_error_pages, settings_pages, webhook_pages,
+    people_pages,
     labeling, assets,
 )  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

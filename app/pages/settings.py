@@ -15,9 +15,11 @@ from app.db.tables import Project
 from app.domain.errors import DomainError
 from app.pages.page import LeadPage, Page, PageRoute
 from app.pages.wizard_form import explained
+from app.presenters.webhooks import present_webhooks
 from app.schemas.annotation import GivenAnnotation
 from app.schemas.events import EventOut
 from app.schemas.projects import ProjectChange
+from app.schemas.webhooks import WebhookCreated
 from app.services.annotation import change_annotation
 from app.services.project_settings import change_project
 from selection.catalog import Purpose, find_strategy, known_strategies
@@ -45,7 +47,7 @@ def read_settings(
     before: Annotated[int | None, Query(ge=0, le=2**53)] = None,
 ) -> Response:
     """Show the settings, and the newest events."""
-    return _settings_page(page, session, project, before=before)
+    return render_settings(page, session, project, before=before)
 
 
 @router.post("/settings")
@@ -74,7 +76,7 @@ def _change(
     except (DomainError, ValidationError) as error:
         with transaction(factory) as session:
             project = session.get_one(Project, project_id)
-            return _settings_page(page, session, project, fault=explained(error))
+            return render_settings(page, session, project, fault=explained(error))
     return page.redirect(f"/projects/{project_id}/settings", flash="The settings are saved.")
 
 
@@ -123,9 +125,16 @@ def _scaled(text: str, scale: int) -> float | str | None:
         return text
 
 
-def _settings_page(
-    page: Page, session: Session, project: Project, *, before: int | None = None, fault: str = ""
+def render_settings(  # noqa: PLR0913 - by name: what the page shows besides
+    page: Page,
+    session: Session,
+    project: Project,
+    *,
+    before: int | None = None,
+    fault: str = "",
+    created: WebhookCreated | None = None,
 ) -> Response:
+    """Return the page; `fault` refuses a form, `created` is a webhook whose secret it shows."""
     rows = events.newest_page(session, project.id, before, SHOWN)
     return page.render(
         "settings.html",
@@ -134,6 +143,8 @@ def _settings_page(
         fault=fault,
         distrusted=annotators.distrusted_labels(session, project.id),
         strategies=[find_strategy(name) for name in known_strategies(Purpose.BATCH)],
+        created=created,
+        webhooks=present_webhooks(session, project.id, shows_address=True),
         events=[EventOut.model_validate(row) for row in rows],
         more=rows[-1].id if len(rows) == SHOWN else None,
     )

@@ -63,6 +63,12 @@ REQUIRED: dict[str, list[str]] = {
         "POST /projects/{project}/core-sets",
         "GET /projects/{project}/settings",
         "POST /projects/{project}/settings",
+        "POST /projects/{project}/webhooks",
+        "GET /projects/{project}/webhooks/{webhook}",
+        "POST /projects/{project}/webhooks/{webhook}/test",
+        "POST /projects/{project}/webhooks/{webhook}/switch",
+        "POST /projects/{project}/webhooks/{webhook}/delete",
+        "POST /projects/{project}/webhooks/{webhook}/replay",
     ],
     Right.SERVE: [
         "GET /projects/new",

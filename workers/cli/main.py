@@ -26,6 +26,7 @@ from workers.cli import (
     simulate,
     tokens,
     train,
+    webhooks,
 )
 from workers.cli.connect import database_url, sessions
 from workers.processes import prepare_environment
@@ -52,6 +53,7 @@ app.add_typer(tokens.commands, name="token")
 app.command("import")(imports.import_items)
 app.add_typer(projects.commands, name="project")
 app.add_typer(classes.commands, name="class")
+app.add_typer(webhooks.commands, name="webhook")
 app.command()(simulate.demo)
 app.command()(simulate.simulate)
 app.command()(simulate.report)
