@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from svp_client.base import BaseClient
-from svp_client.calls import Call, FileBody, Lines, Pages, Series
+from svp_client.calls import Call, FileBody, Lines, Pages, Series, Stream
 from svp_client.connection import NOT_MODIFIED
 from svp_client.errors import cut_off, not_json
+from svp_client.event_streams import Watch
 from svp_client.methods import Async
 from svp_client.ndjson import LineDecoder
 
@@ -60,7 +61,7 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
                 return result
             answer = await self.perform(call)
 
-    async def iterate(self, described: Pages[T] | Lines[T]) -> AsyncIterator[T]:
+    async def iterate(self, described: Pages[T] | Lines[T] | Stream[T]) -> AsyncIterator[T]:
         """Send the described calls and yield the entries as they come.
 
         Raises:
@@ -69,6 +70,10 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
         if isinstance(described, Lines):
             async for line in self._lines(described.call):
                 yield line
+            return
+        if isinstance(described, Stream):
+            async for message in self._watch(described):
+                yield message
             return
         cursor: int | None = None
         while True:
@@ -95,6 +100,26 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
             raise cut_off(self._connection.url, failure) from failure
         finally:
             await response.aclose()
+
+    async def _watch(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """Yield what a stream tells, and open it again where it has ended or broken off."""
+        watch = Watch(stream)
+        while True:
+            response = await self._send(watch.call(), stream=True)
+            try:
+                if not watch.reads(response):
+                    await response.aread()
+                    raise not_json(response)
+                async for data in response.aiter_bytes():
+                    for message in watch.feed(data):
+                        yield message
+            except httpx.RequestError:
+                pass  # resumed behind what was read whole
+            except JSONDecodeError as failure:
+                raise cut_off(self._connection.url, failure) from failure
+            finally:
+                await response.aclose()
+            await asyncio.sleep(watch.pause_seconds)
 
     async def _send(self, call: Call[Any], *, stream: bool = False) -> httpx.Response:
         """Return a successful answer, after as many tries as the call allows."""

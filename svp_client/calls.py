@@ -92,6 +92,21 @@ class Lines(Generic[T]):
     call: Call[Any]
 
 
+@dataclass(frozen=True)
+class Stream(Generic[T]):
+    """A stream of Server-Sent Events that goes on for as long as somebody reads it.
+
+    Attributes:
+        call: that opens it.
+        kind: of the messages whose JSON is yielded.
+        after: the id of the last message that is known already; None: only new ones.
+    """
+
+    call: Call[Any]
+    kind: str
+    after: int | None
+
+
 def get(path: str, parse: Callable[[httpx.Response], T], **query: Any) -> Call[T]:
     """Return a call that reads."""
     return Call("GET", path, parse, query, is_idempotent=True)

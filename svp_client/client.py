@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from svp_client.base import BaseClient
-from svp_client.calls import Call, Lines, Pages, Series
+from svp_client.calls import Call, Lines, Pages, Series, Stream
 from svp_client.connection import NOT_MODIFIED
 from svp_client.errors import cut_off, not_json
+from svp_client.event_streams import Watch
 from svp_client.methods import Sync
 from svp_client.ndjson import LineDecoder
 
@@ -60,7 +61,7 @@ class Client(BaseClient[httpx.Client], Sync):
                 return result
             answer = self.perform(call)
 
-    def iterate(self, described: Pages[T] | Lines[T]) -> Iterator[T]:
+    def iterate(self, described: Pages[T] | Lines[T] | Stream[T]) -> Iterator[T]:
         """Send the described calls and yield the entries as they come.
 
         Raises:
@@ -68,6 +69,9 @@ class Client(BaseClient[httpx.Client], Sync):
         """
         if isinstance(described, Lines):
             yield from self._lines(described.call)
+            return
+        if isinstance(described, Stream):
+            yield from self._watch(described)
             return
         cursor: int | None = None
         while True:
@@ -91,6 +95,25 @@ class Client(BaseClient[httpx.Client], Sync):
             raise cut_off(self._connection.url, failure) from failure
         finally:
             response.close()
+
+    def _watch(self, stream: Stream[T]) -> Iterator[T]:
+        """Yield what a stream tells, and open it again where it has ended or broken off."""
+        watch = Watch(stream)
+        while True:
+            response = self._send(watch.call(), stream=True)
+            try:
+                if not watch.reads(response):
+                    response.read()
+                    raise not_json(response)
+                for data in response.iter_bytes():
+                    yield from watch.feed(data)
+            except httpx.RequestError:
+                pass  # resumed behind what was read whole
+            except JSONDecodeError as failure:
+                raise cut_off(self._connection.url, failure) from failure
+            finally:
+                response.close()
+            time.sleep(watch.pause_seconds)
 
     def _send(self, call: Call[Any], *, stream: bool = False) -> httpx.Response:
         """Return a successful answer, after as many tries as the call allows."""

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from svp_client.calls import Call, Lines, Pages, Series
+from svp_client.calls import Call, Lines, Pages, Series, Stream
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Sync(ABC):
         """Send the described calls and return the result."""
 
     @abstractmethod
-    def iterate(self, described: Pages[T] | Lines[T]) -> Iterator[T]:
+    def iterate(self, described: Pages[T] | Lines[T] | Stream[T]) -> Iterator[T]:
         """Send the described calls and yield the entries as they come."""
 
 
@@ -36,7 +36,7 @@ class Async(ABC):
         """Send the described calls and return the result."""
 
     @abstractmethod
-    def iterate(self, described: Pages[T] | Lines[T]) -> AsyncIterator[T]:
+    def iterate(self, described: Pages[T] | Lines[T] | Stream[T]) -> AsyncIterator[T]:
         """Send the described calls and yield the entries as they come."""
 
 
@@ -60,7 +60,9 @@ class result(Generic[P, T]):  # noqa: N801 - a decorator
 class entries(Generic[P, T]):  # noqa: N801 - a decorator
     """A method that yields the entries of a paged list, or the lines of a stream."""
 
-    def __init__(self, describe: Callable[Concatenate[Any, P], Pages[T] | Lines[T]]) -> None:
+    def __init__(
+        self, describe: Callable[Concatenate[Any, P], Pages[T] | Lines[T] | Stream[T]]
+    ) -> None:
         self.describe = describe
 
     @overload
@@ -68,7 +70,9 @@ class entries(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, client: Async, owner: type) -> Callable[P, AsyncIterator[T]]: ...
     @overload
-    def __get__(self, client: None, owner: type) -> Callable[..., Pages[T] | Lines[T]]: ...
+    def __get__(
+        self, client: None, owner: type
+    ) -> Callable[..., Pages[T] | Lines[T] | Stream[T]]: ...
     def __get__(self, client: Sync | Async | None, owner: type) -> Any:
         """Return the method of this client; of a class, the description."""
         return self.describe if client is None else _bound(client, self.describe, client.iterate)

@@ -145,6 +145,8 @@ class EventStreams:
     async def _begin(self, stream: Stream, after_id: int | None) -> AsyncIterator[bytes]:
         """Yield what the reader has missed, and how everything is."""
         stream.known |= await self._ask(queries.newest_ids, stream.project_id, after_id, LATE_IDS)
+        if after_id is None:  # where a reader resumes that loses the stream before the first event
+            yield f"id: {max(stream.known, default=0)}\n\n".encode()
         while after_id is not None:
             page = await self._ask(queries.list_page, stream.project_id, after_id, PAGE)
             for event in page:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, Unpack
 
 from svp_client import paths
-from svp_client.calls import Call, FileBody, Pages, Series, as_json, get, send
+from svp_client.calls import Call, FileBody, Pages, Series, Stream, as_json, get, send
 from svp_client.methods import entries, result
 from svp_client.settings import ClassChangeSettings, ProjectChanges, ProjectSettings
 from svp_client.types import ClassChange, Costs, DeletedProject, Event, Features, Overview, Project
@@ -153,3 +153,15 @@ class Projects:
     def events(self, project: int) -> Pages[Event]:
         """Yield what happened in the project, oldest first."""
         return Pages(get(paths.project(project, "/events"), as_json), "events")
+
+    @entries
+    def watch_events(self, project: int, *, after: int | None = None) -> Stream[Event]:
+        """Yield events as they happen, for as long as somebody reads them.
+
+        A stream that ends or breaks off is opened again behind the last event.
+
+        Args:
+            project: its id.
+            after: the id of the last event that is known already; None: only new ones.
+        """
+        return Stream(get(paths.project(project, "/events/stream"), as_json), "event", after)

@@ -147,6 +147,22 @@ class TestProblems:
         found = codes(admin, project)
         assert {"flags_open", "annotators_paused", "items_set_aside", "not_measured"} <= set(found)
 
+    def test_webhooks_that_fail_or_were_disabled_are_shown(
+        self, admin: Client, start: Start, session_factory: Factory
+    ) -> None:
+        project = start()
+        webhook = admin.create_webhook(project, "https://example.org/")["id"]
+        run(session_factory, "UPDATE webhooks SET failing_since = now() - interval '61 min'")
+        assert "webhook_failing" in codes(admin, project)
+        run(
+            session_factory, "UPDATE webhooks SET disabled_at = now(), disabled_reason = 'it fails'"
+        )
+        found = codes(admin, project)
+        assert ("webhook_disabled" in found, "webhook_failing" in found) == (True, False)
+        admin.change_webhook(project, webhook, is_enabled=True)
+        admin.change_webhook(project, webhook, is_enabled=False)
+        assert "webhook_disabled" not in codes(admin, project), "a lead knows what they disabled"
+
     def test_nobody_labels(self, admin: Client, start: Start, session_factory: Factory) -> None:
         project = start()
         assert "nobody_labels" not in codes(admin, project)

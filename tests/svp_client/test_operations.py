@@ -16,7 +16,7 @@ from app.schemas.imports import RefusedLineOut
 from app.schemas.labels import ExportedLabelOut
 from app.schemas.pool_predictions import PredictedItemOut
 from svp_client import Client, settings, types
-from svp_client.calls import Call, Lines, Pages
+from svp_client.calls import Call, Lines, Pages, Stream
 from svp_client.connection import PREFIX
 
 OPENAPI = describe(
@@ -25,7 +25,6 @@ OPENAPI = describe(
 WITHOUT_METHOD = {
     ("GET", "/health/live"): "for monitors; answers without a token",
     ("GET", "/health/ready"): "for monitors; answers without a token",
-    ("GET", "/projects/{project}/events/stream"): "for browsers; `events` lists what happened",
 }
 ARGUMENTS: dict[str, Any] = {
     "annotator": "ada",
@@ -99,7 +98,7 @@ def calls_of(name: str) -> Iterator[Call[Any]]:
     described = describe_call(None, **given)
     if isinstance(described, Pages):
         yield described.page(None)
-    elif isinstance(described, Lines):
+    elif isinstance(described, Lines | Stream):
         yield described.call
     elif isinstance(described, Call):
         yield described

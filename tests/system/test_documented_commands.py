@@ -2,17 +2,26 @@
 
 import csv
 import io
+import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
+from app.domain.webhooks import new_secret, shown_secret, signed_headers
 from models.training.train import load_model
+from tests.receivers import receiving
+from tests.support import is_open, wait_for
+from workers.service.ports import free_port
 from workers.service.stack import Stack
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -115,3 +124,74 @@ def test_an_experiment_of_ones_own_with_a_strategy_of_ones_own_runs(tmp_path: Pa
     report = (tmp_path / "out" / "report" / "report.md").read_text()
     assert "lowest_top_two" in report
     assert "Reviews: 20 to 60 labels" in report
+
+
+SMTP_ANSWERS = {"data": "354 go on", "quit": "221 bye"}
+
+
+def take_mail(listener: socket.socket, mails: list[str]) -> None:
+    """Take one mail by SMTP."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rw", newline="\r\n", encoding="utf-8") as lines:
+        say = lambda words: (lines.write(f"{words}\r\n"), lines.flush())  # noqa: E731
+        say("220 here")
+        for line in lines:
+            command = line.split(" ")[0].strip().lower()
+            say(SMTP_ANSWERS.get(command, "250 ok"))
+            if command == "data":
+                mail = ""
+                while (part := lines.readline()) != ".\r\n":
+                    mail += part
+                mails.append(mail)
+                say("250 ok")
+
+
+def test_the_receiver_of_webhooks_tells_slack_teams_and_mail(tmp_path: Path) -> None:
+    script = tmp_path / "tell.py"
+    script.write_text(block_with("# tell.py", "how-to/webhooks.md"))
+    secret, port, mails = new_secret(), free_port(), list[str]()
+    body = (
+        b'{"type": "round.state_changed", "data": {"project": {"id": 1, "name": "reviews"},'
+        b' "facts": {"round": 3, "to": "completed"}}}'
+    )
+    signed = signed_headers(secret, "msg_1", datetime.now(UTC), body)
+    url = f"http://127.0.0.1:{port}/"
+    with receiving() as chats, socket.create_server(("127.0.0.1", 0)) as mail_host:
+        taking = threading.Thread(target=take_mail, args=(mail_host, mails), daemon=True)
+        taking.start()
+        process = subprocess.Popen(
+            [sys.executable, str(script)],
+            env={
+                **os.environ,
+                "SECRET": shown_secret(secret),
+                "PORT": str(port),
+                "SLACK_URL": f"http://127.0.0.1:{chats.port}/slack",
+                "TEAMS_URL": f"http://127.0.0.1:{chats.port}/teams",
+                "MAIL_TO": "team@example.org",
+                "MAIL_FROM": "svp@example.org",
+                "MAIL_HOST": f"127.0.0.1:{mail_host.getsockname()[1]}",
+            },
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda: is_open(port), 20)
+            chats.answer = lambda _: (500, {})
+            assert httpx.post(url, content=body, headers=signed).status_code == 502
+            chats.answer = lambda _: (200, {})
+            for _ in range(2):  # a double is told once
+                assert httpx.post(url, content=body, headers=signed).status_code == 204
+            forged = {**signed, "webhook-id": "msg_2"}
+            assert httpx.post(url, content=body, headers=forged).status_code == 401
+            taking.join(20)
+        finally:
+            process.kill()
+            process.wait()
+    assert [got.path for got in chats.received] == ["/slack", "/slack", "/teams"]
+    text = "reviews: round 3 is labeled."
+    assert json.loads(chats.received[1].body) == {"text": text}
+    card = json.loads(chats.received[2].body)["attachments"][0]["content"]
+    assert card["body"][0]["text"] == text
+    (mail,) = mails
+    assert "To: team@example.org" in mail
+    assert text in mail
