@@ -13,6 +13,16 @@ Answer = tuple[int, dict[str, str]]
 OK: Answer = (204, {})
 
 
+def after(event: threading.Event, seconds: float) -> "Callable[[Received], Answer]":
+    """Return what answers once the event is set, or after so many seconds."""
+
+    def answer(_: "Received") -> Answer:
+        event.wait(seconds)
+        return OK
+
+    return answer
+
+
 @dataclass(frozen=True)
 class Received:
     """One request."""

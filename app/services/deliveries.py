@@ -114,11 +114,15 @@ def message_id_of(delivery: WebhookDelivery) -> str:
 
 
 def _body(delivery: WebhookDelivery, event: Event | None, project: Project) -> bytes:
-    about = {"id": project.id, "name": project.name}
-    if event is None:
-        at, data = delivery.created_at, {"event_id": None, "project": about, "facts": {}}
-    else:
-        at, data = event.created_at, {"event_id": event.id, "project": about, "facts": event.facts}
-    name = TEST if event is None else event.name
-    timestamp = at.astimezone(UTC).isoformat()
-    return orjson.dumps({"type": name, "timestamp": timestamp, "data": data})
+    at = delivery.created_at if event is None else event.created_at
+    return orjson.dumps(
+        {
+            "type": TEST if event is None else event.name,
+            "timestamp": at.astimezone(UTC).isoformat(),
+            "data": {
+                "event_id": None if event is None else event.id,
+                "project": {"id": project.id, "name": project.name},
+                "facts": {} if event is None else event.facts,
+            },
+        }
+    )

@@ -34,12 +34,9 @@ def appended_names() -> set[str]:
     names: set[str] = set()
     for path in [*Path("app").rglob("*.py"), *Path("workers").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
-            is_append = (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "append"
-                and len(node.args) > 3
-            )
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            is_append = node.func.attr == "append" and len(node.args) > 3
             if is_append and isinstance(node.args[2], ast.Constant):
                 names.add(str(node.args[2].value))
     return names

@@ -210,7 +210,8 @@ class TestMessages:
         return Watch(Stream(get("/x", as_json), "event", None))
 
     def resumes_at(self, watch: Watch[Any]) -> str | None:
-        return watch.call().body["headers"].get("Last-Event-ID")
+        headers: dict[str, str] = watch.call().body["headers"]
+        return headers.get("Last-Event-ID")
 
     def test_pieces_of_any_size_are_put_together(self) -> None:
         text = (

@@ -133,14 +133,18 @@ def take_mail(listener: socket.socket, mails: list[str]) -> None:
     """Take one mail by SMTP."""
     connection, _ = listener.accept()
     with connection, connection.makefile("rw", newline="\r\n", encoding="utf-8") as lines:
-        say = lambda words: (lines.write(f"{words}\r\n"), lines.flush())  # noqa: E731
+
+        def say(words: str) -> None:
+            lines.write(f"{words}\n")
+            lines.flush()
+
         say("220 here")
         for line in lines:
             command = line.split(" ")[0].strip().lower()
             say(SMTP_ANSWERS.get(command, "250 ok"))
             if command == "data":
                 mail = ""
-                while (part := lines.readline()) != ".\r\n":
+                while (part := lines.readline()) not in (".\r\n", ".\n", ""):
                     mail += part
                 mails.append(mail)
                 say("250 ok")

@@ -1,10 +1,11 @@
 """Sends the messages of webhooks: several webhooks at once, each one's messages in order.
 
-Those that fail or answer slowly have threads of their own, so that they keep no others waiting.
+Those that fail, answer slowly, or never answered yet have places of their own, so that they keep no
+others waiting.
 """
 
 import threading
-from collections.abc import Sequence
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -21,7 +22,9 @@ from app.services.webhook_posts import post_message
 from app.services.webhooks import disable_failing
 
 POLL_SECONDS = 1.0
-THREADS = 4  # of each lane
+# Webhooks served at once. One that keeps a quick thread for long counts as slow meanwhile.
+QUICK, SLOW = 8, 16
+MOST_THREADS = 64
 # Messages of one webhook in one turn: then the others that wait come first.
 TURN = 20
 CLAIM_SPARE_SECONDS = 15.0
@@ -30,12 +33,15 @@ CLEAN_AT_ONCE = 2000
 
 
 @dataclass
-class Lane:
-    """Threads for webhooks that are quick, or for those that are slow."""
+class Turn:
+    """One webhook's turn: when its present message was begun, by the monotonic clock."""
 
     is_slow: bool
-    pool: ThreadPoolExecutor
-    busy: set[int] = field(default_factory=set)
+    began_at: float = field(default_factory=time.monotonic)
+
+    def counts_as_slow(self) -> bool:
+        """Return whether it takes a place among the slow ones."""
+        return self.is_slow or time.monotonic() - self.began_at > queries.SLOW_SECONDS
 
 
 class Deliverer(threading.Thread):
@@ -54,84 +60,83 @@ class Deliverer(threading.Thread):
         self._woken = woken
         self._stopped = stopped
         self._claim_seconds = settings.webhook_seconds + CLAIM_SPARE_SECONDS
-        self._lanes: Sequence[Lane] = [
-            Lane(
-                is_slow, ThreadPoolExecutor(THREADS, f"deliverer-{'slow' if is_slow else 'quick'}")
-            )
-            for is_slow in (False, True)
-        ]
+        self._pool = ThreadPoolExecutor(MOST_THREADS, "deliverer")
+        self._turns: dict[int, Turn] = {}
         self._log = structlog.get_logger()
-        self._to_clean_in = CLEAN_SECONDS
+        self._clean_at = time.monotonic() + CLEAN_SECONDS
 
     def run(self) -> None:
         """Look until `stopped`; then end what is under way."""
         while not self._stopped.is_set():
-            has_waited = not self._woken.wait(POLL_SECONDS)
+            self._woken.wait(POLL_SECONDS)
             self._woken.clear()
             try:
-                for lane in self._lanes:
-                    self._claim(lane)
-                self._clean(POLL_SECONDS if has_waited else 0.0)
+                self._claim(is_slow=False)
+                self._claim(is_slow=True)
+                self._clean()
             except SQLAlchemyError as error:  # the next look tries again
                 self._log.warning("deliveries.look_failed", reason=str(error).strip())
                 self._stopped.wait(POLL_SECONDS)
-        for lane in self._lanes:
-            lane.pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
-    def _claim(self, lane: Lane) -> None:
-        free = THREADS - len(lane.busy)
+    def _claim(self, *, is_slow: bool) -> None:
+        """Begin turns of webhooks that have messages, as far as there are places."""
+        turns = list(self._turns.values())
+        n_busy = sum(turn.counts_as_slow() == is_slow for turn in turns)
+        free = min((SLOW if is_slow else QUICK) - n_busy, MOST_THREADS - len(turns))
         if free <= 0:
             return
         token = uuid4()
         with transaction(self._factory) as session:
-            claimed = queries.claim_due(
-                session, token, self._claim_seconds, free, slow=lane.is_slow
-            )
+            claimed = queries.claim_due(session, token, self._claim_seconds, free, slow=is_slow)
         for webhook_id in claimed:
-            lane.busy.add(webhook_id)
-            lane.pool.submit(self._take_turn, lane, webhook_id, token)
+            self._turns[webhook_id] = turn = Turn(is_slow)
+            self._pool.submit(self._take_turn, turn, webhook_id, token)
 
-    def _take_turn(self, lane: Lane, webhook_id: int, token: UUID) -> None:
+    def _take_turn(self, turn: Turn, webhook_id: int, token: UUID) -> None:
         """Send the next messages of a webhook, one after the other, and give its claim back."""
         try:
-            for _ in range(TURN):
-                if self._stopped.is_set() or not self.send_next(webhook_id, token):
-                    break
+            self.send(webhook_id, token, TURN, turn)
             with transaction(self._factory) as session:
                 queries.release(session, webhook_id, token)
         except Exception as error:  # noqa: BLE001 - the claim ends, and the message is sent again
-            self._log.warning(
-                "delivery.not_recorded", webhook=webhook_id, reason=str(error).strip()
-            )
+            reason = str(error).strip()
+            self._log.warning("delivery.not_recorded", webhook=webhook_id, reason=reason)
         finally:
-            lane.busy.discard(webhook_id)
+            self._turns.pop(webhook_id, None)
             self._woken.set()
 
-    def send_next(self, webhook_id: int, token: UUID) -> bool:
-        """Send the webhook's oldest message; return whether the next one may follow at once."""
+    def send(self, webhook_id: int, token: UUID, limit: int, turn: Turn) -> None:
+        """Send up to `limit` messages of a webhook, oldest first, until one fails or takes long."""
         with transaction(self._factory) as session:
             sent = next_message(session, webhook_id, token, self._claim_seconds)
-        if sent is None:
-            return False
-        outcome = post_message(sent.message, self._settings)
-        with transaction(self._factory) as session:
-            recorded = record_outcome(session, sent, token, outcome, self._claim_seconds)
-        if outcome.fault is not None:
-            self._log.info("delivery.failed", webhook=webhook_id, reason=outcome.fault)
-        if recorded.disable_because is not None:
+        while sent is not None:
+            turn.began_at = time.monotonic()
+            outcome = post_message(sent.message, self._settings)
+            limit -= 1
             with transaction(self._factory) as session:
-                disable_failing(session, sent.project_id, webhook_id, recorded.disable_because)
-            self._log.warning(
-                "webhook.disabled", webhook=webhook_id, reason=recorded.disable_because
-            )
-        return recorded.goes_on and outcome.seconds <= queries.SLOW_SECONDS
+                recorded = record_outcome(session, sent, token, outcome, self._claim_seconds)
+                goes_on = recorded.goes_on and limit > 0 and not self._stopped.is_set()
+                if goes_on and outcome.seconds <= queries.SLOW_SECONDS:
+                    following = next_message(session, webhook_id, token, self._claim_seconds)
+                else:
+                    following = None
+            if outcome.fault is not None:
+                self._log.info("delivery.failed", webhook=webhook_id, reason=outcome.fault)
+            if recorded.disable_because is not None:
+                self._disable(sent.project_id, webhook_id, recorded.disable_because)
+            sent = following
 
-    def _clean(self, passed_seconds: float) -> None:
+    def _disable(self, project_id: int, webhook_id: int, because: str) -> None:
+        with transaction(self._factory) as session:
+            disable_failing(session, project_id, webhook_id, because)
+        self._log.warning("webhook.disabled", webhook=webhook_id, reason=because)
+
+    def _clean(self) -> None:
         """Remove messages that ended long ago, now and then."""
-        self._to_clean_in -= passed_seconds
-        if self._to_clean_in > 0:
+        if time.monotonic() < self._clean_at:
             return
-        self._to_clean_in = CLEAN_SECONDS
+        self._clean_at = time.monotonic() + CLEAN_SECONDS
         n = CLEAN_AT_ONCE
         while n == CLEAN_AT_ONCE and not self._stopped.is_set():
             with transaction(self._factory) as session:

@@ -17,7 +17,10 @@ from app.domain.webhooks import LONGEST_ASKED_SECONDS
 SLOW_SECONDS = 2.0
 LONGEST_CLAIM = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(seconds=2 * LONGEST_ASKED_SECONDS)
-IS_SLOW = or_(Webhook.n_failures > 0, func.coalesce(Webhook.last_seconds, 0) > SLOW_SECONDS)
+# One that was never sent to may be anything.
+IS_SLOW = or_(
+    Webhook.n_failures > 0, Webhook.last_seconds.is_(None), Webhook.last_seconds > SLOW_SECONDS
+)
 IS_PENDING = WebhookDelivery.state == DeliveryState.PENDING
 
 
@@ -31,7 +34,7 @@ def claim_due(
         token: of the claims.
         seconds: that they last, unless extended.
         limit: the most.
-        slow: those that fail or answer slowly, or the others.
+        slow: those that fail, answer slowly or have not answered yet, or the others.
     """
     due = (
         select(Webhook.id)

@@ -33,7 +33,7 @@ from app.services.webhooks import WebhookIn, create_webhook
 from tests.benchmarks.rivals import write_facts
 from tests.benchmarks.service.serving import milliseconds
 from tests.loop import Factory, create_draft
-from tests.receivers import OK, Receiver, receiving
+from tests.receivers import OK, Received, Receiver, after, receiving
 
 WAIT_SECONDS = 60.0
 
@@ -79,7 +79,12 @@ class Bench:
     def delays(self, project: int, receiver: Receiver, n: int) -> list[float]:
         """Return the seconds from before each event's transaction to its arrival."""
         arrived = threading.Event()
-        receiver.answer = lambda _: (arrived.set(), OK)[1]
+
+        def answer(_: Received) -> tuple[int, dict[str, str]]:
+            arrived.set()
+            return OK
+
+        receiver.answer = answer
         found = []
         for _ in range(n):
             arrived.clear()
@@ -115,7 +120,7 @@ def run(bench: Bench, n: int) -> dict[str, Any]:
         with worker(bench.settings):
             bench.delays(project, receiver, 3)  # the worker has started
             found["alone_ms"] = milliseconds(bench.delays(project, receiver, n))
-            dead.answer = lambda _: (hanging.wait(600), OK)[1]
+            dead.answer = after(hanging, 600)
             for _ in range(12):
                 bench.subscribe(other, dead.url)
             bench.happen(other)
