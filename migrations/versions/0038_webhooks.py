@@ -1,7 +1,7 @@
 """Webhooks and their messages.
 
 Revision ID: 0038
-Revises: 0035
+Revises: 0040
 Create Date: 2026-12-01
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0038"
-down_revision = "0035"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 

@@ -104,6 +104,11 @@ def numbers(receiver: Receiver, secret: str) -> list[int]:
     return [each.verified(secret)["data"]["facts"].get("n") for each in receiver.received]
 
 
+def arrived(receiver: Receiver, n: int) -> float:
+    """Return after how many seconds so many messages are there."""
+    return wait_for(lambda: len(receiver.received) >= n, PATIENCE)
+
+
 def run(factory: Factory, statement: str, **given: Any) -> Any:
     with transaction(factory) as session:
         return session.execute(text(statement), given)
@@ -161,7 +166,7 @@ class TestArrival:
         seconds = []
         for n in range(5):
             happen(n)
-            seconds.append(wait_for(lambda n=n: len(receiver.received) > n, PATIENCE))
+            seconds.append(arrived(receiver, n + 1))
         assert min(seconds) < 1.0, "woken by the commit, not by the look of every second"
 
     def test_many_messages_come_in_order_each_once(
@@ -541,7 +546,7 @@ class TestKilled:
             )
             before = len(receiver.received)
             try:
-                wait_for(lambda before=before: len(receiver.received) > before + 5, PATIENCE)
+                arrived(receiver, before + 6)
                 time.sleep(0.1 * rng.random())
             finally:
                 process.kill()
