@@ -37,6 +37,7 @@ from app.api import (
     jobs,
     label_errors,
     label_exports,
+    label_studio,
     labels,
     labels_saved,
     learning_curve,
@@ -161,6 +162,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(with_token)
     app.include_router(docs_router(describe), prefix=PREFIX)
     app.include_router(images.router, prefix=PREFIX)  # by signed address: without a token
+    app.include_router(label_studio.router, prefix=PREFIX)  # by a secret of its own
     app.include_router(health.router, prefix=PREFIX)
     for page in PAGES:
         app.include_router(page.router)

@@ -57,6 +57,12 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.WebhookInvalid: 422,
     errors.WebhookDisabled: 409,
     errors.ServiceBusy: 503,
+    errors.LabelStudioAway: 503,
+    errors.LabelStudioRefused: 409,
+    errors.LabelStudioProjectGone: 409,
+    errors.LabelStudioClassesDiffer: 409,
+    errors.LabelStudioNotConnected: 409,
+    errors.LabelStudioBusy: 409,
     errors.DatabaseNotUsable: 503,
     errors.NotReady: 503,
 }

@@ -15,7 +15,7 @@ from app.api.deps import (
 )
 from app.config import Settings
 from app.db.queries import items as queries
-from app.db.queries import visibility
+from app.db.queries import label_studio, visibility
 from app.db.queries.tokens import Caller
 from app.db.session import reading
 from app.db.tables import Item
@@ -74,17 +74,24 @@ async def image(  # noqa: PLR0913, PLR0917 - the parts of a request
     project: int,
     item: int,
     if_none_match: Annotated[str | None, Header()] = None,
+    origin: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Return the image's bytes as they were imported; by signed address a TIFF as PNG.
 
     By an item's `image_url`, which needs no token, or with a token: an admin's reads any item, an
-    annotator's those that they hold, labeled or skipped.
+    annotator's those that they hold, labeled or skipped. Pages of the Label Studio that the project
+    is connected with may read it by signed address.
     """
-    found = await in_thread(request, _find, request, reader, project, item)
+    asking = origin if reader is None else None
+    found, is_connected = await in_thread(request, _find, request, reader, project, item, asking)
     headers = {
         "ETag": f'"{found.content_hash}"',
         "Cache-Control": "private, max-age=31536000, immutable",
     }
+    if asking is not None:
+        headers["Vary"] = "Origin"
+    if is_connected and asking is not None:
+        headers["Access-Control-Allow-Origin"] = asking
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
@@ -106,8 +113,13 @@ def _read(store: ArtifactStore, settings: Settings, item: Item, reader: Caller |
     return data if reader is not None else for_browser(data)
 
 
-def _find(request: Request, reader: Caller | None, project_id: int, item_id: int) -> Item:
-    """Return the image item; the transaction ends first, as reading the bytes may take long."""
+def _find(
+    request: Request, reader: Caller | None, project_id: int, item_id: int, origin: str | None
+) -> tuple[Item, bool]:
+    """Return the image item, and whether the project's Label Studio is at this origin.
+
+    The transaction ends first, as reading the bytes may take long.
+    """
     with reading(request.app.state.session_factory) as session:
         found = queries.get(session, project_id, item_id)
         is_hidden = (
@@ -115,8 +127,9 @@ def _find(request: Request, reader: Caller | None, project_id: int, item_id: int
             and not reader.may(Right.READ, project_id)
             and not visibility.is_shown(session, reader.annotator_id, item_id)
         )
+        is_connected = origin is not None and origin in label_studio.origins_of(session, project_id)
     if found is None or is_hidden:
         raise NotFound("item", item_id)
     if found.content_hash is None:
         raise ArtifactMissing(f"Item {item_id} is a text and has no image.")
-    return found
+    return found, is_connected

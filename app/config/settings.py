@@ -115,6 +115,22 @@ class Settings(BaseSettings):
         2, ge=1, description="When a tool that got no items is told to ask again."
     )
 
+    label_studio_poll_seconds: float = Field(
+        15.0, ge=1, description="How often a connected Label Studio is asked what is new."
+    )
+    label_studio_lease_days: float = Field(
+        7.0,
+        ge=1,
+        le=365,
+        description="How long an item belongs to its task in Label Studio; renewed by half of it.",
+    )
+    label_studio_image_days: float = Field(
+        14.0,
+        ge=1,
+        le=365,
+        description="How long the image URL in a task of Label Studio works; renewed in time.",
+    )
+
     gold_answer_seconds: float = Field(
         0.05,
         ge=0,

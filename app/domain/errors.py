@@ -289,6 +289,42 @@ class WebhookDisabled(DomainError):
         )
 
 
+class LabelStudioAway(DomainError):
+    """Label Studio does not answer, or answers with a failure of its own; it is tried again."""
+
+    code = "label_studio_away"
+
+
+class LabelStudioRefused(DomainError):
+    """Label Studio refuses the token, or what was asked of it."""
+
+    code = "label_studio_refused"
+
+
+class LabelStudioProjectGone(DomainError):
+    """The connected project was deleted in Label Studio. Labels are kept; connect a new one."""
+
+    code = "label_studio_project_gone"
+
+
+class LabelStudioClassesDiffer(DomainError):
+    """The labeling config of Label Studio's project does not offer the project's classes."""
+
+    code = "label_studio_classes_differ"
+
+
+class LabelStudioNotConnected(DomainError):
+    """The project has no connection to Label Studio, or one that lacks what was asked."""
+
+    code = "label_studio_not_connected"
+
+
+class LabelStudioBusy(DomainError):
+    """Another process synchronises the connection at the moment."""
+
+    code = "label_studio_busy"
+
+
 class DatabaseNotUsable(DomainError):
     """The database is newer than the program, cannot be reached, or a migration failed."""
 

@@ -40,6 +40,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /openapi.json",
         "GET /docs",
         "GET /docs/{name}",
+        "POST /label-studio/{connection}/webhook",  # by a secret of its own
     ],
     Needs.TOKEN: ["GET /projects"],
     Needs.SERVICE_ADMIN: [
@@ -197,6 +198,7 @@ def url(path: str, project: int) -> str:
         "invitation",
         "webhook",
         "delivery",
+        "connection",
     ):
         filled = filled.replace(f"{{{name}}}", "999999")
     assert "{" not in filled

@@ -18,6 +18,7 @@ from workers.cli import (
     classes,
     doctor,
     imports,
+    label_studio,
     measures,
     models,
     predict,
@@ -54,6 +55,7 @@ app.command("import")(imports.import_items)
 app.add_typer(projects.commands, name="project")
 app.add_typer(classes.commands, name="class")
 app.add_typer(webhooks.commands, name="webhook")
+app.add_typer(label_studio.commands, name="labelstudio")
 app.command()(simulate.demo)
 app.command()(simulate.simulate)
 app.command()(simulate.report)

@@ -19,6 +19,15 @@ from app.db.tables.deletions import DeletedProject, DiscardedArtifact
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
 from app.db.tables.imports import Import, RefusedImportLine
+from app.db.tables.label_studio import (
+    LabelStudioAnnotation,
+    LabelStudioConnection,
+    LabelStudioTask,
+    LabelStudioUser,
+    LabelStudioWake,
+    RoundEnd,
+    TaskState,
+)
 from app.db.tables.labels import (
     ConsensusSource,
     ItemFlag,
@@ -69,6 +78,11 @@ __all__ = [
     "Label",
     "LabelRevision",
     "LabelSource",
+    "LabelStudioAnnotation",
+    "LabelStudioConnection",
+    "LabelStudioTask",
+    "LabelStudioUser",
+    "LabelStudioWake",
     "Membership",
     "Model",
     "ModelRole",
@@ -78,12 +92,14 @@ __all__ = [
     "ResolvedLabel",
     "Role",
     "Round",
+    "RoundEnd",
     "SetAsideItem",
     "SignInLink",
     "SigningKey",
     "SkipReason",
     "Split",
     "SuspectedLabel",
+    "TaskState",
     "Token",
     "TokenAnnotator",
     "WebSession",

@@ -1,0 +1,1 @@
+"""Clients of other tools. They know no web, database or settings."""

@@ -1,0 +1,1 @@
+"""Label Studio as we talk to it: by its HTTP API alone."""
