@@ -4,13 +4,12 @@ Requests to Label Studio stand between transactions, never within one. Each step
 it is about to do, so that a process that dies anywhere is followed by one that finishes it.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,23 +20,17 @@ from app.db.queries import label_studio_annotations as annotation_queries
 from app.db.queries import label_studio_tasks as task_queries
 from app.db.queries import projects
 from app.db.queries.label_studio_tasks import PushedTask
-from app.db.queries.signing_keys import key_for
 from app.db.session import transaction
 from app.db.tables import LabelStudioConnection, Project
 from app.domain.class_settings import offered_names
-from app.domain.errors import (
-    DomainError,
-    LabelStudioBusy,
-    LabelStudioNotConnected,
-    LabelStudioProjectGone,
-)
+from app.domain.errors import LabelStudioBusy, LabelStudioProjectGone
 from app.integrations.label_studio.client import LabelStudio, ProjectThere
 from app.integrations.label_studio.labeling_config import LabelingConfig, read_config
 from app.integrations.label_studio.transport import Transport
 from app.services import label_studio_tasks as tasks
-from app.services.gold_mixing import hides_ranking
-from app.services.image_urls import PURPOSE, ImageUrls
 from app.services.label_studio_answers import apply
+from app.services.label_studio_claims import claim, get_connection, let_go
+from app.services.label_studio_payloads import image_until, image_urls, payload_of
 
 Factory = sessionmaker[Session]
 Open = Callable[[str, str], LabelStudio]
@@ -48,7 +41,6 @@ DELETED_AT_ONCE = 100
 RENEWED_AT_ONCE = 200
 OVERLAP = timedelta(seconds=30)  # tasks that were saved before, but became visible later
 LIST_EVERY = timedelta(minutes=10)
-BUSY_PAUSE_SECONDS = 0.5
 
 
 def open_label_studio(url: str, token: str) -> LabelStudio:
@@ -89,66 +81,20 @@ def sync(  # noqa: PLR0913 - by name: where from
         LabelStudioNotConnected: there is no such connection.
         DomainError: it failed; the connection says why, and a later pass tries again.
     """
-    holder = _claim(factory, connection_id, patience_seconds)
+    holder = claim(factory, connection_id, patience_seconds)
     with transaction(factory) as session:
-        connection = _get(session, connection_id)
+        connection = get_connection(session, connection_id)
         client = open_(connection.url, queries.token_of(session, connection_id))
     one = _Pass(factory, connection_id, holder, client, settings, again=again)
     try:
         one.run()
     except BaseException as error:
-        _let_go(factory, connection_id, holder, error)
+        let_go(factory, connection_id, holder, error)
         raise
     finally:
         client.close()
-    _let_go(factory, connection_id, holder, None)
+    let_go(factory, connection_id, holder, None)
     return one.done
-
-
-def _claim(factory: Factory, connection_id: int, patience_seconds: float) -> UUID:
-    holder, until = uuid4(), time.monotonic() + patience_seconds
-    while True:
-        with transaction(factory) as session:
-            _get(session, connection_id)
-            if queries.claim(session, connection_id, holder):
-                return holder
-        if time.monotonic() >= until:
-            raise LabelStudioBusy(
-                "Another process synchronises this project with Label Studio; it ends by itself."
-            )
-        time.sleep(BUSY_PAUSE_SECONDS)
-
-
-def _let_go(
-    factory: Factory, connection_id: int, holder: UUID, error: BaseException | None
-) -> None:
-    now = func.clock_timestamp()
-    with transaction(factory) as session:
-        if error is None:
-            done = {"n_failures": 0, "error_code": None, "error": None}
-            queries.let_go(session, connection_id, holder, synced_at=now, **done)
-            return
-        code, detail = "internal_error", type(error).__name__
-        if isinstance(error, DomainError):
-            code, detail = error.code, error.detail
-        queries.let_go(
-            session,
-            connection_id,
-            holder,
-            failed_at=now,
-            n_failures=LabelStudioConnection.n_failures + 1,
-            error_code=code,
-            error=detail,
-        )
-
-
-def _get(session: Session, connection_id: int) -> LabelStudioConnection:
-    connection = queries.get(session, connection_id)
-    if connection is None:
-        raise LabelStudioNotConnected(
-            "The project is not connected to Label Studio; connect it: svp labelstudio connect."
-        )
-    return connection
 
 
 @dataclass
@@ -192,7 +138,7 @@ class _Pass:
         with transaction(self.factory) as session:
             if not queries.keep(session, self.connection_id, self.holder):
                 raise LabelStudioBusy("Another process has taken over, or the connection is gone.")
-            yield session, _get(session, self.connection_id)
+            yield session, get_connection(session, self.connection_id)
 
     def _pull(self, project_there: int, config: LabelingConfig) -> None:
         """Note what changed there since the last pass."""
@@ -267,7 +213,7 @@ class _Pass:
 
     def _push(self, there: ProjectThere, config: LabelingConfig) -> None:
         """Push what the open batch holds, in its order."""
-        model_version = there.model_version
+        model_version: str | None = there.model_version
         while True:
             with self._step() as (session, connection):
                 found = task_queries.to_push(session, self.connection_id, PUSHED_AT_ONCE)
@@ -275,62 +221,24 @@ class _Pass:
                     if not tasks.choose_tasks(session, connection, self.settings, again=self.again):
                         return
                     continue
-                payload, urls_until, newest = self._payload(session, connection, config, found)
-            created = self.client.import_tasks(there.id, payload)
+                payload = payload_of(session, connection, config, found, self.settings)
+            created = self.client.import_tasks(there.id, payload.tasks)
             if created is None:
                 return  # it creates them later; the next pass finds them
             with self._step() as (session, _):
                 ids = dict(zip((task.row for task in found), created, strict=True))
-                task_queries.note_created(session, ids, urls_until)
+                task_queries.note_created(session, ids, payload.image_until)
             self.done.n_pushed += len(found)
-            if newest is not None and newest != model_version:
-                self.client.change_project(there.id, model_version=newest)
-                model_version = newest
-
-    def _payload(
-        self,
-        session: Session,
-        connection: LabelStudioConnection,
-        config: LabelingConfig,
-        found: Sequence[PushedTask],
-    ) -> tuple[list[dict[str, object]], datetime | None, str | None]:
-        """Return (tasks to import, until when their images work, the newest model version)."""
-        project = projects.get(session, connection.project_id)
-        urls = self._image_urls(session, connection, project)
-        shows_suggestions = not hides_ranking(session, project)
-        newest = None
-        payload = []
-        for task in found:
-            url = None if urls is None else urls.of(project.id, task.item_id)
-            pushed: dict[str, object] = {"data": tasks.data_of(task, project.uid, config, url)}
-            if shows_suggestions and task.suggestion_class is not None:
-                name = project.classes[task.suggestion_class]
-                if name in config.answers and task.model_round is not None:
-                    newest = f"round-{task.model_round}"
-                    prediction = {"model_version": newest, "result": config.result_of(name)}
-                    pushed["predictions"] = [prediction]
-            payload.append(pushed)
-        return payload, None if urls is None else self._image_until(), newest
-
-    def _image_urls(
-        self, session: Session, connection: LabelStudioConnection, project: Project
-    ) -> ImageUrls | None:
-        if project.modality != "image":
-            return None
-        base = f"{connection.public_url}{self.settings.root_path}"
-        seconds = 2 * self.settings.label_studio_image_days * 86_400
-        return ImageUrls(key_for(session, PURPOSE), round(seconds), base)
-
-    def _image_until(self) -> datetime:
-        """Return until when an address made now works at least."""
-        return datetime.now(UTC) + timedelta(days=self.settings.label_studio_image_days)
+            if payload.model_version not in (None, model_version):
+                model_version = payload.model_version
+                self.client.change_project(there.id, model_version=model_version)
 
     def _renew_images(self, config: LabelingConfig) -> None:
         """Give live tasks new image addresses before the old ones expire."""
         within = timedelta(days=self.settings.label_studio_image_days) / 2
         with self._step() as (session, connection):
             project = projects.get(session, connection.project_id)
-            urls = self._image_urls(session, connection, project)
+            urls = image_urls(session, connection, project, self.settings)
             if urls is None:
                 return
             due = task_queries.images_to_renew(session, self.connection_id, within, RENEWED_AT_ONCE)
@@ -339,7 +247,7 @@ class _Pass:
             data = tasks.data_of(task, project.uid, config, urls.of(project.id, item_id))
             self.client.change_task(task_id, data)
             with self._step() as (session, _):
-                task_queries.note_image(session, row, self._image_until())
+                task_queries.note_image(session, row, image_until(self.settings))
 
 
 def _config(project: Project, there: ProjectThere) -> LabelingConfig:

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.Text()),
         sa.Column("error", sa.Text()),
         sa.Column("holder", sa.Uuid()),
+        sa.Column("held_by", sa.Text()),
         sa.Column("held_until", INSTANT),
         _created(),
         sa.CheckConstraint("round_end IN ('delete', 'keep')", name="round_end_known"),
@@ -110,7 +111,7 @@ def downgrade() -> None:
         op.drop_table(f"label_studio_{name}")
 
 
-def _reference(
+def _reference(  # noqa: PLR0913 - a column's parts
     name: str,
     target: str,
     *,

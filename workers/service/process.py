@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workers.processes import StopClock, module_command
@@ -15,6 +16,7 @@ from workers.service.logs import open_log, tail
 PR_SET_PDEATHSIG = 1
 # How long a signal may keep a part from running before it is killed and started again.
 STOPPED_SECONDS = 10.0
+LOOK_SECONDS = 5.0  # whether a part is wanted by now
 
 
 class ServiceProcess:
@@ -25,16 +27,23 @@ class ServiceProcess:
         environment: returns the environment variables that it starts with.
         log: its log, which a new start appends to.
         stop_seconds: the time it gets to stop cleanly.
+        arguments: of the sub-command.
     """
 
     def __init__(
-        self, name: str, environment: Callable[[], dict[str, str]], log: Path, stop_seconds: float
+        self,
+        name: str,
+        environment: Callable[[], dict[str, str]],
+        log: Path,
+        stop_seconds: float,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
         self._environment = environment
         self._stop_seconds = stop_seconds
+        self._arguments = tuple(arguments)
         self._stopped = StopClock()
 
     def start(self) -> None:
@@ -42,7 +51,11 @@ class ServiceProcess:
         output = open_log(self.log)
         try:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
-                [*module_command("workers.cli.main"), self.name.partition("-")[0]],
+                [
+                    *module_command("workers.cli.main"),
+                    self.name.partition("-")[0],
+                    *self._arguments,
+                ],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -82,6 +95,35 @@ class ServiceProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+class WantedProcess(ServiceProcess):
+    """A part that is started once it is wanted: until then it costs nothing and has no fault."""
+
+    def __init__(
+        self,
+        process: ServiceProcess,
+        is_wanted: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        vars(self).update(vars(process))
+        self._is_wanted = is_wanted
+        self._clock = clock
+        self._look_at = clock()
+
+    def start(self) -> None:
+        """Start the process if it is wanted."""
+        if self._is_wanted():
+            super().start()
+
+    def fault(self) -> str | None:
+        """Return why it no longer works; start it if it is wanted by now."""
+        if self.process is not None:
+            return super().fault()
+        if self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_SECONDS
+            self.start()
+        return None
 
 
 def _end_with_parent() -> Callable[[], object] | None:

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 
 from app.config import Settings, environment_without_settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
+from app.db.queries import label_studio
 from app.db.session import make_engine, transaction
 from app.db.tables import Role
 from app.services.tokens import create_token, ensure_admin_token
@@ -21,12 +23,14 @@ from workers.processes import StopClock
 from workers.service.health import address_file, ask_readiness, base_url
 from workers.service.logs import rotate, tail
 from workers.service.ports import free_port
-from workers.service.process import STOPPED_SECONDS, ServiceProcess
+from workers.service.process import STOPPED_SECONDS, ServiceProcess, WantedProcess
 from workers.service.start_stop import StartStop
 from workers.service.supervision import Part, StackError, Supervisor
 
 READY_SECONDS = 60.0
 API_STOP_SECONDS = 15.0
+BRIDGE = "labelstudio"  # started once a project is connected
+BRIDGE_STOP_SECONDS = 40.0  # a request to Label Studio ends first
 WORKER_STOP_SECONDS = 25.0
 CHECK_SECONDS = 0.2
 # What Postgres needs on its disk to start: a segment of its log, and some.
@@ -80,6 +84,14 @@ class Stack(StartStop):
                 ("api", API_STOP_SECONDS),
             ]
         ]
+        self._processes.append(
+            WantedProcess(
+                ServiceProcess(
+                    BRIDGE, self._environment, self.log_file(BRIDGE), BRIDGE_STOP_SECONDS, ["run"]
+                ),
+                self._is_connected,
+            )
+        )
 
     @property
     def url(self) -> str:
@@ -142,7 +154,8 @@ class Stack(StartStop):
             engine.dispose()
         # Left in reverse order: the API stops before the worker, Postgres last.
         for process in self._processes:
-            self.say(f"starting {process.name}")
+            if process.name != BRIDGE:
+                self.say(f"starting {process.name}")
             process.start()
             self._stack.callback(self._stop, process)
         self._wait_until_ready()
@@ -206,6 +219,17 @@ class Stack(StartStop):
             f"{tail(self.log_file('api'))}"
         )
 
+    def _is_connected(self) -> bool:
+        """Return whether a project is connected with Label Studio."""
+        engine = make_engine(self.database_url, pool_size=1)
+        try:
+            with transaction(sessionmaker(engine)) as session:
+                return label_studio.exist(session)
+        except SQLAlchemyError:
+            return False  # the database is away; the next look tells
+        finally:
+            engine.dispose()
+
     def _parts(self) -> list[Part]:
         return [*([self._postgres] if self._postgres else []), *self._processes]
 
@@ -217,7 +241,8 @@ class Stack(StartStop):
         return has_room(self.settings.data_folder, RESTART_BYTES)
 
     def _stop(self, process: ServiceProcess) -> None:
-        self.say(f"stopping {process.name}")
+        if process.process is not None:
+            self.say(f"stopping {process.name}")
         process.stop()
 
     def _stop_postgres(self, postgres: PostgresPart) -> None:

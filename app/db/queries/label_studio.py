@@ -114,7 +114,6 @@ _DUE = text(
     SELECT c.id FROM label_studio_connections AS c JOIN projects AS p ON p.id = c.project_id
     LEFT JOIN label_studio_wakes AS wake ON wake.connection_id = c.id
     WHERE p.state <> 'deleting' AND p.archived_at IS NULL AND p.state <> 'draft'
-        AND (c.held_until IS NULL OR c.held_until <= now())
         AND (
             c.begun_at IS NULL
             OR wake.woken_at > c.begun_at AND c.n_failures = 0
@@ -126,7 +125,7 @@ _DUE = text(
 )
 
 
-def claim(session: Session, connection_id: int, holder: UUID) -> bool:
+def claim(session: Session, connection_id: int, holder: UUID, held_by: str) -> bool:
     """Let this holder synchronise the connection, unless another does."""
     row = session.execute(
         update(_CONNECTION)
@@ -136,12 +135,22 @@ def claim(session: Session, connection_id: int, holder: UUID) -> bool:
         )
         .values(
             holder=holder,
+            held_by=held_by,
             held_until=func.clock_timestamp() + HOLD,
             begun_at=func.clock_timestamp(),
         )
         .returning(_CONNECTION.id)
     ).one_or_none()
     return row is not None
+
+
+def free(session: Session, connection_id: int, held_by: str) -> None:
+    """End the claim of a process that is dead."""
+    session.execute(
+        update(_CONNECTION)
+        .where(_CONNECTION.id == connection_id, _CONNECTION.held_by == held_by)
+        .values(holder=None, held_by=None, held_until=None)
+    )
 
 
 def keep(session: Session, connection_id: int, holder: UUID, **fields: Any) -> bool:
@@ -160,7 +169,7 @@ def let_go(session: Session, connection_id: int, holder: UUID, **fields: Any) ->
     session.execute(
         update(_CONNECTION)
         .where(_CONNECTION.id == connection_id, _CONNECTION.holder == holder)
-        .values(holder=None, held_until=None, **fields)
+        .values(holder=None, held_by=None, held_until=None, **fields)
     )
 
 

@@ -63,6 +63,7 @@ class LabelStudioConnection(Base):
     error: Mapped[str | None]
     # One process at a time synchronises: it holds this token, renewed as it goes on.
     holder: Mapped[UUID | None]
+    held_by: Mapped[str | None]  # its host and process id
     held_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_now()
 

@@ -35,15 +35,19 @@ def config(*choices: str, more: str = "") -> str:
 
 class TestNewProject:
     def test_its_config_offers_the_classes_with_hotkeys_and_hints(
-        self, bridge: Bridge, fake: Fake
+        self, make_bridge: MakeBridge, fake: Fake
     ) -> None:
+        bridge = make_bridge(connected=False)
+        hints = '{"hints": {"0": "good & <well>"}}'
+        bridge.run("UPDATE projects SET class_settings = CAST(:h AS jsonb)", h=hints)
+        bridge.connect()
         project = fake.projects[1]
         assert project["title"] == "p--"
         assert project["sampling"] == "Sequential sampling"
         written = project["label_config"]
         assert '<Text name="text" value="$text" />' in written
         assert 'choice="single"' in written
-        assert '<Choice value="a" hotkey="a" />' in written
+        assert '<Choice value="a" hotkey="a" hint="good &amp; &lt;well&gt;" />' in written
         assert '<Choice value="b" hotkey="b" />' in written
 
     def test_connecting_again_makes_no_second_one(self, bridge: Bridge, fake: Fake) -> None:
@@ -55,11 +59,16 @@ class TestNewProject:
         self, make_bridge: MakeBridge, fake: Fake
     ) -> None:
         bridge = make_bridge(connected=False)
-        fake.fail(1, "after", "/api/projects/")  # the list
-        fake.fail(1, "after", "/api/projects/")
+        asked: list[str] = []
+
+        def lose_the_answer(method: str, path: str) -> str | None:
+            asked.append(method)
+            return "after" if (method, path) == ("POST", "/api/projects/") else None
+
+        fake.faults.append(lose_the_answer)
         with pytest.raises(LabelStudioAway):
-            fake.fail(9, "after", "/api/projects/")
             bridge.connect()
+        assert len(fake.projects) == asked.count("POST") == 1
         fake.faults.clear()
         bridge.connect()
         bridge.connect()
@@ -100,11 +109,8 @@ class TestKnownProject:
             ("<View>", "it is no XML"),
             ('<!DOCTYPE a [<!ENTITY b "c">]><View/>', "document type"),
             (
-                (
-                    "<View><Text name='t' value='$t'/><Choices name='x' toName='t'/><Choices name='y' "
-                    "toName='t'/></View>"
-                ),
-                "several Choices (x, y)",
+                config(more="/><Choices name='y' toName='t'"),
+                "several Choices (c, y)",
             ),
             (
                 (

@@ -1,5 +1,7 @@
 """Kills, lost answers and outages at any moment: nothing is doubled and nothing is lost."""
 
+import socket
+import subprocess
 import threading
 from datetime import timedelta
 
@@ -42,7 +44,7 @@ class DyingTransport(Transport):
 
 def kill_in_pass(bridge: Bridge, at: int, *, after: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Run a pass that dies at its request number `at`; return whether it came so far."""
-    monkeypatch.setattr("app.services.label_studio_sync._let_go", lambda *_: None)
+    monkeypatch.setattr("app.services.label_studio_sync.let_go", lambda *_: None)
 
     def open_(url: str, token: str) -> LabelStudio:
         return LabelStudio(DyingTransport(url, token, at, after=after))
@@ -117,6 +119,19 @@ class TestKills:
         bridge.sync()
         assert bridge.labels() == {0: {"bob": "b"}}
         assert sorted(bridge.shown()) == [0, 1]  # the one that nobody annotated went
+
+    def test_the_claim_of_a_process_that_died_on_this_host_ends_at_once(
+        self, bridge: Bridge
+    ) -> None:
+        process = subprocess.Popen(["true"])
+        process.wait()
+        held = "UPDATE label_studio_connections SET holder = gen_random_uuid(), held_by = :by, "
+        held += "held_until = now() + interval '2 minutes'"
+        bridge.run(held, by="1@another-host")
+        with pytest.raises(LabelStudioBusy):
+            bridge.sync()
+        bridge.run(held, by=f"{process.pid}@{socket.gethostname()}")
+        assert bridge.sync().n_pushed == 2
 
     def test_two_passes_at_once_are_refused(self, bridge: Bridge, fake: Fake) -> None:
         refused: list[str] = []
