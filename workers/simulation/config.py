@@ -30,6 +30,18 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class RareClassesConfig(Config):
+    """Classes that are made rare in the pool; the evaluation split keeps all its items.
+
+    Attributes:
+        classes: their names.
+        fraction: of the pool's items of each of them that stay, drawn by the seed.
+    """
+
+    classes: list[str] = Field(min_length=1)
+    fraction: float = Field(gt=0, lt=1)
+
+
 class DataConfig(Config):
     """The data set and how much of it is used; None takes all.
 
@@ -43,6 +55,7 @@ class DataConfig(Config):
         channels: of the images in `folder`: 1 (grey) or 3 (colour).
         features: folder of train.npy and test.npy, float32 [n, d] in the published order: what a
             model on vectors (probe) reads of the items.
+        rare: classes to make rare; the table `[data.rare]`.
     """
 
     name: str = ""
@@ -52,6 +65,7 @@ class DataConfig(Config):
     image_size: int = Field(64, ge=8, le=512)
     channels: Literal[1, 3] = 3
     features: str | None = None
+    rare: RareClassesConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -219,6 +233,8 @@ class ExperimentConfig(Config):
         values = self.model_dump(mode="json", exclude=set(WITHOUT_EFFECT))
         if self.data.folder is None:  # then they say nothing
             values["data"] = {k: v for k, v in values["data"].items() if k not in OF_FOLDERS}
+        if self.data.rare is None:
+            del values["data"]["rare"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -39,11 +39,13 @@ class Shared:
         targets: (labeled set, its labels) -> what lines say of the target trained on it.
         warmed: models, recipes and strategies whose compiled code this process has loaded.
         inputs: (split, model, recipe) -> the split as that model takes it.
+        opening_seconds: of the process from its start to the experiment, and of reading the data.
     """
 
     targets: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     warmed: set[tuple[str, ...]] = field(default_factory=set)
     inputs: dict[tuple[str, str, str], Inputs] = field(default_factory=dict)
+    opening_seconds: float | None = None
 
     def inputs_of(self, split: str, part: Part, model: ModelConfig) -> Inputs:
         """Return the split as the model takes it; texts are encoded once."""

@@ -1,7 +1,7 @@
 """The data sets of experiments: found in a folder or downloaded, verified, cut to size."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -138,6 +138,7 @@ class DataSet:
     Attributes:
         pool_rows: the pool items' rows in the published train part, [n_pool].
         is_modified: whether files differ from the published checksums.
+        rare: indices of the classes that were made rare in the pool, ascending.
     """
 
     name: str
@@ -146,6 +147,7 @@ class DataSet:
     classes: list[str]
     pool_rows: IntArray
     is_modified: bool
+    rare: Sequence[int] = ()
 
     @property
     def title(self) -> str:
@@ -184,6 +186,9 @@ def load_data(
     else:
         rows = np.random.default_rng([seed, *b"evaluation"]).permutation(len(raw.test))
         evaluation = raw.test.take(np.sort(rows[:n_evaluation]))
+    rare = _rare_classes(config, raw.classes)
+    if config.rare is not None:
+        order = _thinned(order, raw.train.labels, rare, config.rare.fraction)
     n_pool = config.n_pool or len(order)
     if n_pool > len(order) or (n_evaluation or 0) > len(evaluation):
         raise ValueError(
@@ -192,7 +197,27 @@ def load_data(
         )
     rows = order[:n_pool].astype(np.int64)
     pool = raw.train.take(rows)
-    return DataSet(config.name, pool, evaluation, raw.classes, rows, is_modified)
+    return DataSet(config.name, pool, evaluation, raw.classes, rows, is_modified, rare)
+
+
+def _rare_classes(config: DataConfig, classes: Sequence[str]) -> list[int]:
+    wanted = [] if config.rare is None else config.rare.classes
+    unknown = [name for name in wanted if name not in classes]
+    if unknown:
+        raise ValueError(
+            f"data.rare.classes: {config.name} has no class {', '.join(map(repr, unknown))}; its "
+            f"classes are {', '.join(classes)}."
+        )
+    return sorted({list(classes).index(name) for name in wanted})
+
+
+def _thinned(order: IntArray, labels: IntArray, rare: Sequence[int], fraction: float) -> IntArray:
+    """Return the rows without all but this fraction of each rare class, at least one item."""
+    dropped = [
+        (of_class := order[labels[order] == index])[max(1, round(fraction * len(of_class))) :]
+        for index in rare
+    ]
+    return order[~np.isin(order, np.concatenate(dropped))]
 
 
 def model_inputs(part: Part, setup: ModelSetup) -> Inputs:

@@ -1,11 +1,13 @@
 """Runs an experiment: its units over its seeds, in process or through a service, with progress."""
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 from rich.console import Console
 
 from app.storage.durable import replaced
@@ -70,20 +72,28 @@ def run_experiment(
         refuse_beyond_service(experiment)
     kind = kind_of(experiment)
     use_threads(place.threads)
+    started = seconds_of_process()
     with Bars.shown(place.client, console) as bars:
         for seed in seeds:
+            reading = time.perf_counter()
             data = kind.load(experiment, seed, bars.on_download)
+            read = time.perf_counter() - reading
             if seed == seeds[0]:
                 claim_folder(experiment, place.out)  # not for an experiment that does not fit
                 hours = _announce(experiment, len(seeds), data, place.device, console)
                 with bars.hidden():
                     if not may_take(hours):
                         return
-            shared = Shared()
+            shared = Shared(opening_seconds=started + read)
             for unit in kind.units(experiment):
                 bar = bars.add(unit, seed, kind.n_steps(experiment, unit))
                 run_unit(experiment, unit, seed, data, place, shared, bar)
                 bar.stop()
+
+
+def seconds_of_process() -> float:
+    """Return the wall seconds since this process started."""
+    return time.time() - float(psutil.Process().create_time())
 
 
 def run_unit(  # noqa: PLR0913, PLR0917 - all that a unit is made of

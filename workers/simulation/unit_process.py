@@ -16,7 +16,7 @@ from workers.simulation.bars import Bars
 from workers.simulation.context import Shared
 from workers.simulation.kinds import kind_of
 from workers.simulation.load import read_experiment
-from workers.simulation.run import Place, run_unit
+from workers.simulation.run import Place, run_unit, seconds_of_process
 from workers.steps.threads import use_threads
 
 STOPPED = 3
@@ -39,7 +39,8 @@ def main() -> None:
         data = kind.load(experiment, given.seed, bars.on_download)
         bar = bars.add(given.unit, given.seed, kind.n_steps(experiment, given.unit))
         place = Place(given.folder, given.device)
-        run_unit(experiment, given.unit, given.seed, data, place, Shared(), bar)
+        shared = Shared(opening_seconds=seconds_of_process())
+        run_unit(experiment, given.unit, given.seed, data, place, shared, bar)
 
 
 def _end_with_stdin() -> None:

@@ -111,6 +111,14 @@ def draw_strategies(axes: Axes, arms: Arms, strategies: Sequence[str]) -> None:
     finish(axes)
 
 
+def look_of_arms(arms: Arms) -> list[tuple[Measured, tuple[str, str], float]]:
+    """Return each arm with its colour and marker, and its small step along x in labels."""
+    style = _styles(arms)
+    return [
+        (arm, style[arm.name], step) for arm, step in zip(arms.arms, _shifts(arms), strict=True)
+    ]
+
+
 def _by_budget(arms: Arms, errors: dict[int, BySeed]) -> dict[float, Estimate]:
     return {_x(arms, n): estimate(list(by_seed.values())) for n, by_seed in errors.items()}
 

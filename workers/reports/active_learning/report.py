@@ -6,6 +6,11 @@ from typing import Any
 
 from workers.reports.active_learning.figures import differences_and_seconds, error_by_budget
 from workers.reports.active_learning.measured import Arms, Measured, Sources, lacks, measure
+from workers.reports.active_learning.rare import has_rare, rare_parts, rare_records
+from workers.reports.active_learning.whole_seconds import (
+    has_whole_seconds,
+    whole_seconds_table,
+)
 from workers.reports.cells import (
     BEST_EPOCH,
     DASH,
@@ -49,7 +54,7 @@ def active_learning_document(sources: Sources, baseline: str | None = None) -> D
         ExperimentError: their budgets, targets or oracles differ, or there is no such arm.
     """
     arms, merged = measure(sources, baseline)
-    points = sources[0].experiment.budgets.points()
+    points, is_rare = sources[0].experiment.budgets.points(), has_rare(arms)
     return Document(
         title=title_of(sources),
         facts=facts_of(sources) | {"labels": ", ".join(f"{n:,}" for n in points)},
@@ -63,11 +68,13 @@ def active_learning_document(sources: Sources, baseline: str | None = None) -> D
                 FIGURE_6,
             ),
             mean_table(arms),
+            *(rare_parts(arms, title_of(sources)) if is_rare else []),
             points_table(arms),
         ],
         details=[
             recipes_table(sources),
             seconds_table(arms),
+            *([whole_seconds_table(arms)] if has_whole_seconds(arms) else []),
             Picture(
                 "differences-and-seconds",
                 "Difference to the baseline, and data selection seconds",
@@ -75,7 +82,8 @@ def active_learning_document(sources: Sources, baseline: str | None = None) -> D
             ),
         ],
         short=seconds_table(arms),
-        records={"points": point_records(arms), "selectors": selector_records(arms)},
+        records={"points": point_records(arms), "selectors": selector_records(arms)}
+        | ({"rare": rare_records(arms)} if is_rare else {}),
     )
 
 

@@ -23,6 +23,13 @@ class RoundLine(SelectionLine):
             line.
         proxy_error_best, target_error_best: the lowest over the epochs; None unless the experiment
             asks for it.
+        n_rare, n_rare_in_pool: items of the classes that were made rare: labeled after this round,
+            and in the pool; None where none were.
+        proxy_rare_recall, target_rare_recall: share of their evaluation items that the model finds,
+            averaged over these classes, 0..1.
+        whole_seconds: of the round, with what data selection leaves out (encoding, warm-up,
+            evaluation, checkpoints), without the target's training; None through the service.
+        opening_seconds: of the process from its start, and of reading the data; in round 0.
     """
 
     number: int
@@ -35,6 +42,12 @@ class RoundLine(SelectionLine):
     target_error_best: float | None = None
     target_cpu_seconds: float | None = None
     recipe_name: str | None = None
+    n_rare: int | None = None
+    n_rare_in_pool: int | None = None
+    proxy_rare_recall: float | None = None
+    target_rare_recall: float | None = None
+    whole_seconds: float | None = None
+    opening_seconds: float | None = None
 
 
 class LineFile(LinesOf[RoundLine]):

@@ -4,6 +4,7 @@ Every round ends in a line on the disk; a training in progress leaves checkpoint
 killed run resumes where it was.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from selection.arrays import IntArray
 from selection.options import needs_proxy
 from workers.simulation.active_learning.config import ActiveLearningConfig
 from workers.simulation.active_learning.lines import LineFile, RoundLine
+from workers.simulation.active_learning.rare import count_rare, rare_recall
 from workers.simulation.context import SeedContext, best_error
 from workers.simulation.oracle import AnswerKey
 from workers.steps.round import RoundInputs, RoundRequest, RoundResult, run_round_step
@@ -90,6 +92,7 @@ class RunContext(SeedContext):
             known[cache_key] = {
                 "target_error": 1 - result.metrics["accuracy"],
                 "target_error_best": best_error(result.trained.measured),
+                "target_rare_recall": rare_recall(result.predictions.evaluation, self.data.rare),
                 "target_seconds": result.seconds.wall["training"],
                 "target_cpu_seconds": result.seconds.cpu["training"],
                 "target_recipe_hash": result.trained.recipe.hash,
@@ -119,6 +122,7 @@ class RunContext(SeedContext):
             recipe_hash=None,
             target_recipe_hash=target.resolved.hash,
             via="process",
+            n_rare_in_pool=count_rare(self.data.pool.labels, self.data.rare),
         )
 
 
@@ -130,12 +134,19 @@ def replay_arm(context: RunContext, on_line: Callable[[RoundLine], None]) -> lis
     while (budget := _next_budget(context, lines)) > 0:
         labeled = np.sort(np.asarray([i for line in lines for i in line.indices], np.int64))
         number = len(lines)
+        started = time.perf_counter()
         result, strategy = _select(context, number, labeled, budget)
         context.keep_proxy(number, result.proxy)
         line = _line_of(context, result, strategy, number, labeled)
+        index = np.concatenate([labeled, result.ranked_index])
+        line = replace(
+            line,
+            n_rare=count_rare(context.data.pool.labels[index], context.data.rare),
+            whole_seconds=time.perf_counter() - started,
+            opening_seconds=context.shared.opening_seconds if number == 0 else None,
+        )
         is_last = line.n_labeled >= context.experiment.budgets.total_budget
         if is_last or not context.target_selects:
-            index = np.concatenate([labeled, result.ranked_index])
             line = context.with_target(line, index)
         context.lines.append(line)
         context.selector_hooks.forget()
@@ -211,4 +222,5 @@ def _line_of(
         recipe_name=result.proxy.recipe_name,
         proxy_error=1 - result.metrics["accuracy"],
         proxy_error_best=best_error(result.proxy.measured),
+        proxy_rare_recall=rare_recall(result.predictions.evaluation, context.data.rare),
     )

@@ -15,6 +15,7 @@ from models.catalog import find_model
 from svp_client import Client
 from svp_client.types import Model, Project
 from workers.simulation.active_learning.lines import RoundLine
+from workers.simulation.active_learning.rare import count_rare
 from workers.simulation.active_learning.replay import RunContext
 from workers.simulation.context import best_error
 from workers.simulation.imports import import_part, item_id, project_name
@@ -145,6 +146,7 @@ class ServiceRun:
                 seconds=round_["seconds"],
                 cpu_seconds=round_["cpu_seconds"],
                 via="service",
+                n_rare=count_rare(self.context.data.pool.labels[labeled], self.context.data.rare),
             )
             model = models.get(round_["model_id"] or 0)
             if model is not None:
@@ -156,11 +158,12 @@ class ServiceRun:
                     proxy_error=1 - model["metrics"]["accuracy"],
                     proxy_error_best=best_error(model["metrics"].get("accuracy_by_epoch")),
                     device=model["provenance"]["device"],
+                    proxy_rare_recall=self._rare_recall(project, model["id"]),
                 )
-            yield self._with_target(line, labeled, target)
+            yield self._with_target(project, line, labeled, target)
 
     def _with_target(
-        self, line: RoundLine, labeled: npt.NDArray[np.int64], target: Model
+        self, project: int, line: RoundLine, labeled: npt.NDArray[np.int64], target: Model
     ) -> RoundLine:
         """Return the line with the target's error: the delivered one, or one trained for it."""
         if line.n_labeled == target["n_labeled"]:
@@ -171,7 +174,19 @@ class ServiceRun:
                 target_seconds=target["seconds"]["training"],
                 target_cpu_seconds=target["cpu_seconds"]["training"],
                 target_recipe_hash=target["recipe_hash"],
+                target_rare_recall=self._rare_recall(project, target["id"]),
             )
         if self.context.target_selects:
             return line
         return self.context.with_target(line, labeled)
+
+    def _rare_recall(self, project: int, model: int) -> float | None:
+        """Return a model's recall averaged over the rare classes, by the service's measurement."""
+        data = self.context.data
+        rare = {data.classes[index] for index in data.rare}
+        split = self.client.model_metrics(project, model)["evaluation"] if rare else None
+        found = (
+            [] if split is None else [c["recall"] for c in split["classes"] if c["class"] in rare]
+        )
+        values = [recall["value"] for recall in found if recall is not None]
+        return float(np.mean(values)) if values else None
