@@ -52,7 +52,7 @@ class TestExperiments:
     def test_json_holds_what_the_files_say(self) -> None:
         answer = CliRunner().invoke(app, ["experiments", "--json"])
         found = {each["name"]: each for each in json.loads(answer.stdout)}
-        assert found["digits"]["budgets"]["total_budget"] == 500
+        assert found["digits"]["budgets"]["total_budget"] == 240
 
     def test_the_first_line_of_a_run_comes_before_the_models_are_imported(self) -> None:
         script = (

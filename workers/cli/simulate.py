@@ -222,7 +222,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Start a service, let an oracle label 1,797 real images, and compare selectors."""
+    """Start a service, let an oracle label real images in it, and compare selectors."""
     from svp_client import Client  # noqa: PLC0415
     from workers.reports.active_learning.demo import write_demo  # noqa: PLC0415
     from workers.simulation.load import load_experiment  # noqa: PLC0415

@@ -26,7 +26,7 @@ from models.data.readers import (
     read_zhang_csv,
 )
 from workers.simulation import data as data_module
-from workers.simulation.config import DataConfig
+from workers.simulation.config import DataConfig, RareClassesConfig
 from workers.simulation.data import SOURCES, DataSource, load_data, model_inputs
 from workers.simulation.download import DownloadError, download, extract
 
@@ -130,6 +130,24 @@ class TestLoadData:
     def test_more_items_than_there_are_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"make data.n_pool or data.n_evaluation smaller"):
             load_data(DataConfig(name="digits", n_pool=5000), 1)
+
+    def test_rare_classes_are_thin_in_the_pool_and_whole_in_the_evaluation(self) -> None:
+        rare = RareClassesConfig(classes=["7", "3"], fraction=0.1)
+        plain = load_data(DataConfig(name="digits", n_evaluation=300), 1)
+        found = load_data(DataConfig(name="digits", n_evaluation=300, rare=rare), 1)
+        assert found.rare == [3, 7]
+        before, after = (np.bincount(d.pool.labels, minlength=10) for d in (plain, found))
+        thin = np.isin(np.arange(10), found.rare)
+        np.testing.assert_array_equal(after[~thin], before[~thin])
+        np.testing.assert_array_equal(after[thin], np.round(before[thin] * 0.1))
+        np.testing.assert_array_equal(found.evaluation.labels, plain.evaluation.labels)
+        raw = read_digits()
+        np.testing.assert_array_equal(raw.train.labels[found.pool_rows], found.pool.labels)
+
+    def test_a_rare_class_that_does_not_exist_is_refused_with_those_that_do(self) -> None:
+        rare = RareClassesConfig(classes=["seven"], fraction=0.1)
+        with pytest.raises(ValueError, match="no class 'seven'; its classes are 0, 1, 2"):
+            load_data(DataConfig(name="digits", rare=rare), 1)
 
     def test_imagenet_is_never_downloaded(self, folder: Path) -> None:
         assert not folder.exists()

@@ -12,12 +12,13 @@ from rich.console import Console
 
 from workers.reports.active_learning.figures import draw_strategies
 from workers.reports.active_learning.measured import Arms, Measured, measure
+from workers.reports.active_learning.rare import found_shares
 from workers.reports.active_learning.report import active_learning_document, point_records
 from workers.reports.cells import mean_std, times, with_cpu
 from workers.reports.document import Picture, Table
 from workers.reports.figures import draw_seconds, panels
 from workers.reports.sources import read_sources
-from workers.reports.statistics import Estimate
+from workers.reports.statistics import Estimate, mean_of
 from workers.simulation.active_learning.kind import ActiveLearning
 from workers.simulation.results import PARTS, software_versions
 
@@ -78,7 +79,7 @@ def demo_table(arms: Arms) -> Table:
 
 
 def summary(arms: Arms) -> str:
-    """Return the proxy's savings: seconds against the target, labels against uniform."""
+    """Return the proxy's savings, in seconds and labels, and what it found of rare classes."""
     proxy, target, uniform = (_arm(arms, name) for name in ("proxy", "target", "uniform"))
     last = max(proxy.errors)
     seconds = _selection_seconds(target) - _selection_seconds(proxy)
@@ -88,7 +89,16 @@ def summary(arms: Arms) -> str:
     if reached < last:
         labels = f"with {last - reached} labels fewer it reached uniform's error at {last}"
     saved = f"{seconds:.1f} s of data selection ({times(proxy.speedup(last, target))})"
-    return f"The proxy saved {saved} a seed; {labels}."
+    return f"The proxy saved {saved} a seed; {labels}.{_rare(proxy, uniform, last)}"
+
+
+def _rare(proxy: Measured, uniform: Measured, last: int) -> str:
+    """Return how much of the rare classes both found; "" where no class is rare."""
+    shares = [mean_of(found_shares(arm), last) for arm in (proxy, uniform)]
+    if None in shares:
+        return ""
+    of_proxy, of_uniform = (f"{100 * _mean(share):.0f}%" for share in shares)
+    return f" It found {of_proxy} of the rare classes' items, uniform selection {of_uniform}."
 
 
 def _arm(arms: Arms, name: str) -> Measured:
@@ -99,5 +109,5 @@ def _selection_seconds(arm: Measured) -> float:
     return sum(median(seconds) for seconds in arm.seconds_by_part.values())
 
 
-def _mean(error: Estimate | None) -> float:
-    return float("inf") if error is None else error.mean
+def _mean(value: Estimate | None) -> float:
+    return float("inf") if value is None else value.mean
