@@ -254,5 +254,5 @@ def test_no_request_is_answered_with_a_5xx(
             failed.append((number, method, path[:200], body and body[:300], status, answer[:300]))
     assert failed == []
     assert len(statuses) > 0.97 * N_REQUESTS
-    assert len({status for status in statuses if status < 300}) >= 3
+    assert {200, 201} <= set(statuses)
     assert sum(status < 300 for status in statuses) > N_REQUESTS / 10
