@@ -9,9 +9,9 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from svp_client.base import BaseClient
-from svp_client.calls import Call, FileBody, Lines, Pages, Series, Stream
+from svp_client.calls import Blocks, Call, FileBody, Lines, Pages, Pause, Series, Stream
 from svp_client.connection import NOT_MODIFIED
-from svp_client.errors import cut_off, not_json
+from svp_client.errors import ClientError, cut_off, not_json
 from svp_client.event_streams import Watch
 from svp_client.methods import Async
 from svp_client.ndjson import LineDecoder
@@ -53,13 +53,21 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
         if isinstance(described, Call):
             return described.parse(await self._send(described))
         answer: Any = None
+        failure: ClientError | None = None
         while True:
             try:
-                call = described.send(answer)
+                call = described.throw(failure) if failure else described.send(answer)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answer = await self.perform(call)
+            answer = failure = None
+            try:
+                if isinstance(call, Pause):
+                    await asyncio.sleep(call.seconds)
+                else:
+                    answer = await self.perform(call)
+            except ClientError as error:
+                failure = error
 
     async def iterate(self, described: Pages[T] | Lines[T] | Stream[T]) -> AsyncIterator[T]:
         """Send the described calls and yield the entries as they come.
@@ -68,8 +76,10 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
             ClientError: a request failed, or its answer broke off.
         """
         if isinstance(described, Lines):
-            async for line in self._lines(described.call):
-                yield line
+            read = self._blocks if isinstance(described, Blocks) else self._lines
+            response = await self._opened(described)
+            async for entry in read(response):
+                yield entry
             return
         if isinstance(described, Stream):
             async for message in self._watch(described):
@@ -84,8 +94,25 @@ class AsyncClient(BaseClient[httpx.AsyncClient], Async):
             if cursor is None:
                 return
 
-    async def _lines(self, call: Call[Any]) -> AsyncIterator[Any]:
-        response = await self._send(call, stream=True)
+    async def _opened(self, described: Lines[Any]) -> httpx.Response:
+        """Return the stream, or the one that the service offers instead."""
+        try:
+            return await self._send(described.call, stream=True)
+        except ClientError as refusal:
+            if described.instead is None or refusal.code != described.refusal:
+                raise
+        return await self._send(await self.perform(described.instead()), stream=True)
+
+    async def _blocks(self, response: httpx.Response) -> AsyncIterator[Any]:
+        try:
+            async for data in response.aiter_bytes():
+                yield data
+        except httpx.RequestError as failure:
+            raise cut_off(self._connection.url, failure) from failure
+        finally:
+            await response.aclose()
+
+    async def _lines(self, response: httpx.Response) -> AsyncIterator[Any]:
         decoder = LineDecoder()
         try:
             if not decoder.reads(response):

@@ -16,7 +16,8 @@ PAGE = 1000
 BLOCK_BYTES = 1 << 20
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # twice is as once (RFC 9110)
 
-Series = Generator["Call[Any]", Any, T]  # yields calls, is sent their answers, returns the result
+# Yields calls and pauses, is sent the answers or thrown the error, and returns the result.
+Series = Generator["Call[Any] | Pause", Any, T]
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,27 @@ class Pages(Generic[T]):
 
 @dataclass(frozen=True)
 class Lines(Generic[T]):
-    """A stream of JSON objects, one per line."""
+    """A stream of JSON objects, one per line.
+
+    `instead` are calls that lead to the call of another stream, where the service refuses this one
+    with the error `refusal`.
+    """
 
     call: Call[Any]
+    refusal: str | None = None
+    instead: Callable[[], "Series[Call[Any]]"] | None = None
+
+
+@dataclass(frozen=True)
+class Blocks(Lines[bytes]):
+    """A stream of bytes, as they come."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A wait between two calls of a series."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from svp_client.base import BaseClient
-from svp_client.calls import Call, Lines, Pages, Series, Stream
+from svp_client.calls import Blocks, Call, Lines, Pages, Pause, Series, Stream
 from svp_client.connection import NOT_MODIFIED
-from svp_client.errors import cut_off, not_json
+from svp_client.errors import ClientError, cut_off, not_json
 from svp_client.event_streams import Watch
 from svp_client.methods import Sync
 from svp_client.ndjson import LineDecoder
@@ -53,13 +53,21 @@ class Client(BaseClient[httpx.Client], Sync):
         if isinstance(described, Call):
             return described.parse(self._send(described))
         answer: Any = None
+        failure: ClientError | None = None
         while True:
             try:
-                call = described.send(answer)
+                call = described.throw(failure) if failure else described.send(answer)
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answer = self.perform(call)
+            answer = failure = None
+            try:
+                if isinstance(call, Pause):
+                    time.sleep(call.seconds)
+                else:
+                    answer = self.perform(call)
+            except ClientError as error:
+                failure = error
 
     def iterate(self, described: Pages[T] | Lines[T] | Stream[T]) -> Iterator[T]:
         """Send the described calls and yield the entries as they come.
@@ -68,7 +76,9 @@ class Client(BaseClient[httpx.Client], Sync):
             ClientError: a request failed, or its answer broke off.
         """
         if isinstance(described, Lines):
-            yield from self._lines(described.call)
+            read = self._blocks if isinstance(described, Blocks) else self._lines
+            response = self._opened(described)
+            yield from read(response)
             return
         if isinstance(described, Stream):
             yield from self._watch(described)
@@ -81,8 +91,24 @@ class Client(BaseClient[httpx.Client], Sync):
             if cursor is None:
                 return
 
-    def _lines(self, call: Call[Any]) -> Iterator[Any]:
-        response = self._send(call, stream=True)
+    def _opened(self, described: Lines[Any]) -> httpx.Response:
+        """Return the stream, or the one that the service offers instead."""
+        try:
+            return self._send(described.call, stream=True)
+        except ClientError as refusal:
+            if described.instead is None or refusal.code != described.refusal:
+                raise
+        return self._send(self.perform(described.instead()), stream=True)
+
+    def _blocks(self, response: httpx.Response) -> Iterator[Any]:
+        try:
+            yield from response.iter_bytes()
+        except httpx.RequestError as failure:
+            raise cut_off(self._connection.url, failure) from failure
+        finally:
+            response.close()
+
+    def _lines(self, response: httpx.Response) -> Iterator[Any]:
         decoder = LineDecoder()
         try:
             if not decoder.reads(response):

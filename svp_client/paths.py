@@ -32,6 +32,11 @@ def labels(project_id: int, rest: str = "") -> str:
     return project(project_id, f"/labels{rest}")
 
 
+def label_exports(project_id: int, rest: str = "") -> str:
+    """Return the path of a project's exports of labels."""
+    return project(project_id, f"/label-exports{rest}")
+
+
 def leases(project_id: int, rest: str) -> str:
     """Return the path of an action on an annotator's leases."""
     return project(project_id, f"/leases{rest}")

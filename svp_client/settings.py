@@ -98,6 +98,7 @@ class LabelFilters(TypedDict, total=False):
     flagged: bool
     max_agreement: float
     since: str
+    split: str
 
 
 class ClassChangeSettings(TypedDict):

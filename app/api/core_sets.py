@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
 from app.api.downloads import FILE, as_file
-from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.db.queries import core_sets as queries
 from app.db.tables import CoreSet, Job
 from app.domain.errors import CoreSetNotReady, NotFound
 from app.domain.states import JobState
 from app.presenters.core_sets import present_core_set, present_kept_item
+from app.presenters.exported_rows import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.schemas.bodies import problems
 from app.schemas.core_sets import CoreSetIn, CoreSetItemOut, CoreSetOut, CoreSetScoresOut
 from app.services import core_sets

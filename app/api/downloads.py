@@ -15,7 +15,9 @@ FILE: Mapping[int | str, dict[str, Any]] = MappingProxyType(
 )
 
 
-def as_file(store: ArtifactStore, digest: str, name: str) -> StreamingResponse:
+def as_file(
+    store: ArtifactStore, digest: str, name: str, media_type: str = BINARY
+) -> StreamingResponse:
     """Return the artifact as a file of this name, with its SHA-256 for the reader to check.
 
     A damaged one is never sent whole: the store withholds its end, which breaks off the answer.
@@ -25,7 +27,7 @@ def as_file(store: ArtifactStore, digest: str, name: str) -> StreamingResponse:
     """
     return StreamingResponse(
         store.stream(digest),
-        media_type=BINARY,
+        media_type=media_type,
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
             "ETag": f'"{digest}"',

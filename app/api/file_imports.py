@@ -24,13 +24,13 @@ from app.api.deps import (
     in_reading_thread,
     in_thread,
 )
-from app.api.exports import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.api.uploads import check_is_form
 from app.config import Settings
 from app.db.queries import imports as queries
 from app.db.session import transaction
 from app.db.tables import RefusedImportLine
 from app.domain.errors import NotFound
+from app.presenters.exported_rows import EXPORT_TYPES, as_csv, as_jsonl, in_pages
 from app.presenters.jobs import present_with_job
 from app.schemas.bodies import problems
 from app.schemas.imports import (

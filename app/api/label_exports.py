@@ -1,64 +1,46 @@
-"""The route that exports labels: by filter, in the formats that people use them in."""
+"""Routes that export labels: by filter, in the formats that people use; large ones as a job."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import partial
-from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
-from sqlalchemy.orm import Session, sessionmaker
 from starlette.exceptions import HTTPException
 
 from app.api.bodies import Route
-from app.api.deps import AdminDep, ProjectDep, SettingsDep, StoreDep
-from app.api.exports import as_jsonl, in_pages
-from app.config import Settings
-from app.db.queries import labels as queries
-from app.db.queries.items import ItemContent
-from app.db.queries.labels import ExportedLabel, LabelFilter
-from app.db.session import transaction
-from app.db.tables import Project
-from app.domain.errors import ArtifactMissing
+from app.api.deps import AdminDep, ProjectDep, SessionDep, SettingsDep, StoreDep
+from app.api.downloads import as_file
+from app.db.queries import label_exports as queries
+from app.db.queries.exported_labels import LabelFilter
+from app.db.tables import Split
+from app.domain.errors import NotFound
 from app.domain.names import class_index
 from app.domain.quotes import listed, shown
-from app.exports import csv_table, fasttext, image_folder, label_studio, parquet
-from app.exports.labeled import LabeledItem
-from app.presenters.labels import present_exported_label
+from app.exports.formats import FILE_KINDS, ExportFormat
+from app.presenters.label_exports import present_label_export
+from app.presenters.label_files import LabelFile, check_format, image_reader
 from app.schemas.bodies import problems
+from app.schemas.label_exports import LabelExportOut
 from app.schemas.labels import ExportedLabelOut
-from app.services.images import read_image
-from app.storage.artifacts import ArtifactStore
+from app.services.label_exports import (
+    LabelExportIn,
+    check_size,
+    create_label_export,
+    file_of,
+)
 
 router = APIRouter(prefix="/projects/{project}", tags=["labeling"], route_class=Route)
-
-COLUMNS = [
-    "item_id", "external_id", "index", "class", "source", "round", "is_control", "method",
-    "agreement", "confidence", "labels", "flags", "resolved_at", "metadata", "text", "image_uri",
-]  # fmt: skip
-
-
-class ExportFormat(StrEnum):
-    """The format of exported labels."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-    LABEL_STUDIO = "label-studio"
-    FASTTEXT = "fasttext"
-    IMAGES = "images"
-
-
-MEDIA_TYPES = {
-    ExportFormat.JSONL: "application/x-ndjson",
-    ExportFormat.CSV: "text/csv; charset=utf-8",
-    ExportFormat.PARQUET: "application/vnd.apache.parquet",
-    ExportFormat.LABEL_STUDIO: "application/json",
-    ExportFormat.FASTTEXT: "text/plain; charset=utf-8",
-    ExportFormat.IMAGES: "application/zip",
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/x-ndjson": {"schema": ExportedLabelOut.model_json_schema()},
+            "text/csv": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            "text/plain": {"schema": {"type": "string"}},
+            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+        }
+    },
 }
 
 
@@ -79,6 +61,10 @@ def get_filter(  # noqa: PLR0913 - the parts of a query
     since: Annotated[
         AwareDatetime | None, Query(description="Resolved then or later, e.g. 2026-11-30T12:00Z.")
     ] = None,
+    split: Annotated[
+        Literal["pool", "evaluation", "all"],
+        Query(description="evaluation: the items that measure the models, with their class."),
+    ] = "pool",
 ) -> LabelFilter:
     """Return which labels are wanted.
 
@@ -93,35 +79,12 @@ def get_filter(  # noqa: PLR0913 - the parts of a query
                 422,
                 f"There is no class {shown(class_)}; use one of {listed(project.classes)}.",
             )
-    return LabelFilter(index, round_, annotator, flagged, max_agreement, since)
+    of_split = None if split == "all" else Split(split)
+    return LabelFilter(index, round_, annotator, flagged, max_agreement, since, of_split)
 
 
-@router.get(
-    "/labels",
-    summary="Export labels",
-    response_class=StreamingResponse,
-    responses={
-        **problems(403, 404),
-        200: {
-            "content": {
-                "application/x-ndjson": {"schema": ExportedLabelOut.model_json_schema()},
-                "text/csv": {"schema": {"type": "string"}},
-                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
-                "text/plain": {"schema": {"type": "string"}},
-                "application/vnd.apache.parquet": {
-                    "schema": {"type": "string", "format": "binary"}
-                },
-                "application/zip": {"schema": {"type": "string", "format": "binary"}},
-            }
-        },
-    },
-)
-def export(  # noqa: PLR0913, PLR0917 - the parts of a request
-    request: Request,
+def get_wanted(
     project: ProjectDep,
-    _admin: AdminDep,
-    settings: SettingsDep,
-    store: StoreDep,
     wanted: Annotated[LabelFilter, Depends(get_filter)],
     format_: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSONL,
     *,
@@ -131,90 +94,95 @@ def export(  # noqa: PLR0913, PLR0917 - the parts of a request
     raw: Annotated[
         bool, Query(description="CSV without the apostrophe before what could be a formula.")
     ] = False,
+) -> LabelExportIn:
+    """Return the file that is wanted.
+
+    Raises:
+        ExportInvalid: the project's items cannot be written in this format.
+    """
+    check_format(format_, project)
+    return LabelExportIn(format_, wanted, annotators, raw)
+
+
+WantedDep = Annotated[LabelExportIn, Depends(get_wanted)]
+
+
+@router.get(
+    "/labels",
+    summary="Export labels",
+    response_class=StreamingResponse,
+    responses={
+        **problems(403, 404, 409),
+        **FILES,
+    },
+)
+def export(  # noqa: PLR0913, PLR0917 - the parts of a request
+    request: Request,
+    session: SessionDep,
+    project: ProjectDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+    store: StoreDep,
+    wanted: WantedDep,
 ) -> StreamingResponse:
     """Stream the resolved labels in order of import, those that the filters leave.
 
-    As JSON lines, CSV, Parquet, Label Studio's JSON, fastText's lines (texts), or a zip with a
-    folder a class (images).
+    As JSON lines, CSV, Parquet, Label Studio's JSON, fastText's lines (texts), a zip with a folder
+    a class (images), or a zip of a folder for Hugging Face's datasets. Too many for one answer:
+    409 `export_too_large`; a job writes them (`POST .../label-exports`).
     """
-    check_format(format_, project)
-    rows = LabelRows(request.app.state.session_factory, project, wanted)
-    if format_ is ExportFormat.JSONL:
-        return StreamingResponse(as_jsonl(rows.shown()), media_type=MEDIA_TYPES[format_])
-    items = rows.items(lambda content: image_or_none(store, settings, content))
-    names = rows.annotators() if annotators else []
-    writers: dict[ExportFormat, Callable[[], Iterator[bytes]]] = {
-        ExportFormat.CSV: lambda: csv_table.write(items, COLUMNS, names, is_raw=raw),
-        ExportFormat.PARQUET: lambda: parquet.write(items, COLUMNS, names),
-        ExportFormat.LABEL_STUDIO: lambda: label_studio.write(items),
-        ExportFormat.FASTTEXT: lambda: fasttext.write(items),
-        ExportFormat.IMAGES: lambda: image_folder.write(items),
-    }
-    return StreamingResponse(writers[format_](), media_type=MEDIA_TYPES[format_])
+    check_size(session, project, wanted, settings)
+    read = image_reader(store, settings)
+    file = LabelFile(request.app.state.session_factory, project, wanted, read)
+    return StreamingResponse(file.blocks(), media_type=FILE_KINDS[wanted.format].media_type)
 
 
-def check_format(format_: ExportFormat, project: Project) -> None:
-    """Refuse what the project's items cannot be written as.
+@router.post(
+    "/label-exports",
+    status_code=202,
+    summary="Export labels as a job",
+    responses=problems(403, 404),
+)
+def create(
+    session: SessionDep,
+    project: ProjectDep,
+    _admin: AdminDep,
+    settings: SettingsDep,
+    wanted: WantedDep,
+) -> LabelExportOut:
+    """Let a worker write the labels that the filters leave to a file; parameters as of `labels`.
 
-    Raises:
-        HTTPException: 422; says what to ask for.
+    Its `url` downloads the file once the state is succeeded, until `expires_at`.
     """
-    if format_ is ExportFormat.FASTTEXT and project.modality != "text":
-        raise HTTPException(422, "fastText's format holds texts; ask for images or csv.")
-    if format_ is ExportFormat.IMAGES and project.modality != "image":
-        raise HTTPException(422, "A folder of images holds images; ask for fasttext or csv.")
-    if format_ is ExportFormat.PARQUET and find_spec("pyarrow") is None:
-        raise HTTPException(
-            422,
-            "The service lacks pyarrow, which writes Parquet; ask for csv, or let the operator "
-            "install 'svp-labeling[parquet]'.",
-        )
+    return present_label_export(*create_label_export(session, project, wanted, settings))
 
 
-def image_or_none(store: ArtifactStore, settings: Settings, content: ItemContent) -> bytes | None:
-    """Return the image's bytes; None: they are gone."""
-    try:
-        return read_image(store, settings, content)
-    except ArtifactMissing:
-        return None
+@router.get("/label-exports", summary="List label exports", responses=problems(403, 404))
+def list_all(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> list[LabelExportOut]:
+    """Return every export that a job wrote or writes, oldest first."""
+    rows = queries.list_all(session, project.id)
+    return [present_label_export(*row) for row in rows]
 
 
-@dataclass(frozen=True)
-class LabelRows:
-    """The wanted resolved labels of a project, read in short transactions."""
+@router.get("/label-exports/{number}", summary="Read a label export", responses=problems(403, 404))
+def read(session: SessionDep, project: ProjectDep, _admin: AdminDep, number: int) -> LabelExportOut:
+    """Return one export with the state of its job."""
+    found = queries.get(session, project.id, number)
+    if found is None:
+        raise NotFound("label export", number)
+    return present_label_export(*found)
 
-    factory: sessionmaker[Session]
-    project: Project
-    wanted: LabelFilter
 
-    def annotators(self) -> list[str]:
-        """Return the names of those who labeled."""
-        with transaction(self.factory) as session:
-            return queries.annotators_of(session, self.project.id)
-
-    def shown(self) -> Iterator[ExportedLabelOut]:
-        """Yield the labels as the API shows them."""
-        return (present_exported_label(label, self.project.classes) for label in self._labels())
-
-    def items(self, read: Callable[[ItemContent], bytes | None]) -> Iterator[LabeledItem]:
-        """Yield the labels as writers take them."""
-        for label in self._labels():
-            shown_label = present_exported_label(label, self.project.classes)
-            content = label.content
-            yield LabeledItem(
-                external_id=label.external_id,
-                class_name=shown_label.class_,
-                values=shown_label.model_dump(by_alias=True, mode="json"),
-                metadata=label.metadata,
-                given={given.annotator: given.class_ for given in shown_label.labels},
-                text=content.text,
-                image=None if content.text is not None else partial(read, content),
-            )
-
-    def _labels(self) -> Iterator[ExportedLabel]:
-        project_id, wanted = self.project.id, self.wanted
-
-        def read_page(session: Session, after: int, limit: int) -> list[ExportedLabel]:
-            return queries.export_page(session, project_id, (after, limit), wanted)
-
-        return in_pages(self.factory, read_page, lambda label: label.index)
+@router.get(
+    "/label-exports/{number}/file",
+    summary="Download a label export",
+    response_class=StreamingResponse,
+    responses={**FILES, **problems(403, 404, 409, 410)},
+)
+def download(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, store: StoreDep, number: int
+) -> StreamingResponse:
+    """Return the file that the job wrote, with its SHA-256."""
+    found, digest = file_of(session, project.id, number)
+    kind = FILE_KINDS[ExportFormat(found.format)]
+    return as_file(store, digest, f"labels-{found.id}.{kind.ending}", kind.media_type)

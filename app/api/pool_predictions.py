@@ -9,10 +9,10 @@ from fastapi.responses import StreamingResponse
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
-from app.api.exports import EXPORT_TYPES, PAGE, as_csv, as_jsonl
 from app.db.queries import items
 from app.db.session import transaction
 from app.db.tables import Split
+from app.presenters.exported_rows import EXPORT_TYPES, PAGE, as_csv, as_jsonl
 from app.presenters.jobs import present_with_job
 from app.schemas.bodies import problems
 from app.schemas.pool_predictions import PoolPredictionsOut, PredictedItemOut

@@ -239,6 +239,20 @@ class Settings(BaseSettings):
         description="A stored file that nothing refers to any more is removed once nobody has "
         "stored its bytes for so long; longer than any upload takes.",
     )
+    streamed_labels: int = Field(
+        200_000,
+        ge=1,
+        description="The most labels that are exported in one answer; more are written to a file "
+        "by a job.",
+    )
+    streamed_images: int = Field(
+        5_000, ge=1, description="The same of exports that hold the images themselves."
+    )
+    label_export_seconds: float = Field(
+        7 * 86_400.0,
+        gt=0,
+        description="How long the file of an export can be downloaded; then it is removed.",
+    )
     max_image_bytes: int = Field(50 * 1024**2, ge=1024, description="The largest image file.")
     max_image_pixels: int = Field(50_000_000, ge=64, description="The most pixels of an image.")
     image_download_seconds: float = Field(

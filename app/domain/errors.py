@@ -111,6 +111,24 @@ class AnalysisNotReady(DomainError):
     code = "analysis_not_ready"
 
 
+class ExportInvalid(DomainError):
+    """The items cannot be written in the format asked for."""
+
+    code = "export_invalid"
+
+
+class ExportTooLarge(DomainError):
+    """The labels are too many for one answer; a job writes them to a file."""
+
+    code = "export_too_large"
+
+
+class LabelExportNotReady(DomainError):
+    """The export's job has not ended yet, or has failed, or its file has expired."""
+
+    code = "label_export_not_ready"
+
+
 class CoreSetNotReady(DomainError):
     """The core-set's job has not ended yet, or has failed."""
 

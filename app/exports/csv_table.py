@@ -16,6 +16,7 @@ def write(
     annotators: Sequence[str] = (),
     *,
     is_raw: bool = False,
+    is_continued: bool = False,
 ) -> Iterator[bytes]:
     """Yield the header and a row an item.
 
@@ -24,11 +25,13 @@ def write(
         columns: of `values`.
         annotators: each gets a column `label:NAME`.
         is_raw: whether formulas stay formulas.
+        is_continued: whether the header was written before.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     header = [*columns, *(f"label:{name}" for name in annotators)]
-    writer.writerow([cell(name, is_raw=is_raw) for name in header])
+    if not is_continued:
+        writer.writerow([cell(name, is_raw=is_raw) for name in header])
     for item in items:
         row = [*(item.values[name] for name in columns), *map(item.given.get, annotators)]
         writer.writerow([cell(value, is_raw=is_raw) for value in row])

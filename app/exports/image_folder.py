@@ -9,13 +9,14 @@ from app.exports.labeled import LabeledItem, safe_name
 BLOCK = 1 << 20
 
 
-class _Buffer:
+class ZipBuffer:
     """A file that zipfile writes into; it is emptied as it fills."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
     def write(self, data: bytes) -> int:
+        """Take the bytes; return how many."""
         self.data += data
         return len(data)
 
@@ -23,6 +24,7 @@ class _Buffer:
         """Do nothing."""
 
     def take(self) -> bytes:
+        """Return what was written since the last call."""
         taken = bytes(self.data)
         self.data.clear()
         return taken
@@ -33,7 +35,7 @@ def write(items: Iterable[LabeledItem]) -> Iterator[bytes]:
 
     `missing.txt` lists the items whose image is gone.
     """
-    buffer, names, missing = _Buffer(), set[str](), list[str]()
+    buffer, names, missing = ZipBuffer(), set[str](), list[str]()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for item in items:
             data = item.image() if item.image is not None else None

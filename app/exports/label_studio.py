@@ -10,15 +10,17 @@ from app.exports.labeled import LabeledItem
 QUESTION = "class"
 
 
-def write(items: Iterable[LabeledItem]) -> Iterator[bytes]:
+def write(items: Iterable[LabeledItem], *, is_continued: bool = False) -> Iterator[bytes]:
     """Yield one array of tasks.
 
     An annotation names nobody: Label Studio refuses people whom it does not know. The resolved
-    class stands in the data, for the data manager.
+    class stands in the data, for the data manager. `is_continued` says that tasks were written
+    before.
     """
-    yield b"["
+    if not is_continued:
+        yield b"["
     for number, item in enumerate(items):
-        yield (b",\n" if number else b"\n") + orjson.dumps(_task(item))
+        yield (b",\n" if number or is_continued else b"\n") + orjson.dumps(_task(item))
     yield b"\n]\n"
 
 

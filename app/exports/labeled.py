@@ -18,6 +18,7 @@ class LabeledItem:
     """One resolved label with its item.
 
     Attributes:
+        split: pool, or evaluation.
         values: flat columns, in order; `class` is among them.
         metadata: what the import said of the item.
         given: class by annotator.
@@ -26,6 +27,7 @@ class LabeledItem:
     """
 
     external_id: str
+    split: str
     class_name: str
     values: Mapping[str, Any]
     metadata: Mapping[str, Any]

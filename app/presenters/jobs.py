@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.tables import Analysis, CoreSet, Import, Job
+from app.db.tables import Analysis, CoreSet, Import, Job, LabelExport
 from app.domain.states import JobState
 from app.schemas.bodies import Response
 from app.schemas.jobs import JobOut
@@ -23,7 +23,9 @@ def present_job(session: Session, job: Job, settings: Settings) -> JobOut:
 R = TypeVar("R", bound=Response)
 
 
-def present_with_job(kind: type[R], made: CoreSet | Analysis | Import, job: Job, **more: Any) -> R:
+def present_with_job(
+    kind: type[R], made: CoreSet | Analysis | Import | LabelExport, job: Job, **more: Any
+) -> R:
     """Return a response of what a job makes; `more` are fields that its row does not have."""
     own = {name: getattr(made, name) for name in kind.model_fields if hasattr(made, name)}
     of_job = {

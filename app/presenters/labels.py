@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.db.queries.labels import ExportedLabel
+from app.db.queries.exported_labels import ExportedLabel
 from app.db.queries.labels import GivenLabel as StoredLabel
 from app.schemas.labels import ExportedLabelOut, GivenLabel, LabelHistoryOut
 
@@ -37,6 +37,7 @@ def present_exported_label(label: ExportedLabel, classes: list[str]) -> Exported
     return ExportedLabelOut(
         item_id=label.item_id,
         external_id=label.external_id,
+        split=label.split,
         index=label.index,
         class_=classes[label.class_index],
         source=label.source,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from app.db.tables import ConsensusSource, LabelSource
+from app.db.tables import ConsensusSource, LabelSource, Split
 from app.schemas.bodies import Request, Response
 
 
@@ -43,6 +43,7 @@ class ExportedLabelOut(Response):
 
     item_id: int
     external_id: str
+    split: Split
     index: int
     class_: str = Field(serialization_alias="class")
     source: LabelSource

@@ -11,13 +11,13 @@ from app.services.transitions import set_job_state
 
 
 def cancel_job(session: Session, project_id: int, job_id: int) -> Job:
-    """Cancel an analysis, a core-set or an import, and return its job; its worker stops soon.
+    """Cancel an analysis, core-set, import or export; return its job, whose worker stops soon.
 
     Raises:
         NotFound: the project has no such job.
         TransitionNotAllowed: it has ended, or the project's rounds need it.
     """
-    projects.lock(session, project_id)
+    projects.lock(session, project_id, even_archived=True)
     job = jobs.get(session, job_id)
     if job is None or job.project_id != project_id:
         raise NotFound("job", job_id)

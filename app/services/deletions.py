@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
 from app.db.queries import deletions as queries
-from app.db.queries import jobs, projects
+from app.db.queries import jobs, label_exports, projects
 from app.db.session import transaction
 from app.db.tables import DeletedProject
 from app.domain.errors import DeletionNotConfirmed
@@ -68,10 +68,12 @@ def delete_project(session: Session, project_id: int, name: str, by: str) -> Del
 
 
 def remove_some(factory: sessionmaker[Session], store: ArtifactStore, settings: Settings) -> bool:
-    """Remove a piece of what was deleted; return whether there may be more to do now.
+    """Remove a piece of what was deleted or has expired; return whether there may be more to do.
 
     Idempotent; any number of processes may do so at once.
     """
+    with transaction(factory) as session:
+        label_exports.expire_due(session, FILES_AT_ONCE)
     has_removed_rows = _remove_rows(factory)
     return _remove_files(factory, store, settings.discard_after_seconds) or has_removed_rows
 

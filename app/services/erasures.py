@@ -1,8 +1,8 @@
 """Erases items: their content and labels go for good, their places in the index stay.
 
 An erased item is set aside for ever: no selection, training or measurement uses it, and nobody gets
-it. Models that learned its label are stale. Stored images, packs and sent files follow in the
-background (app.services.deletions, workers.jobs.copies).
+it. Models that learned its label are stale. Stored images, packs, sent files and exports
+follow in the background (app.services.deletions, workers.jobs.copies).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,16 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import batches, erasures, events, gold, models, projects, set_aside
+from app.db.queries import (
+    batches,
+    erasures,
+    events,
+    gold,
+    label_exports,
+    models,
+    projects,
+    set_aside,
+)
 from app.db.queries.set_aside import Unreadable
 from app.db.tables import BatchSource, Project
 from app.domain.states import BatchItemState
@@ -38,6 +47,7 @@ def erase_items(
         _erase(session, project, found[start : start + ITEMS_AT_ONCE], settings)
     if found:
         project.erased_at = func.now()
+        label_exports.expire_project(session, project_id)
         facts = {"n": len(found), "items": found[:MAX_NAMED]}
         events.append(session, project_id, "items.erased", facts)
         request_packing(session, project, settings.job_max_attempts)

@@ -13,10 +13,10 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
-from app.db.queries import analyses, core_sets, imports, projects, rounds
+from app.db.queries import analyses, core_sets, imports, label_exports, projects, rounds
 from app.db.queries import jobs as queries
 from app.db.session import transaction, wake_after_commit
-from app.db.tables import Analysis, CoreSet, Import, Job, JobKind, Project, Round
+from app.db.tables import Analysis, CoreSet, Import, Job, JobKind, LabelExport, Project, Round
 from app.domain.errors import JobFenced, NotFound, TransitionNotAllowed
 from app.domain.states import JobState, ProjectState, RoundState
 from app.services.leases import release_expired
@@ -33,7 +33,7 @@ WAKE_AGAIN_SECONDS = 30.0
 PACKING = frozenset({JobKind.PACK})
 COMPUTING = frozenset(JobKind) - PACKING
 # They stop where one of the others has waited for a worker, and resume after it.
-GIVE_WAY = frozenset({JobKind.ANALYZE, JobKind.IMPORT})
+GIVE_WAY = frozenset({JobKind.ANALYZE, JobKind.IMPORT, JobKind.EXPORT_LABELS})
 LOST_WORKER = "its worker stopped answering"  # what happened to it is not the job's failure
 
 
@@ -57,6 +57,7 @@ class ClaimedJob:
     core_set_id: int | None
     analysis_id: int | None
     import_id: int | None
+    label_export_id: int | None
     attempts: int
     request_id: str | None
 
@@ -97,6 +98,7 @@ def claim(
         core_set_id=job.core_set_id,
         analysis_id=job.analysis_id,
         import_id=job.import_id,
+        label_export_id=job.label_export_id,
         attempts=job.attempts,
         request_id=job.request_id,
     )
@@ -207,12 +209,14 @@ def _retry(session: Session, project: Project, job: Job, settings: Settings) -> 
 
 
 def _retry_aside(session: Session, project: Project, job: Job, settings: Settings) -> Job:
-    """Create a new job for the core-set, the analysis or the import that a failed one was for."""
-    found: tuple[CoreSet | Analysis | Import, Job] | None
+    """Create a new job for what a failed one was for: core-set, analysis, import or export."""
+    found: tuple[CoreSet | Analysis | Import | LabelExport, Job] | None
     if job.analysis_id is not None:
         found = analyses.get(session, project.id, job.analysis_id)
     elif job.import_id is not None:
         found = imports.get(session, project.id, job.import_id)
+    elif job.label_export_id is not None:
+        found = label_exports.get(session, project.id, job.label_export_id)
     else:
         found = core_sets.get(session, project.id, job.core_set_id or 0)
     if found is None:

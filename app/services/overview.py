@@ -191,7 +191,8 @@ def _failed(moment: _Moment) -> Iterator[Job]:
     """Yield the failed jobs that nothing has taken the place of, newest first."""
     causes = set()
     for job in moment.newest_jobs:
-        cause = (job.kind, job.round_id, job.core_set_id, job.analysis_id, job.import_id)
+        asides = (job.core_set_id, job.analysis_id, job.import_id, job.label_export_id)
+        cause = (job.kind, job.round_id, *asides)
         if job.state == JobState.FAILED and cause not in causes:
             round_ = moment.round_
             is_past = job.round_id is not None and not (

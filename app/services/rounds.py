@@ -11,7 +11,7 @@ from structlog.contextvars import get_contextvars
 
 from app.db.queries import events, labels, rounds
 from app.db.session import wake_after_commit
-from app.db.tables import Analysis, CoreSet, Import, Job, JobKind, Project, Round
+from app.db.tables import Analysis, CoreSet, Import, Job, JobKind, LabelExport, Project, Round
 from app.domain.json_fields import from_json
 from app.domain.states import JobState, RoundState
 from app.domain.strategy import cold_start_of, strategy_of_round
@@ -25,6 +25,7 @@ QUEUES = {
     JobKind.SELECT_CORE_SET: "gpu",
     JobKind.ANALYZE: "gpu",
     JobKind.IMPORT: "cpu",
+    JobKind.EXPORT_LABELS: "cpu",
     JobKind.PACK: "gpu",  # on the machine that trains on what is packed
 }
 
@@ -122,13 +123,13 @@ def create_job(
     session: Session,
     project: Project,
     kind: JobKind,
-    cause: Round | CoreSet | Analysis | Import | None,
+    cause: Round | CoreSet | Analysis | Import | LabelExport | None,
     max_attempts: int,
 ) -> Job:
     """Insert a queued job and remember its wake-up for after the commit.
 
-    `cause` is the round, the core-set, the analysis or the import that the job is for; None for the
-    target and for packing.
+    `cause` is the round, the core-set, the analysis, the import or the export that the job is for;
+    None for the target and for packing.
     """
     job = Job(
         project_id=project.id,
@@ -136,6 +137,7 @@ def create_job(
         core_set_id=cause.id if isinstance(cause, CoreSet) else None,
         analysis_id=cause.id if isinstance(cause, Analysis) else None,
         import_id=cause.id if isinstance(cause, Import) else None,
+        label_export_id=cause.id if isinstance(cause, LabelExport) else None,
         kind=kind,
         queue=QUEUES[kind],
         state=JobState.QUEUED,

@@ -8,6 +8,7 @@ from svp_client.routes.gold import Gold
 from svp_client.routes.imports import Imports
 from svp_client.routes.items import Items
 from svp_client.routes.jobs import Jobs
+from svp_client.routes.label_exports import LabelExports
 from svp_client.routes.labels import Labels
 from svp_client.routes.leases import Leases
 from svp_client.routes.models import Models
@@ -25,6 +26,7 @@ class Routes(
     Imports,
     Leases,
     Labels,
+    LabelExports,
     Flags,
     Requeue,
     Annotators,

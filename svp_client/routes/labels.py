@@ -1,13 +1,12 @@
-"""Labels: submit, take back, skip, export, and an item's history."""
+"""Labels: submit, take back, skip, and an item's history."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Unpack
+from typing import Any
 
 from svp_client import paths
-from svp_client.calls import Call, Lines, as_bytes, as_json, as_query, as_text, get, send, under
-from svp_client.methods import entries, result
-from svp_client.settings import LabelFilters
-from svp_client.types import AnswerOutcome, ExportedLabel, LabelHistory
+from svp_client.calls import Call, as_json, get, send, under
+from svp_client.methods import result
+from svp_client.types import AnswerOutcome, LabelHistory
 
 
 class Labels:
@@ -54,41 +53,6 @@ class Labels:
         """
         body = {"item_ids": list(item_ids), "reason": reason, "comment": comment}
         return answered(paths.project(project, "/skips"), body, annotator, is_idempotent=True)
-
-    @entries
-    def export_labels(self, project: int, **filters: Unpack[LabelFilters]) -> Lines[ExportedLabel]:
-        """Yield the resolved labels that the filters leave, in order of import, as they come."""
-        return Lines(get(paths.labels(project), as_json, **as_query(filters)))
-
-    @result
-    def export_labels_csv(
-        self,
-        project: int,
-        *,
-        annotators: bool = False,
-        raw: bool = False,
-        **filters: Unpack[LabelFilters],
-    ) -> Call[str]:
-        """Return the resolved labels in order of import as CSV.
-
-        Args:
-            project: its id.
-            annotators: whether each annotator has a column.
-            raw: whether what a spreadsheet would take for a formula stays as it is.
-            **filters: what is wanted.
-        """
-        more = {"annotators": annotators or None, "raw": raw or None, **as_query(filters)}
-        return get(paths.labels(project), as_text, format="csv", **more)
-
-    @result
-    def download_labels(
-        self, project: int, file_format: str = "csv", **filters: Unpack[LabelFilters]
-    ) -> Call[bytes]:
-        """Return the resolved labels as a file.
-
-        Formats: jsonl, csv, parquet, label-studio, fasttext (texts), images (a zip).
-        """
-        return get(paths.labels(project), as_bytes, format=file_format, **as_query(filters))
 
     @result
     def label_history(self, project: int, item: int) -> Call[list[LabelHistory]]:

@@ -48,6 +48,7 @@ from svp_client.types.items import (
     ListedItem,
 )
 from svp_client.types.jobs import Job
+from svp_client.types.label_exports import LabelExport
 from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
 from svp_client.types.leases import BatchItem, Lease, NextBatch, Suggestion
 from svp_client.types.model_metrics import (
@@ -130,6 +131,7 @@ __all__ = [
     "Job",
     "LabelErrors",
     "LabelErrorsResult",
+    "LabelExport",
     "LabelHistory",
     "LabelsSaved",
     "LabelsSavedResult",

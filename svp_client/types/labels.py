@@ -20,6 +20,7 @@ ExportedLabel = TypedDict(
     {
         "item_id": int,
         "external_id": str,
+        "split": str,
         "index": int,
         "class": str,
         "source": str,

@@ -44,8 +44,26 @@ class TestFilters:
         people[0].request("POST", path, json={"item_ids": [first["item_id"]], "comment": "odd"})
         assert [len(rows(admin, labeled, flagged=on)) for on in ("true", "false")] == [2, 4]
 
+    def test_items_of_the_evaluation_split_come_with_their_class(
+        self, admin: Client, labeled: int
+    ) -> None:
+        line = b'{"external_id": "e", "text": "t", "class": "pos", "split": "evaluation"}'
+        post(admin, labeled, line)
+        (only,) = admin.export_labels(labeled, split="evaluation")
+        assert (only["external_id"], only["class"], only["source"]) == ("e", "pos", "import")
+        every = [row["split"] for row in admin.export_labels(labeled, split="all")]
+        assert every == ["pool"] * 4 + ["evaluation"]
+        assert [row["split"] for row in admin.export_labels(labeled)] == ["pool"] * 4
+        for query in ({"class": "neg"}, {"annotator": "ada"}, {"round": 0}, {"flagged": True}):
+            assert len(rows(admin, labeled, split="evaluation", **query)) == 1
+
     def test_bad_filters_are_refused(self, admin: Client, labeled: int) -> None:
-        for query in ({"class": "nope"}, {"format": "xlsx"}, {"since": "yesterday"}):
+        for query in (
+            {"class": "nope"},
+            {"format": "xlsx"},
+            {"since": "yesterday"},
+            {"split": "x"},
+        ):
             path = f"/projects/{labeled}/labels"
             assert refusal(admin, "GET", path, params=query)[0] == 422
 
@@ -67,6 +85,7 @@ class TestFormats:
             ("parquet", b"PAR1"),
             ("label-studio", b"["),
             ("fasttext", b"__label__neg text 0\n"),
+            ("hugging-face", b"PK"),
         ):
             path = tmp_path / format_
             with path.open("wb") as file:

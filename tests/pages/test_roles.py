@@ -41,6 +41,7 @@ REQUIRED: dict[str, list[str]] = {
         "GET /projects/{project}/jobs/{job}",
         "GET /projects/{project}/import",
         "GET /projects/{project}/exports",
+        "GET /projects/{project}/exports/file",
         "GET /projects/{project}/label-errors",
     ],
     Right.LEAD: [
@@ -50,6 +51,7 @@ REQUIRED: dict[str, list[str]] = {
         "POST /projects/{project}/people/remove",
         "POST /projects/{project}/people/link",
         "POST /projects/{project}/state",
+        "POST /projects/{project}/exports",
         "POST /projects/{project}/analyses",
         "POST /projects/{project}/items",
         "POST /projects/{project}/annotators/pause",

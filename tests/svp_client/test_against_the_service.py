@@ -52,7 +52,9 @@ class TestClientOfTheService:
         assert admin.cancel(text_project)["state"] == "cancelled"
         assert "project.state_changed" in [event["name"] for event in admin.events(text_project)]
         assert [p["name"] for p in admin.projects()] == ["texts"]
-        assert admin.export_labels_csv(text_project).startswith("item_id,external_id,index,class")
+        assert admin.export_labels_csv(text_project).startswith(
+            "item_id,external_id,split,index,class"
+        )
 
     def test_tokens_are_created_listed_and_revoked(self, admin: Client) -> None:
         secret = admin.create_token("ada", all_projects=True)

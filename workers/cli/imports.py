@@ -105,7 +105,7 @@ def import_items(  # noqa: PLR0913 - the options of a command
         if dry_run:
             return
         client = stack.enter_context(connected(url, token))
-        target = _find(client, project)
+        target = find_project(client, project)
         if target is None:
             if survey is None:
                 raise ValueError(
@@ -283,7 +283,8 @@ def _evaluation(survey: "Survey", share: float, seed: int) -> frozenset[str]:
     return survey.drawn_for_evaluation(share, seed)
 
 
-def _find(client: "Client", name: str) -> "Project | None":
+def find_project(client: "Client", name: str) -> "Project | None":
+    """Return the project of this name or id."""
     if name.isdecimal():
         return client.project(int(name))
     return client.find_project(name)

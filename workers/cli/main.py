@@ -17,6 +17,7 @@ from workers.cli import (
     analyses,
     classes,
     doctor,
+    exports,
     imports,
     label_studio,
     measures,
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.add_typer(tokens.commands, name="token")
 app.command("import")(imports.import_items)
+app.command("export")(exports.export_labels)
 app.add_typer(projects.commands, name="project")
 app.add_typer(classes.commands, name="class")
 app.add_typer(webhooks.commands, name="webhook")

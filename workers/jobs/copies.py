@@ -1,4 +1,4 @@
-"""Removes a worker's copies of what was deleted: packs, checkpoints, brought features.
+"""Removes a worker's copies of what was deleted: packs, checkpoints, exports, brought features.
 
 Each worker looks after its own disk: nobody else reaches it.
 """
@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries import deletions
 from app.db.session import transaction
+from workers.jobs.label_exports import FOLDER
 from workers.jobs.packing.splits import locked
 from workers.jobs.packs import LIST
 
 LOOK_SECONDS = 10.0
+KINDS = ("packs", "checkpoints", FOLDER)
 
 
 def remove_copies_until(
@@ -37,7 +39,7 @@ def remove_copies(factory: sessionmaker[Session], settings: Settings) -> None:
     A process that still uses them keeps what it has mapped. Its job was taken from it.
     """
     cache = settings.cache_folder
-    of_projects = [x for kind in ("packs", "checkpoints") for x in (cache / kind).glob("*-*-*")]
+    of_projects = [x for kind in KINDS for x in (cache / kind).glob("*-*-*")]
     if of_projects:
         with transaction(factory) as session:
             deleted = deletions.deleted_uids(session, [folder.name for folder in of_projects])
@@ -45,6 +47,8 @@ def remove_copies(factory: sessionmaker[Session], settings: Settings) -> None:
         for folder in of_projects:
             if folder.name in deleted:
                 shutil.rmtree(folder, ignore_errors=True)
+            elif folder.name in erased and folder.parent.name == FOLDER:
+                _remove_exports_older(folder, erased[folder.name])
             elif folder.name in erased and folder.parent.name == "packs":
                 _remove_older(folder, erased[folder.name])
     _remove_features(factory, cache / "features", settings.discard_after_seconds)
@@ -61,6 +65,12 @@ def _remove_older(packs: Path, than: float) -> None:
                 for path in listing.parent.iterdir():
                     if path.name != "lock":
                         path.unlink()
+
+
+def _remove_exports_older(exports: Path, than: float) -> None:
+    for path in exports.iterdir():
+        if path.stat().st_mtime < than:
+            path.unlink()
 
 
 def _remove_features(factory: sessionmaker[Session], folder: Path, unused_seconds: float) -> None:

@@ -26,6 +26,7 @@ from workers.jobs.analyses import run_analysis, stop_for_others
 from workers.jobs.context import JobContext
 from workers.jobs.epoch_scores import score_keeper
 from workers.jobs.imports import run_import
+from workers.jobs.label_exports import run_label_export
 from workers.jobs.opening import OpenedJob, open_job, read_inputs
 from workers.jobs.snapshot import Snapshot, load_arrays, store_arrays
 from workers.jobs.stored_models import load_stored_model, store_model
@@ -51,6 +52,9 @@ def run_job(context: JobContext) -> None:
         return
     if context.claimed.kind is JobKind.IMPORT:
         run_import(replace(context, should_stop=stop_for_others(context)))
+        return
+    if context.claimed.kind is JobKind.EXPORT_LABELS:
+        run_label_export(context, stop_for_others(context))
         return
     kinds = {JobKind.TRAIN_TARGET: _run_target, JobKind.SELECT_CORE_SET: _run_core_set}
     kinds.get(context.claimed.kind, _run_selection)(context, open_job(context))

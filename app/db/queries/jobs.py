@@ -175,6 +175,9 @@ def live_of_projects(session: Session, project_ids: Sequence[int]) -> list[Job]:
     )
 
 
+_LAST = (JobKind.ANALYZE, JobKind.IMPORT, JobKind.EXPORT_LABELS)
+
+
 def claimable_ids(
     session: Session, queues: Sequence[str], max_lost_workers: int, kinds: Collection[JobKind]
 ) -> list[int]:
@@ -182,15 +185,15 @@ def claimable_ids(
 
     Short ones come first: by the seconds of the last run of their kind, of the project where it has
     one, less those that they have waited. So a long one waits for newer ones no longer than it
-    takes itself, and the jobs of no project starve. Analyses and imports come last: nobody waits
-    for them as annotators do for a round.
+    takes itself, and the jobs of no project starve. Analyses, imports and exports come last: nobody
+    waits for them as annotators do for a round.
     """
     waited = func.extract("epoch", func.now() - Job.created_at)
     return list(
         session.scalars(
             select(Job.id)
             .where(Job.queue.in_(queues), Job.kind.in_(kinds), is_claimable(max_lost_workers))
-            .order_by(Job.kind.in_((JobKind.ANALYZE, JobKind.IMPORT)), _expected() - waited, Job.id)
+            .order_by(Job.kind.in_(_LAST), _expected() - waited, Job.id)
         )
     )
 

@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.db.queries import flags
 from app.db.queries.columns import IntArray, columns
-from app.db.queries.items import ItemContent, content_of
 from app.db.tables import (
     Annotator,
     BatchItem,
-    ConsensusSource,
     Item,
-    ItemFlag,
     Label,
     LabelRevision,
-    LabelSource,
     ResolvedLabel,
     Round,
     SetAsideItem,
@@ -34,75 +28,6 @@ class GivenLabel:
 
     annotator: str
     label: Label
-
-
-@dataclass(frozen=True)
-class ExportedLabel:
-    """One resolved label as it is exported."""
-
-    item_id: int
-    external_id: str
-    index: int
-    class_index: int
-    source: LabelSource
-    round_number: int | None
-    is_control: bool
-    method: ConsensusSource
-    agreement: float
-    confidence: float | None
-    labels: list[GivenLabel]
-    flags: list[str]
-    resolved_at: datetime
-    metadata: dict[str, Any]
-    content: ItemContent
-
-
-@dataclass(frozen=True)
-class LabelFilter:
-    """The resolved labels that are wanted; what is None takes all.
-
-    Attributes:
-        class_index: of this class.
-        round_number: labeled in this round.
-        annotator: that this annotator has labeled.
-        is_flagged: with an open flag, or without one.
-        max_agreement: whose annotators agree at most so far, 0..1.
-        since: resolved at this instant or later.
-    """
-
-    class_index: int | None = None
-    round_number: int | None = None
-    annotator: str | None = None
-    is_flagged: bool | None = None
-    max_agreement: float | None = None
-    since: datetime | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the conditions on an item and its resolved label."""
-        found: list[ColumnElement[bool]] = []
-        if self.class_index is not None:
-            found.append(ResolvedLabel.class_index == self.class_index)
-        if self.round_number is not None:
-            found.append(ResolvedLabel.round_number == self.round_number)
-        if self.max_agreement is not None:
-            found.append(ResolvedLabel.agreement <= self.max_agreement)
-        if self.since is not None:
-            found.append(ResolvedLabel.resolved_at >= self.since)
-        if self.annotator is not None:
-            given = select(Label.item_id).join(Annotator, Annotator.id == Label.annotator_id)
-            found.append(
-                Item.id.in_(
-                    given.where(
-                        Annotator.name == self.annotator,
-                        Label.project_id == Item.project_id,
-                        Label.withdrawn_at.is_(None),
-                    )
-                )
-            )
-        if self.is_flagged is not None:
-            flagged = exists().where(ItemFlag.item_id == Item.id, ItemFlag.closed_at.is_(None))
-            found.append(flagged if self.is_flagged else ~flagged)
-        return found
 
 
 def items_of_project(session: Session, project_id: int, item_ids: Sequence[int]) -> dict[int, Item]:
@@ -216,55 +141,6 @@ def annotators_of(session: Session, project_id: int) -> list[str]:
             .order_by(Annotator.name)
         )
     )
-
-
-def export_page(
-    session: Session,
-    project_id: int,
-    page: tuple[int, int],
-    wanted: LabelFilter,
-) -> list[ExportedLabel]:
-    """Return the wanted resolved labels of a page (after this pool index, up to so many)."""
-    after_index, limit = page
-    rows = session.execute(
-        select(Item, ResolvedLabel, func.coalesce(BatchItem.is_control, false()))
-        .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
-        .outerjoin(
-            BatchItem,
-            and_(BatchItem.item_id == Item.id, BatchItem.state == BatchItemState.LABELED),
-        )
-        .where(
-            Item.project_id == project_id,
-            Item.split == Split.POOL,
-            Item.index > after_index,
-            *wanted.conditions(),
-        )
-        .order_by(Item.index)
-        .limit(limit)
-    ).all()
-    item_ids = [item.id for item, _, _ in rows]
-    given = given_labels(session, item_ids)
-    comments = flags.open_comments(session, item_ids)
-    return [
-        ExportedLabel(
-            item_id=item.id,
-            external_id=item.external_id,
-            index=item.index,
-            class_index=label.class_index,
-            source=LabelSource(label.source),
-            round_number=label.round_number,
-            is_control=is_control,
-            method=ConsensusSource(label.method),
-            agreement=label.agreement,
-            confidence=label.confidence,
-            labels=given.get(item.id, []),
-            flags=comments.get(item.id, []),
-            resolved_at=label.resolved_at,
-            metadata=item.metadata_ or {},
-            content=content_of(item),
-        )
-        for item, label, is_control in rows
-    ]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from app.db.tables.deletions import DeletedProject, DiscardedArtifact
 from app.db.tables.events import Event
 from app.db.tables.gold import GoldAnswer, GoldItem, PausedAnnotator
 from app.db.tables.imports import Import, RefusedImportLine
+from app.db.tables.label_exports import LabelExport
 from app.db.tables.label_studio import (
     LabelStudioAnnotation,
     LabelStudioConnection,
@@ -76,6 +77,7 @@ __all__ = [
     "Job",
     "JobKind",
     "Label",
+    "LabelExport",
     "LabelRevision",
     "LabelSource",
     "LabelStudioAnnotation",

@@ -31,6 +31,7 @@ class JobKind(StrEnum):
     PACK = "pack"
     ANALYZE = "analyze"
     IMPORT = "import"
+    EXPORT_LABELS = "export_labels"
 
 
 class ModelRole(StrEnum):
@@ -45,7 +46,7 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        # One live job of a kind per round, per core-set, per analysis, per import, or per project.
+        # One live job of a kind per round, per core-set, per analysis, import, export, or project.
         Index(
             "uq_jobs_one_live",
             "project_id",
@@ -54,6 +55,7 @@ class Job(Base):
             text("coalesce(core_set_id, 0)"),
             text("coalesce(analysis_id, 0)"),
             text("coalesce(import_id, 0)"),
+            text("coalesce(label_export_id, 0)"),
             unique=True,
             postgresql_where=in_states("state", LIVE_JOB_STATES),
         ),
@@ -73,6 +75,9 @@ class Job(Base):
     )
     import_id: Mapped[int | None] = mapped_column(
         ForeignKey("imports.id", ondelete=CASCADE), index=True
+    )
+    label_export_id: Mapped[int | None] = mapped_column(
+        ForeignKey("label_exports.id", ondelete=CASCADE), index=True
     )
     kind: Mapped[str]
     queue: Mapped[str]
@@ -96,7 +101,7 @@ class Job(Base):
     @property
     def is_aside(self) -> bool:
         """Whether somebody requested it apart from the project's rounds."""
-        causes = (self.core_set_id, self.analysis_id, self.import_id)
+        causes = (self.core_set_id, self.analysis_id, self.import_id, self.label_export_id)
         return any(cause is not None for cause in causes)
 
 

@@ -29,7 +29,7 @@ def test_a_job_of_the_same_id_in_another_database_has_another_checkpoint(
     with transaction(session_factory) as session:
         project = a_project(session)
     kind = JobKind.TRAIN_AND_SELECT
-    claimed = ClaimedJob(1, uuid4(), kind, project.id, None, None, None, None, 1, None)
+    claimed = ClaimedJob(1, uuid4(), kind, project.id, None, None, None, None, None, 1, None)
     store = ArtifactStore(settings.artifact_store_url)
 
     def kept() -> set[object]:

@@ -21,6 +21,7 @@ def in_pages(
     factory: sessionmaker[Session],
     read_page: Callable[[Session, int, int], Sequence[Row]],
     place_of: Callable[[Row], int],
+    after: int = -1,
 ) -> Iterator[Row]:
     """Yield rows in pages of short transactions, so that an export holds none open.
 
@@ -28,8 +29,8 @@ def in_pages(
         factory: of sessions.
         read_page: (session, place, limit) -> up to `limit` rows after the place, ascending.
         place_of: place of a row, from 0.
+        after: the place to begin after.
     """
-    after = -1
     while True:
         with transaction(factory) as session:
             page = read_page(session, after, PAGE)
