@@ -1,13 +1,16 @@
-"""docs/replication.md says what the stored reports say, and names every experiment of the paper."""
+"""The documentation says what the stored reports say, and names every experiment of the paper."""
 
 from pathlib import Path
 
-from tests.benchmarks.simulation.write_replication import DOCS, filled
+import pytest
+
+from tests.benchmarks.simulation.write_replication import DOCS, PAGES, filled
 from workers.simulation.load import bundled
 
 
-def test_results_are_those_of_the_stored_reports() -> None:
-    text = (DOCS / "replication.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_results_are_those_of_the_stored_reports(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
     assert filled(text, DOCS / "results") == text, (
         "run python -m tests.benchmarks.simulation.write_replication"
     )
@@ -37,6 +40,9 @@ def test_a_section_shows_the_main_part_with_pictures_that_are_there(tmp_path: Pa
     assert "More" not in found
     assert found.endswith("<!-- end of results -->\n\nEnd\n")
     assert filled(found, results) == found
+    one_part = filled("<!-- results of tiny: Seconds; Errors -->\n<!-- end of results -->", results)
+    assert "##### Errors\n" in one_part
+    assert "Missing" not in one_part
 
 
 def test_what_has_not_run_is_said_and_has_no_number(tmp_path: Path) -> None:

@@ -153,4 +153,6 @@ def _label(arms: Arms, arm: Measured) -> str:
         return f"{arm.name}, {arms.target}"
     if arm.is_target:
         return f"{arm.name}: {arms.target} for itself"
+    if arm.selector == arms.target:  # of another recipe
+        return arm.name
     return f"{arm.name}: {arm.selector} for {arms.target}"
