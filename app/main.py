@@ -48,6 +48,7 @@ from app.api import (
     overview,
     people,
     pool_predictions,
+    predictions,
     project_settings,
     projects,
     requeue,
@@ -101,7 +102,8 @@ ROUTES = (
     file_imports, set_aside, leases, labels, label_exports, skips, flags, requeue, decisions,
     annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
-    audits, label_errors, labels_saved, maps, pool_predictions, people, webhooks, tokens,
+    audits, label_errors, labels_saved, maps, pool_predictions, predictions, people, webhooks,
+    tokens,
 )  # fmt: skip
 PAGES = (
     sign_in, wizard, project_pages, overview_pages, item_pages, model_pages, annotator_pages,

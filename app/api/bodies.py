@@ -32,6 +32,16 @@ def takes_large_bodies(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def takes_bodies_up_to(setting: str) -> Callable[[Endpoint], Endpoint]:
+    """Return what gives an endpoint the limit of a setting, in place of that of other JSON."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.body_setting = setting  # type: ignore[attr-defined]  # read by Route
+        return endpoint
+
+    return mark
+
+
 class Route(APIRoute):
     """A route that knows its caller before it reads a byte of the body.
 
@@ -54,13 +64,14 @@ class Route(APIRoute):
         serve = super().get_route_handler()
         parses_body = self.body_field is not None
         is_large = getattr(self.endpoint, "takes_large_bodies", False)
+        setting = getattr(self.endpoint, "body_setting", None)
 
         async def serve_known(request: Request) -> Response:
             if request.method in READING:
                 return await serve(request)
             await get_caller(request, await bearer(request))
             settings: Settings = request.app.state.settings
-            body = Body(request, settings, is_large=is_large)
+            body = Body(request, settings, is_large=is_large, setting=setting)
             bounded = BoundedRequest(request.scope, body)
             if parses_body:
                 await bounded.body()
@@ -101,11 +112,14 @@ class Body:
         BodyInvalid: it is not what its encoding says, or truncated.
     """
 
-    def __init__(self, request: Request, settings: Settings, *, is_large: bool) -> None:
+    def __init__(
+        self, request: Request, settings: Settings, *, is_large: bool, setting: str | None = None
+    ) -> None:
         self._receive: Receive = request.receive
         self._unpacker = _unpacker(request)
-        self._limit = settings.max_body_bytes if is_large else settings.max_json_bytes
-        self._setting = "SVP_MAX_BODY_BYTES" if is_large else "SVP_MAX_JSON_BYTES"
+        name = setting or ("max_body_bytes" if is_large else "max_json_bytes")
+        self._limit: int = getattr(settings, name)
+        self._setting = f"SVP_{name.upper()}"
         self._max_expansion = settings.max_expansion
         self._n_read = self._n_unpacked = 0
         self._is_whole = False

@@ -48,6 +48,8 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.NoNewLabels: 409,
     errors.BudgetSpent: 409,
     errors.ModelNotReady: 404,
+    errors.PredictionNotPossible: 409,
+    errors.PredictionsNotServed: 503,
     errors.NothingToTrainOn: 409,
     errors.ItemInvalid: 422,
     errors.ImportRefused: 422,

@@ -268,6 +268,21 @@ class Settings(BaseSettings):
         (), description="Hosts that `image_uri` may download from, separated by commas."
     )
 
+    max_predict_bytes: int = Field(
+        16 * 1024**2, ge=1024, description="The largest body of items to predict at once, unpacked."
+    )
+    predict_seconds: float = Field(
+        20.0, gt=0, le=120, description="The longest that a prediction may take; then 503."
+    )
+    predict_device: str = Field(
+        "cpu",
+        pattern=r"^(cpu|cuda(:\d+)?)$",
+        description="Device of predictions of given items: `cpu` leaves the GPU to trainings.",
+    )
+    predict_idle_seconds: float = Field(
+        600.0, gt=0, description="How long a worker keeps models in memory that nobody asks."
+    )
+
     webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Hosts that webhooks may reach although they are private or not by HTTPS, "

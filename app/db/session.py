@@ -14,9 +14,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 WAKEUPS = "wakeups"
 WAKEUP_CHANNEL = "svp_jobs"
 NOTIFY = text(f"NOTIFY {WAKEUP_CHANNEL}")
-DELIVERIES = "deliveries"
+ANNOUNCED = "announced"
 DELIVERY_CHANNEL = "svp_deliveries"
-NOTIFY_DELIVERIES = text(f"NOTIFY {DELIVERY_CHANNEL}")
+PREDICTION_CHANNEL = "svp_predictions"
+NOTIFY_OF = {
+    channel: text(f"NOTIFY {channel}") for channel in (DELIVERY_CHANNEL, PREDICTION_CHANNEL)
+}
 IDLE_SINCE = "idle_since"
 Publish = Callable[[int, str], None]
 
@@ -110,15 +113,15 @@ def make_session_factory(engine: Engine, publish: Publish | None) -> sessionmake
 
     Without `publish` Postgres wakes the workers that listen on WAKEUP_CHANNEL, with the commit
     itself. Either is best effort: the job row is the truth, workers look at the rows every second.
-    Messages of webhooks are announced on DELIVERY_CHANNEL, with a broker or without.
+    The other channels are announced on with a broker, too.
     """
     factory = sessionmaker(engine, expire_on_commit=False)
 
     def notify(session: Session) -> None:
         if publish is None and session.info.pop(WAKEUPS, []):
             session.execute(NOTIFY)
-        if session.info.pop(DELIVERIES, False):
-            session.execute(NOTIFY_DELIVERIES)
+        for channel in sorted(session.info.pop(ANNOUNCED, ())):
+            session.execute(NOTIFY_OF[channel])
 
     def send_wakeups(session: Session) -> None:
         for job_id, queue in session.info.pop(WAKEUPS, []):
@@ -127,7 +130,7 @@ def make_session_factory(engine: Engine, publish: Publish | None) -> sessionmake
 
     def forget_wakeups(session: Session) -> None:
         session.info.pop(WAKEUPS, None)
-        session.info.pop(DELIVERIES, None)
+        session.info.pop(ANNOUNCED, None)
 
     event.listen(factory, "before_commit", notify)
     event.listen(factory, "after_commit", send_wakeups)
@@ -140,9 +143,9 @@ def wake_after_commit(session: Session, job_id: int, queue: str) -> None:
     session.info.setdefault(WAKEUPS, []).append((job_id, queue))
 
 
-def wake_deliverers(session: Session) -> None:
-    """Remember to announce messages of webhooks with this session's commit."""
-    session.info[DELIVERIES] = True
+def announce(session: Session, channel: str) -> None:
+    """Remember to wake those who listen on a channel with this session's commit."""
+    session.info.setdefault(ANNOUNCED, set()).add(channel)
 
 
 @contextmanager

@@ -207,6 +207,18 @@ class ModelNotReady(DomainError):
     code = "model_not_ready"
 
 
+class PredictionNotPossible(DomainError):
+    """The model cannot predict what was sent: it learned from brought features, or is damaged."""
+
+    code = "prediction_not_possible"
+
+
+class PredictionsNotServed(DomainError):
+    """No worker runs that could predict."""
+
+    code = "predictions_not_served"
+
+
 class NothingToTrainOn(DomainError):
     """Items are labeled, but all of them are set aside because they cannot be read."""
 

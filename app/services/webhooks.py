@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db.queries import deliveries, events, projects
 from app.db.queries import webhooks as queries
-from app.db.session import wake_deliverers
+from app.db.session import DELIVERY_CHANNEL, announce
 from app.db.tables import DeliveryState, Webhook, WebhookDelivery
 from app.domain.errors import NotFound, WebhookDisabled, WebhookInvalid
 from app.domain.event_kinds import checked_kinds
@@ -105,7 +105,7 @@ def change_webhook(
     session.flush()
     changed = {name: value for name, value in changes.items() if name != "url"}
     events.append(session, project_id, "webhook.changed", {**_facts(webhook), **changed})
-    wake_deliverers(session)
+    announce(session, DELIVERY_CHANNEL)
     session.refresh(webhook)
     return webhook
 
@@ -152,7 +152,7 @@ def send_test(session: Session, project_id: int, webhook_id: int) -> WebhookDeli
     session.add(delivery)
     session.flush()
     session.refresh(delivery)
-    wake_deliverers(session)
+    announce(session, DELIVERY_CHANNEL)
     return delivery
 
 
@@ -175,7 +175,7 @@ def replay_delivery(
         delivery.first_tried_at = delivery.ended_at = None
     webhook.retry_at = None
     session.flush()
-    wake_deliverers(session)
+    announce(session, DELIVERY_CHANNEL)
     return delivery
 
 
@@ -189,7 +189,7 @@ def replay_dead(session: Session, project_id: int, webhook_id: int) -> int:
     webhook = _enabled(session, project_id, webhook_id)
     webhook.retry_at = None
     n = deliveries.revive_dead(session, webhook_id)
-    wake_deliverers(session)
+    announce(session, DELIVERY_CHANNEL)
     return n
 
 

@@ -13,6 +13,7 @@ from svp_client.routes.labels import Labels
 from svp_client.routes.leases import Leases
 from svp_client.routes.models import Models
 from svp_client.routes.people import People
+from svp_client.routes.predictions import GivenItems
 from svp_client.routes.projects import Projects
 from svp_client.routes.requeue import Requeue
 from svp_client.routes.rounds import Rounds
@@ -34,6 +35,7 @@ class Routes(
     Rounds,
     Jobs,
     Models,
+    GivenItems,
     CoreSets,
     Analyses,
     People,

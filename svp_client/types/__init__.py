@@ -70,6 +70,7 @@ from svp_client.types.models import (
 )
 from svp_client.types.overview import FoundProblem, LiveJob, Overview, Pace, Queue
 from svp_client.types.people import Invitation, Member, Progress
+from svp_client.types.predictions import Predicted, Predictions
 from svp_client.types.projects import (
     ClassChange,
     DeletedProject,
@@ -153,7 +154,9 @@ __all__ = [
     "PairAgreement",
     "PoolPredictions",
     "PoolPredictionsResult",
+    "Predicted",
     "PredictedItem",
+    "Predictions",
     "Prices",
     "Progress",
     "Project",

@@ -40,6 +40,7 @@ ARGUMENTS: dict[str, Any] = {
     "npy": b"",
     "image": b"",
     "uris": ["a.csv"],
+    "contents": ["a", b"png"],
     "url": "https://example.org/events",
     "files": [("a.png", b"png")],
     "split": "pool",

@@ -16,19 +16,28 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import text
 
+from app.config import Settings
+from app.db.session import transaction
+from app.db.tables import Role
 from app.domain.webhooks import new_secret, shown_secret, signed_headers
+from app.services.tokens import create_token
 from models.training.train import load_model
+from tests.app.conftest import port
+from tests.loop import Factory, start_labeling
 from tests.receivers import receiving
 from tests.support import is_open, wait_for
 from workers.service.ports import free_port
 from workers.service.stack import Stack
 
+__all__ = ["port"]
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def block_with(text: str, page: str) -> str:
-    """Return the indented block of a page that holds this text."""
+def block_with(words: str, page: str) -> str:
+    """Return the indented block of a page that holds these words."""
     blocks: list[str] = []
     block: list[str] = []
     for line in (DOCS / page).read_text().splitlines():
@@ -37,7 +46,7 @@ def block_with(text: str, page: str) -> str:
         elif block:
             blocks.append("\n".join(block))
             block = []
-    return textwrap.dedent(next(found for found in blocks if text in found))
+    return textwrap.dedent(next(found for found in blocks if words in found))
 
 
 @pytest.mark.slow
@@ -192,10 +201,58 @@ def test_the_receiver_of_webhooks_tells_slack_teams_and_mail(tmp_path: Path) -> 
             process.kill()
             process.wait()
     assert [got.path for got in chats.received] == ["/slack", "/slack", "/teams"]
-    text = "reviews: round 3 is labeled."
-    assert json.loads(chats.received[1].body) == {"text": text}
+    words = "reviews: round 3 is labeled."
+    assert json.loads(chats.received[1].body) == {"text": words}
     card = json.loads(chats.received[2].body)["attachments"][0]["content"]
-    assert card["body"][0]["text"] == text
+    assert card["body"][0]["text"] == words
     (mail,) = mails
     assert "To: team@example.org" in mail
-    assert text in mail
+    assert words in mail
+
+
+def test_the_tool_of_30_lines_labels_skips_and_takes_back(
+    session_factory: Factory, settings: Settings, port: int, tmp_path: Path
+) -> None:
+    """Run as it stands in the documentation: ada sits at a terminal."""
+    page = block_with("# tool.py", "how-to/connect-a-tool.md")
+    assert len([line for line in page.splitlines()[1:] if line.strip()]) <= 30
+    (tmp_path / "tool.py").write_text(page)
+    project = start_labeling(session_factory, settings, "texts", 6, initial_budget=4, reserve=0)
+    with transaction(session_factory) as session:
+        token, _ = create_token(session, "tool", Role.ANNOTATOR, project_id=project, act_as=True)
+    process = subprocess.Popen(
+        [sys.executable, "-u", str(tmp_path / "tool.py")],
+        env={
+            **os.environ,
+            "SVP_URL": f"http://127.0.0.1:{port}",
+            "PROJECT": str(project),
+            "SVP_TOKEN": token,
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write("a\nb\nundo\nskip\na\n")  # label, label, take back, skip, label
+    process.stdin.flush()
+    try:
+        wait_for(lambda: _labels(session_factory) == ["a", "a"], 30)
+        with transaction(session_factory) as session:
+            skipped = session.scalar(
+                text("SELECT count(*) FROM batch_items WHERE skip_reason = 'ambiguous'")
+            )
+        assert skipped == 1
+    finally:
+        process.kill()
+        said, _ = process.communicate()
+    assert said.count("created") == 3
+    assert "text texts-0\nclass, skip or undo: " in said
+
+
+def _labels(factory: Factory) -> list[str]:
+    """Return the classes of the labels that stand."""
+    with transaction(factory) as session:
+        found = session.scalars(
+            text("SELECT class_index FROM labels WHERE withdrawn_at IS NULL ORDER BY id")
+        )
+        return ["ab"[index] for index in found]

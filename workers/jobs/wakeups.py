@@ -10,7 +10,7 @@ from typing import LiteralString
 import psycopg
 import structlog
 
-from app.db.session import DELIVERY_CHANNEL, WAKEUP_CHANNEL
+from app.db.session import DELIVERY_CHANNEL, PREDICTION_CHANNEL, WAKEUP_CHANNEL
 
 LISTEN_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.2
@@ -18,6 +18,7 @@ LAST_PAUSE_SECONDS = 10.0
 _LISTEN: Mapping[str, LiteralString] = {
     WAKEUP_CHANNEL: f"LISTEN {WAKEUP_CHANNEL}",
     DELIVERY_CHANNEL: f"LISTEN {DELIVERY_CHANNEL}",
+    PREDICTION_CHANNEL: f"LISTEN {PREDICTION_CHANNEL}",
 }
 
 

@@ -14,6 +14,7 @@ import structlog
 from app.config import Settings
 from app.db.session import (
     DELIVERY_CHANNEL,
+    PREDICTION_CHANNEL,
     WAKEUP_CHANNEL,
     make_engine,
     make_session_factory,
@@ -23,6 +24,7 @@ from app.queue import make_publisher
 from app.services.jobs import PACKING
 from workers.jobs.copies import remove_copies_until
 from workers.jobs.deliveries import Deliverer
+from workers.jobs.predictions import PredictionStarter
 from workers.jobs.presence import Presence
 from workers.jobs.runner import PACKING_COMMAND, JobRunner
 from workers.jobs.wakeups import Listener
@@ -43,8 +45,9 @@ def run_worker(settings: Settings) -> None:
     factory = make_session_factory(engine, make_publisher(settings))
     packer = JobRunner(settings, factory, PACKING_COMMAND, kinds=PACKING, keeps_spare=False)
     runner = JobRunner(settings, factory, beside=packer)
-    stopped, woken, has_messages = threading.Event(), threading.Event(), threading.Event()
-    channels = {DELIVERY_CHANNEL: has_messages}
+    stopped, woken = threading.Event(), threading.Event()
+    has_messages, is_asked = threading.Event(), threading.Event()
+    channels = {DELIVERY_CHANNEL: has_messages, PREDICTION_CHANNEL: is_asked}
     if settings.broker_url is None:
         channels[WAKEUP_CHANNEL] = woken
     threads = [
@@ -58,6 +61,7 @@ def run_worker(settings: Settings) -> None:
             target=remove_copies_until, args=(stopped, factory, settings), name="copies"
         ),
         Deliverer(factory, settings, has_messages, stopped),
+        PredictionStarter(factory, settings, is_asked, stopped),
         Listener(url, channels, stopped),
     ]
     threading.excepthook = end_process  # without its threads a worker would only look alive
@@ -75,6 +79,7 @@ def run_worker(settings: Settings) -> None:
         stopped.set()
         woken.set()
         has_messages.set()
+        is_asked.set()
         runner.stop()
         packer.stop()
         for thread in threads:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from app.db.session import wake_deliverers
+from app.db.session import DELIVERY_CHANNEL, announce
 from app.db.tables import Event, Webhook, WebhookDelivery
 from app.domain.event_kinds import kinds_of
 
@@ -24,7 +24,7 @@ def append(session: Session, project_id: int, name: str, facts: Mapping[str, obj
     )
     messages = insert(WebhookDelivery).from_select(["webhook_id", "event_id"], wanting)
     if session.execute(messages.returning(WebhookDelivery.id)).all():
-        wake_deliverers(session)
+        announce(session, DELIVERY_CHANNEL)
 
 
 def newest_facts(session: Session, project_id: int, name: str) -> dict[str, object] | None:

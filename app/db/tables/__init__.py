@@ -37,6 +37,7 @@ from app.db.tables.labels import (
     LabelSource,
     ResolvedLabel,
 )
+from app.db.tables.predictions import PredictionRequest
 from app.db.tables.projects import Item, Project, SetAsideItem, Split
 from app.db.tables.rounds import BatchItem, BatchItemSlot, BatchSource, Round, SkipReason
 from app.db.tables.webhooks import DeliveryState, Webhook, WebhookDelivery
@@ -89,6 +90,7 @@ __all__ = [
     "Model",
     "ModelRole",
     "PausedAnnotator",
+    "PredictionRequest",
     "Project",
     "RefusedImportLine",
     "ResolvedLabel",
