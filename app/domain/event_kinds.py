@@ -29,6 +29,7 @@ EVENTS: Mapping[str, str] = {
     "label.decided": "A lead or an adjudicator has decided an item's class.",
     "label.withdrawn": "A label was withdrawn.",
     "item.skipped": "An annotator has skipped an item.",
+    "item.unskipped": "A skip was taken back: the item is handed out again.",
     "item.flagged": "An annotator has flagged an item, with a comment.",
     "item.corrected": "An item's content was corrected.",
     "item.requeued": "A labeled item is labeled again.",
