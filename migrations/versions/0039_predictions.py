@@ -1,7 +1,7 @@
 """Predictions that are asked for now.
 
 Revision ID: 0039
-Revises: 0036
+Revises: 0041
 Create Date: 2026-12-01
 """
 
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0039"
-down_revision = "0036"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
