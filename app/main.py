@@ -67,6 +67,7 @@ from app.api.errors import add_error_handlers
 from app.api.even_time import Steps
 from app.api.event_streams import EventStreams
 from app.api.middleware import Head, RequestId, RootPath
+from app.api.recent import Recent
 from app.config import Settings, read_settings
 from app.db.migrate import check_current
 from app.db.queries.signing_keys import key_for
@@ -202,6 +203,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         app.state.image_key = key_for(session, PURPOSE)
     app.state.store = ArtifactStore(settings.artifact_store_url)
     app.state.steps = Steps()
+    app.state.recent = Recent(app.state.session_factory)
     app.state.admission = Admission.create(settings.place_timeout_seconds)
     app.state.event_streams = streams = EventStreams(app.state.session_factory)
     stop = threading.Event()
@@ -217,6 +219,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     stop.set()
     for thread in threads:
         thread.join()
+    app.state.recent.close()
     asking.dispose()
     engine.dispose()
 

@@ -5,7 +5,8 @@ from sqlalchemy.orm import Session
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
-from app.db.queries import analyses
+from app.api.recent import Recent, RecentDep
+from app.db.queries import analyses, events, projects
 from app.db.tables import AnalysisKind, Project
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, ProjectState
 from app.presenters.advice import present_advice
@@ -22,13 +23,25 @@ router = APIRouter(prefix="/projects/{project}", tags=["progress"], route_class=
 
 
 @router.get("/advice", summary="Read stopping advice", responses=problems(403, 404))
-def read_stopping_advice(session: SessionDep, project: ProjectDep, _admin: AdminDep) -> AdviceOut:
+def read_stopping_advice(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, recent: RecentDep
+) -> AdviceOut:
     """Return whether labeling more is worth it, why, and what was measured of each round."""
-    return advice_of(session, project)
+    return advice_of(session, project, recent)
 
 
-def advice_of(session: Session, project: Project) -> AdviceOut:
-    """Return the advice for the batch that would come next."""
+def advice_of(session: Session, project: Project, recent: Recent) -> AdviceOut:
+    """Return the advice for the batch that would come next, as of the project's newest event."""
+    project_id = project.id
+
+    def count(other: Session) -> AdviceOut:
+        return _advice(other, projects.get(other, project_id))
+
+    version = events.newest_of(session, project_id)
+    return recent.read("advice", project, count, session, version)
+
+
+def _advice(session: Session, project: Project) -> AdviceOut:
     takes_labels = project.state in {*LABEL_ACCEPTING_PROJECT_STATES, ProjectState.DRAFT}
     n_next = n_next_batch(session, project) if takes_labels else 0
     return present_advice(read_advice(session, project, n_next))

@@ -1,17 +1,20 @@
 """The query parameters that choose items."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 from fastapi import Depends, Query
+from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
 from app.api.deps import ProjectDep, SessionDep, StoreDep
+from app.api.recent import RecentDep
 from app.db.queries import models
-from app.db.queries.item_filters import ItemFilter, LabelingState
+from app.db.queries.item_filters import ItemFilter, LabelingState, disputed_ids
 from app.db.tables import Split
 from app.domain.errors import NotFound
 from app.domain.names import class_index
@@ -114,6 +117,7 @@ def get_wanted_items(  # noqa: PLR0913, PLR0917 - the parts of a query
     session: SessionDep,
     project: ProjectDep,
     store: StoreDep,
+    recent: RecentDep,
     confusion: Annotated[Confusion, Depends(get_confusion)],
     of_people: Annotated[OfPeople, Depends(get_of_people)],
     split: Annotated[Split | None, Query(description="pool by default.")] = None,
@@ -159,12 +163,16 @@ def get_wanted_items(  # noqa: PLR0913, PLR0917 - the parts of a query
         index, split = confused_items(store, model, label, predicted), Split.EVALUATION
     elif confusion.inside is not None:
         index = items_inside(session, store, project, confusion.inside)
+    disputed = None
+    if of_people.disputed:
+        disputed = recent.read("disputed", project, partial(_disputed, project.id), session)
     wanted = ItemFilter(
         class_index=label,
         round_number=round_,
         annotator=of_people.annotator,
         state=state,
-        is_disputed=of_people.disputed,
+        is_disputed=None if of_people.disputed else of_people.disputed,
+        item_ids=disputed,
         is_flagged=of_people.flagged,
         is_gold=of_people.gold,
         min_score=min_score,
@@ -178,6 +186,10 @@ def get_wanted_items(  # noqa: PLR0913, PLR0917 - the parts of a query
 
 
 WantedItemsDep = Annotated[WantedItems, Depends(get_wanted_items)]
+
+
+def _disputed(project_id: int, session: Session) -> list[int]:
+    return disputed_ids(session, project_id)
 
 
 def _class(classes: list[str], parameter: str, name: str | None) -> int | None:

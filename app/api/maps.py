@@ -1,14 +1,17 @@
 """Routes of a project's map."""
 
-from fastapi import APIRouter
+import orjson
+from fastapi import APIRouter, Response
+from sqlalchemy.orm import Session
 
 from app.api.bodies import Route
 from app.api.deps import AdminDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep, StoreDep
+from app.api.recent import RecentDep
 from app.presenters.jobs import present_with_job
-from app.presenters.maps import present_map
+from app.presenters.maps import present_map, present_points
 from app.schemas.bodies import problems
 from app.schemas.maps import MapOut
-from app.services.maps import create_map, read_map
+from app.services.maps import create_map, read_map, read_points
 
 router = APIRouter(prefix="/projects/{project}/map", tags=["analyses"], route_class=Route)
 
@@ -22,7 +25,24 @@ def create(
     return present_with_job(MapOut, analysis, job, result=None, points=None)
 
 
-@router.get("", summary="Read the map", responses=problems(403, 404, 409, 410))
-def read(session: SessionDep, project: ProjectDep, _admin: AdminDep, store: StoreDep) -> MapOut:
-    """Return the newest map, its points in columns with the labels and states of now."""
-    return present_map(read_map(session, store, project))
+@router.get(
+    "", summary="Read the map", response_model=MapOut, responses=problems(403, 404, 409, 410)
+)
+def read(
+    session: SessionDep, project: ProjectDep, _admin: AdminDep, store: StoreDep, recent: RecentDep
+) -> Response:
+    """Return the newest map, its points in columns with the labels and states of now.
+
+    Over many labels those are of some seconds ago.
+    """
+    found = read_map(session, project)
+    body = present_map(found).model_dump(mode="json", by_alias=True)
+    digest, project_id = found.drawn and found.drawn.result_hash, project.id
+    if digest is not None:
+
+        def points(other: Session) -> bytes:
+            shown = present_points(read_points(other, store, project_id, digest))
+            return orjson.dumps(shown.model_dump(mode="json", by_alias=True))
+
+        body["points"] = orjson.Fragment(recent.read(f"map {digest}", project, points, session))
+    return Response(orjson.dumps(body), media_type="application/json")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.api.deps import ImageUrlsDep, ProjectDep, ProjectIdDep, SessionDep, SettingsDep
 from app.api.item_filters import WantedItemsDep
 from app.config import Settings
-from app.db.queries import analyses, item_filters, rounds
+from app.db.queries import analyses, rounds
 from app.db.queries import items as item_queries
 from app.db.queries import labels as label_queries
 from app.db.queries.item_filters import LabelingState
@@ -24,6 +24,7 @@ from app.services.answers import Outcome
 from app.services.decisions import decide_labels
 from app.services.gold import remove_gold, set_gold
 from app.services.item_history import read_item_history
+from app.services.item_search import search_items
 from app.services.requeue import requeue_items
 from app.services.second_opinions import ask_second_opinions
 
@@ -51,15 +52,16 @@ def list_items(  # noqa: PLR0913, PLR0917 - the parts of a request
 ) -> Response:
     """Show the items that the filter leaves."""
     split = wanted.split or Split.POOL
-    rows = item_filters.page(session, project.id, split, (cursor, SHOWN), wanted.filter)
+    found = search_items(session, project, split, (cursor, SHOWN), wanted.filter)
     given = {k: v for k, v in page.request.query_params.items() if v and k != "cursor"}
     more = None
-    if len(rows) == SHOWN:
-        more = urlencode({**given, "cursor": rows[-1].item.index})
+    if found.next_index is not None:
+        more = urlencode({**given, "cursor": found.next_index})
     return page.render(
         "items.html",
         project=project,
-        items=[present_listed(row, project, urls) for row in rows],
+        items=[present_listed(row, project, urls) for row in found.items],
+        n_left=found.n_left,
         given=given,
         more=more,
         is_first=cursor < 0,

@@ -8,17 +8,17 @@ from fastapi import APIRouter, Form, Response
 from sqlalchemy.orm import Session
 
 from app.api.advice import advice_of
+from app.api.costs import costs_of
 from app.api.deps import ProjectDep, ProjectIdDep, SessionDep, SettingsDep
+from app.api.recent import Recent, RecentDep
 from app.config import Settings
 from app.db.queries import imports, models
 from app.db.tables import ModelRole, Project
 from app.pages.page import LeadPage, Page, PageRoute, ReadPage
-from app.presenters.costs import present_costs
 from app.presenters.jobs import present_with_job
 from app.presenters.overview import present_overview
 from app.schemas.imports import ImportOut
 from app.services import archives, audits, label_errors, labels_saved, lifecycle, maps
-from app.services.costs import read_costs
 from app.services.next_round import begin_next_round
 from app.services.overview import read_overview
 
@@ -52,7 +52,9 @@ SAID = {
 }
 
 
-def render_overview(page: Page, session: Session, project: Project, settings: Settings) -> Response:
+def render_overview(
+    page: Page, session: Session, project: Project, settings: Settings, recent: Recent
+) -> Response:
     """Return the overview for those who may read the project."""
     targets = [m for m in models.list_all(session, project.id) if m.role == ModelRole.TARGET]
     return page.render(
@@ -60,7 +62,7 @@ def render_overview(page: Page, session: Session, project: Project, settings: Se
         project=project,
         target=targets[-1] if targets else None,
         **_live(session, project),
-        **_progress(session, project, settings),
+        **_progress(session, project, settings, recent),
     )
 
 
@@ -72,11 +74,15 @@ def read_live(page: ReadPage, session: SessionDep, project: ProjectDep) -> Respo
 
 @router.get("/progress")
 def read_progress(
-    page: ReadPage, session: SessionDep, project: ProjectDep, settings: SettingsDep
+    page: ReadPage,
+    session: SessionDep,
+    project: ProjectDep,
+    settings: SettingsDep,
+    recent: RecentDep,
 ) -> Response:
     """Return the part of the overview that changes by the round."""
     return page.render(
-        "overview_progress.html", project=project, **_progress(session, project, settings)
+        "overview_progress.html", project=project, **_progress(session, project, settings, recent)
     )
 
 
@@ -149,8 +155,10 @@ def _live(session: Session, project: Project) -> dict[str, Any]:
     }
 
 
-def _progress(session: Session, project: Project, settings: Settings) -> dict[str, Any]:
+def _progress(
+    session: Session, project: Project, settings: Settings, recent: Recent
+) -> dict[str, Any]:
     return {
-        "advice": advice_of(session, project),
-        "costs": present_costs(read_costs(session, project, settings), settings),
+        "advice": advice_of(session, project, recent),
+        "costs": costs_of(session, project, settings, recent),
     }

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api.deps import ProjectDep, SessionDep, SettingsDep
+from app.api.recent import RecentDep
 from app.db.queries import projects
 from app.domain.roles import Right
 from app.pages.overview import render_overview
@@ -32,9 +33,13 @@ def list_projects(
 
 @router.get("/projects/{project}")
 def read_project(
-    page: SignedInPage, session: SessionDep, project: ProjectDep, settings: SettingsDep
+    page: SignedInPage,
+    session: SessionDep,
+    project: ProjectDep,
+    settings: SettingsDep,
+    recent: RecentDep,
 ) -> Response:
     """Show one project: its overview to those who may read it, to others the way to label."""
     if page.may(Right.READ):
-        return render_overview(page, session, project, settings)
+        return render_overview(page, session, project, settings, recent)
     return page.render("project.html", project=project)

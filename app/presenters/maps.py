@@ -5,17 +5,21 @@ from app.db.queries.item_places import ItemPlace
 from app.domain.states import BatchItemState
 from app.presenters.jobs import present_with_job
 from app.schemas.maps import MapOut, MapPointsOut, MapResult
-from app.services.maps import DrawnMap
+from app.services.maps import DrawnMap, MapPoints
 
 DIGITS = 4  # of a place: more than a screen has
 
 
 def present_map(found: DrawnMap) -> MapOut:
-    """Return the map with its points in columns."""
-    if found.drawn is None:
-        return present_with_job(MapOut, found.analysis, found.job, result=None, points=None)
+    """Return the map without its points."""
+    result = found.drawn and MapResult.model_validate(found.drawn.result)
+    return present_with_job(MapOut, found.analysis, found.job, result=result, points=None)
+
+
+def present_points(found: MapPoints) -> MapPointsOut:
+    """Return the points in columns."""
     places = found.places
-    points = MapPointsOut(
+    return MapPointsOut(
         item_id=[place.item_id for place in places],
         x=[round(float(x), DIGITS) for x in found.xy[:, 0]],
         y=[round(float(y), DIGITS) for y in found.xy[:, 1]],
@@ -24,8 +28,6 @@ def present_map(found: DrawnMap) -> MapOut:
         round=[place.round_number for place in places],
         score=[None if p.score is None else float(f"{p.score:.6g}") for p in places],
     )
-    result = MapResult.model_validate(found.drawn.result)
-    return present_with_job(MapOut, found.analysis, found.job, result=result, points=points)
 
 
 def _state(place: ItemPlace) -> LabelingState:

@@ -1,5 +1,7 @@
 """Responses of agreement."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from app.schemas.bodies import Response
@@ -43,8 +45,9 @@ class AnnotatorAgreementOut(Response):
 
 
 class AgreementOut(Response):
-    """Agreement of the labels that stand: of the project, by round, annotator and pair."""
+    """Agreement of the labels that stood at `counted_at`: by round, annotator and pair."""
 
+    counted_at: datetime
     project: SharedAgreementOut
     rounds: list[RoundAgreementOut]
     annotators: list[AnnotatorAgreementOut]

@@ -1,6 +1,7 @@
 """Agreement of a project's annotators: overall, by round, by annotator and by pair."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
@@ -53,6 +54,7 @@ class AnnotatorAgreement:
 class Agreement:
     """Agreement of all annotators: overall, by round, by annotator and by pair."""
 
+    counted_at: datetime
     project: SharedAgreement
     rounds: list[SharedAgreement]
     annotators: list[AnnotatorAgreement]
@@ -71,6 +73,7 @@ def read_agreement(session: Session, project_id: int) -> Agreement:
     names = tokens.names_by_id(session, sorted(ids))
     kappas = [(p, sum(p.classes.values()), cohen_kappa(p.classes)) for p in pair_counts]
     return Agreement(
+        counted_at=datetime.now(UTC),
         project=_shared(total, None),
         rounds=[_shared(by_round[number], number) for number in sorted(by_round)],
         annotators=[

@@ -1,5 +1,6 @@
 """Annotators of a project as an admin sees them, and pausing them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from app.db.queries import annotators, events, gold, labels, projects, tokens
 from app.db.queries.gold import GoldScore
+from app.db.queries.labels import AnnotatorWork
 from app.domain.agreement import wilson_interval
 from app.domain.errors import NotFound
 from app.domain.names import normalised
@@ -44,9 +46,22 @@ class AnnotatorFacts:
     paused: str | None
 
 
-def read_annotators(session: Session, project_id: int) -> list[AnnotatorFacts]:
-    """Return the annotators who gave labels or gold answers or are paused, most labels first."""
-    work = {w.annotator_id: w for w in labels.work_by_annotator(session, project_id)}
+def read_work(session: Session, project_id: int) -> Sequence[AnnotatorWork]:
+    """Return what each annotator has labeled, most labels first: it reads every label."""
+    return labels.work_by_annotator(session, project_id)
+
+
+def read_annotators(
+    session: Session, project_id: int, known: Sequence[AnnotatorWork] | None = None
+) -> list[AnnotatorFacts]:
+    """Return the annotators who gave labels or gold answers or are paused, most labels first.
+
+    Args:
+        session: the request's own.
+        project_id: of the project.
+        known: what each has labeled, where that was read before.
+    """
+    work = {w.annotator_id: w for w in known or read_work(session, project_id)}
     scores = gold.scores(session, project_id)
     paused = annotators.paused(session, project_id)
     others = sorted((set(scores) | set(paused)) - set(work))

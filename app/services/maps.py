@@ -21,18 +21,27 @@ FEWEST_ITEMS = 3
 
 @dataclass(frozen=True)
 class DrawnMap:
-    """The newest map that was asked for, and the points of the newest one that is drawn.
+    """The newest map that was asked for, and the newest one that is drawn.
 
     Attributes:
         analysis, job: of the newest one.
         drawn: the newest answered one; None: there is none yet.
-        xy: [n, 2] of its items.
-        places: the same items with what is known of them now.
     """
 
     analysis: Analysis
     job: Job
     drawn: Analysis | None
+
+
+@dataclass(frozen=True)
+class MapPoints:
+    """The points of a drawn map.
+
+    Attributes:
+        xy: [n, 2] of its items.
+        places: the same items with what is known of them now.
+    """
+
     xy: npt.NDArray[np.float32]
     places: list[ItemPlace]
 
@@ -58,12 +67,11 @@ def create_map(session: Session, project_id: int, settings: Settings) -> tuple[A
     return create_analysis(session, project, AnalysisKind.MAP, options, settings)
 
 
-def read_map(session: Session, store: ArtifactStore, project: Project) -> DrawnMap:
-    """Return the project's map.
+def read_map(session: Session, project: Project) -> DrawnMap:
+    """Return the project's map, without its points.
 
     Raises:
         AnalysisNotReady: none was asked for.
-        ArtifactMissing: its points are not in the store.
     """
     rows = analyses.list_all(session, project.id, AnalysisKind.MAP)
     if not rows:
@@ -71,12 +79,21 @@ def read_map(session: Session, store: ArtifactStore, project: Project) -> DrawnM
             f"No map of project {project.id} was drawn yet; POST to the same path asks for one."
         )
     drawn = next((a for a, _ in reversed(rows) if a.result_hash is not None), None)
-    xy, index = _points(store, drawn)
-    places = item_places.of_pool(session, project.id, index.tolist())
+    return DrawnMap(*rows[-1], drawn)
+
+
+def read_points(session: Session, store: ArtifactStore, project_id: int, digest: str) -> MapPoints:
+    """Return the points of a drawn map: the artifact of this hash.
+
+    Raises:
+        ArtifactMissing: it is not in the store.
+    """
+    xy, index = _points(store, digest)
+    places = item_places.of_pool(session, project_id, index.tolist())
     if len(places) < len(xy):  # items were deleted since
         kept = np.isin(index, [place.index for place in places])
         xy = xy[kept]
-    return DrawnMap(*rows[-1], drawn, xy, places)
+    return MapPoints(xy, places)
 
 
 def items_inside(
@@ -89,11 +106,11 @@ def items_inside(
         ArtifactMissing: its points are not in the store.
     """
     drawn = analyses.newest_answered(session, project.id, AnalysisKind.MAP)
-    if drawn is None:
+    if drawn is None or drawn.result_hash is None:
         raise AnalysisNotReady(
             f"Project {project.id} has no map yet; POST to .../map asks for one."
         )
-    xy, index = _points(store, drawn)
+    xy, index = _points(store, drawn.result_hash)
     return [int(i) for i in index[is_inside(xy, polygon)]]
 
 
@@ -112,10 +129,8 @@ def is_inside(
 
 
 def _points(
-    store: ArtifactStore, drawn: Analysis | None
+    store: ArtifactStore, digest: str
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return the points of a map, [n, 2], and the pool indices of their items."""
-    if drawn is None or drawn.result_hash is None:
-        return np.empty((0, 2), np.float32), np.empty(0, np.int64)
-    with np.load(io.BytesIO(store.get(drawn.result_hash)), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(store.get(digest)), allow_pickle=False) as arrays:
         return arrays["xy"], arrays["index"]

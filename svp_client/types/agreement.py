@@ -44,6 +44,7 @@ class PairAgreement(TypedDict):
 class Agreement(TypedDict):
     """Agreement of the labels: of the project, by round, annotator and pair."""
 
+    counted_at: str
     project: SharedAgreement
     rounds: list[RoundAgreement]
     annotators: list[AnnotatorAgreement]

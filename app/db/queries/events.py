@@ -54,6 +54,11 @@ def newest_id(session: Session) -> int:
     return session.scalar(select(func.max(Event.id))) or 0
 
 
+def newest_of(session: Session, project_id: int) -> int:
+    """Return the id of the project's newest event; 0 where there is none."""
+    return session.scalar(select(func.max(Event.id)).where(Event.project_id == project_id)) or 0
+
+
 def newest_ids(session: Session, project_id: int, up_to: int | None, limit: int) -> set[int]:
     """Return the ids of the project's newest events, of those up to an id where one is given."""
     statement = select(Event.id).where(Event.project_id == project_id)

@@ -49,6 +49,7 @@ class ItemFilter:
         min_score, max_score: of the selection that brought it to annotators.
         suspected_by: the analysis that takes its label for likely wrong.
         index: of these places in its split.
+        item_ids: of these.
         metadata: whose own metadata hold all of this.
         search: whose text or external id holds this; capitals do not count.
     """
@@ -64,8 +65,25 @@ class ItemFilter:
     max_score: float | None = None
     suspected_by: int | None = None
     index: Sequence[int] | None = None
+    item_ids: Sequence[int] | None = None
     metadata: dict[str, Any] | None = None
     search: str | None = None
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether what it wants is looked up, however many items the pool has."""
+        return (
+            any(
+                value is not None
+                for value in (
+                    self.round_number, self.annotator, self.min_score, self.max_score,
+                    self.suspected_by, self.index, self.item_ids,
+                )
+            )
+            or True in (self.is_disputed, self.is_flagged, self.is_gold)
+            or self.state
+            in (LabelingState.OPEN, LabelingState.SKIPPED, LabelingState.SET_ASIDE)
+        )  # fmt: skip
 
     def conditions(self, project_id: int) -> list[ColumnElement[bool]]:
         """Return the conditions on items of the project."""
@@ -82,6 +100,8 @@ class ItemFilter:
             found.append(of_item == self.class_index)
         if self.index is not None:
             found.append(Item.index == func.any(list(self.index)))
+        if self.item_ids is not None:
+            found.append(Item.id == func.any(list(self.item_ids)))
         if self.metadata:
             found.append(Item.metadata_.contains(self.metadata))
         if self.search is not None:
@@ -220,7 +240,27 @@ def page(
 ) -> list[ListedItem]:
     """Return the wanted items of a page (after this index, up to so many), ascending."""
     after_index, limit = page
-    found = session.scalars(
+    found = session.scalars(_ids(project_id, split, after_index, wanted).limit(limit)).all()
+    # What is known of them in a second statement: in the first, Postgres may read it of all.
+    return of_ids(session, found)
+
+
+def ids_within(  # noqa: PLR0913, PLR0917 - a statement's parts
+    session: Session,
+    project_id: int,
+    split: Split,
+    window: tuple[int, int],
+    wanted: ItemFilter,
+    limit: int,
+) -> list[int]:
+    """Return the ids of up to `limit` wanted items of a window (after, up to), by index."""
+    after, up_to = window
+    statement = _ids(project_id, split, after, wanted).where(Item.index <= up_to)
+    return list(session.scalars(statement.limit(limit)))
+
+
+def _ids(project_id: int, split: Split, after_index: int, wanted: ItemFilter) -> Select[int]:
+    return (
         select(Item.id)
         .where(
             Item.project_id == project_id,
@@ -229,11 +269,18 @@ def page(
             *wanted.conditions(project_id),
         )
         .order_by(Item.index)
-        .limit(limit)
-    ).all()
-    # What is known of them in a second statement: in the first, Postgres may read it of all.
-    statement = _listed().where(Item.id == func.any(list(found))).order_by(Item.index)
-    return [ListedItem(*row) for row in session.execute(statement)] if found else []
+    )
+
+
+def of_ids(session: Session, item_ids: Sequence[int]) -> list[ListedItem]:
+    """Return these items with what is known of them, by index."""
+    statement = _listed().where(Item.id == func.any(list(item_ids))).order_by(Item.index)
+    return [ListedItem(*row) for row in session.execute(statement)] if item_ids else []
+
+
+def disputed_ids(session: Session, project_id: int) -> list[int]:
+    """Return the items whose annotators disagree; it reads every label."""
+    return list(session.scalars(_disputed(project_id)))
 
 
 def listed(session: Session, project_id: int, item_id: int) -> ListedItem | None:

@@ -13,10 +13,10 @@ from app.db.queries import projects
 from app.db.session import transaction
 from app.domain.errors import AnalysisInvalid, AnalysisNotReady
 from app.domain.states import JobState
-from app.presenters.maps import present_map
+from app.presenters.maps import present_map, present_points
 from app.schemas.maps import MapOut
 from app.services.features import BroughtFeatures, bring_features
-from app.services.maps import create_map, is_inside, items_inside, read_map
+from app.services.maps import create_map, is_inside, items_inside, read_map, read_points
 from tests.projects import TINY, ServedProject
 
 Factory = sessionmaker[Session]
@@ -24,7 +24,13 @@ Factory = sessionmaker[Session]
 
 def shown(served: ServedProject) -> MapOut:
     with transaction(served.factory) as session:
-        return present_map(read_map(session, served.store, projects.get(session, served.id)))
+        found = read_map(session, projects.get(session, served.id))
+        answer = present_map(found)
+        if found.drawn is not None and found.drawn.result_hash is not None:
+            digest = found.drawn.result_hash
+            points = read_points(session, served.store, served.id, digest)
+            answer.points = present_points(points)
+        return answer
 
 
 def draw(served: ServedProject) -> MapOut:
