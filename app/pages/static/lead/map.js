@@ -6,6 +6,8 @@ const SIDE = 12; // pixels left free at each edge
 const COLOURS = ["#4053d3", "#c2560c", "#00857a", "#b51d54", "#7a4fc4", "#5f7a12", "#0a7fb0", "#a8457f", "#8a6d00", "#4f6272"];
 const STATES = { labeled: "#00857a", open: "#c2560c", skipped: "#b51d54", unlabeled: "#9aa3b8" };
 const NOTHING = "#9aa3b8";
+const STEP = 0.2; // of the view, by an arrow key
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 class Points {
   constructor(element, points) {
@@ -18,6 +20,8 @@ class Points {
     this.lasso = [];
     this.by.addEventListener("change", () => this.draw());
     element.querySelector("[data-all]").addEventListener("click", () => this.reset());
+    element.querySelector("[data-view]").addEventListener("click", () => this.pickView());
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("dblclick", () => this.reset());
     this.canvas.addEventListener("wheel", (event) => this.zoom(event), { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => this.begin(event));
@@ -126,11 +130,39 @@ class Points {
 
   zoom(event) {
     event.preventDefault();
-    const [x, y] = this.toPlace(event.offsetX, event.offsetY);
-    const factor = Math.exp(-event.deltaY * 0.0015);
+    this.zoomBy(Math.exp(-event.deltaY * 0.0015), this.toPlace(event.offsetX, event.offsetY));
+  }
+
+  // Zoom, and keep this place where it is on the screen.
+  zoomBy(factor, [x, y]) {
     const scale = Math.max(1, Math.min(200, this.view.scale * factor));
     const kept = this.view.scale / scale;
     this.view = { scale, x: x - (x - this.view.x) * kept, y: y - (y - this.view.y) * kept };
+    this.draw();
+  }
+
+  key(event) {
+    const { scale, x, y } = this.view;
+    const arrow = ARROWS[event.key];
+    if (arrow) {
+      this.view = { scale, x: x + (arrow[0] * STEP) / scale, y: y + (arrow[1] * STEP) / scale };
+      this.draw();
+    } else if (event.key === "+" || event.key === "-") {
+      this.zoomBy(event.key === "+" ? 1.4 : 1 / 1.4, [x, y]);
+    } else if (event.key === "Enter") {
+      this.pickView();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  // Pick everything that is on the screen.
+  pickView() {
+    const { width, height } = this;
+    const corners = [[0, 0], [width, 0], [width, height], [0, height]];
+    this.lasso = corners.map(([px, py]) => this.toPlace(px, py));
+    this.tell();
     this.draw();
   }
 
