@@ -1,5 +1,7 @@
 """Routes of a project's map."""
 
+from functools import partial
+
 import orjson
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
@@ -12,6 +14,7 @@ from app.presenters.maps import present_map, present_points
 from app.schemas.bodies import problems
 from app.schemas.maps import MapOut
 from app.services.maps import create_map, read_map, read_points
+from app.storage.artifacts import ArtifactStore
 
 router = APIRouter(prefix="/projects/{project}/map", tags=["analyses"], route_class=Route)
 
@@ -37,12 +40,14 @@ def read(
     """
     found = read_map(session, project)
     body = present_map(found).model_dump(mode="json", by_alias=True)
-    digest, project_id = found.drawn and found.drawn.result_hash, project.id
-    if digest is not None:
-
-        def points(other: Session) -> bytes:
-            shown = present_points(read_points(other, store, project_id, digest))
-            return orjson.dumps(shown.model_dump(mode="json", by_alias=True))
-
-        body["points"] = orjson.Fragment(recent.read(f"map {digest}", project, points, session))
+    if found.drawn is not None and found.drawn.result_hash is not None:
+        digest = found.drawn.result_hash
+        count = partial(_points, store, project.id, digest)
+        body["points"] = orjson.Fragment(recent.read(f"map {digest}", project, count, session))
     return Response(orjson.dumps(body), media_type="application/json")
+
+
+def _points(store: ArtifactStore, project_id: int, digest: str, session: Session) -> bytes:
+    """Return the points of a drawn map as JSON."""
+    shown = present_points(read_points(session, store, project_id, digest))
+    return orjson.dumps(shown.model_dump(mode="json", by_alias=True))

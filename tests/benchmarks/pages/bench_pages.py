@@ -180,11 +180,11 @@ def training(served: Served) -> Iterator[None]:
     Raises:
         RuntimeError: it did not train from the beginning to the end.
     """
-    long = ModelChoice("fasttext", {"epochs": 5000, "minibatch": 64})
+    long = ModelChoice("fasttext", {"epochs": 10_000, "minibatch": 64})
     with transaction(served.factory) as session:
         name = f"training {random.random()}"
         project = create_draft(session, name, proxy=long, strategy="least_confidence").id
-        known = [ItemIn(f"k-{i}", Split.POOL, "ab"[i % 2], f"text {i}") for i in range(3000)]
+        known = [ItemIn(f"k-{i}", Split.POOL, "ab"[i % 2], f"text {i}") for i in range(12_000)]
         import_lines(session, served.settings, project, known)
         new = [ItemIn(f"n-{i}", text=f"text {i}") for i in range(100)]
         import_lines(session, served.settings, project, new)
@@ -234,7 +234,8 @@ def annotators(served: Served, project: LargeProject, n: int) -> Iterator[None]:
 
 def busy_cores(seconds: float) -> float:
     """Return how many cores are busy, whoever keeps them so."""
-    return round(psutil.cpu_percent(seconds) / 100 * (os.cpu_count() or 1), 2)
+    share = float(psutil.cpu_percent(seconds)) / 100
+    return round(share * (os.cpu_count() or 1), 2)
 
 
 def main() -> None:

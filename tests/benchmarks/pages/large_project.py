@@ -119,7 +119,7 @@ def fill(served: Served, n_items: int) -> LargeProject:
             session.scalar(select(func.max(column)).where(table.project_id == found))
             for table, column in ((Label, Label.item_id), (Model, Model.id), (Job, Job.id))
         ]  # fmt: skip
-    return LargeProject(found, *newest)
+    return LargeProject(found, *(number for number in newest if number is not None))
 
 
 def _make(served: Served, n_items: int) -> int:
