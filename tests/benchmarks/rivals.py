@@ -55,12 +55,14 @@ def compare(
     ours: Sequence[Rival],
     repeats: int,
     clock: Callable[[], float] = time.perf_counter,
+    *,
+    warms_up: bool = True,
 ) -> list[Outcome]:
     """Return the outcomes, the peer's first; all run once to warm up, then in turns; printed.
 
     On a machine that others use, `time.process_time` and one thread a side still compare.
     """
-    for rival in (peer, *ours):
+    for rival in (peer, *ours) if warms_up else ():
         rival.run()
     seconds: dict[str, list[float]] = {rival.name: [] for rival in (peer, *ours)}
     for _ in range(repeats):
