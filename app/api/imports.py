@@ -35,6 +35,7 @@ class BodyImport:
 
     Attributes:
         counts: stored lines, and lines refused while they were stored.
+        copies: whether images that lie behind addresses are stored here.
         unfit: lines refused earlier; kept apart, because another thread counts them.
     """
 
@@ -42,6 +43,7 @@ class BodyImport:
     project: int
     settings: Settings
     store: ArtifactStore
+    copies: bool = False
     counts: ImportCounts = field(default_factory=ImportCounts)
     unfit: ImportCounts = field(default_factory=ImportCounts)
 
@@ -136,7 +138,7 @@ class BodyImport:
             )
 
     def _prepare(self, project: Project, chunk: Chunk) -> list[Prepared]:
-        items = _parsed(chunk, self.unfit)
+        items = _parsed(chunk, self.unfit, copies=self.copies)
         return prepare_items(project, self.store, self.settings, items, self.unfit)
 
     def _write(self, project: Project, chunk: Chunk, file: IO[bytes]) -> None:
@@ -172,7 +174,9 @@ class BodyImport:
         )
 
 
-def _parsed(lines: Iterable[NumberedLine], counts: ImportCounts) -> Iterator[tuple[int, ItemIn]]:
+def _parsed(
+    lines: Iterable[NumberedLine], counts: ImportCounts, *, copies: bool
+) -> Iterator[tuple[int, ItemIn]]:
     """Yield the lines that are items; count the others as refused."""
     for number, line in lines:
         if isinstance(line, ItemInvalid):
@@ -194,6 +198,7 @@ def _parsed(lines: Iterable[NumberedLine], counts: ImportCounts) -> Iterator[tup
                     text=parsed.text,
                     image_uri=parsed.image_uri,
                     metadata=parsed.all_metadata,
+                    copies=copies,
                 ),
             )
 

@@ -61,13 +61,17 @@ Strict = Annotated[
     },
 )
 @takes_large_bodies
-async def import_lines(
+async def import_lines(  # noqa: PLR0913 - the parts of a request
     request: Request,
     project: ProjectIdDep,
     _admin: AdminDep,
     settings: SettingsDep,
     store: StoreDep,
     strict: Strict = False,  # noqa: FBT002 - a query parameter
+    *,
+    copies_images: Annotated[
+        bool, Query(description="Store the images behind `image_uri` here.")
+    ] = False,
 ) -> ImportResult:
     """Import one item per line, plain or with `Content-Encoding: gzip` or `zstd`, of any length.
 
@@ -80,7 +84,7 @@ async def import_lines(
         raise HTTPException(
             415, "Send Content-Type: application/x-ndjson, or image files to /items/upload."
         )
-    body_import = BodyImport(request, project, settings, store)
+    body_import = BodyImport(request, project, settings, store, copies=copies_images)
     counts = await (body_import.run_strictly() if strict else body_import.run())
     return ImportResult.model_validate(counts)
 

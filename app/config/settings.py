@@ -260,12 +260,20 @@ class Settings(BaseSettings):
         gt=0,
         description="The longest that an image by URL may take, from the name to the last byte.",
     )
+    import_download_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="How long the service reads a file to import from an http(s) URL; slower ones "
+        "are refused.",
+    )
     image_roots: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Folders and fsspec URLs that `image_uri` may point into, separated by commas.",
     )
     image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Hosts that `image_uri` may download from, separated by commas."
+        (),
+        description="Hosts that images and files to import may be downloaded from, separated by "
+        "commas.",
     )
 
     max_predict_bytes: int = Field(

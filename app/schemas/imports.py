@@ -25,6 +25,10 @@ class ImportOptions(Request):
     )
     encoding: Short | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    copies_images: bool = Field(
+        default=False,
+        description="Store the images that lie behind addresses, rather than read them from there.",
+    )
     split: Split | None = Field(None, description="Of all items, whatever the files say.")
     evaluation_share: float = Field(
         0.0,
@@ -45,7 +49,9 @@ class ImportsIn(ImportOptions):
     """Files or folders that the service reads by itself."""
 
     uris: list[Annotated[str, StringConstraints(min_length=1, max_length=2000)]] = Field(
-        min_length=1, max_length=100, description="Paths or URLs below SVP_IMAGE_ROOTS."
+        min_length=1,
+        max_length=100,
+        description="Paths or URLs below SVP_IMAGE_ROOTS, or http(s) URLs of SVP_IMAGE_HOSTS.",
     )
 
     @field_validator("uris")

@@ -57,12 +57,31 @@ def download(
         FAULTS: it cannot be read.
     """
     data = bytearray()
-    with _answered("GET", url, headers, server_name, deadline) as response:
-        check(response.status_code, data)
-        for chunk in response.iter_bytes():
-            data += chunk
-            check(response.status_code, data)
+
+    def take(status: int, chunk: bytes) -> None:
+        data.extend(chunk)
+        check(status, data)
+
+    download_to(url, headers, server_name, deadline, take)
     return bytes(data)
+
+
+def download_to(
+    url: str,
+    headers: dict[str, str],
+    server_name: str | None,
+    deadline: Deadline,
+    take: Callable[[int, bytes], None],
+) -> None:
+    """Hand the content of the URL to `take` as it comes; arguments and errors as of `download`.
+
+    `take` is called with the status and the next bytes, first with none; it raises to end the
+    download.
+    """
+    with _answered("GET", url, headers, server_name, deadline) as response:
+        take(response.status_code, b"")
+        for chunk in response.iter_bytes():
+            take(response.status_code, chunk)
 
 
 @dataclass(frozen=True)

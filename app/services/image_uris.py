@@ -3,6 +3,7 @@
 A host may answer slowly, but not forever: a download has one deadline.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ import httpx
 from app.config import Settings
 from app.domain.errors import ItemInvalid
 from app.services.addresses import as_url_host, in_time, is_public, resolve
-from app.services.downloads import FAULTS, Deadline, download
+from app.services.downloads import FAULTS, Deadline, download_to
 
 
 def read_image_uri(uri: str, settings: Settings) -> bytes:
@@ -89,20 +90,52 @@ def _read_object(uri: str, settings: Settings) -> bytes:
 
 
 def _read_http(uri: str, settings: Settings) -> bytes:
-    parts = urlsplit(uri)
-    host = parts.hostname or ""
+    data = bytearray()
+
+    def take(chunk: bytes) -> None:
+        data.extend(chunk)
+        _check_size(data, uri, settings)
+
     try:
+        read_http(uri, settings, Deadline(settings.image_download_seconds), take)
+    except TimeoutError:
+        raise _too_slow(uri, settings) from None
+    return bytes(data)
+
+
+def check_host(uri: str, settings: Settings) -> tuple[str, int]:
+    """Return host and port of an http(s) URL whose host is listed in SVP_IMAGE_HOSTS.
+
+    Raises:
+        ItemInvalid: it is not.
+    """
+    try:
+        parts = urlsplit(uri)
+        host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         raise _not_allowed(uri, "its port is no number") from None
     if host not in settings.image_hosts and f"{host}:{port}" not in settings.image_hosts:
         raise _not_allowed(uri, f"the host {host} is not in SVP_IMAGE_HOSTS")
-    deadline = Deadline(settings.image_download_seconds)
+    return host, port
 
-    def check(status: int, data: bytearray) -> None:
+
+def read_http(
+    uri: str, settings: Settings, deadline: Deadline, take: Callable[[bytes], None]
+) -> None:
+    """Hand what lies behind an http(s) URL to `take` as it comes; its host must be listed.
+
+    Raises:
+        ItemInvalid: it may not be read, or is not there.
+        TimeoutError: it is not whole at the deadline.
+    """
+    host, port = check_host(uri, settings)
+    parts = urlsplit(uri)
+
+    def take_if_there(status: int, chunk: bytes) -> None:
         if status != httpx.codes.OK:
             raise ItemInvalid("image_not_found", f"{uri} answered {status}; 200 is needed.")
-        _check_size(data, uri, settings)
+        take(chunk)
 
     try:
         address = _checked_address(uri, host, port, deadline)
@@ -111,9 +144,9 @@ def _read_http(uri: str, settings: Settings) -> bytes:
         url = parts._replace(netloc=f"{address}:{port}", fragment="").geturl()
         headers = {"Host": parts.netloc.rpartition("@")[2]}
         server_name = host if parts.scheme == "https" else None
-        return download(url, headers, server_name, deadline, check)
+        download_to(url, headers, server_name, deadline, take_if_there)
     except TimeoutError:
-        raise _too_slow(uri, settings) from None
+        raise
     except FAULTS as error:
         raise ItemInvalid("image_not_found", f"{uri} cannot be read: {error}.") from None
 

@@ -29,7 +29,10 @@ Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without 
 
 
 class ItemIn(NamedTuple):
-    """One item to import; exactly one of text, image_uri and image is set."""
+    """One item to import; exactly one of text, image_uri and image is set.
+
+    `copies` stores the image that lies behind image_uri, which is then forgotten.
+    """
 
     external_id: str
     split: Split = Split.POOL
@@ -38,6 +41,7 @@ class ItemIn(NamedTuple):
     image_uri: str | None = None
     image: bytes | None = None
     metadata: Mapping[str, Any] | None = None
+    copies: bool = False
 
 
 def prepare_items(
@@ -125,7 +129,7 @@ def checked_content(
         _check_text(item.text, settings)
         return {"text": item.text, **NO_IMAGE}
     data, facts = _read_image(item, settings)
-    if item.image is None:
+    if item.image is None and not item.copies:
         digest = hashlib.sha256(data).hexdigest()
         return _image(digest, item.image_uri, facts)
     return _image(images.put(data), None, facts)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Unpack
 
 from svp_client import ndjson, paths
@@ -32,6 +33,7 @@ class Items:
         project: int,
         items: Iterable[Mapping[str, Any]],
         *,
+        copies_images: bool = False,
         request_bytes: int = IMPORT_BYTES,
     ) -> Series[ImportResult]:
         """Import items and return the counts; importing again changes nothing.
@@ -43,13 +45,17 @@ class Items:
             project: its id.
             items: each with `external_id`, one of `text` and `image_uri`, and where wanted `split`
                 (pool or evaluation), `class` and `metadata`.
+            copies_images: whether the service stores the images behind `image_uri`.
             request_bytes: the most bytes of one request.
         """
         done = _nothing_yet()
         n_before = 0
         for n, content in ndjson.pieces(items, request_bytes):
             body = {"content": content, "headers": {"Content-Type": ndjson.MEDIA_TYPE}}
-            _add(done, (yield _import_call(paths.items(project), body)), n_before)
+            call = _import_call(paths.items(project), body)
+            if copies_images:
+                call = replace(call, query={"copies_images": True})
+            _add(done, (yield call), n_before)
             n_before += n
         return done
 

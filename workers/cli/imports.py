@@ -55,6 +55,9 @@ def import_items(  # noqa: PLR0913 - the options of a command
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="Of text files. [found out]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Of CSV. [found out]")] = None,
+    copies: Annotated[
+        bool, typer.Option("--copy", help="Let the service store the images behind addresses.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what the files hold; nothing is sent.")
     ] = False,
@@ -115,7 +118,7 @@ def import_items(  # noqa: PLR0913 - the options of a command
         drawn: frozenset[str] = frozenset()
         if survey is not None and not split:
             drawn = _evaluation(survey, evaluation_share, seed)
-        sending = Sending(client, target, reading, split, drawn)
+        sending = Sending(client, target, reading, split, drawn, copies)
         sending.run(paths, sources, errors, is_again=again)
 
 
@@ -128,6 +131,7 @@ class Sending:
     reading: Reading
     split: str | None
     drawn: frozenset[str]
+    copies: bool
 
     def run(
         self, paths: list[str], sources: "list[Source]", errors: Path, *, is_again: bool
@@ -152,7 +156,9 @@ class Sending:
                 rest = "nothing is left" if journal.progress.is_complete else "resuming"
                 typer.echo(f"{path}: {before} were sent before; {rest}.", err=True)
             with _counter(path) as on_progress:
-                sender = Sender(self.client, self.project["id"], file, self._split_of, on_progress)
+                sender = Sender(
+                    self.client, self.project["id"], file, self._split_of, on_progress, self.copies
+                )
                 done = sender.send(path, found_in(source, self.reading), journal)
             n_failed += done.n_failed
             typer.echo(

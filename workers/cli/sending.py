@@ -103,6 +103,7 @@ class Sender:
         errors: takes what is refused, here or by the service.
         split_of: split of an item.
         on_progress: is told how many items of the source are done.
+        copies: whether the service stores images that lie behind addresses.
     """
 
     client: Client
@@ -110,6 +111,7 @@ class Sender:
     errors: ErrorFile
     split_of: Callable[[FoundItem], str]
     on_progress: Callable[[int], None]
+    copies: bool = False
 
     def send(self, name: str, found: Iterable[Found], journal: Journal) -> Progress:
         """Send what an earlier run has not; return the counts of all runs."""
@@ -122,7 +124,7 @@ class Sender:
                 self.errors.write(name, each.line, each.external_id, "not_read", each.detail)
             if piece.lines:
                 lines = (self._line(item) for item in piece.lines)
-                result = self.client.import_items(self.project, lines)
+                result = self.client.import_items(self.project, lines, copies_images=self.copies)
                 self._note(name, piece.lines, result, progress)
             if piece.files:
                 self._note(name, [f[0] for f in piece.files], self._upload(piece), progress)

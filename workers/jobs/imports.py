@@ -126,6 +126,7 @@ def _item_in(found: Found, options: Mapping[str, Any], refused: ImportCounts) ->
         image_uri=found.image_uri,
         image=image,
         metadata=found.metadata,
+        copies=bool(options.get("copies_images")),
     )
 
 

@@ -18,12 +18,14 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 from PIL import Image
 from sqlalchemy import text
 
+from app.config import MAX_JOB_LEASE_SECONDS
 from app.db.session import transaction
 from app.services.file_imports import create_import
 from app.services.projects import ModelChoice
@@ -124,7 +126,11 @@ def main() -> None:
     write_lines(lines, args.lines, 0)
     write_csv(args.folder / "items.csv", lines)
     write_zip(args.folder / "images.zip", args.images)
-    with serve(args.folder / "service", image_roots=(str(args.folder),)) as served:
+    given: dict[str, Any] = {
+        "image_roots": (str(args.folder),),
+        "job_lease_seconds": MAX_JOB_LEASE_SECONDS,
+    }
+    with serve(args.folder / "service", **given) as served:
         sides = Sides(served, args.folder)
         results["csv"] = compare(
             Rival("POST items, NDJSON", sides.post),
