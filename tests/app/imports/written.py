@@ -54,6 +54,40 @@ def in_folder(path: Path, files: Mapping[str, bytes]) -> Path:
     return path
 
 
+def images_by_datasets(path: Path) -> Path:
+    """Images and classes as Hugging Face's `datasets` writes them itself."""
+    datasets = library("datasets")
+    names = sorted(set(IMAGES.values()))
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
+    )
+    rows = {
+        "image": [{"bytes": png(colour), "path": f"{colour}.png"} for colour in IMAGES],
+        "label": [names.index(name) for name in IMAGES.values()],
+    }
+    datasets.Dataset.from_dict(rows, features).to_parquet(path / "train.parquet")
+    return path / "train.parquet"
+
+
+def texts_by_datasets(path: Path) -> Path:
+    datasets = library("datasets")
+    names = sorted(set(TEXTS.values()))
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+    )
+    rows = {"text": list(TEXTS), "label": [names.index(name) for name in TEXTS.values()]}
+    datasets.Dataset.from_dict(rows, features).to_parquet(path / "train.parquet")
+    return path / "train.parquet"
+
+
+def tar_by_webdataset(path: Path) -> Path:
+    webdataset = library("webdataset")
+    with webdataset.TarWriter(str(path / "shard-000000.tar")) as writer:
+        for number, (colour, name) in enumerate(IMAGES.items()):
+            writer.write({"__key__": f"{number:06}", "png": png(colour), "cls": name})
+    return path / "shard-000000.tar"
+
+
 def lines(rows: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
@@ -254,6 +288,8 @@ WRITTEN: dict[str, Written] = {
     "json array": ("json", json_array_by_pandas, TEXTS),
     "parquet texts": ("parquet", parquet_texts, TEXTS),
     "parquet images": ("parquet", parquet_images, IMAGES),
+    "texts by datasets": ("parquet", texts_by_datasets, TEXTS),
+    "images by datasets": ("parquet", images_by_datasets, IMAGES),
     "fasttext": ("fasttext", fasttext, LINES),
     "image folder": ("images", lambda p: in_folder(p / "pets", class_folders()), IMAGES),
     "image folder zip": ("images", lambda p: zipped(p / "a.zip", class_folders()), IMAGES),
@@ -268,6 +304,7 @@ WRITTEN: dict[str, Written] = {
         "images", lambda p: zipped(p / "x.zip", flat_with_metadata(LABELS, "labels.csv")), IMAGES,
     ),
     "webdataset": ("webdataset", webdataset, IMAGES),
+    "tar by webdataset": ("webdataset", tar_by_webdataset, IMAGES),
     "label studio": ("label-studio", label_studio, TEXTS),
     "label studio min": ("label-studio", label_studio_min, TEXTS),
     "label studio csv": ("label-studio", label_studio_csv, TEXTS),

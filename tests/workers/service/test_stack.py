@@ -135,6 +135,30 @@ class TestSvpUp:
             assert client.project(project)["state"] == "finished"
             assert len(list(client.export_labels(project))) == 16
 
+    def test_several_workers_do_the_jobs_of_two_projects_at_the_same_time(
+        self, start_service: Callable[..., RunningService]
+    ) -> None:
+        service = start_service("--port", "0", "--workers", "2")
+        with direct(service, service.token) as client:
+            projects = [_start_a_long_training(client, name) for name in ("one", "two")]
+
+            def running() -> set[int]:
+                jobs = {p: client.jobs(p) for p in projects}
+                assert not any(j["state"] == "failed" for of in jobs.values() for j in of)
+                return {
+                    project
+                    for project, of_project in jobs.items()
+                    if any(j["state"] == "running" and j["kind"] != "pack" for j in of_project)
+                }
+
+            wait_for(lambda: running() == set(projects), 120)
+            assert client.overview(projects[0])["n_workers"] == 2
+            for project in projects:
+                client.cancel(project)
+        assert service.interrupt() == 0
+        stops = re.findall(r"svp: stopping (\S+)", service.printed)
+        assert stops == ["api", "worker-2", "worker", "Postgres"]
+
     def test_parts_that_are_killed_come_back_by_themselves(
         self, start_service: Callable[..., RunningService], data_folder: Path
     ) -> None:
@@ -229,6 +253,24 @@ def pids(service: RunningService, data_folder: Path) -> dict[str, int]:
         pid_file = data_folder / "postgres" / "postmaster.pid"
         found["Postgres"] = int(pid_file.read_text().split()[0])
     return found
+
+
+def _start_a_long_training(client: Client, name: str) -> int:
+    """Return a project whose first proxy trains for minutes, on imported labels."""
+    epochs = {"model": "fasttext", "recipe": {"epochs": 5000}}
+    project = client.create_project(
+        name=name, modality="text", classes=["a", "b"], proxy=epochs, target=epochs,
+        strategy="least_confidence", initial_budget=10, round_budget=10, total_budget=20,
+    )["id"]  # fmt: skip
+    known = (
+        {"external_id": f"k-{i}", "text": f"text {i}", "class": "ab"[i % 2]} for i in range(400)
+    )
+    client.import_items(project, known)
+    client.import_items(
+        project, ({"external_id": f"n-{i}", "text": f"new {i}"} for i in range(100))
+    )
+    client.start(project)
+    return int(project)
 
 
 def _label_a_text_project(client: Client) -> int:
