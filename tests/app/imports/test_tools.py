@@ -123,6 +123,49 @@ class TestArgilla:
         assert (first.n_skips, first.metadata) == (1, {})
 
 
+    def nested(self, folder: Path, answers: list[dict[str, Any]]) -> Path:
+        """Return records as `records.to_json` of argilla 2.8.0 writes them."""
+        rows = [
+            {
+                "id": f"r-{i}",
+                "fields": {"text": f"text {i}"},
+                "metadata": {"page": i},
+                "suggestions": {"mood": {"value": "good", "score": 0.7, "agent": "m"}},
+                "responses": responses,
+                "vectors": {},
+                "status": "pending",
+                "_server_id": None,
+            }
+            for i, responses in enumerate(answers)
+        ]
+        (folder / "records.json").write_text(json.dumps(rows))
+        return folder / "records.json"
+
+    def test_records_of_to_json_are_read_though_only_late_ones_are_answered(
+        self, tmp_path: Path
+    ) -> None:
+        late = {"mood": [{"value": "good", "user_id": "u1"}, {"value": "bad", "user_id": "u2"}]}
+        found = read(self.nested(tmp_path, [{}] * 30 + [late]))
+        assert [answers(item) for item in found[:30]] == [[]] * 30
+        assert answers(found[30]) == [("u1", "good"), ("u2", "bad")]
+        last = found[30]
+        assert isinstance(last, FoundItem)
+        assert (last.external_id, last.text, last.metadata) == ("r-30", "text 30", {"page": 30})
+
+    def test_of_several_questions_the_one_of_the_classes_is_named(self, tmp_path: Path) -> None:
+        said = {"mood": [{"value": "good", "user_id": "u1"}], "why": [{"value": "It is."}]}
+        path = self.nested(tmp_path, [said, {}])
+        with pytest.raises(FileRefused, match=r"several questions \(mood, why\)"):
+            read(path)
+        assert answers(read(path, columns={"mood": "class"})[0]) == [("u1", "good")]
+
+    def test_records_that_nobody_has_answered_are_items_without_classes(
+        self, tmp_path: Path
+    ) -> None:
+        found = read(self.nested(tmp_path, [{}, {}]))
+        assert [answers(item) for item in found] == [[], []]
+
+
 class TestOthers:
     def test_cvat_without_images_names_where_they_lie(self, tmp_path: Path) -> None:
         xml = (
