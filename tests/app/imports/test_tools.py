@@ -122,7 +122,6 @@ class TestArgilla:
         assert isinstance(first, FoundItem)
         assert (first.n_skips, first.metadata) == (1, {})
 
-
     def nested(self, folder: Path, answers: list[dict[str, Any]]) -> Path:
         """Return records as `records.to_json` of argilla 2.8.0 writes them."""
         rows = [
