@@ -44,6 +44,7 @@ EVENTS: Mapping[str, str] = {
     "annotator.paused": "An annotator was paused.",
     "annotator.resumed": "An annotator was resumed.",
     "annotator.flags_cleared": "The doubts about an annotator's labels were cleared.",
+    "label_export.published": "A large export of labels can be downloaded.",
     "features.brought": "Features were brought.",
     "class.added": "A class was added.",
     "class.renamed": "A class was renamed.",
