@@ -1,14 +1,16 @@
 """`svp models`: every model of the catalog, as a table and as JSON."""
 
 import json
+import re
 import subprocess
 import sys
 
+import pytest
 from typer.testing import CliRunner
 
 from models.catalog import MODELS
 from workers.cli.main import app
-from workers.simulation.bundled import bundled_names, bundled_text
+from workers.simulation.bundled import bundled_names, bundled_text, bundled_values
 
 
 class TestModels:
@@ -41,6 +43,13 @@ class TestExperiments:
         assert max(map(len, lines)) <= 80
         names = [line.split()[0] for line in lines if line.startswith("  ")]
         assert sorted(names) == bundled_names()
+
+    def test_each_says_what_it_costs_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("workers.simulation.cost.REFERENCE_SECONDS", 1e-9)  # a slow machine
+        answer = CliRunner().invoke(app, ["experiments"], env={"COLUMNS": "80"})
+        (line,) = [line for line in answer.stdout.splitlines() if " digits " in line]
+        assert re.search(r"3 seeds +[\d,.]+ (years|days) ", line)
+        assert all("cpu_hours" in bundled_values(name) for name in bundled_names())
 
     def test_one_is_printed_as_its_file_stands(self) -> None:
         answer = CliRunner().invoke(app, ["experiments", "digits"])

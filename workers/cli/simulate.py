@@ -194,6 +194,7 @@ def experiments(
         bundled_text,
         bundled_values,
     )
+    from workers.simulation.cost import in_words, machine_factor  # noqa: PLC0415
 
     if name is not None:
         typer.echo(bundled_text(name), nl=False)
@@ -203,12 +204,15 @@ def experiments(
         typer.echo(json.dumps(found, indent=2))
         return
     console = _console()
+    factor = machine_factor()
     for kind in sorted({each["kind"] for each in found}):
         of_kind = [each for each in found if each["kind"] == kind]
         console.print(f"[bold]{kind}[/bold]: {len(of_kind)} experiments")
         for each in of_kind:
-            line = f"  {each['name']:<33}{len(each['seeds']):>2} seeds  {each['title']}"
+            cost = in_words(factor * each["cpu_hours"])
+            line = f"  {each['name']:<33}{len(each['seeds']):>2} seeds {cost:>9}  {each['title']}"
             console.print(line, no_wrap=True, overflow="ellipsis", highlight=False, markup=False)
+    console.print("Times: all seeds on the CPU of this machine, roughly; a GPU takes far less.")
 
 
 def demo(

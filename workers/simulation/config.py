@@ -17,7 +17,7 @@ from selection.errors import SelectionError
 
 HAS_RUN = "has_run"  # of the context in which an experiment is checked
 OF_FOLDERS = frozenset({"folder", "channels"})  # keys of the table data
-WITHOUT_EFFECT = frozenset({"seeds", "title", "paper"})  # on the results of a seed
+WITHOUT_EFFECT = frozenset({"seeds", "title", "paper", "cpu_hours"})  # on the results of a seed
 
 
 class ExperimentError(ValueError):
@@ -191,6 +191,8 @@ class ExperimentConfig(Config):
         models: by name; active learning and core-sets need one called target.
         seeds: of the repeats: each draws its own pool, first labels and weights.
         paper: where a report finds the paper's figures; the table `[paper]`.
+        cpu_hours: of all seeds on 2 CPU cores as of 2026, measured or estimated from timed epochs;
+            `svp experiments` says what they are on the machine at hand.
         traps: differences of the published code that are to be repeated; the table `[traps]`.
         arms: by name; each selects in its own way.
     """
@@ -202,6 +204,7 @@ class ExperimentConfig(Config):
     models: dict[str, ModelConfig] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     paper: PaperConfig | None = None
+    cpu_hours: float | None = Field(None, gt=0)
     traps: TrapsConfig = TrapsConfig()
 
     chooses_recipes: ClassVar[bool] = False  # whether a recipe may be named auto
