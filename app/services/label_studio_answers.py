@@ -5,6 +5,7 @@ it, so that applying twice changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,9 +21,11 @@ from app.domain.errors import AnnotatorPaused, ProjectNotAccepting
 from app.domain.states import LABEL_ACCEPTING_PROJECT_STATES, BatchItemState
 from app.integrations.label_studio.labeling_config import LabelingConfig
 from app.services.answers import AnswerStatus, Outcome
+from app.services.budget import budget_state
 from app.services.further_opinions import add_opinions
 from app.services.labels import LabelEntry, submit_labels, withdraw_labels
 from app.services.leases import after_freeing
+from app.services.lifecycle import holding_back
 from app.services.skips import submit_skips
 from app.services.unskips import reopen_skipped
 
@@ -74,15 +77,17 @@ def apply(
     leases.ensure_holders(session, connection)
     paused = annotators.paused(session, project.id)
     n_taken = 0
-    for group in _groups(wanted):
-        annotator_id = group[0].annotator_id
-        if annotator_id in paused:
-            codes = dict.fromkeys((want.item_id for want in group), AnnotatorPaused.code)
-        else:
-            codes = _Applying(session, connection, project, annotator_id, settings).apply(group)
-        for want in group:
-            code = want.code or codes[want.item_id]
-            n_taken += not _settle(session, connection, want, code)
+    with holding_back(session):  # the last label must not end the project before later opinions
+        for group in _groups(wanted):
+            annotator_id = group[0].annotator_id
+            if annotator_id in paused:
+                codes = dict.fromkeys((want.item_id for want in group), AnnotatorPaused.code)
+            else:
+                one = _Applying(session, connection, project, annotator_id, settings)
+                codes = one.apply(group)
+            for want in group:
+                code = want.code or codes[want.item_id]
+                n_taken += not _settle(session, connection, want, code)
     after_freeing(session, project, settings)
     return n_taken
 
@@ -157,8 +162,12 @@ class _Applying:
         skips = [want.item_id for want in group if want.is_skip]
         nothing = [w.item_id for w in group if w.class_name is None and not w.is_skip]
         self._hand_over([*(want.item_id for want in labels), *skips])
-        codes = {**self._label(labels), **self._skip(skips), **self._withdraw(nothing)}
         item_ids = [want.item_id for want in group]
+        codes = dict.fromkeys(item_ids, AnnotatorPaused.code)
+        with suppress(AnnotatorPaused):  # for their answers to gold, just now
+            codes |= self._label(labels)
+            codes |= self._skip(skips)
+            codes |= self._withdraw(nothing)
         days = self.settings.label_studio_lease_days
         leases.take_back(self.session, self.connection, self.annotator_id, item_ids, days)
         return codes
@@ -217,6 +226,10 @@ class _Applying:
         skipped = [i for i in item_ids if states.get(i) == BatchItemState.SKIPPED]
         if not skipped:
             return {}
+        # An item that took such a place makes room again, if nobody has answered it.
+        room = budget_state(self.session, self.project).left_for_reserve
+        if room < len(skipped):
+            leases.give_up(self.session, self.connection, len(skipped) - room)
         outcomes = reopen_skipped(self.session, self.project.id, skipped, skipped_by, self.settings)
         return {o.item_id: o.code for o in outcomes if o.code is not None}
 

@@ -3,7 +3,8 @@
 Every function expects to be the first to lock the project in its transaction; the caller commits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ POOL_USED_UP = "project.pool_used_up"
 
 
 LEASES_FREED = "leases_freed"  # in which transaction, and of which project
+HELD_BACK = "held_back"
 
 
 def start_project(session: Session, project_id: int, max_attempts: int = 3) -> Project:
@@ -167,7 +169,7 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
     and its job, or the target's job when the budget is spent or `stop_when` holds. Expired leases
     are freed first: the next batch has room for their items.
     """
-    if project.state != ProjectState.RUNNING:
+    if project.state != ProjectState.RUNNING or session.info.get(HELD_BACK):
         return
     free_expired(session, project)
     round_ = rounds.live(session, project.id)
@@ -195,6 +197,19 @@ def advance(session: Session, project: Project, max_attempts: int) -> None:
     elif budget.left_for_batch > 0:
         facts = {"reason": "pool used up"}
     _train_target(session, project, max_attempts, facts)
+
+
+@contextmanager
+def holding_back(session: Session) -> Iterator[None]:
+    """Let no project advance meanwhile: answers that came together are taken together.
+
+    The caller lets it advance afterwards, in the same transaction.
+    """
+    session.info[HELD_BACK] = True
+    try:
+        yield
+    finally:
+        del session.info[HELD_BACK]
 
 
 def is_pool_used_up(session: Session, project: Project) -> bool:

@@ -171,3 +171,35 @@ _RELEASE = text(
     RETURNING slot.slot
     """
 ).bindparams(IDS, bindparam("project", type_=BigInteger))
+
+
+def give_up(session: Session, connection: LabelStudioConnection, n: int) -> int:
+    """Turn up to `n` held items of the batch that nobody answered into reserve; return how many.
+
+    Worst rank first; they are free, and the budget has room for others.
+    """
+    given = {"connection": connection.id, "prefix": f"{prefix_of(connection)}%", "n": n}
+    return len(set(session.scalars(_GIVE_UP, given)))
+
+
+_GIVE_UP = text(
+    f"""
+    WITH given_up AS (
+        UPDATE batch_items SET source = 'reserve'
+        WHERE id IN (
+            SELECT item.id FROM {_ITEMS}
+            WHERE {_IS_LIVE} AND NOT task.was_annotated AND item.state = 'open'
+                AND item.source = 'batch' AND NOT item.is_requeued
+                AND NOT EXISTS (
+                    SELECT FROM batch_item_slots AS slot
+                    LEFT JOIN annotators AS holder
+                        ON holder.id = slot.leased_by AND holder.name LIKE :prefix
+                    WHERE slot.batch_item_id = item.id AND (slot.filled OR holder.id IS NULL))
+            ORDER BY item.round_id, item.rank DESC LIMIT :n)
+        RETURNING id
+    )
+    UPDATE batch_item_slots AS slot SET leased_by = NULL, leased_until = NULL
+    FROM given_up WHERE slot.batch_item_id = given_up.id
+    RETURNING slot.batch_item_id
+    """  # noqa: S608 - of this module's own words
+).bindparams(bindparam("n", type_=BigInteger))

@@ -199,13 +199,34 @@ class TestSkips:
         assert bridge.labels() == {}
         assert bridge.states()[0] == "skipped"
 
-    def test_an_answer_waits_while_the_budget_has_no_room_for_it(
+    def test_it_takes_the_budget_of_the_item_that_took_its_place(
         self, make_bridge: MakeBridge, fake: Fake
     ) -> None:
         bridge = make_bridge(total_budget=2)
         bridge.sync()
-        skip = fake.skip(bridge.task(0))
+        fake.skip(bridge.task(0))
         bridge.sync()
+        assert bridge.shown() == [0, 1, 2]
+        fake.annotate(bridge.task(0), "b", BOB)
+        bridge.sync()
+        assert bridge.labels() == {0: {"bob": "b"}}
+        assert bridge.shown() == [0, 1]
+        fake.annotate(bridge.task(1), "a")
+        bridge.sync()
+        assert bridge.ask("SELECT state FROM projects") == [("training_target",)]
+
+    def test_it_waits_while_others_hold_what_the_budget_leaves(
+        self, make_bridge: MakeBridge, fake: Fake
+    ) -> None:
+        bridge = make_bridge(total_budget=2)
+        bridge.run("INSERT INTO annotators (name) VALUES ('eve')")
+        bridge.sync()
+        fake.skip(bridge.task(0))
+        bridge.sync()
+        bridge.run(
+            "UPDATE batch_item_slots SET leased_by = (SELECT id FROM annotators WHERE name = 'eve')"
+            " WHERE leased_by IS NOT NULL"
+        )
         fake.annotate(bridge.task(0), "b", BOB)
         bridge.sync()
         assert bridge.codes()[-1] == ("budget_spent", True)
@@ -213,7 +234,6 @@ class TestSkips:
         bridge.run("UPDATE projects SET total_budget = 3 WHERE id = :project")
         bridge.sync()
         assert bridge.labels() == {0: {"bob": "b"}}
-        assert skip
 
 
 class TestSeveralAnnotators:
@@ -228,6 +248,19 @@ class TestSeveralAnnotators:
         bridge.sync()
         assert bridge.labels() == {0: {"ada": "a"}}
         assert bridge.resolved() == {0: "a"}
+
+    def test_those_that_came_with_the_last_label_of_a_project_are_kept_too(
+        self, make_bridge: MakeBridge, fake: Fake
+    ) -> None:
+        bridge = make_bridge(total_budget=2)
+        bridge.sync()
+        for index in (0, 1):
+            fake.annotate(bridge.task(index), "a")
+            fake.annotate(bridge.task(index), "b", BOB)
+        bridge.sync()
+        both = {"ada": "a", "bob": "b"}
+        assert bridge.labels() == {0: both, 1: both}
+        assert bridge.ask("SELECT state FROM projects") == [("training_target",)]
 
     def test_a_majority_of_them_decides(self, bridge: Bridge, fake: Fake) -> None:
         bridge.sync()
