@@ -110,7 +110,7 @@ def connect(
         there, is_new = _project_there(client, project, wanted.project_there)
         names = offered_names(project.classes, project.class_settings)
         read_config(there.label_config, project.modality, names)
-        connection = _save(factory, project_id, there, wanted, settings, url, public_url)
+        connection = _save(factory, project_id, there, is_new, wanted, settings, public_url)
         fault = _ensure_webhook(factory, client, connection, settings)
     finally:
         client.close()
@@ -166,11 +166,13 @@ def _save(  # noqa: PLR0913, PLR0917 - what was found out of a connection
     factory: Factory,
     project_id: int,
     there: ProjectThere,
+    is_new: bool,  # noqa: FBT001 - internal
     wanted: ConnectionIn,
     settings: Settings,
-    url: str,
     public_url: str | None,
 ) -> LabelStudioConnection:
+    """Store the connection; with another project there, one that begins anew."""
+    url = _base(wanted.url)
     browser = urlsplit(_base_or_none(wanted.browser_url) or url)
     fields = {
         "url": url,
@@ -188,7 +190,7 @@ def _save(  # noqa: PLR0913, PLR0917 - what was found out of a connection
         known = queries.of_project(session, project_id)
         if known is None:
             fields["webhook_secret"] = secrets.token_urlsafe(32)
-        elif (known.url, known.project_there) != (url, there.id):
+        elif is_new or (known.url, known.project_there) != (url, there.id):
             forget_tasks(session, known, settings)
             queries.remove(session, known.id)
             session.expunge(known)

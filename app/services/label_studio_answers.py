@@ -46,7 +46,7 @@ class Wanted:
 
     Attributes:
         class_name: None: a skip, or no answer at all.
-        annotation_ids: those that wait for this.
+        seen_ids: what was seen and waits for this.
     """
 
     item_id: int
@@ -56,7 +56,7 @@ class Wanted:
     is_skip: bool
     seconds: float | None
     is_gold_task: bool
-    annotation_ids: tuple[int, ...]
+    seen_ids: tuple[int, ...]
     code: str | None = None
 
 
@@ -72,7 +72,7 @@ def apply(
     wanted = _wanted(queries.of_items(session, connection.id, item_ids), config)
     if project.state not in LABEL_ACCEPTING_PROJECT_STATES:
         for want in wanted:
-            _settle(session, connection, want, ProjectNotAccepting.code)
+            _settle(session, want, ProjectNotAccepting.code)
         return 0
     leases.ensure_holders(session, connection)
     paused = annotators.paused(session, project.id)
@@ -87,7 +87,7 @@ def apply(
                 codes = one.apply(group)
             for want in group:
                 code = want.code or codes[want.item_id]
-                n_taken += not _settle(session, connection, want, code)
+                n_taken += not _settle(session, want, code)
     after_freeing(session, project, settings)
     return n_taken
 
@@ -123,7 +123,7 @@ def _answer(every: Sequence[Seen], config: LabelingConfig) -> Wanted:
         is_skip=class_name is None and any(s.is_skip for s in there),
         seconds=newest.seconds if newest else None,
         is_gold_task=all(s.is_gold_task for s in every),
-        annotation_ids=tuple(s.annotation_id for s in waiting),
+        seen_ids=tuple(s.id for s in waiting),
         code=code,
     )
 
@@ -139,10 +139,10 @@ def _groups(wanted: Sequence[Wanted]) -> list[list[Wanted]]:
     return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
 
 
-def _settle(session: Session, connection: LabelStudioConnection, want: Wanted, code: str) -> bool:
+def _settle(session: Session, want: Wanted, code: str) -> bool:
     """Note what became of an answer; return whether it waits or was refused."""
     is_waiting = code in WAITS
-    queries.settle(session, connection.id, want.annotation_ids, code, is_pending=is_waiting)
+    queries.settle(session, want.seen_ids, code, is_pending=is_waiting)
     return is_waiting or code not in set(AnswerStatus)
 
 

@@ -121,8 +121,8 @@ class _Pass:
             raise
         with self._step() as (session, connection):
             config = _config(projects.get(session, connection.project_id), there)
+        self._list_if_due(there)  # first: annotations that went with their task stay labels
         self._pull(there.id, config)
-        self._list_if_due(there)
         self._apply(config)
         self._delete_unwanted(there.id, config)
         self._push(there, config)
@@ -227,7 +227,7 @@ class _Pass:
                 return  # it creates them later; the next pass finds them
             with self._step() as (session, _):
                 ids = dict(zip((task.row for task in found), created, strict=True))
-                task_queries.note_created(session, ids, payload.image_until)
+                task_queries.note_created(session, self.connection_id, ids, payload.image_until)
             self.done.n_pushed += len(found)
             if payload.model_version not in (None, model_version):
                 model_version = payload.model_version

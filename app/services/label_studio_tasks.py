@@ -12,7 +12,14 @@ from app.db.queries import label_studio_annotations as annotation_queries
 from app.db.queries import label_studio_leases as leases
 from app.db.queries import label_studio_tasks as queries
 from app.db.queries.label_studio_tasks import Pushable, PushedTask, UnwantedTask
-from app.db.tables import LabelStudioConnection, LabelStudioTask, Project, RoundEnd, TaskState
+from app.db.tables import (
+    LabelStudioAnnotation,
+    LabelStudioConnection,
+    LabelStudioTask,
+    Project,
+    RoundEnd,
+    TaskState,
+)
 from app.domain.annotation import annotation_from_json, share_of
 from app.domain.errors import InvalidName
 from app.domain.names import normalised
@@ -148,24 +155,37 @@ def see_tasks(
     project = projects.get(session, connection.project_id)
     rows = adopt(session, connection, project, tasks)
     users = label_studio.known_users(session, connection.id)
-    before = {
+    there = [a.id for task in tasks for a in task.annotations]
+    known = {
         seen.annotation_id: seen
-        for seen in annotation_queries.of_tasks(session, [row.id for row in rows.values()])
+        for seen in annotation_queries.known(
+            session, connection.id, [row.id for row in rows.values()], there
+        )
     }
-    changed, present = [], set()
+    changed, same = [], set()
     for task in tasks:
         row = rows.get(task.id)
-        if row is None:
-            continue
-        for annotation in task.annotations:
-            present.add(annotation.id)
-            known = before.get(annotation.id)
-            if known is None or known.is_deleted or known.updated_at < annotation.updated_at:
-                changed.append(_seen(row.id, annotation, users, config))
+        for annotation in task.annotations if row else ():
+            assert row is not None  # noqa: S101 - else there is none
+            found = _seen(row.id, annotation, users, config)
+            before = known.get(annotation.id)
+            if before is not None and _is_same(before, found):
+                same.add(before.id)
+                if before.updated_at >= annotation.updated_at:
+                    continue
+            changed.append(found)
+    # Before the new ones are seen: they may have the ids of deleted ones.
+    gone = [seen for seen in known.values() if seen.id not in same]
+    with_task = queries.gone_among(session, [seen.task_row for seen in gone])
+    annotation_queries.note_deleted(session, [s.id for s in gone if s.task_row not in with_task])
+    annotation_queries.let_be(session, [s.id for s in gone if s.task_row in with_task])
     annotation_queries.see(session, connection.id, changed)
-    gone = [id_ for id_, seen in before.items() if id_ not in present and not seen.is_deleted]
-    annotation_queries.note_deleted(session, connection.id, gone)
     annotation_queries.note_annotated(session, sorted({seen["task_row"] for seen in changed}))
+
+
+def _is_same(before: LabelStudioAnnotation, found: Mapping[str, Any]) -> bool:
+    """Return whether it is the same annotation, not a new one that got its id."""
+    return (before.task_row, before.annotator_id) == (found["task_row"], found["annotator_id"])
 
 
 def _seen(
@@ -217,14 +237,23 @@ def adopt(
     """Return task id -> row, of the listed tasks that show items of ours.
 
     One that was created without our hearing of it gets its id noted: the answer was lost, or the
-    project was connected before. A second task of an item is a duplicate.
+    project was connected before. A second task of an item is a duplicate. Over SQLite, Label Studio
+    gives the ids of deleted tasks again.
     """
     rows = queries.of_task_ids(session, connection.id, [task.id for task in tasks])
+    for task in tasks:
+        row = rows.get(task.id)
+        if row is not None and _item_of(project.uid, task) != row.item_id:
+            del rows[task.id]  # deleted, and its id given to another task
+            row.task_id = None
+            row.state = TaskState.GONE
+            leases.release(session, connection, [row.id])
     items = {
         task.id: item_id
         for task in tasks
         if task.id not in rows and (item_id := _item_of(project.uid, task)) is not None
     }
+    session.flush()
     if not items:
         return rows
     places = queries.places_of(session, project.id, list(items.values()))

@@ -115,9 +115,7 @@ class Bridge:
 
     def codes(self) -> list[tuple[str | None, bool]]:
         """Return (code, whether it waits) of every annotation seen, by id."""
-        rows = self.ask(
-            "SELECT code, is_pending FROM label_studio_annotations ORDER BY annotation_id"
-        )
+        rows = self.ask("SELECT code, is_pending FROM label_studio_annotations ORDER BY id")
         return [(code, pending) for code, pending in rows]
 
     def round_number(self) -> int:

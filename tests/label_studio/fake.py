@@ -39,7 +39,6 @@ class Fake:
         self.n_refreshes = 0
         self.delivers = True
         self.on_request: Callable[[str, str], object] = lambda _method, _path: None
-        self._ids = {"project": 0, "task": 0, "annotation": 0, "webhook": 0}
         self._at = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
         self.url = ""
 
@@ -291,8 +290,14 @@ class Fake:
         return shown if all_fields else {k: v for k, v in shown.items() if k != "annotations"}
 
     def _next(self, kind: str) -> int:
-        self._ids[kind] += 1
-        return self._ids[kind]
+        """Return an id as its SQLite does: that of the newest may come again once it is deleted."""
+        known = {
+            "project": self.projects,
+            "task": self.tasks,
+            "annotation": self.annotations,
+            "webhook": self.webhooks,
+        }[kind]
+        return max(known, default=0) + 1
 
     def _now(self) -> str:
         """Return the next microsecond, as no two changes have the same instant."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, select, text, update
+from sqlalchemy import BigInteger, bindparam, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -19,11 +19,12 @@ class Seen:
     """An annotation as it was last seen.
 
     Attributes:
+        id: its id here.
         is_gold_task: its task shows gold.
         code: what became of it before, or why it waits.
     """
 
-    annotation_id: int
+    id: int
     item_id: int
     annotator_id: int
     updated_at: datetime
@@ -36,11 +37,20 @@ class Seen:
     code: str | None
 
 
-def of_tasks(session: Session, rows: Sequence[int]) -> list[LabelStudioAnnotation]:
-    """Return what was seen of these tasks."""
+def known(
+    session: Session, connection_id: int, rows: Sequence[int], annotation_ids: Sequence[int]
+) -> list[LabelStudioAnnotation]:
+    """Return what was seen and not deleted since, of these tasks or with these ids."""
     return list(
         session.scalars(
-            select(LabelStudioAnnotation).where(LabelStudioAnnotation.task_row.in_(rows))
+            select(LabelStudioAnnotation).where(
+                LabelStudioAnnotation.connection_id == connection_id,
+                ~LabelStudioAnnotation.is_deleted,
+                or_(
+                    LabelStudioAnnotation.task_row.in_(rows),
+                    LabelStudioAnnotation.annotation_id.in_(annotation_ids),
+                ),
+            )
         )
     )
 
@@ -58,21 +68,31 @@ def see(session: Session, connection_id: int, seen: Sequence[dict[str, Any]]) ->
     }
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=["connection_id", "annotation_id"], set_=changed
+            index_elements=["connection_id", "annotation_id"],
+            index_where=~LabelStudioAnnotation.is_deleted,
+            set_=changed,
         )
     )
 
 
-def note_deleted(session: Session, connection_id: int, annotation_ids: Sequence[int]) -> None:
-    """Note that these annotations were deleted there; that waits to be applied."""
-    if annotation_ids:
+def note_deleted(session: Session, ids: Sequence[int]) -> None:
+    """Note that these were deleted there, by their ids here; that waits to be applied."""
+    if ids:
         session.execute(
             update(LabelStudioAnnotation)
-            .where(
-                LabelStudioAnnotation.connection_id == connection_id,
-                LabelStudioAnnotation.annotation_id.in_(annotation_ids),
-            )
+            .where(LabelStudioAnnotation.id.in_(ids))
             .values(is_deleted=True, is_pending=True, code=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def let_be(session: Session, ids: Sequence[int]) -> None:
+    """Note that these went with their task, by their ids here: their labels stay."""
+    if ids:
+        session.execute(
+            update(LabelStudioAnnotation)
+            .where(LabelStudioAnnotation.id.in_(ids))
+            .values(is_deleted=True)
             .execution_options(synchronize_session=False)
         )
 
@@ -111,32 +131,22 @@ def of_items(session: Session, connection_id: int, item_ids: Sequence[int]) -> l
 
 _OF_ITEMS = text(
     """
-    SELECT seen.annotation_id, task.item_id, seen.annotator_id, seen.updated_at, seen.answer,
+    SELECT seen.id, task.item_id, seen.annotator_id, seen.updated_at, seen.answer,
         seen.seconds, seen.is_skip, seen.is_deleted, task.batch_item_id IS NULL, seen.is_pending,
         seen.code
     FROM label_studio_tasks AS task
     JOIN label_studio_annotations AS seen ON seen.task_row = task.id
     WHERE task.connection_id = :connection AND task.item_id = ANY (:ids)
-    ORDER BY seen.updated_at, seen.annotation_id
+    ORDER BY seen.updated_at, seen.id
     """
 ).bindparams(IDS)
 
 
-def settle(
-    session: Session,
-    connection_id: int,
-    annotation_ids: Sequence[int],
-    code: str,
-    *,
-    is_pending: bool,
-) -> None:
-    """Note what became of these annotations, or why they wait."""
+def settle(session: Session, ids: Sequence[int], code: str, *, is_pending: bool) -> None:
+    """Note what became of these annotations, by their ids here, or why they wait."""
     session.execute(
         update(LabelStudioAnnotation)
-        .where(
-            LabelStudioAnnotation.connection_id == connection_id,
-            LabelStudioAnnotation.annotation_id.in_(annotation_ids),
-        )
+        .where(LabelStudioAnnotation.id.in_(ids))
         .values(code=code, is_pending=is_pending)
         .execution_options(synchronize_session=False)
     )

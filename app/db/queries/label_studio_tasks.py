@@ -158,9 +158,21 @@ def any_to_push(session: Session, connection_id: int) -> bool:
 
 
 def note_created(
-    session: Session, ids: Mapping[int, int], image_until: datetime | None = None
+    session: Session,
+    connection_id: int,
+    ids: Mapping[int, int],
+    image_until: datetime | None = None,
 ) -> None:
-    """Note the ids of created tasks: row -> task."""
+    """Note the ids of created tasks: row -> task; deleted ones may have had the same."""
+    session.execute(
+        update(LabelStudioTask)
+        .where(
+            LabelStudioTask.connection_id == connection_id,
+            LabelStudioTask.task_id.in_(ids.values()),
+        )
+        .values(task_id=None, state=TaskState.GONE)
+        .execution_options(synchronize_session=False)
+    )
     for row, task_id in ids.items():
         session.execute(
             update(LabelStudioTask)
@@ -219,6 +231,16 @@ def live_ids(session: Session, connection_id: int) -> dict[int, int]:
         )
     )
     return {task: row for task, row in rows if task is not None}
+
+
+def gone_among(session: Session, rows: Sequence[int]) -> set[int]:
+    """Return those of these tasks that were deleted there."""
+    found = session.scalars(
+        select(LabelStudioTask.id).where(
+            LabelStudioTask.id.in_(rows), LabelStudioTask.state == TaskState.GONE
+        )
+    )
+    return set(found)
 
 
 def note_gone(session: Session, rows: Sequence[int]) -> None:

@@ -120,21 +120,27 @@ class LabelStudioAnnotation(Base):
 
     __tablename__ = "label_studio_annotations"
     __table_args__ = (
+        # An annotation is known once. Over SQLite, Label Studio gives ids of deleted ones again.
+        Index(
+            "uq_label_studio_annotations_there",
+            "connection_id",
+            "annotation_id",
+            unique=True,
+            postgresql_where=text("NOT is_deleted"),
+        ),
         Index(
             "ix_label_studio_annotations_pending",
             "connection_id",
             postgresql_where=text("is_pending"),
         ),
+        Index(None, "connection_id"),
         Index(None, "task_row", "annotator_id"),
         Index(None, "annotator_id"),
     )
 
-    connection_id: Mapped[int] = mapped_column(
-        ForeignKey("label_studio_connections.id", ondelete=CASCADE),
-        primary_key=True,
-        autoincrement=False,
-    )
-    annotation_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[int] = primary_key()
+    connection_id: Mapped[int] = reference("label_studio_connections.id")
+    annotation_id: Mapped[int]
     task_row: Mapped[int] = mapped_column(ForeignKey("label_studio_tasks.id", ondelete=CASCADE))
     annotator_id: Mapped[int] = reference("annotators.id")
     updated_at: Mapped[datetime]  # Label Studio's: a newer one is a revision

@@ -240,7 +240,8 @@ class TestLoop:
         loop = threading.Thread(target=run_label_studio, args=arguments)
         loop.start()
         try:
-            wait_for(lambda: len(fake.tasks) == 2, 10)
+            live = "SELECT id FROM label_studio_tasks WHERE state = 'live'"
+            wait_for(lambda: len(bridge.ask(live)) == 2, 10)
             fake.annotate(bridge.task(0), "a")
             wait_for(lambda: bridge.labels() == {0: {"ada": "a"}}, 10)
             fake.fail(3, 401)

@@ -139,6 +139,31 @@ class TestDeletions:
         bridge.sync()
         assert bridge.labels() == {0: {"ada": "a"}}
 
+    def test_ids_that_are_given_again_are_not_taken_for_the_same(
+        self, bridge: Bridge, fake: Fake
+    ) -> None:
+        bridge.sync()
+        first = fake.annotate(bridge.task(0), "a")
+        bridge.sync()
+        fake.delete(first)
+        assert fake.annotate(bridge.task(1), "b", BOB) == first  # another task, another person
+        bridge.sync()
+        assert bridge.labels() == {1: {"bob": "b"}}
+        fake.delete(first)
+        assert fake.annotate(bridge.task(1), "b", ADA) == first  # another person
+        bridge.sync()
+        assert bridge.labels() == {1: {"ada": "b"}}
+        gone = bridge.task(1)
+        fake.delete_task(gone)
+        (again,) = fake.import_("POST", {}, [{"data": {"text": "somebody else's"}}], 1)[1][
+            "task_ids"
+        ]
+        assert again == gone
+        fake.annotate(again, "a")
+        bridge.sync()
+        assert bridge.labels() == {1: {"ada": "b"}}
+        assert again in fake.tasks
+
 
 class TestSkips:
     def test_a_skip_passes_the_item_on_and_the_next_takes_its_place(
