@@ -70,9 +70,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "label_studio_annotations",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
-        _reference("connection_id", "label_studio_connections.id", index=True),
-        sa.Column("annotation_id", sa.BigInteger(), nullable=False),
+        _reference("connection_id", "label_studio_connections.id", primary_key=True),
+        sa.Column("annotation_id", sa.BigInteger(), primary_key=True, autoincrement=False),
         _reference("task_row", "label_studio_tasks.id"),
         _reference("annotator_id", "annotators.id", index=True),
         sa.Column("updated_at", INSTANT, nullable=False),
@@ -87,13 +86,6 @@ def upgrade() -> None:
         "ix_label_studio_annotations_task_row_annotator_id",
         "label_studio_annotations",
         ["task_row", "annotator_id"],
-    )
-    op.create_index(
-        "uq_label_studio_annotations_there",
-        "label_studio_annotations",
-        ["connection_id", "annotation_id"],
-        unique=True,
-        postgresql_where=sa.text("NOT is_deleted"),
     )
     op.create_index(
         "ix_label_studio_annotations_pending",
