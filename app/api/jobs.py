@@ -10,7 +10,7 @@ from app.db.queries import jobs as queries
 from app.domain.errors import NotFound
 from app.presenters.jobs import present_job
 from app.schemas.bodies import problems
-from app.schemas.jobs import JobOut, JobPage
+from app.schemas.jobs import JobLogOut, JobOut, JobPage
 from app.services.cancelled_jobs import cancel_job
 from app.services.jobs import retry
 
@@ -43,6 +43,15 @@ def read_job(
     if found is None or found.project_id != project.id:
         raise NotFound("job", job)
     return present_job(session, found, settings)
+
+
+@router.get("/{job}/log", summary="Read a job's log", responses=problems(403, 404))
+def read_log(session: SessionDep, project: ProjectDep, _admin: AdminDep, job: int) -> JobLogOut:
+    """Return what the job's process logged: its last 300 lines, some seconds old while it runs."""
+    found = queries.get(session, job)
+    if found is None or found.project_id != project.id:
+        raise NotFound("job", job)
+    return JobLogOut(lines=queries.log_of(session, job).splitlines())
 
 
 @router.post("/{job}/retry", status_code=201, summary="Retry", responses=problems(403, 404, 409))

@@ -42,8 +42,14 @@ def read_job(page: ReadPage, session: SessionDep, project: ProjectDep, job: int)
     found = jobs.get(session, job)
     if found is None or found.project_id != project.id:
         raise NotFound("job", job)
-    log = [EventOut.model_validate(event) for event in events.of_job(session, project.id, job)]
-    return page.render("job.html", project=project, job=JobOut.model_validate(found), log=log)
+    happened = [EventOut.model_validate(e) for e in events.of_job(session, project.id, job)]
+    return page.render(
+        "job.html",
+        project=project,
+        job=JobOut.model_validate(found),
+        happened=happened,
+        log=jobs.log_of(session, job),
+    )
 
 
 @router.post("/jobs/{job}/retry")

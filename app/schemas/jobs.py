@@ -28,6 +28,12 @@ class JobOut(Response):
     finished_at: datetime | None
 
 
+class JobLogOut(Response):
+    """The last lines that the process of a job's newest attempt has written, oldest first."""
+
+    lines: list[str]
+
+
 class JobPage(Response):
     """Jobs, newest first; `next_cursor` asks for the following page."""
 

@@ -121,6 +121,11 @@ def heartbeat(session: Session, job_id: int, token: UUID, lease_seconds: float) 
     return Heartbeat.LOCKED if queries.is_owned(session, job_id, token) else Heartbeat.FENCED
 
 
+def keep_log(session: Session, job_id: int, log: str) -> None:
+    """Store what the job's process has logged so far; the newest attempt's stands."""
+    queries.keep_log(session, job_id, log)
+
+
 def report_progress(session: Session, job_id: int, token: UUID, progress: dict[str, Any]) -> None:
     """Store the job's progress.
 

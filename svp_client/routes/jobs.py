@@ -25,6 +25,11 @@ class Jobs:
         return get(paths.jobs(project, f"/{job}"), as_json)
 
     @result
+    def job_log(self, project: int, job: int) -> Call[list[str]]:
+        """Return the last lines that the job's process has logged."""
+        return get(paths.jobs(project, f"/{job}/log"), under("lines"))
+
+    @result
     def retry_job(self, project: int, job: int) -> Call[Job]:
         """Replace a failed job by a new one and return that."""
         return send("POST", paths.jobs(project, f"/{job}/retry"), as_json)

@@ -135,6 +135,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/learning-curve",
         "GET /projects/{project}/jobs",
         "GET /projects/{project}/jobs/{job}",
+        "GET /projects/{project}/jobs/{job}/log",
         "GET /projects/{project}/models",
         "GET /projects/{project}/models/{model}",
         "GET /projects/{project}/models/{model}/weights",

@@ -239,6 +239,10 @@ def test_from_the_printed_link_to_the_downloads_with_two_annotators_by_keyboard(
     del ada.given[ada.answer()]  # an item of before: too late, and the page says so
     expect(ada.page.locator("#refused summary")).to_have_text("1 answer was refused")
     expect(ada.page.locator(".waiting-title")).to_have_text("The project is finished")
+    lead.page.goto(f"{lead.path}/jobs")
+    lead.page.get_by_role("link", name=re.compile("^Job")).first.click()
+    expect(lead.page.get_by_role("region", name="Log")).to_contain_text("job.started")
+    lead.page.goto(lead.path)
     model, rows = lead.download()
     check_labels(rows, ada, bob, disputed)
     predicted = load(model)([row["text"] for row in rows]).classes

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -15,6 +16,9 @@ from workers.jobs.protocol import DONE, READY, READY_FD
 from workers.processes import StopClock
 
 TAIL_LINES = 15
+LOG_LINES = 300
+MOST_LOG_CHARS = 60_000
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 END_SECONDS = 0.02  # from the end of its pipes to that of a process
 
 
@@ -39,7 +43,7 @@ class Child:
             env={**os.environ, READY_FD: str(said)},
         )
         os.close(said)
-        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.lines: deque[str] = deque(maxlen=LOG_LINES)
         self.killed_because: str | None = None
         self._stopped = StopClock(self.process.pid)
         self._reader = threading.Thread(target=self._pass_through, daemon=True)
@@ -95,7 +99,13 @@ class Child:
             why = f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
         else:
             why = f"exit code {code}"
-        return f"{why}: " + "\n".join(self.tail)
+        return f"{why}: " + "\n".join(list(self.lines)[-TAIL_LINES:])
+
+    @property
+    def log(self) -> str:
+        """What it wrote last, as plain text."""
+        written = COLOUR.sub("", "\n".join(list(self.lines)))
+        return written[-MOST_LOG_CHARS:].replace("\0", "")
 
     def _close(self) -> None:
         assert self.process.stdin is not None  # noqa: S101 - piped above
@@ -111,5 +121,5 @@ class Child:
         log = LossyStream(sys.stderr)  # if nothing read it, the child would wait forever
         with self.process.stderr as stderr:
             for line in stderr:
-                self.tail.append(line.rstrip())
+                self.lines.append(line.rstrip())
                 log.write(line)

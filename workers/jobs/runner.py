@@ -153,11 +153,13 @@ class JobRunner:
         if not child.is_alive:  # the spare died while it waited
             child.kill()
             child = Child(self.child_command)
-        child.tail.clear()
+        child.lines.clear()
         child.send(claimed_to_line(claimed))
         self._log.info("job.claimed", job_id=claimed.id, kind=claimed.kind, pid=child.process.pid)
         code = self._watch(claimed, child)
         self._settle(claimed, child, code)
+        if code != FENCED:
+            self._keep_log(claimed, child)
         self._log.info("job.ended", job_id=claimed.id, exit_code=code)
         if child.is_alive:
             self._spare = child
@@ -201,7 +203,7 @@ class JobRunner:
             if now - beat_at < self.settings.heartbeat_seconds:
                 continue
             beat_at = now
-            beat = self._heartbeat(claimed)
+            beat = self._heartbeat(claimed, child)
             if beat is Heartbeat.FENCED:
                 child.kill()
                 return FENCED
@@ -225,13 +227,24 @@ class JobRunner:
             return _kill(child, f"a signal had stopped it for {STOPPED_SECONDS:.0f} s")
         return None
 
-    def _heartbeat(self, claimed: ClaimedJob) -> Heartbeat:
-        """Extend the lease, or say why not."""
+    def _keep_log(self, claimed: ClaimedJob, child: Child) -> None:
+        """Store what the child has logged, for who looks at the job; a failure costs no job."""
         try:
             with transaction(self.factory) as session:
-                return jobs.heartbeat(
+                jobs.keep_log(session, claimed.id, child.log)
+        except SQLAlchemyError as error:
+            self._log.warning("job.log_not_kept", job_id=claimed.id, reason=str(error))
+
+    def _heartbeat(self, claimed: ClaimedJob, child: Child) -> Heartbeat:
+        """Extend the lease, or say why not; keep the log of who still has the job."""
+        try:
+            with transaction(self.factory) as session:
+                beat = jobs.heartbeat(
                     session, claimed.id, claimed.token, self.settings.job_lease_seconds
                 )
+                if beat is Heartbeat.EXTENDED:
+                    jobs.keep_log(session, claimed.id, child.log)
+                return beat
         except SQLAlchemyError as error:
             # The lease outlives a short absence of the database; the fence guards the rest.
             self._log.warning("job.heartbeat_failed", job_id=claimed.id, reason=str(error))

@@ -91,6 +91,18 @@ def extend_lease(session: Session, job_id: int, token: UUID, lease_seconds: floa
     return row is not None
 
 
+def keep_log(session: Session, job_id: int, log: str) -> None:
+    """Store what the job's process has logged, unless somebody holds the row at this moment."""
+    free = select(Job.id).where(Job.id == job_id).with_for_update(key_share=True, skip_locked=True)
+    found = free.cte("free")
+    session.execute(update(Job).where(Job.id == found.c.id).values(log=log))
+
+
+def log_of(session: Session, job_id: int) -> str:
+    """Return what the process of the job's newest attempt has logged; "" if nothing is known."""
+    return session.scalar(select(Job.log).where(Job.id == job_id)) or ""
+
+
 def is_owned(session: Session, job_id: int, token: UUID) -> bool:
     """Return whether the holder of `token` still owns the job; locks nothing."""
     owned = select(Job.id).where(

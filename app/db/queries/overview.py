@@ -78,7 +78,7 @@ def last_label_at(session: Session, project_id: int) -> datetime | None:
     return session.scalar(
         select(Label.created_at)
         .where(Label.project_id == project_id)
-        .order_by(Label.id.desc())
+        .order_by(Label.project_id.desc(), Label.id.desc())  # by the index of the two
         .limit(1)
     )
 

@@ -137,7 +137,7 @@ def last_active(session: Session, project_ids: Sequence[int]) -> dict[int, datet
         return (
             select(kind.created_at)
             .where(kind.project_id == Project.id)
-            .order_by(kind.id.desc())
+            .order_by(kind.project_id.desc(), kind.id.desc())  # by the index of the two
             .limit(1)
             .scalar_subquery()
         )

@@ -92,6 +92,8 @@ class Job(Base):
     snapshot_stale: Mapped[bool] = mapped_column(server_default=text("false"))
     progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     error: Mapped[str | None]
+    # What the process of its newest attempt wrote last. Read where it is asked for alone.
+    log: Mapped[str | None] = mapped_column(deferred=True)
     request_id: Mapped[str | None]
     woken_at: Mapped[datetime] = created_now()  # when the last wake-up was sent
     created_at: Mapped[datetime] = created_now()
