@@ -240,7 +240,7 @@ def test_from_the_printed_link_to_the_downloads_with_two_annotators_by_keyboard(
     expect(ada.page.locator("#refused summary")).to_have_text("1 answer was refused")
     expect(ada.page.locator(".waiting-title")).to_have_text("The project is finished")
     lead.page.goto(f"{lead.path}/jobs")
-    lead.page.get_by_role("link", name=re.compile("^Job")).first.click()
+    lead.page.get_by_role("link", name=re.compile(r"^Job \d")).first.click()
     expect(lead.page.get_by_role("region", name="Log")).to_contain_text("job.started")
     lead.page.goto(lead.path)
     model, rows = lead.download()
