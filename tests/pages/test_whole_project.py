@@ -109,7 +109,7 @@ class Lead:
     def start(self) -> None:
         """Start as soon as the files are imported: the page says so by itself."""
         self.page.get_by_role("button", name="Start the project").click()
-        self.page.get_by_text("The project is started").wait_for()
+        self.page.get_by_role("button", name="Label items").wait_for()
 
     def make_gold(self) -> None:
         """Make all items gold that the file labeled."""

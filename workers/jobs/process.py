@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from typing import IO, TextIO
 
 from app.logging import LossyStream
 from workers.jobs.protocol import DONE, READY, READY_FD
@@ -35,6 +36,7 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             command,
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
@@ -43,11 +45,20 @@ class Child:
             env={**os.environ, READY_FD: str(said)},
         )
         os.close(said)
-        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)  # of what it says in trouble
+        self.lines: deque[str] = deque(maxlen=LOG_LINES)  # of all that it writes
         self.killed_because: str | None = None
         self._stopped = StopClock(self.process.pid)
-        self._reader = threading.Thread(target=self._pass_through, daemon=True)
-        self._reader.start()
+        out, err = self.process.stdout, self.process.stderr
+        assert out is not None and err is not None  # noqa: S101, PT018 - piped above
+        self._readers = [
+            threading.Thread(target=self._pass_through, args=(out, sys.stdout, []), daemon=True),
+            threading.Thread(
+                target=self._pass_through, args=(err, sys.stderr, [self.tail]), daemon=True
+            ),
+        ]
+        for reader in self._readers:
+            reader.start()
 
     def send(self, line: str) -> None:
         """Write a line to the child; if it has gone, its exit code tells later."""
@@ -99,7 +110,7 @@ class Child:
             why = f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
         else:
             why = f"exit code {code}"
-        return f"{why}: " + "\n".join(list(self.lines)[-TAIL_LINES:])
+        return f"{why}: " + "\n".join(self.tail)
 
     @property
     def log(self) -> str:
@@ -111,15 +122,22 @@ class Child:
         assert self.process.stdin is not None  # noqa: S101 - piped above
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        self._reader.join(timeout=2)
+        for reader in self._readers:
+            reader.join(timeout=2)
         if self._ready is not None:
             os.close(self._ready)
             self._ready = None
 
-    def _pass_through(self) -> None:
-        assert self.process.stderr is not None  # noqa: S101 - piped above
-        log = LossyStream(sys.stderr)  # if nothing read it, the child would wait forever
-        with self.process.stderr as stderr:
-            for line in stderr:
-                self.lines.append(line.rstrip())
+    def forget(self) -> None:
+        """Forget what was written for the job before."""
+        self.tail.clear()
+        self.lines.clear()
+
+    def _pass_through(self, pipe: IO[str], place: TextIO, more: Sequence[deque[str]]) -> None:
+        """Write on to this process's own stream what the child writes, and keep the last lines."""
+        log = LossyStream(place)  # if nothing read it, the child would wait forever
+        with pipe:
+            for line in pipe:
+                for kept in (self.lines, *more):
+                    kept.append(line.rstrip())
                 log.write(line)

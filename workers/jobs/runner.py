@@ -153,7 +153,7 @@ class JobRunner:
         if not child.is_alive:  # the spare died while it waited
             child.kill()
             child = Child(self.child_command)
-        child.lines.clear()
+        child.forget()
         child.send(claimed_to_line(claimed))
         self._log.info("job.claimed", job_id=claimed.id, kind=claimed.kind, pid=child.process.pid)
         code = self._watch(claimed, child)

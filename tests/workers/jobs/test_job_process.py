@@ -90,7 +90,7 @@ def test_a_process_that_is_done_does_another_job_and_ends_when_it_may_not_go_on(
     child.send("two\n")
     assert ended(child) == DONE
     assert not child.is_alive
-    assert [line for line in child.lines if "doing" in line] == ["doing one", "doing two"]
+    assert [line for line in child.tail if "doing" in line] == ["doing one", "doing two"]
 
 
 def test_a_process_that_failed_ends(start: Callable[[], Child]) -> None:

@@ -42,7 +42,7 @@ def test_a_child_is_heard_on(monkeypatch: pytest.MonkeyPatch) -> None:
         code = child.wait(60)
         monkeypatch.undo()
     assert code == 0
-    assert child.lines[-1] == "end"
+    assert child.tail[-1] == "end"
 
 
 def test_a_worker_that_loses_a_thread_ends(monkeypatch: pytest.MonkeyPatch) -> None:
