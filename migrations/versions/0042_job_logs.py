@@ -1,7 +1,7 @@
 """What the process of a job has logged.
 
 Revision ID: 0042
-Revises: 0039
+Revises: 0037
 Create Date: 2026-12-01
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0042"
-down_revision = "0039"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 
