@@ -140,6 +140,7 @@ def publish_label_export(
     export.size_bytes = written.size_bytes
     export.n_written = written.n_labels
     export.expires_at = func.now() + timedelta(seconds=settings.label_export_seconds)
+    job.progress = {"n_done": written.n_labels, "n": written.n_labels}
     set_job_state(session, job, JobState.SUCCEEDED)
     facts = {"label_export": export.id, "format": export.format, "n_labels": written.n_labels}
     events.append(session, export.project_id, "label_export.published", facts)

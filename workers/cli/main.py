@@ -100,6 +100,13 @@ def run() -> None:
             err=True,
         )
         sys.exit(1)
+    except Exception as error:
+        # Only who has talked to the service can meet it: importing the client here costs time.
+        client = sys.modules.get("svp_client.errors")
+        if client is None or not isinstance(error, client.ClientError):
+            raise
+        typer.echo(f"svp: {error}", err=True)
+        sys.exit(1)
 
 
 def _check_complete() -> None:
