@@ -28,7 +28,7 @@ def read(files: Files, options: Options) -> Iterator[Found]:
     """Yield an item a record, with what each user submitted."""
     for entry in json_entries(files):
         sample = first_objects(Files([entry]))
-        names = columns_of([_flat(row) for row in sample])
+        names = columns_of([dict(_flat(row)) for row in sample])
         if any(_is_nested(row) for row in sample):
             names = list(dict.fromkeys([*names, *_answered_anywhere(entry, options)]))
         question = _question(names, options, entry)
