@@ -18,7 +18,6 @@ from app.config import Settings, environment_without_settings
 from app.db.queries import deliveries, events
 from app.db.session import DELIVERY_CHANNEL, make_engine, make_session_factory, transaction
 from app.db.tables import Webhook
-from app.domain.webhooks import pause_seconds, retry_after_seconds
 from app.services.deliveries import next_message, record_outcome
 from app.services.overview import ProblemCode, read_overview
 from app.services.webhook_posts import Outcome
@@ -565,35 +564,6 @@ class TestKilled:
         assert sorted(set(got)) == list(range(n))
         assert all(b in (a, a + 1) for a, b in pairwise(got)), "a double follows its first"
         assert len({each.id for each in receiver.received}) == n
-
-
-class TestPauses:
-    def test_they_grow_to_four_hours_from_the_upper_half(self) -> None:
-        longest = [pause_seconds(n, 0, lambda _, high: high) for n in range(1, 12)]
-        assert longest[:4] == [5, 15, 45, 135]
-        assert longest[-1] == 4 * 3600
-        assert pause_seconds(1, 0, lambda low, _: low) == 2.5
-        assert pause_seconds(10_000, 0, lambda _, high: high) == 4 * 3600
-
-    def test_a_receiver_may_ask_for_a_day_and_no_more(self) -> None:
-        assert pause_seconds(1, 600, lambda _, high: high) == 600
-        assert pause_seconds(1, 10**9, lambda _, high: high) == 24 * 3600
-
-    @pytest.mark.parametrize(
-        ("value", "seconds"),
-        [
-            ("120", 120),
-            (" 5 ", 5),
-            ("", 0),
-            ("soon", 0),
-            ("-5", 0),
-            ("٣", 0),
-            ("Tue, 01 Dec 2026 00:01:00 GMT", 60),
-            ("Mon, 30 Nov 2026 23:00:00 GMT", 0),
-        ],
-    )
-    def test_retry_after_is_a_number_or_a_date(self, value: str, seconds: float) -> None:
-        assert retry_after_seconds(value, datetime(2026, 12, 1, tzinfo=UTC)) == seconds
 
 
 def test_with_a_broker_messages_are_announced_too(
