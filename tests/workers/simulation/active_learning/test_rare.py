@@ -20,7 +20,7 @@ from workers.steps.predictions import ItemPredictions
 class TestRecall:
     def test_it_is_the_mean_over_the_rare_classes(self) -> None:
         labels = np.array([0, 0, 0, 0, 1, 1, 2])
-        probs = np.eye(3)[[0, 1, 1, 1, 1, 1, 0]]
+        probs = np.eye(3, dtype=np.float32)[[0, 1, 1, 1, 1, 1, 0]]
         found = ItemPredictions(np.arange(7), probs, labels)
         assert rare_recall(found, [0, 1]) == pytest.approx((1 / 4 + 1) / 2)
         assert rare_recall(found, [2]) == 0
@@ -28,7 +28,7 @@ class TestRecall:
         assert rare_recall(replace(found, labels=None), [0]) is None
 
     def test_a_class_without_evaluation_items_says_nothing(self) -> None:
-        found = ItemPredictions(np.arange(2), np.eye(2), np.array([0, 1]))
+        found = ItemPredictions(np.arange(2), np.eye(2, dtype=np.float32), np.array([0, 1]))
         assert rare_recall(found, [1, 5]) == 1
         assert rare_recall(found, [5]) is None
 
