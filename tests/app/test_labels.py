@@ -195,8 +195,8 @@ class TestExport:
         lines = list(admin.export_labels(running))
         csv = admin.request("GET", f"/projects/{running}/labels?format=csv").text.split("\r\n")[:-1]
         assert csv[0] == (
-            "item_id,external_id,index,class,source,round,is_control,method,agreement,confidence,"
-            "labels,flags,resolved_at,metadata,text,image_uri"
+            "item_id,external_id,split,index,class,source,round,is_control,method,agreement,"
+            "confidence,labels,flags,resolved_at,metadata,text,image_uri"
         )
         assert [row.split(",")[1] for row in csv[1:]] == [x["external_id"] for x in lines]
         assert {x["source"] for x in lines} == {"annotator"}

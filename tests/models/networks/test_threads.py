@@ -23,6 +23,7 @@ SMALL, LARGE = threads.SMALLEST_SHARED_FLOPS / 2, threads.SMALLEST_SHARED_FLOPS 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     n, was_fixed = torch.get_num_threads(), threads.FIXED.is_set
+    threads.FIXED.is_set = False  # a test before this one may have fixed them
     yield
     torch.set_num_threads(n)
     threads.FIXED.is_set = was_fixed
