@@ -55,15 +55,25 @@ class Measured(MeasuredArm[RoundLine]):
 
         Where the target selects for itself, a round's target is the next round's selector.
         """
-        errors: dict[int, BySeed] = {}
+
+        def best(line: RoundLine, after: RoundLine | None) -> float | None:
+            if line.target_error is None and after is not None:
+                return after.proxy_error_best
+            return line.target_error_best
+
+        return self.by_labels(best)
+
+    def by_labels(
+        self, value_of: Callable[[RoundLine, RoundLine | None], float | None]
+    ) -> dict[int, BySeed]:
+        """Return what a line and the one after it say, labels -> seed -> value, without None."""
+        found: dict[int, BySeed] = {}
         for seed, run in self.arm.runs.items():
             for line, after in zip_longest(run, run[1:]):
-                best = line.target_error_best
-                if line.target_error is None and after is not None:
-                    best = after.proxy_error_best
-                if best is not None:
-                    errors.setdefault(line.n_labeled, {})[seed] = best
-        return errors
+                value = value_of(line, after)
+                if value is not None:
+                    found.setdefault(line.n_labeled, {})[seed] = value
+        return dict(sorted(found.items()))
 
     @cached_property
     def selector_errors(self) -> dict[int, BySeed]:

@@ -1,7 +1,6 @@
 """Rare classes in a report: how many of their items were found, and how well they are known."""
 
 from collections.abc import Callable, Mapping
-from itertools import zip_longest
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -30,13 +29,12 @@ def has_rare(arms: Arms) -> bool:
 
 def found_shares(arm: Measured) -> dict[int, BySeed]:
     """Return the share of the pool's rare items that is labeled, labels -> seed -> 0..1."""
-    return _by_labels(
-        arm,
+    return arm.by_labels(
         lambda line, _after: (
             line.n_rare / line.n_rare_in_pool
             if line.n_rare is not None and line.n_rare_in_pool
             else None
-        ),
+        )
     )
 
 
@@ -51,7 +49,7 @@ def recalls(arm: Measured) -> dict[int, BySeed]:
             return after.proxy_rare_recall
         return line.target_rare_recall
 
-    return _by_labels(arm, of_target)
+    return arm.by_labels(of_target)
 
 
 def rare_parts(arms: Arms, title: str) -> list[Table | Picture]:
@@ -127,15 +125,3 @@ def _draw(axes: Axes, arms: Arms, of: Callable[[Measured], ByLabels], label: str
             draw(axes, points, label=arm.name, style=style, shift=shift, shows_interval=True)
     axes.set(xlabel="labels", ylabel=label)
     finish(axes)
-
-
-def _by_labels(
-    arm: Measured, value_of: Callable[[RoundLine, RoundLine | None], float | None]
-) -> dict[int, BySeed]:
-    found: dict[int, BySeed] = {}
-    for seed, run in arm.arm.runs.items():
-        for line, after in zip_longest(run, run[1:]):
-            value = value_of(line, after)
-            if value is not None:
-                found.setdefault(line.n_labeled, {})[seed] = value
-    return dict(sorted(found.items()))
