@@ -13,11 +13,7 @@ import argparse
 import csv
 import io
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +21,13 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import text
 
-from app.config import Settings, environment_without_settings
 from app.db.session import transaction
 from app.db.tables import Split
 from app.services import workers
 from app.services.projects import ModelChoice
 from svp_client import Client
 from tests.benchmarks.rivals import write_facts
-from tests.benchmarks.service.serving import Served, milliseconds, serve
+from tests.benchmarks.service.serving import Served, milliseconds, serve, worker
 from tests.projects import Data, ServedProject
 
 N_ITEMS, N_LABELED = 400, 200
@@ -88,23 +83,6 @@ def make(served: Served, kind: str) -> tuple[int, list[Any]]:
     with transaction(served.factory) as session:
         session.execute(text("UPDATE projects SET name = name || id"))
     return project.id, items
-
-
-@contextmanager
-def worker(settings: Settings) -> Iterator[None]:
-    """Run `svp worker` during the block."""
-    with (settings.data_folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers.cli.main", "worker"],
-            env={**environment_without_settings(), **settings.to_environment()},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(40)
 
 
 def measure(client: Client, project: int, items: list[Any], n: int) -> dict[str, float]:

@@ -12,47 +12,26 @@ webhooks want it.
 
 import argparse
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from app.config import Settings, environment_without_settings
+from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import migrate
 from app.db.queries import events
 from app.db.session import make_engine, make_session_factory, transaction
 from app.services.webhooks import WebhookIn, create_webhook
 from tests.benchmarks.rivals import write_facts
-from tests.benchmarks.service.serving import milliseconds
+from tests.benchmarks.service.serving import milliseconds, worker
 from tests.loop import Factory, create_draft
 from tests.receivers import OK, Received, Receiver, after, receiving
 
 WAIT_SECONDS = 60.0
-
-
-@contextmanager
-def worker(settings: Settings) -> Iterator[None]:
-    """Run `svp worker` during the block."""
-    with Path(settings.data_folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workers.cli.main", "worker"],
-            env={**environment_without_settings(), **settings.to_environment()},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(40)
 
 
 class Bench:

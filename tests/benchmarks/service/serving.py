@@ -60,6 +60,23 @@ class Served:
 
 
 @contextmanager
+def worker(settings: Settings) -> Iterator[None]:
+    """Run `svp worker` during the block."""
+    with (settings.data_folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers.cli.main", "worker"],
+            env={**environment_without_settings(), **settings.to_environment()},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+@contextmanager
 def serve(folder: Path, **more: Any) -> Iterator[Served]:
     """Yield the API, with `more` settings, over a Postgres whose data stay in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
