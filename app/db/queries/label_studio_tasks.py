@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Interval, bindparam, func, select, text, update
+from sqlalchemy import BigInteger, Interval, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -12,6 +12,7 @@ from app.db.tables import LabelStudioConnection, LabelStudioTask, TaskState
 
 IDS = bindparam("ids", type_=ARRAY(BigInteger))
 LIVE = (TaskState.PUSHING, TaskState.LIVE, TaskState.DELETING)
+NO_MORE = (TaskState.WITHDRAWN, TaskState.GONE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def pushable(
         session: in a transaction that holds the project's lock.
         connection: to push to.
         limit: the most items.
-        again: also those whose task was deleted there.
+        again: also those whose task somebody deleted there.
     """
     given = {
         "connection": connection.id,
@@ -76,7 +77,8 @@ _PUSHABLE = text(
             SELECT FROM label_studio_tasks AS task
             WHERE task.connection_id = :connection AND task.item_id = item.item_id
                 AND (task.state IN ('pushing', 'live', 'deleting')
-                     OR task.batch_item_id = item.id AND NOT :again))
+                     OR task.batch_item_id = item.id AND task.state <> 'withdrawn'
+                        AND NOT :again))
         AND EXISTS (
             SELECT FROM batch_item_slots AS slot
             WHERE slot.batch_item_id = item.id AND slot.leased_by IS NULL
@@ -234,21 +236,22 @@ def live_ids(session: Session, connection_id: int) -> dict[int, int]:
 
 
 def gone_among(session: Session, rows: Sequence[int]) -> set[int]:
-    """Return those of these tasks that were deleted there."""
+    """Return those of these tasks that are no longer there."""
     found = session.scalars(
         select(LabelStudioTask.id).where(
-            LabelStudioTask.id.in_(rows), LabelStudioTask.state == TaskState.GONE
+            LabelStudioTask.id.in_(rows), LabelStudioTask.state.in_(NO_MORE)
         )
     )
     return set(found)
 
 
 def note_gone(session: Session, rows: Sequence[int]) -> None:
-    """Note that these tasks are no longer there."""
+    """Note that these tasks are no longer there: withdrawn by us, or deleted by somebody."""
+    is_ours = LabelStudioTask.state == TaskState.DELETING
     session.execute(
         update(LabelStudioTask)
         .where(LabelStudioTask.id.in_(rows))
-        .values(state=TaskState.GONE)
+        .values(state=case((is_ours, TaskState.WITHDRAWN), else_=TaskState.GONE))
         .execution_options(synchronize_session=False)
     )
 
@@ -302,7 +305,7 @@ _IS_UNWANTED = """(
 _GIVE_UP = text(
     f"""
     {_WANTED}
-    UPDATE label_studio_tasks AS task SET state = 'gone'
+    UPDATE label_studio_tasks AS task SET state = 'withdrawn'
     WHERE task.connection_id = :connection AND task.state = 'pushing' AND task.task_id IS NULL
         AND {_IS_UNWANTED}
     """  # noqa: S608 - of this module's own words

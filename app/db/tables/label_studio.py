@@ -18,15 +18,17 @@ class RoundEnd(StrEnum):
 
 
 class TaskState(StrEnum):
-    """PUSHING is being created there, LIVE is there, DUPLICATE is a second one, GONE was deleted.
+    """PUSHING is being created there, LIVE is there, DUPLICATE is a second one.
 
-    DELETING is being deleted by us.
+    DELETING is being deleted by us, WITHDRAWN was: it is pushed again when its item is wanted
+    again. GONE was deleted by somebody there.
     """
 
     PUSHING = "pushing"
     LIVE = "live"
     DUPLICATE = "duplicate"
     DELETING = "deleting"
+    WITHDRAWN = "withdrawn"
     GONE = "gone"
 
 

@@ -240,6 +240,23 @@ class TestSkips:
         bridge.sync()
         assert bridge.ask("SELECT state FROM projects") == [("training_target",)]
 
+    def test_an_item_that_gave_its_place_up_comes_back_when_one_is_free(
+        self, make_bridge: MakeBridge, fake: Fake
+    ) -> None:
+        bridge = make_bridge(total_budget=2)
+        bridge.sync()
+        fake.skip(bridge.task(0))
+        bridge.sync()
+        fake.annotate(bridge.task(0), "b", BOB)
+        bridge.sync()
+        assert bridge.shown() == [0, 1]  # 2, which had taken its place, went
+        fake.skip(bridge.task(1))
+        bridge.sync()
+        assert bridge.shown() == [0, 1, 2]
+        fake.annotate(bridge.task(2), "a")
+        bridge.sync()
+        assert bridge.ask("SELECT state FROM projects") == [("training_target",)]
+
     def test_it_waits_while_others_hold_what_the_budget_leaves(
         self, make_bridge: MakeBridge, fake: Fake
     ) -> None:
