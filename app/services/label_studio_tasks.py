@@ -101,6 +101,8 @@ def still_unwanted(
 ) -> list[UnwantedTask]:
     """Return those that nobody has annotated since they were marked; the others stay."""
     rows = queries.of_task_ids(session, connection.id, [task.task_id for task in unwanted])
+    # Without those that were deleted meanwhile: their ids may be another task's.
+    unwanted = [t for t in unwanted if t.task_id in rows and rows[t.task_id].id == t.row]
     kept = [task for task in unwanted if rows[task.task_id].was_annotated and not task.is_erased]
     queries.keep_live(session, [task.row for task in kept])
     return [task for task in unwanted if task not in kept]
@@ -241,13 +243,11 @@ def adopt(
     gives the ids of deleted tasks again.
     """
     rows = queries.of_task_ids(session, connection.id, [task.id for task in tasks])
-    for task in tasks:
-        row = rows.get(task.id)
-        if row is not None and _item_of(project.uid, task) != row.item_id:
-            del rows[task.id]  # deleted, and its id given to another task
-            row.task_id = None
-            row.state = TaskState.GONE
-            leases.release(session, connection, [row.id])
+    # Deleted, and their ids given to other tasks.
+    gone = [task for task in tasks if _shows_another(project, task, rows.get(task.id))]
+    gone_rows = [rows.pop(task.id).id for task in gone]
+    queries.note_gone(session, gone_rows)
+    leases.release(session, connection, gone_rows)
     items = {
         task.id: item_id
         for task in tasks
@@ -278,6 +278,10 @@ def adopt(
         rows[task_id] = row
     session.flush()
     return rows
+
+
+def _shows_another(project: Project, task: TaskThere, row: LabelStudioTask | None) -> bool:
+    return row is not None and _item_of(project.uid, task) != row.item_id
 
 
 def _item_of(project_uid: UUID, task: TaskThere) -> int | None:

@@ -166,15 +166,13 @@ def note_created(
     image_until: datetime | None = None,
 ) -> None:
     """Note the ids of created tasks: row -> task; deleted ones may have had the same."""
-    session.execute(
-        update(LabelStudioTask)
-        .where(
+    had_them = session.scalars(
+        select(LabelStudioTask.id).where(
             LabelStudioTask.connection_id == connection_id,
             LabelStudioTask.task_id.in_(ids.values()),
         )
-        .values(task_id=None, state=TaskState.GONE)
-        .execution_options(synchronize_session=False)
     )
+    note_gone(session, list(had_them))
     for row, task_id in ids.items():
         session.execute(
             update(LabelStudioTask)
@@ -246,12 +244,15 @@ def gone_among(session: Session, rows: Sequence[int]) -> set[int]:
 
 
 def note_gone(session: Session, rows: Sequence[int]) -> None:
-    """Note that these tasks are no longer there: withdrawn by us, or deleted by somebody."""
-    is_ours = LabelStudioTask.state == TaskState.DELETING
+    """Note that these tasks are no longer there: withdrawn by us, or deleted by somebody.
+
+    Their ids may be given again.
+    """
+    is_ours = LabelStudioTask.state.in_((TaskState.DELETING, TaskState.WITHDRAWN))
     session.execute(
         update(LabelStudioTask)
         .where(LabelStudioTask.id.in_(rows))
-        .values(state=case((is_ours, TaskState.WITHDRAWN), else_=TaskState.GONE))
+        .values(task_id=None, state=case((is_ours, TaskState.WITHDRAWN), else_=TaskState.GONE))
         .execution_options(synchronize_session=False)
     )
 

@@ -243,17 +243,19 @@ class TestSkips:
     def test_an_item_that_gave_its_place_up_comes_back_when_one_is_free(
         self, make_bridge: MakeBridge, fake: Fake
     ) -> None:
-        bridge = make_bridge(total_budget=2)
+        bridge = make_bridge(initial_budget=3, total_budget=3)
         bridge.sync()
-        fake.skip(bridge.task(0))
+        for skipped in (0, 1):  # the second time, its task has the id that the first one had
+            fake.skip(bridge.task(skipped))
+            bridge.sync()
+            assert bridge.shown() == [0, 1, 2, 3]
+            fake.annotate(bridge.task(skipped), "b", BOB)
+            bridge.sync()
+            assert bridge.shown() == [0, 1, 2]
+        fake.skip(bridge.task(2))
         bridge.sync()
-        fake.annotate(bridge.task(0), "b", BOB)
-        bridge.sync()
-        assert bridge.shown() == [0, 1]  # 2, which had taken its place, went
-        fake.skip(bridge.task(1))
-        bridge.sync()
-        assert bridge.shown() == [0, 1, 2]
-        fake.annotate(bridge.task(2), "a")
+        assert bridge.shown() == [0, 1, 2, 3]
+        fake.annotate(bridge.task(3), "a")
         bridge.sync()
         assert bridge.ask("SELECT state FROM projects") == [("training_target",)]
 
