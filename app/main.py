@@ -78,6 +78,7 @@ from app.pages import assets, exports, labeling, sign_in, wizard
 from app.pages import items as item_pages
 from app.pages import jobs as job_pages
 from app.pages import label_errors as label_error_pages
+from app.pages import label_studio as label_studio_pages
 from app.pages import maps as map_pages
 from app.pages import models as model_pages
 from app.pages import overview as overview_pages
@@ -104,12 +105,12 @@ ROUTES = (
     annotation, annotators, agreement, gold,
     overview, costs, rounds, advice, learning_curve, classes, jobs, models, core_sets,
     audits, label_errors, labels_saved, maps, pool_predictions, predictions, people, webhooks,
-    tokens,
+    label_studio, tokens,
 )  # fmt: skip
 PAGES = (
     sign_in, wizard, project_pages, overview_pages, item_pages, model_pages, annotator_pages,
     round_pages, map_pages, job_pages, exports, label_error_pages, settings_pages, webhook_pages,
-    people_pages,
+    label_studio_pages, people_pages,
     labeling, assets,
 )  # fmt: skip
 CORS_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -165,7 +166,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(with_token)
     app.include_router(docs_router(describe), prefix=PREFIX)
     app.include_router(images.router, prefix=PREFIX)  # by signed address: without a token
-    app.include_router(label_studio.router, prefix=PREFIX)  # by a secret of its own
+    app.include_router(label_studio.open_router, prefix=PREFIX)  # by a secret of its own
     app.include_router(health.router, prefix=PREFIX)
     for page in PAGES:
         app.include_router(page.router)

@@ -102,6 +102,11 @@ def core_sets(project_id: int, rest: str = "") -> str:
     return project(project_id, f"/core-sets{rest}")
 
 
+def label_studio(project_id: int, rest: str = "") -> str:
+    """Return the path of a project's connection to Label Studio."""
+    return project(project_id, f"/label-studio{rest}")
+
+
 def webhooks(project_id: int, rest: str = "") -> str:
     """Return the path of a project's webhooks."""
     return project(project_id, f"/webhooks{rest}")

@@ -64,6 +64,7 @@ HTTP_STATUS: dict[type[DomainError], int] = {
     errors.ServiceBusy: 503,
     errors.LabelStudioAway: 503,
     errors.LabelStudioRefused: 409,
+    errors.LabelStudioHostRefused: 409,
     errors.LabelStudioProjectGone: 409,
     errors.LabelStudioClassesDiffer: 409,
     errors.LabelStudioNotConnected: 409,

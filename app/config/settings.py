@@ -131,6 +131,13 @@ class Settings(BaseSettings):
         description="How long the image URL in a task of Label Studio works; renewed in time.",
     )
 
+    label_studio_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts that leads may connect a Label Studio at although they are private or "
+        "not by HTTPS, separated by commas; `HOST` or `HOST:PORT`. `svp labelstudio connect` "
+        "reaches any.",
+    )
+
     gold_answer_seconds: float = Field(
         0.05,
         ge=0,
@@ -354,6 +361,7 @@ class Settings(BaseSettings):
         "image_roots",
         "image_hosts",
         "webhook_hosts",
+        "label_studio_hosts",
         "cors_origins",
         "user_header_from",
         mode="before",

@@ -331,6 +331,12 @@ class LabelStudioRefused(DomainError):
     code = "label_studio_refused"
 
 
+class LabelStudioHostRefused(DomainError):
+    """A lead may not connect that address: it is private or not by HTTPS, and not listed."""
+
+    code = "label_studio_host_refused"
+
+
 class LabelStudioProjectGone(DomainError):
     """The connected project was deleted in Label Studio. Labels are kept; connect a new one."""
 

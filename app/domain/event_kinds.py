@@ -45,6 +45,8 @@ EVENTS: Mapping[str, str] = {
     "annotator.resumed": "An annotator was resumed.",
     "annotator.flags_cleared": "The doubts about an annotator's labels were cleared.",
     "label_export.published": "A large export of labels can be downloaded.",
+    "label_studio.connected": "The project was connected with Label Studio, or anew.",
+    "label_studio.disconnected": "The connection with Label Studio was ended.",
     "features.brought": "Features were brought.",
     "class.added": "A class was added.",
     "class.renamed": "A class was renamed.",

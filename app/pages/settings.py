@@ -15,6 +15,7 @@ from app.db.tables import Project
 from app.domain.errors import DomainError
 from app.pages.page import LeadPage, Page, PageRoute
 from app.pages.wizard_form import explained
+from app.presenters.label_studio import present_connection_of
 from app.presenters.webhooks import present_webhooks
 from app.schemas.annotation import GivenAnnotation
 from app.schemas.events import EventOut
@@ -144,6 +145,8 @@ def render_settings(  # noqa: PLR0913 - by name: what the page shows besides
         distrusted=annotators.distrusted_labels(session, project.id),
         strategies=[find_strategy(name) for name in known_strategies(Purpose.BATCH)],
         created=created,
+        connection=present_connection_of(session, project.id),
+        public_url=f"{page.request.url.scheme}://{page.request.url.netloc}",
         webhooks=present_webhooks(session, project.id, shows_address=True),
         events=[EventOut.model_validate(row) for row in rows],
         more=rows[-1].id if len(rows) == SHOWN else None,

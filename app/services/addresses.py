@@ -3,13 +3,15 @@
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
+from urllib.parse import SplitResult
 
 from app.services.downloads import Deadline
 
 T = TypeVar("T")
+PORTS = {"http": 80, "https": 443}
 # An IPv4 address behind one of IPv6 (RFC 6052): a gateway may lead from there to this network.
 TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -61,6 +63,28 @@ def is_public(address: str) -> bool:
         if inner is not None:
             return is_public(str(inner))
     return found.is_global and not found.is_multicast
+
+
+def is_private_literal(host: str) -> bool:
+    """Return whether a host, as it is written, is this machine or a private address."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not is_public(host)
+
+
+def port_of(parts: SplitResult) -> int:
+    """Return the port of an http(s) URL."""
+    return parts.port or PORTS[parts.scheme]
+
+
+def is_among(parts: SplitResult, hosts: Sequence[str]) -> bool:
+    """Return whether a list of `HOST` and `HOST:PORT` holds the URL's host."""
+    host = parts.hostname or ""
+    return bool({host, f"{host}:{port_of(parts)}"} & set(hosts))
 
 
 def as_url_host(address: str) -> str:

@@ -1,8 +1,6 @@
-"""Connections of projects to Label Studio: made, woken by its webhooks, shown and ended."""
+"""Connections of projects to Label Studio: made, changed and ended."""
 
-import hmac
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -10,22 +8,20 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
+from app.db.queries import events, projects
 from app.db.queries import label_studio as queries
-from app.db.queries import projects
-from app.db.queries.label_studio import TaskCounts
 from app.db.session import transaction
 from app.db.tables import LabelStudioConnection, Project, RoundEnd
 from app.domain.class_settings import offered_names, shown_classes
 from app.domain.errors import (
     DomainError,
     LabelStudioNotConnected,
-    LabelStudioRefused,
-    NotFound,
     ProjectArchived,
 )
 from app.integrations.label_studio.client import LabelStudio, ProjectThere
 from app.integrations.label_studio.labeling_config import OfferedClass, read_config, write_config
-from app.services.label_studio_sync import Open, open_label_studio
+from app.services.label_studio_access import Open, check_allowed, checked_base, opener
+from app.services.label_studio_state import require, webhook_path
 from app.services.label_studio_tasks import forget_tasks
 
 SECRET_HEADER = "X-Svp-Webhook-Secret"  # noqa: S105 - a header's name
@@ -45,6 +41,7 @@ class ConnectionIn:
         public_url: of this service, as browsers and Label Studio reach it: for images, webhooks.
         browser_url: of Label Studio, as browsers reach it; None: as this machine does.
         round_end: what becomes of unlabeled tasks of a round that ends early.
+        is_guarded: a lead wants it, not the operator: allowed hosts alone, and no long waits.
     """
 
     url: str
@@ -53,6 +50,7 @@ class ConnectionIn:
     public_url: str | None = None
     browser_url: str | None = None
     round_end: RoundEnd = RoundEnd.DELETE
+    is_guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,21 +63,12 @@ class Connected:
     webhook_fault: str | None
 
 
-@dataclass(frozen=True)
-class ConnectionFacts:
-    """A connection as its lead sees it, without its token."""
-
-    connection: LabelStudioConnection
-    counts: TaskCounts
-    waiting: Mapping[str, int]
-
-
 def connect(
     factory: Factory,
     project_id: int,
     wanted: ConnectionIn,
     settings: Settings,
-    open_: Open = open_label_studio,
+    open_: Open | None = None,
 ) -> Connected:
     """Connect a project with a project of Label Studio, an existing or a new one.
 
@@ -89,12 +78,15 @@ def connect(
     Raises:
         LabelStudioAway: nothing answers at the URL.
         LabelStudioRefused: the token is refused, or what was asked.
+        LabelStudioHostRefused: a lead may not connect that address.
         LabelStudioProjectGone: there is no such project.
         LabelStudioClassesDiffer: its labeling config does not offer the project's classes.
         LabelStudioNotConnected: images need `public_url`.
         ProjectArchived: the project can only be read.
     """
-    url, public_url = _base(wanted.url), _base_or_none(wanted.public_url)
+    url, public_url = checked_base(wanted.url), _base_or_none(wanted.public_url)
+    if wanted.is_guarded:
+        check_allowed(url, settings)
     with transaction(factory) as session:
         project = projects.get(session, project_id)
         if project.archived_at is not None:
@@ -102,8 +94,10 @@ def connect(
     if project.modality == "image" and public_url is None:
         raise LabelStudioNotConnected(
             "Browsers fetch images from this service: give its address, as they reach it, with "
-            "--public-url."
+            "--public-url (public_url)."
         )
+    guarded = wanted.is_guarded
+    open_ = open_ or opener(settings, is_guarded=guarded, is_patient=not guarded)
     client = open_(url, wanted.token)
     try:
         client.check()
@@ -117,20 +111,8 @@ def connect(
     return Connected(connection, there.title, is_new, fault)
 
 
-def _base(url: str) -> str:
-    """Return a base URL without its last slash.
-
-    Raises:
-        LabelStudioRefused: it is none.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise LabelStudioRefused(f"{url!r} is no base URL; give one like http://localhost:8080.")
-    return url.rstrip("/")
-
-
 def _base_or_none(url: str | None) -> str | None:
-    return None if url is None else _base(url)
+    return checked_base(url) if url else None
 
 
 def _project_there(
@@ -172,13 +154,14 @@ def _save(  # noqa: PLR0913, PLR0917 - what was found out of a connection
     public_url: str | None,
 ) -> LabelStudioConnection:
     """Store the connection; with another project there, one that begins anew."""
-    url = _base(wanted.url)
+    url = checked_base(wanted.url)
     browser = urlsplit(_base_or_none(wanted.browser_url) or url)
     fields = {
         "url": url,
         "token": wanted.token,
         "project_there": there.id,
         "origin": f"{browser.scheme}://{browser.netloc}",
+        "is_guarded": wanted.is_guarded,
         "public_url": public_url,
         "round_end": wanted.round_end,
         "n_failures": 0,
@@ -186,6 +169,7 @@ def _save(  # noqa: PLR0913, PLR0917 - what was found out of a connection
         "error_code": None,
     }
     with transaction(factory) as session:
+        queries.lock_of_project(session, project_id)
         projects.lock(session, project_id)
         known = queries.of_project(session, project_id)
         if known is None:
@@ -199,7 +183,12 @@ def _save(  # noqa: PLR0913, PLR0917 - what was found out of a connection
             fields["webhook_secret"] = queries.webhook_secret_of(session, known.id)
         connection = queries.save(session, project_id, **fields)
         queries.wake(session, connection.id)
+        events.append(session, project_id, "label_studio.connected", _facts(connection))
         return connection
+
+
+def _facts(connection: LabelStudioConnection) -> dict[str, object]:
+    return {"url": connection.url, "project_there": connection.project_there}
 
 
 def _ensure_webhook(
@@ -221,26 +210,13 @@ def _ensure_webhook(
     return None
 
 
-def webhook_path(connection_id: int) -> str:
-    """Return the path that Label Studio's webhooks call."""
-    return f"/api/v1/label-studio/{connection_id}/webhook"
-
-
-def wake(session: Session, connection_id: int, secret: str | None) -> None:
-    """Note that something happened in Label Studio; the next pass begins at once.
-
-    Raises:
-        NotFound: there is no such connection, or the secret is not its own.
-    """
-    known = queries.webhook_secret_of(session, connection_id)
-    given = (secret or "").encode(errors="replace")
-    if known is None or not hmac.compare_digest(known.encode(), given):
-        raise NotFound("connection to Label Studio with this secret", connection_id)
-    queries.wake(session, connection_id)
-
-
 def disconnect(
-    factory: Factory, project_id: int, settings: Settings, open_: Open = open_label_studio
+    factory: Factory,
+    project_id: int,
+    settings: Settings,
+    open_: Open | None = None,
+    *,
+    is_patient: bool = True,
 ) -> LabelStudioConnection:
     """End the project's connection: items are free again, labels stay; return what it was.
 
@@ -250,11 +226,15 @@ def disconnect(
         LabelStudioNotConnected: there is none.
     """
     with transaction(factory) as session:
+        queries.lock_of_project(session, project_id)
         connection = require(session, project_id)
         token = queries.token_of(session, connection.id)
         forget_tasks(session, connection, settings)
         queries.remove(session, connection.id)
+        events.append(session, project_id, "label_studio.disconnected", _facts(connection))
     if connection.webhook_id is not None:
+        guarded = connection.is_guarded
+        open_ = open_ or opener(settings, is_guarded=guarded, is_patient=is_patient)
         client = open_(connection.url, token)
         try:
             client.delete_webhook(connection.webhook_id)
@@ -263,25 +243,3 @@ def disconnect(
         finally:
             client.close()
     return connection
-
-
-def require(session: Session, project_id: int) -> LabelStudioConnection:
-    """Return the project's connection.
-
-    Raises:
-        LabelStudioNotConnected: there is none.
-    """
-    projects.get(session, project_id)
-    connection = queries.of_project(session, project_id)
-    if connection is None:
-        raise LabelStudioNotConnected(
-            f"Project {project_id} is not connected to Label Studio; connect it: svp labelstudio "
-            f"connect {project_id} --url ... --token ..."
-        )
-    return connection
-
-
-def read_connection(session: Session, connection: LabelStudioConnection) -> ConnectionFacts:
-    """Return how a connection does."""
-    counts = queries.counts(session, connection.id)
-    return ConnectionFacts(connection, counts, queries.waiting_codes(session, connection.id))

@@ -4,7 +4,7 @@ Requests to Label Studio stand between transactions, never within one. Each step
 it is about to do, so that a process that dies anywhere is followed by one that finishes it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,14 +26,13 @@ from app.domain.class_settings import offered_names
 from app.domain.errors import LabelStudioBusy, LabelStudioProjectGone
 from app.integrations.label_studio.client import LabelStudio, ProjectThere
 from app.integrations.label_studio.labeling_config import LabelingConfig, read_config
-from app.integrations.label_studio.transport import Transport
 from app.services import label_studio_tasks as tasks
+from app.services.label_studio_access import Open, opener
 from app.services.label_studio_answers import apply
 from app.services.label_studio_claims import claim, get_connection, let_go
 from app.services.label_studio_payloads import image_until, image_urls, payload_of
 
 Factory = sessionmaker[Session]
-Open = Callable[[str, str], LabelStudio]
 Entry = TypeVar("Entry")
 APPLIED_AT_ONCE = 50
 PUSHED_AT_ONCE = 100
@@ -41,11 +40,6 @@ DELETED_AT_ONCE = 100
 RENEWED_AT_ONCE = 200
 OVERLAP = timedelta(seconds=30)  # tasks that were saved before, but became visible later
 LIST_EVERY = timedelta(minutes=10)
-
-
-def open_label_studio(url: str, token: str) -> LabelStudio:
-    """Return the Label Studio at this URL, as the token's user."""
-    return LabelStudio(Transport(url, token))
 
 
 @dataclass
@@ -64,7 +58,7 @@ def sync(  # noqa: PLR0913 - by name: where from
     *,
     again: bool = False,
     patience_seconds: float = 0.0,
-    open_: Open = open_label_studio,
+    open_: Open | None = None,
 ) -> Synced:
     """Synchronise a connection once.
 
@@ -74,7 +68,7 @@ def sync(  # noqa: PLR0913 - by name: where from
         settings: of this machine.
         again: push items, too, whose task was deleted there.
         patience_seconds: how long to wait for another process that synchronises it.
-        open_: opens Label Studio.
+        open_: opens Label Studio; by default where the connection may reach.
 
     Raises:
         LabelStudioBusy: another process synchronises it.
@@ -84,6 +78,7 @@ def sync(  # noqa: PLR0913 - by name: where from
     holder = claim(factory, connection_id, patience_seconds)
     with transaction(factory) as session:
         connection = get_connection(session, connection_id)
+        open_ = open_ or opener(settings, is_guarded=connection.is_guarded)
         client = open_(connection.url, queries.token_of(session, connection_id))
     one = _Pass(factory, connection_id, holder, client, settings, again=again)
     try:

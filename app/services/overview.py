@@ -33,6 +33,7 @@ class ProblemCode(StrEnum):
     NO_ITEMS = "no_items"
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_FAILING = "webhook_failing"
+    LABEL_STUDIO_FAILING = "label_studio_failing"
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def _problems(moment: _Moment) -> Iterator[FoundProblem]:
     yield from _of_items(moment)
     yield from _of_people(moment)
     yield from _of_webhooks(moment)
+    yield from _of_label_studio(moment)
 
 
 def _of_jobs(moment: _Moment) -> Iterator[FoundProblem]:
@@ -250,6 +252,24 @@ def _of_webhooks(moment: _Moment) -> Iterator[FoundProblem]:
             ProblemCode.WEBHOOK_FAILING,
             f"{signs.n_failing_webhooks} webhooks have failed for more than an hour.",
             "See the reason in the settings and mend the receiver; nothing is lost for 3 days.",
+        )
+
+
+def _of_label_studio(moment: _Moment) -> Iterator[FoundProblem]:
+    project, signs = moment.project, moment.signs
+    if project.state == ProjectState.DRAFT or project.archived_at is not None:
+        return  # nothing is exchanged
+    if signs.label_studio_fault is not None:
+        yield FoundProblem(
+            ProblemCode.LABEL_STUDIO_FAILING,
+            f"The exchange with Label Studio fails: {signs.label_studio_fault}",
+            "Mend the cause; it is tried again by itself, and answers wait in Label Studio.",
+        )
+    elif signs.is_label_studio_silent:
+        yield FoundProblem(
+            ProblemCode.LABEL_STUDIO_FAILING,
+            "Nothing has been exchanged with Label Studio for a quarter of an hour.",
+            "Start `svp labelstudio run` (or `svp up`, which starts all parts).",
         )
 
 

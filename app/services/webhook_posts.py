@@ -9,9 +9,9 @@ import httpx
 from app.config import Settings
 from app.domain.errors import WebhookInvalid
 from app.domain.webhooks import retry_after_seconds, signed_headers
-from app.services.addresses import as_url_host, is_public, resolve
+from app.services.addresses import as_url_host, is_public, port_of, resolve
 from app.services.downloads import FAULTS, Answer, Deadline, post
-from app.services.webhooks import checked_url, is_listed, port_of, split_url
+from app.services.webhooks import checked_url, is_listed, split_url
 
 SHOWN_CHARACTERS = 200
 HEADERS = {"Content-Type": "application/json", "User-Agent": "svp-webhooks/1"}

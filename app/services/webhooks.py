@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,11 +16,10 @@ from app.db.tables import DeliveryState, Webhook, WebhookDelivery
 from app.domain.errors import NotFound, WebhookDisabled, WebhookInvalid
 from app.domain.event_kinds import checked_kinds
 from app.domain.webhooks import BY_LEAD, new_secret, shown_secret
-from app.services.addresses import is_public
+from app.services.addresses import PORTS, is_among, is_private_literal
 
 MOST_OF_PROJECT = 20
 MAX_URL = 2000
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ def checked_url(url: str, settings: Settings) -> str:
         return text
     if parts.scheme != "https":
         raise WebhookInvalid(f"Messages go by https://, unless {_operator(host)}")
-    if _is_private_literal(host):
+    if is_private_literal(host):
         raise WebhookInvalid(
             f"{host} is a private address; messages go there once {_operator(host)}"
         )
@@ -236,25 +234,9 @@ def split_url(url: str) -> SplitResult:
     return parts
 
 
-def port_of(parts: SplitResult) -> int:
-    """Return the port of an http(s) URL."""
-    return parts.port or PORTS[parts.scheme]
-
-
 def is_listed(parts: SplitResult, settings: Settings) -> bool:
     """Return whether the operator lets messages go to the URL's host although it is private."""
-    host = parts.hostname or ""
-    return bool({host, f"{host}:{port_of(parts)}"} & set(settings.webhook_hosts))
-
-
-def _is_private_literal(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return not is_public(host)
+    return is_among(parts, settings.webhook_hosts)
 
 
 def _operator(host: str) -> str:

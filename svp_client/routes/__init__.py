@@ -9,6 +9,7 @@ from svp_client.routes.imports import Imports
 from svp_client.routes.items import Items
 from svp_client.routes.jobs import Jobs
 from svp_client.routes.label_exports import LabelExports
+from svp_client.routes.label_studio import LabelStudio
 from svp_client.routes.labels import Labels
 from svp_client.routes.leases import Leases
 from svp_client.routes.models import Models
@@ -40,6 +41,7 @@ class Routes(
     Analyses,
     People,
     Webhooks,
+    LabelStudio,
     Tokens,
 ):
     """Every method of the API."""

@@ -49,6 +49,7 @@ from svp_client.types.items import (
 )
 from svp_client.types.jobs import Job
 from svp_client.types.label_exports import LabelExport
+from svp_client.types.label_studio import LabelStudioConnected, LabelStudioConnection
 from svp_client.types.labels import ExportedLabel, GivenLabel, LabelHistory
 from svp_client.types.leases import BatchItem, Lease, NextBatch, Suggestion
 from svp_client.types.model_metrics import (
@@ -134,6 +135,8 @@ __all__ = [
     "LabelErrorsResult",
     "LabelExport",
     "LabelHistory",
+    "LabelStudioConnected",
+    "LabelStudioConnection",
     "LabelsSaved",
     "LabelsSavedResult",
     "Lease",

@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, Any] = {
     "image": b"",
     "uris": ["a.csv"],
     "contents": ["a", b"png"],
+    "token": "0123456789abcdef",
     "url": "https://example.org/events",
     "files": [("a.png", b"png")],
     "split": "pool",
@@ -75,6 +76,7 @@ NAMED_OTHERWISE = {
     "ProjectChanges": "ProjectChange",
     "ClassChangeSettings": "ClassChangeIn",
     "AnnotationChanges": "AnnotationChange",
+    "LabelStudioConnection": "LabelStudioOut",
 }
 
 

@@ -90,11 +90,12 @@ def sync(
     """Exchange with Label Studio once: pull annotations, push open items."""
     from app.config import read_settings  # noqa: PLC0415
     from app.db.session import transaction  # noqa: PLC0415
-    from app.services import label_studio, label_studio_sync  # noqa: PLC0415
+    from app.services import label_studio_sync  # noqa: PLC0415
+    from app.services.label_studio_state import require  # noqa: PLC0415
 
     with sessions() as factory:
         with transaction(factory) as session:
-            connection = label_studio.require(session, project)
+            connection = require(session, project)
         done = label_studio_sync.sync(
             factory,
             connection.id,
@@ -127,10 +128,10 @@ def run() -> None:
 def status(project: ProjectId) -> None:
     """Show how a project's connection does."""
     from app.db.session import transaction  # noqa: PLC0415
-    from app.services import label_studio  # noqa: PLC0415
+    from app.services.label_studio_state import read_connection, require  # noqa: PLC0415
 
     with sessions() as factory, transaction(factory) as session:
-        facts = label_studio.read_connection(session, label_studio.require(session, project))
+        facts = read_connection(session, require(session, project))
     connection = facts.connection
     typer.echo(f"Label Studio\t{connection.url}, project {connection.project_there}")
     typer.echo(f"last exchange\t{connection.synced_at or 'none yet'}")

@@ -30,6 +30,16 @@ def of_project(session: Session, project_id: int) -> LabelStudioConnection | Non
     return session.scalar(select(_CONNECTION).where(_CONNECTION.project_id == project_id))
 
 
+def lock_of_project(session: Session, project_id: int) -> LabelStudioConnection | None:
+    """Return the project's connection with its row locked; before the project, as a pass does."""
+    return session.scalar(
+        select(_CONNECTION)
+        .where(_CONNECTION.project_id == project_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+
+
 def get(session: Session, connection_id: int) -> LabelStudioConnection | None:
     """Return a connection."""
     return session.get(_CONNECTION, connection_id)
@@ -107,6 +117,13 @@ def due(session: Session, poll_seconds: float, most_seconds: float) -> Sequence[
     """
     rows = session.scalars(_DUE, {"poll": poll_seconds, "most": most_seconds})
     return rows.all()
+
+
+def let_begin(session: Session, connection_id: int) -> None:
+    """Make the connection due, however often its last passes failed."""
+    session.execute(
+        update(_CONNECTION).where(_CONNECTION.id == connection_id).values(begun_at=None)
+    )
 
 
 _DUE = text(

@@ -257,6 +257,19 @@ def note_gone(session: Session, rows: Sequence[int]) -> None:
     )
 
 
+def forgive_deletions(session: Session, connection_id: int) -> None:
+    """Let the items of tasks that somebody deleted there be pushed again."""
+    session.execute(
+        update(LabelStudioTask)
+        .where(
+            LabelStudioTask.connection_id == connection_id,
+            LabelStudioTask.state == TaskState.GONE,
+        )
+        .values(state=TaskState.WITHDRAWN)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def forget(session: Session, connection_id: int) -> None:
     """Note that all tasks of the connection are gone."""
     session.execute(

@@ -12,6 +12,7 @@ from app.db.tables import (
     ItemFlag,
     Job,
     Label,
+    LabelStudioConnection,
     PausedAnnotator,
     SetAsideItem,
     Webhook,
@@ -21,6 +22,8 @@ from app.domain.states import JobState
 from app.domain.webhooks import BY_LEAD
 
 HOUR = timedelta(hours=1)
+FAILURES = 3  # exchanges in a row; a Label Studio that restarts fails one or two
+SILENCE = timedelta(minutes=15)  # longer than the longest pause between exchanges
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Signs:
     n_workers: int
     n_disabled_webhooks: int
     n_failing_webhooks: int
+    label_studio_fault: str | None
+    is_label_studio_silent: bool
 
 
 def label_pace(session: Session, project_id: int) -> LabelPace:
@@ -137,6 +142,17 @@ def signs(session: Session, project_id: int, seen_within_seconds: float) -> Sign
             Webhook.project_id == project_id,
             Webhook.disabled_at.is_(None),
             Webhook.failing_since < func.now() - HOUR,
+        ),
+        select(LabelStudioConnection.error).where(
+            LabelStudioConnection.project_id == project_id,
+            LabelStudioConnection.n_failures >= FAILURES,
+        ),
+        select(func.count() > 0)
+        .select_from(LabelStudioConnection)
+        .where(
+            LabelStudioConnection.project_id == project_id,
+            func.coalesce(LabelStudioConnection.begun_at, LabelStudioConnection.created_at)
+            < func.now() - SILENCE,
         ),
     )
     return Signs(*session.execute(select(*(each.scalar_subquery() for each in counted))).one())

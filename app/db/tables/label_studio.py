@@ -49,6 +49,8 @@ class LabelStudioConnection(Base):
     token: Mapped[str] = mapped_column(deferred=True)  # read by `queries.token_of` alone
     project_there: Mapped[int]
     origin: Mapped[str]  # of its pages: they may read the project's images
+    # Made by a lead: its URL is checked as one that somebody outside has given.
+    is_guarded: Mapped[bool] = mapped_column(server_default=text("false"))
     public_url: Mapped[str | None]  # of this service, as browsers and Label Studio reach it
     webhook_secret: Mapped[str] = mapped_column(deferred=True)
     webhook_id: Mapped[int | None]

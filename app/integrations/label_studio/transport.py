@@ -25,15 +25,28 @@ class Transport:
         url: base URL of Label Studio.
         token: of one of its users; it stands in no error.
         sleep: waits between tries.
+        tries: of a request that may be sent again.
+        timeout: of a try.
+        network: sends the requests; None: straight to the URL.
     """
 
-    def __init__(self, url: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(  # noqa: PLR0913 - by name: how it is reached
+        self,
+        url: str,
+        token: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        tries: int = TRIES,
+        timeout: httpx.Timeout = TIMEOUT,
+        network: httpx.BaseTransport | None = None,
+    ) -> None:
         self._url = url
         self._token = token
         self._sleep = sleep
+        self._tries = tries
         self._is_personal = token.count(".") == 2
         self._authorization = None if self._is_personal else f"Token {token}"
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=url, timeout=timeout, transport=network, trust_env=False)
 
     def close(self) -> None:
         """Close the connections."""
@@ -66,12 +79,13 @@ class Transport:
         if self._authorization is None:
             self._authorization = f"Bearer {self._access_token()}"
         headers = {"Authorization": self._authorization}
-        tries = TRIES if is_idempotent else 1
+        tries = self._tries if is_idempotent else 1
         return self._try(tries, method, path, headers=headers, **sent)
 
     def _access_token(self) -> str:
         """Return a token that lasts some minutes, for the personal access token."""
-        answer = self._try(TRIES, "POST", "/api/token/refresh/", json={"refresh": self._token})
+        path, given = "/api/token/refresh/", {"refresh": self._token}
+        answer = self._try(self._tries, "POST", path, json=given)
         if answer.is_success:
             access: str = json_of(answer)["access"]
             return access

@@ -15,7 +15,8 @@ from app.domain.errors import (
     LabelStudioRefused,
 )
 from app.services.class_changes import ClassChange, ClassChangeKind, change_classes
-from app.services.label_studio import ConnectionIn, disconnect, webhook_path
+from app.services.label_studio import ConnectionIn, disconnect
+from app.services.label_studio_state import webhook_path
 from svp_client import Client
 from tests.app.conftest import png
 from tests.app.label_studio.conftest import MakeBridge
