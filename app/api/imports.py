@@ -20,7 +20,7 @@ from app.config import Settings
 from app.db.session import transaction
 from app.db.tables import Project
 from app.domain.errors import BodyInvalid, BodyTooLarge, ImportRefused, ItemInvalid
-from app.schemas.items import ItemLine, UploadForm
+from app.schemas.items import ItemLine, UploadForm, answers_of
 from app.services.import_counts import ImportCounts
 from app.services.items import store_items
 from app.services.prepared_items import ItemIn, Prepared, prepare_items
@@ -195,6 +195,7 @@ def _parsed(
                     external_id=parsed.external_id,
                     split=parsed.split,
                     class_name=parsed.class_,
+                    answers=answers_of(parsed.labels),
                     text=parsed.text,
                     image_uri=parsed.image_uri,
                     metadata=parsed.all_metadata,

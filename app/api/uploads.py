@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from app.config import Settings
-from app.schemas.items import UploadForm, UploadMetadata
+from app.schemas.items import UploadForm, UploadMetadata, answers_of
 from app.services.prepared_items import ItemIn
 
 MAX_FILES = 1000
@@ -76,10 +76,16 @@ def items_of(form: UploadForm, files: list[UploadFile], settings: Settings) -> I
         yield ItemIn(
             external_id=given.external_id or name,
             split=given.split or form.split,
-            class_name=given.class_ if given.class_ is not None else form.class_,
+            class_name=_class_of(given, form),
+            answers=answers_of(given.labels),
             image=file.file.read(settings.max_image_bytes + 1),
             metadata=given.metadata,
         )
+
+
+def _class_of(given: UploadMetadata, form: UploadForm) -> str | None:
+    """Return the file's class, or the form's where the file comes with nothing of its own."""
+    return form.class_ if given.class_ is None and not given.labels else given.class_
 
 
 def _read(form: FormData) -> tuple[UploadForm, list[UploadFile]]:

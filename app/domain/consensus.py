@@ -22,6 +22,14 @@ class Decision:
     wants_adjudicator: bool = False
 
 
+def majority(classes: Sequence[int]) -> int | None:
+    """Return the most frequent class index; None: there are none, or several."""
+    counts = Counter(classes).most_common(2)
+    if not counts or (len(counts) == 2 and counts[0][1] == counts[1][1]):
+        return None
+    return counts[0][0]
+
+
 def resolve(classes: Sequence[int], labels_per_item: int) -> int | None:
     """Return the resolved class index, or None while labels are missing.
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from app.imports.answer_columns import LIST, answer_columns, answers_in, holds_answers
 from app.imports.files import Entry, Files
 from app.imports.found import FileRefused, FoundItem, GivenClass, Options, Refused, split_of
 
@@ -26,7 +27,7 @@ USUAL_NAMES: Mapping[str, Sequence[str]] = {
               "label_name", "topic", "intent"),
     "split": ("split", "subset", "fold", "partition"),
     "annotator": ("annotator", "annotator_id", "_annotator_id", "worker", "worker_id", "labeler",
-                  "annotated_by", "username"),
+                  "annotated_by"),
 }  # fmt: skip
 WRITTEN_AS_TEXT = (date, datetime, time, Decimal, UUID)
 
@@ -38,10 +39,12 @@ class Columns:
     Attributes:
         by_field: columns by field.
         class_names: of a column whose classes are numbers, where the file names them.
+        of_annotators: columns that hold the answers of one annotator each.
     """
 
     by_field: Mapping[str, Sequence[str]]
     class_names: Sequence[str] = ()
+    of_annotators: Sequence[str] = ()
 
     def one(self, field: str) -> str | None:
         """Return the field's column, or None."""
@@ -50,7 +53,8 @@ class Columns:
     @property
     def used(self) -> frozenset[str]:
         """The columns that are no metadata."""
-        return frozenset(column for columns in self.by_field.values() for column in columns)
+        named = (column for columns in self.by_field.values() for column in columns)
+        return frozenset((*named, *self.of_annotators))
 
 
 def find_columns(
@@ -90,7 +94,8 @@ def find_columns(
             "Name it with --map COLUMN=text (or =image, =image_uri), and the class, if there is "
             "one, with --map COLUMN=class."
         )
-    return Columns(by_field, class_names)
+    free = [name for name in known if name not in options.columns] if is_guessed else []
+    return Columns(by_field, class_names, answer_columns(free))
 
 
 def _add_usual(by_field: dict[str, list[str]], names: Sequence[str]) -> None:
@@ -134,7 +139,7 @@ class RowReader:
                 external_id,
                 labels=self._labels(row),
                 split=self._split(row),
-                metadata=metadata_of(row, self.columns.used),
+                metadata=metadata_of(row, self._used(row)),
                 **self._content(row),
             )
         except _NoItem as fault:
@@ -161,7 +166,14 @@ class RowReader:
             raise _NoItem("It names no image; leave such rows out.")
         return image_of(image, self.files, self.entry)
 
+    def _used(self, row: Mapping[str, Any]) -> frozenset[str]:
+        used = self.columns.used
+        return used | {LIST} if holds_answers(row.get(LIST)) else used
+
     def _labels(self, row: Mapping[str, Any]) -> tuple[GivenClass, ...]:
+        answers = answers_in(row, self.columns.of_annotators)
+        if answers:  # a class beside them is what they were resolved to
+            return answers
         names = class_names_of(self._value(row, "class"), self.columns.class_names)
         if len(names) > 1:
             raise _NoItem(f"It has {len(names)} classes; an item has one. Keep the right one.")

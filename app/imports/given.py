@@ -1,8 +1,10 @@
-"""One class of the answers that an item came with."""
+"""The answers that an item came with: by annotator, or as one class."""
 
 from collections import Counter
 
 from app.imports.found import FoundItem
+
+UNKNOWN = "unknown"  # who gave an answer without a name, where others have one
 
 
 def class_of(item: FoundItem) -> str | None:
@@ -11,3 +13,18 @@ def class_of(item: FoundItem) -> str | None:
     if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
         return None
     return counts[0][0]
+
+
+def answers_of(item: FoundItem) -> list[tuple[str, str]]:
+    """Return (annotator, class) of each answer; none: the file names no annotator of the item."""
+    if all(given.annotator is None for given in item.labels):
+        return []
+    return [
+        (UNKNOWN if given.annotator is None else given.annotator, given.class_name)
+        for given in item.labels
+    ]
+
+
+def plain_class_of(item: FoundItem) -> str | None:
+    """Return the class of an item that names no annotator; None: none, or its answers give it."""
+    return None if answers_of(item) else class_of(item)

@@ -75,7 +75,7 @@ def _answered(item: FoundItem, task: Mapping[str, Any], data: Mapping[str, Any])
     external_id = item.external_id if own_id is None else str(own_id)
     answers = [a for a in task.get("annotations") or [] if isinstance(a, dict)]
     answers.sort(key=lambda answer: str(answer.get("updated_at") or ""))
-    labels: dict[str, GivenClass] = {}
+    labels: dict[str | None, GivenClass] = {}
     n_skips = 0
     for answer in answers:
         if answer.get("was_cancelled"):
@@ -98,10 +98,10 @@ def _choices(result: Any) -> list[str]:
     return found
 
 
-def _person(value: Any) -> str:
+def _person(value: Any) -> str | None:
     if isinstance(value, dict):
         value = value.get("email") or value.get("id")
-    return "unknown" if value is None else str(value)
+    return None if value is None else str(value)
 
 
 def _flat(rows: Rows, entry: Entry, files: Files, options: Options) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from app.imports.found import Found, FoundItem, Refused
-from app.imports.given import class_of
+from app.imports.given import answers_of, class_of
 
 MIN_FOR_EVALUATION = 2  # labeled items of a class
 
@@ -22,6 +22,7 @@ class Survey:
     n_skips: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
+    annotators: Counter[str] = field(default_factory=Counter)
     labeled: dict[str, list[str]] = field(default_factory=dict)
     first_refused: list[Refused] = field(default_factory=list)
     first: FoundItem | None = None
@@ -67,6 +68,7 @@ class Survey:
         name = class_of(item)
         self.n_disputed += name is None and bool(item.labels)
         self.classes.update({given.class_name for given in item.labels})
+        self.annotators.update(annotator for annotator, _ in answers_of(item))
         if name is not None and item.split != "evaluation":
             self.labeled.setdefault(name, []).append(item.external_id)
 

@@ -15,6 +15,7 @@ def present_given_label(given: StoredLabel, classes: list[str]) -> GivenLabel:
         is_flagged=given.label.is_flagged,
         is_excluded=given.label.is_excluded,
         is_adjudication=given.label.is_adjudication,
+        is_imported=given.label.batch_item_id is None,
     )
 
 

@@ -82,6 +82,8 @@ class ImportOut(Response):
     n_updated: int
     n_known: int
     n_failed: int = Field(description="Refused: `GET .../imports/{id}/errors` lists them.")
+    n_labels: int = Field(description="Answers by annotators that were stored.")
+    n_skips: int = Field(description="Answers that were skipped or rejected: they stay out.")
     created_at: datetime
 
 

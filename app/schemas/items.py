@@ -3,12 +3,31 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, Json, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, Json, StringConstraints, model_validator
 
 from app.db.queries.item_filters import LabelingState
 from app.db.tables import ConsensusSource, Split
 from app.domain.item_metadata import FIELDS, meant_field
 from app.schemas.bodies import Request, Response
+
+
+class AnswerIn(Request):
+    """The class that an annotator gave an item elsewhere."""
+
+    annotator: str
+    class_: str = Field(alias="class")
+
+
+def _checked_answers(value: Any) -> Any:
+    is_list = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    if value is not None and not is_list:
+        raise ValueError(
+            'labels are a list of {"annotator": ..., "class": ...}; one class alone goes into class'
+        )
+    return value
+
+
+Answers = Annotated[list[AnswerIn] | None, BeforeValidator(_checked_answers)]
 
 
 class ItemLine(Request):
@@ -23,6 +42,7 @@ class ItemLine(Request):
     image_uri: str | None = None
     split: Split = Split.POOL
     class_: str | None = Field(None, alias="class")
+    labels: Answers = None
     metadata: dict[str, Any] | None = None
 
     model_config = ConfigDict(extra="allow")
@@ -47,8 +67,8 @@ class ItemLine(Request):
             if field is not None and not self._has(field):
                 raise ValueError(
                     f"there is no key {key[:100]!r}; did you mean {field}? A line may have "
-                    f"{', '.join(FIELDS)}, and keys of your own, which are metadata; one that is "
-                    f"called {key[:100]!r} goes into metadata"
+                    f"{', '.join(FIELDS)}, labels, and keys of your own, which are metadata; one that "
+                    f"is called {key[:100]!r} goes into metadata"
                 )
         if (self.text is None) == (self.image_uri is None):
             raise ValueError("give exactly one of text and image_uri")
@@ -61,6 +81,7 @@ class UploadMetadata(Request):
     external_id: str | None = None
     split: Split | None = None
     class_: str | None = Field(None, alias="class")
+    labels: Answers = None
     metadata: dict[str, Any] | None = None
 
 
@@ -81,11 +102,18 @@ class LineError(Response):
     detail: str
 
 
+def answers_of(answers: list[AnswerIn] | None) -> list[tuple[str, str]]:
+    """Return (annotator, class name) of each answer."""
+    return [(answer.annotator, answer.class_) for answer in answers or ()]
+
+
 class ImportResult(Response):
     """The outcome of an import; good lines are kept whatever happened to the others."""
 
     n_created: int
-    n_updated: int = Field(description="Known without a class, now with an imported label.")
+    n_updated: int = Field(
+        description="Known without a class, or without these answers, now with them."
+    )
     n_known: int
     n_failed: int
     n_without_spaces: int = Field(
@@ -93,6 +121,7 @@ class ImportResult(Response):
         description="Of the created texts, those in a script without spaces (Chinese, Japanese, "
         "Thai, ...): text models read its characters one by one.",
     )
+    n_labels: int = Field(0, description="Answers by annotators that were stored.")
     errors: list[LineError] = Field(description="The first 1,000.")
 
     model_config = ConfigDict(
@@ -104,6 +133,7 @@ class ImportResult(Response):
                 "n_known": 1,
                 "n_failed": 1,
                 "n_without_spaces": 0,
+                "n_labels": 0,
                 "errors": [
                     {
                         "line": 7,
@@ -125,7 +155,10 @@ class Content(Response):
 
 
 class ItemOut(Response):
-    """An item; `class` is the class that it was imported with."""
+    """An item; `class` is the class that it was imported with.
+
+    A pool item that was imported with labels by annotators has none: its history shows them.
+    """
 
     item_id: int
     external_id: str

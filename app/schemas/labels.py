@@ -36,6 +36,7 @@ class GivenLabel(Response):
     is_flagged: bool = Field(description="Its annotator was paused, e.g. for failing on gold.")
     is_excluded: bool = Field(description="It does not count: its annotator failed on gold.")
     is_adjudication: bool
+    is_imported: bool = Field(description="It came with an import, rather than was given here.")
 
 
 class ExportedLabelOut(Response):

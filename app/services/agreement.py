@@ -75,7 +75,10 @@ def read_agreement(session: Session, project_id: int) -> Agreement:
     return Agreement(
         counted_at=datetime.now(UTC),
         project=_shared(total, None),
-        rounds=[_shared(by_round[number], number) for number in sorted(by_round)],
+        rounds=[
+            _shared(by_round[number], number)
+            for number in sorted(n for n in by_round if n is not None)
+        ],
         annotators=[
             _annotator(id_, name, kappas, with_consensus.get(id_, (0, 0)))
             for id_, name in sorted(names.items(), key=lambda entry: entry[1])

@@ -16,6 +16,7 @@ from app.domain.names import class_index, normalised
 from app.domain.quotes import listed, shown
 from app.services.answers import ITEMS_AT_ONCE, NOBODY, read_answers
 from app.services.consensus import resolve_item, resolve_open_items
+from app.services.imported_labels import settle_class
 from app.services.items import IMPORTABLE_STATES
 from app.services.leases import after_freeing, release_expired
 
@@ -274,6 +275,7 @@ def _check_two_are_left(project: Project) -> None:
 def _resolve_again(session: Session, project: Project, index: int, settings: Settings) -> None:
     """Let labels count that agree by now: of open items, and of labeled ones of the class."""
     resolve_open_items(session, project, settings)
+    settle_class(session, project, index)
     item_ids = queries.disagreeing_items(session, project.id, index)
     paused = annotators.paused(session, project.id)
     for start in range(0, len(item_ids), ITEMS_AT_ONCE):

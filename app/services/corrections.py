@@ -7,7 +7,15 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import erasures, events, gold, models, projects, set_aside
+from app.db.queries import (
+    erasures,
+    events,
+    gold,
+    imported_labels,
+    models,
+    projects,
+    set_aside,
+)
 from app.db.tables import Item, Project, Split
 from app.domain.errors import NotFound, ProjectNotAccepting
 from app.domain.states import BatchItemState
@@ -80,6 +88,7 @@ def _ask_again(session: Session, project: Project, item: Item, settings: Setting
         if batch_item.state == BatchItemState.SKIPPED:  # what it was could not be labeled
             withdraw_from_batches(answers)
     answers.write()
+    imported_labels.withdraw(session, [item.id])
     version = erasures.forget_resolved(session, project, [item.id])  # an imported one
     if version is not None:
         models.mark_stale(session, project.id, version)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.queries import annotators
+from app.db.queries import annotators, imported_labels
 from app.db.queries.answers import LabelRow
 from app.db.tables import Project
 from app.domain.annotation import FlaggedLabels, annotation_from_json
 from app.services.answers import ITEMS_AT_ONCE, NOBODY, Answers, read_answers
 from app.services.consensus import resolve_item
+from app.services.imported_labels import settle
 
 
 @dataclass
@@ -42,7 +43,11 @@ def distrust_labels(
             label.is_distrusted, label.is_excluded = True, excludes
 
     item_ids = annotators.trusted_items(session, project.id, annotator_id)
-    return _change(session, project, item_ids, settings, distrust)
+    done = _change(session, project, item_ids, settings, distrust)
+    imported = imported_labels.set_distrusted(
+        session, project.id, annotator_id, distrusted=True, excludes=excludes
+    )
+    return _settled(session, project, imported, done, counts=excludes)
 
 
 def trust_labels(
@@ -54,8 +59,13 @@ def trust_labels(
         if label.annotator_id == annotator_id:
             label.is_distrusted = label.is_excluded = False
 
+    excludes = annotation_from_json(project.annotation).flagged_labels is FlaggedLabels.EXCLUDE
     item_ids = annotators.distrusted_items(session, project.id, annotator_id)
-    return _change(session, project, item_ids, settings, trust)
+    done = _change(session, project, item_ids, settings, trust)
+    imported = imported_labels.set_distrusted(
+        session, project.id, annotator_id, distrusted=False, excludes=excludes
+    )
+    return _settled(session, project, imported, done, counts=excludes)
 
 
 def apply_flagged_labels(session: Session, project: Project, settings: Settings) -> Changed:
@@ -66,7 +76,21 @@ def apply_flagged_labels(session: Session, project: Project, settings: Settings)
         label.is_excluded = label.is_distrusted and excludes
 
     item_ids = annotators.distrusted_items(session, project.id)
-    return _change(session, project, item_ids, settings, apply)
+    done = _change(session, project, item_ids, settings, apply)
+    imported = imported_labels.set_excluded(session, project.id, excludes=excludes)
+    return _settled(session, project, imported, done, counts=True)
+
+
+def _settled(
+    session: Session, project: Project, item_ids: Sequence[int], done: Changed, *, counts: bool
+) -> Changed:
+    """Resolve the items of imported labels that changed again, and add these labels to `done`.
+
+    `counts`: whether their exclusion changed, not only the mark.
+    """
+    done.n_labels += len(item_ids) if counts else 0
+    done.n_reopened += settle(session, project, item_ids) if item_ids else 0
+    return done
 
 
 def _change(

@@ -100,6 +100,8 @@ def take_piece(
     found.n_updated += counts.n_updated
     found.n_known += counts.n_known
     found.n_failed += counts.n_failed
+    found.n_labels += counts.n_labels
+    found.n_skips += counts.n_skips
     queries.refuse(session, found.id, map(vars, counts.errors))
     job.progress = {"n_done": found.n_done}
 

@@ -1,5 +1,6 @@
-"""Counts of an import so far, its refused lines, and classes yet to be decided."""
+"""Counts of an import so far, its refused lines, and classes and answers yet to be decided."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 MAX_EXTERNAL_ID = 512
@@ -30,17 +31,32 @@ class LateClass:
     class_index: int
 
 
+@dataclass(frozen=True)
+class LateAnswers:
+    """Answers that a line brings for a known item: (annotator, class index) each."""
+
+    line: int
+    external_id: str
+    answers: Sequence[tuple[str, int]]
+
+
 @dataclass
 class ImportCounts:
-    """Counts of an import so far; `late` are lines that are yet to be decided."""
+    """Counts of an import so far; `late` and `late_answers` are lines that are yet to be decided.
+
+    `n_labels` are answers by annotators that were stored, `n_skips` those that a reader left out.
+    """
 
     n_created: int = 0
     n_updated: int = 0
     n_known: int = 0
     n_failed: int = 0
     n_without_spaces: int = 0
+    n_labels: int = 0
+    n_skips: int = 0
     errors: list[RefusedLine] = field(default_factory=list)
     late: list[LateClass] = field(default_factory=list)
+    late_answers: list[LateAnswers] = field(default_factory=list)
 
     def refuse(self, line: int, external_id: str | None, code: str, detail: str) -> None:
         """Count a refused line; the first 1,000 are kept with their reasons, cut."""
@@ -68,4 +84,6 @@ class ImportCounts:
         self.n_known += other.n_known
         self.n_failed += other.n_failed
         self.n_without_spaces += other.n_without_spaces
+        self.n_labels += other.n_labels
+        self.n_skips += other.n_skips
         self.errors = sorted(self.errors + other.errors, key=lambda fault: fault.line)[:MAX_ERRORS]

@@ -1,6 +1,6 @@
 """Stores imported items: skips known ones, and assigns dense indices under the project's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg.errors import UniqueViolation
@@ -12,7 +12,8 @@ from app.db.queries import projects
 from app.db.tables import Project, Split
 from app.domain.errors import ProjectNotAccepting
 from app.domain.states import ProjectState
-from app.services.import_counts import ImportCounts, LateClass
+from app.services.import_counts import ImportCounts, LateAnswers, LateClass
+from app.services.imported_labels import annotators_of, store_answers, take_late_answers
 from app.services.late_classes import take_classes
 from app.services.lifecycle import advance, free_expired
 from app.services.packing import request_packing
@@ -57,7 +58,8 @@ def store_items(
     """Store the new ones of these in one transaction, adding to `counts`; return the project.
 
     A pool item that is known without a class and comes with one is updated: it gets an imported
-    label, unless annotators are at it or labeled it otherwise.
+    label, unless annotators are at it or labeled it otherwise. Answers by annotators that a known
+    item lacks are added to it.
 
     Raises:
         ProjectNotAccepting: the project has ended.
@@ -65,16 +67,20 @@ def store_items(
     project = projects.lock(session, project_id)
     if project.state not in IMPORTABLE_STATES:
         raise ProjectNotAccepting(f"Project {project_id} is {project.state} and takes no items.")
+    refused = ImportCounts()
+    prepared, annotators = annotators_of(session, project, prepared, refused)
     try:
-        done = _store_new(session, project, prepared, {})
+        done = _store_new(session, project, prepared, {}, annotators)
     except UniqueViolation:  # most imports hold only new items, and need not look
         external_ids = [row["external_id"] for _, row in prepared]
         stored = queries.known_by_external_id(session, project_id, external_ids)
         known = {key: _fingerprint(vars(item)) for key, item in stored.items()}
-        done = _store_new(session, project, prepared, known)
-    if done.late:
+        done = _store_new(session, project, prepared, known, annotators)
+    done.add(refused)
+    if done.late or done.late_answers:
         free_expired(session, project)
         _take_late_classes(session, project, done)
+        take_late_answers(session, project, done, annotators)
     counts.add(done)
     if done.n_created:
         request_packing(session, project, settings.job_max_attempts)
@@ -88,8 +94,11 @@ def _store_new(
     project: Project,
     prepared: Sequence[Prepared],
     known: dict[str, Fingerprint],
+    annotators: Mapping[str, int],
 ) -> ImportCounts:
     """Store the unknown items with their indices and labels; return the counts.
+
+    `annotators` are ids by name of those whose answers the items bring.
 
     Raises:
         UniqueViolation: one is stored that `known` does not hold; nothing was changed.
@@ -108,20 +117,21 @@ def _store_new(
             counts.n_created += 1
             counts.n_without_spaces += is_without_spaces(row["text"] or "")
         elif known[external_id] == fingerprint or _says_less(row, known[external_id]):
-            counts.n_known += 1
+            _note_known(counts, line, row)
         elif _is_late_class(row, known[external_id]):
             counts.late.append(LateClass(line, external_id, row["class_index"]))
         else:
             _refuse_conflict(counts, line, external_id)
     with session.begin_nested():
         queries.copy_in(session, rows)
-    first_pool_index = project.n_pool
+    first = {Split.POOL: project.n_pool, Split.EVALUATION: project.n_evaluation}
     project.n_pool, project.n_evaluation = next_index[Split.POOL], next_index[Split.EVALUATION]
     n_labeled = sum(row["split"] == Split.POOL and row["class_index"] is not None for row in rows)
     if n_labeled:
         project.label_version += 1
-        queries.resolve_imported(session, project.id, first_pool_index, project.label_version)
+        queries.resolve_imported(session, project.id, first[Split.POOL], project.label_version)
         project.n_imported += n_labeled
+    counts.n_labels = store_answers(session, project, rows, first, annotators)
     return counts
 
 
@@ -147,6 +157,14 @@ def _take_late_classes(session: Session, project: Project, counts: ImportCounts)
     counts.n_updated += n_updated
     counts.n_known += len(wanted) - n_updated - len(refused)
     counts.late.clear()
+
+
+def _note_known(counts: ImportCounts, line: int, row: dict[str, Any]) -> None:
+    """Count a known item, or keep the answers that it comes with until all lines are stored."""
+    if row["answers"]:
+        counts.late_answers.append(LateAnswers(line, row["external_id"], row["answers"]))
+    else:
+        counts.n_known += 1
 
 
 def _refuse_conflict(counts: ImportCounts, line: int, external_id: str) -> None:

@@ -1,6 +1,6 @@
 """Classes that a later import brings for known items without one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -45,7 +45,7 @@ def take_classes(
         elif found.class_index is None:
             taken[item_id] = class_index
     if taken:
-        _leave_batches(session, [states[item_id] for item_id in taken])
+        leave_batches(session, [states[item_id] for item_id in taken])
         project.label_version += 1
         queries.resolve(session, project.id, taken, project.label_version)
         project.n_imported += len(taken)
@@ -73,7 +73,8 @@ def _why_not(project: Project, found: LabelingState, class_index: int) -> Refusa
     return None
 
 
-def _leave_batches(session: Session, states: list[LabelingState]) -> None:
+def leave_batches(session: Session, states: Sequence[LabelingState]) -> None:
+    """Withdraw items from where they wait; reserve takes their places in batches."""
     waiting = [found for found in states if found.batch_item_id is not None]
     queries.withdraw(session, [found.batch_item_id for found in waiting])
     of_batch = [x.round_id for x in waiting if x.source == BatchSource.BATCH]

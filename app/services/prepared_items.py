@@ -1,7 +1,7 @@
 """Items of an import, checked and their images read, before they are stored."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,9 +10,11 @@ import structlog
 from app.config import Settings
 from app.db.tables import Project, Split
 from app.domain.class_settings import offered_index, offered_names
-from app.domain.errors import ItemInvalid
+from app.domain.consensus import majority
+from app.domain.errors import InvalidName, ItemInvalid
 from app.domain.item_metadata import checked_metadata
 from app.domain.json_text import is_storable
+from app.domain.names import normalised
 from app.domain.quotes import listed, shown
 from app.services.image_uris import read_image_uri
 from app.services.images import ImageFacts, inspect_image
@@ -25,13 +27,17 @@ NO_IMAGE = MappingProxyType(
 )
 
 
+MAX_ANSWERS = 1000  # of an item
+
+
 Prepared = tuple[int, dict[str, Any]]  # (line number, row of the table without its index)
 
 
 class ItemIn(NamedTuple):
     """One item to import; exactly one of text, image_uri and image is set.
 
-    `copies` stores the image that lies behind image_uri, which is then forgotten.
+    `answers` are (annotator, class name) each; they come in place of `class_name`. `copies` stores
+    the image that lies behind image_uri, which is then forgotten.
     """
 
     external_id: str
@@ -42,6 +48,7 @@ class ItemIn(NamedTuple):
     image: bytes | None = None
     metadata: Mapping[str, Any] | None = None
     copies: bool = False
+    answers: Sequence[tuple[str, str]] = ()
 
 
 def prepare_items(
@@ -74,28 +81,65 @@ def _row_of(
 ) -> dict[str, Any]:
     _check_external_id(item.external_id)
     content = checked_content(project, item, images, settings)
-    index = None
-    if item.class_name is not None:
-        index = offered_index(project.classes, project.class_settings, item.class_name)
+    index = None if item.class_name is None else _class_index(project, item.class_name)
+    answers = _answers(project, item)
+    if item.split is Split.EVALUATION:
+        index = index if index is not None else majority([c for _, c in answers])
         if index is None:
             raise ItemInvalid(
-                "unknown_class",
-                f"There is no class {shown(item.class_name)}; use one of "
-                f"{listed(offered_names(project.classes, project.class_settings))}.",
+                "evaluation_without_class",
+                "Items of the evaluation split measure the models and must carry their class, or "
+                "answers that agree on one.",
             )
-    elif item.split is Split.EVALUATION:
-        raise ItemInvalid(
-            "evaluation_without_class",
-            "Items of the evaluation split measure the models and must carry their class.",
-        )
     return {
         "project_id": project.id,
         "split": item.split.value,  # a plain str: the driver renders enums in Python
         "external_id": item.external_id,
         "class_index": index,
+        "answers": answers,
         "metadata": checked_metadata(item.metadata),
         **content,
     }
+
+
+def _class_index(project: Project, name: str) -> int:
+    index = offered_index(project.classes, project.class_settings, name)
+    if index is None:
+        raise ItemInvalid(
+            "unknown_class",
+            f"There is no class {shown(name)}; use one of "
+            f"{listed(offered_names(project.classes, project.class_settings))}.",
+        )
+    return index
+
+
+def _answers(project: Project, item: ItemIn) -> list[tuple[str, int]]:
+    """Return (annotator, class index) of the item's answers: the last of each annotator.
+
+    Raises:
+        ItemInvalid: a class is unknown, a name is none, there are too many, or a class is given,
+            too.
+    """
+    if item.answers and item.class_name is not None:
+        raise ItemInvalid(
+            "class_and_labels", "Give either class or labels by annotator; they decide the class."
+        )
+    if len(item.answers) > MAX_ANSWERS:
+        raise ItemInvalid(
+            "too_many_labels",
+            f"It has {len(item.answers)} labels; at most {MAX_ANSWERS} of an item are taken.",
+        )
+    found: dict[str, int] = {}
+    for annotator, class_name in item.answers:
+        try:
+            name = normalised(annotator)
+        except InvalidName as error:
+            raise ItemInvalid("annotator_invalid", f"An annotator: {error.detail}") from None
+        if not is_storable(name):
+            raise ItemInvalid("annotator_invalid", "An annotator's name holds half a character.")
+        found.pop(name, None)
+        found[name] = _class_index(project, class_name)
+    return list(found.items())
 
 
 def _check_external_id(external_id: str) -> None:

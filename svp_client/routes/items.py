@@ -44,7 +44,8 @@ class Items:
         Args:
             project: its id.
             items: each with `external_id`, one of `text` and `image_uri`, and where wanted `split`
-                (pool or evaluation), `class` and `metadata`.
+                (pool or evaluation), `class` or `labels` (a list of `annotator` and `class`), and
+                `metadata`.
             copies_images: whether the service stores the images behind `image_uri`.
             request_bytes: the most bytes of one request.
         """
@@ -74,7 +75,8 @@ class Items:
         Args:
             project: its id.
             files: name and bytes of each; the name is its external id.
-            metadata: by name, where wanted: `external_id`, `split`, `class` and `metadata`.
+            metadata: by name, where wanted: `external_id`, `split`, `class` or `labels`, and
+                `metadata`.
             request_files: the most files of one request.
             request_bytes: the most bytes of one request; a larger file goes alone.
         """
@@ -172,6 +174,7 @@ def _nothing_yet() -> ImportResult:
         "n_known": 0,
         "n_failed": 0,
         "n_without_spaces": 0,
+        "n_labels": 0,
         "errors": [],
     }
 
@@ -183,6 +186,7 @@ def _add(done: ImportResult, part: ImportResult, n_before: int) -> None:
     done["n_known"] += part["n_known"]
     done["n_failed"] += part["n_failed"]
     done["n_without_spaces"] += part["n_without_spaces"]
+    done["n_labels"] += part["n_labels"]
     for error in part["errors"]:
         done["errors"].append({**error, "line": error["line"] + n_before})
 

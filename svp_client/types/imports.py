@@ -18,6 +18,8 @@ class Import(TypedDict):
     n_updated: int
     n_known: int
     n_failed: int
+    n_labels: int
+    n_skips: int
     created_at: str
 
 

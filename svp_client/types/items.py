@@ -61,6 +61,7 @@ class ImportResult(TypedDict):
     n_known: int
     n_failed: int
     n_without_spaces: int
+    n_labels: int
     errors: list[LineError]
 
 

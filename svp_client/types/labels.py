@@ -10,6 +10,7 @@ GivenLabel = TypedDict(
         "is_flagged": bool,
         "is_excluded": bool,
         "is_adjudication": bool,
+        "is_imported": bool,
     },
 )
 """One annotator's label of an item."""
@@ -48,6 +49,7 @@ LabelHistory = TypedDict(
         "is_flagged": bool,
         "is_excluded": bool,
         "is_adjudication": bool,
+        "is_imported": bool,
         "item_id": int,
         "created_at": str,
         "revised_at": str | None,

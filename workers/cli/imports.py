@@ -162,8 +162,12 @@ class Sending:
                 done = sender.send(path, found_in(source, self.reading), journal)
             n_failed += done.n_failed
             typer.echo(
-                f"{path}: {done.n_created} new, {done.n_updated} now with a class, {done.n_known} "
-                f"known, {done.n_failed} refused."
+                f"{path}: {done.n_created} new, {done.n_updated} now with a class or more labels, "
+                f"{done.n_known} known, {done.n_failed} refused."
+            )
+            _say(
+                (done.n_labels, "labels by annotators were stored"),
+                (done.n_skips, "skipped or rejected answers stay out"),
             )
         project = self.client.project(self.project["id"])
         typer.echo(
@@ -223,15 +227,24 @@ def _show(survey: "Survey") -> None:
         typer.echo(f"the first: {_shown(survey.first)}")
         if not survey.classes:
             typer.echo("No class was found; if a column holds them, add --map COLUMN=class.")
-    for count, words in (
+    if survey.annotators:
+        people = [f"{name} {count}" for name, count in survey.annotators.most_common(SHOWN_CLASSES)]
+        more = len(survey.annotators) - len(people)
+        typer.echo(f"annotators: {', '.join(people)}{f' and {more} more' if more else ''}")
+    _say(
         (survey.n_disputed, "items whose annotators disagree come without a class"),
-        (survey.n_skips, "skips of annotators stay out"),
+        (survey.n_skips, "skipped or rejected answers stay out"),
         (survey.n_refused, "lines cannot be read"),
-    ):
-        if count:
-            typer.echo(f"{count} {words}")
+    )
     for refused in survey.first_refused:
         typer.echo(f"  line {refused.line}: {refused.detail}")
+
+
+def _say(*counts: tuple[int, str]) -> None:
+    """Say a line for each count that is not 0."""
+    for count, words in counts:
+        if count:
+            typer.echo(f"{count} {words}")
 
 
 def _shown(item: "FoundItem") -> str:

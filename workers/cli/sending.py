@@ -12,7 +12,7 @@ from typing import Any
 
 from app.imports.files import Files
 from app.imports.found import Found, FoundItem, Refused
-from app.imports.given import class_of
+from app.imports.given import answers_of, plain_class_of
 from svp_client import Client
 from svp_client.types import ImportResult
 
@@ -32,6 +32,8 @@ class Progress:
     n_updated: int = 0
     n_known: int = 0
     n_failed: int = 0
+    n_labels: int = 0
+    n_skips: int = 0
 
 
 @dataclass
@@ -129,6 +131,7 @@ class Sender:
             if piece.files:
                 self._note(name, [f[0] for f in piece.files], self._upload(piece), progress)
             progress.n_done += piece.n_found
+            progress.n_skips += piece.n_skips
             journal.save()
             self.on_progress(progress.n_done)
         progress.is_complete = True
@@ -142,6 +145,7 @@ class Sender:
         progress.n_updated += result["n_updated"]
         progress.n_known += result["n_known"]
         progress.n_failed += result["n_failed"]
+        progress.n_labels += result["n_labels"]
         for error in result["errors"]:
             item = sent[error["line"] - 1]
             self.errors.write(name, item.line, item.external_id, error["code"], error["detail"])
@@ -161,7 +165,10 @@ class Sender:
 
     def _about(self, item: FoundItem) -> dict[str, Any]:
         about: dict[str, Any] = {"split": self.split_of(item)}
-        name = class_of(item)
+        answers = answers_of(item)
+        if answers:
+            about["labels"] = [{"annotator": who, "class": name} for who, name in answers]
+        name = plain_class_of(item)
         if name is not None:
             about["class"] = name
         if item.metadata:
@@ -178,6 +185,7 @@ class Piece:
     refused: list[Refused] = field(default_factory=list)
     n_found: int = 0
     n_bytes: int = 0
+    n_skips: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -190,7 +198,9 @@ class Piece:
         self.n_found += 1
         if isinstance(found, Refused):
             self.refused.append(found)
-        elif found.image is None:
+            return
+        self.n_skips += found.n_skips
+        if found.image is None:
             self.lines.append(found)
             self.n_bytes += len(found.text or "")
         else:

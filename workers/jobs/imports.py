@@ -18,7 +18,7 @@ from app.domain.errors import ItemInvalid
 from app.imports.files import Limits
 from app.imports.formats import Source, open_source
 from app.imports.found import FileRefused, Found, FoundItem, Options, Refused
-from app.imports.given import class_of
+from app.imports.given import answers_of, class_of, plain_class_of
 from app.services import file_imports, jobs
 from app.services.import_counts import MAX_ERRORS, ImportCounts
 from app.services.import_sources import local_source
@@ -109,10 +109,11 @@ def _pieces(
 
 
 def _item_in(found: Found, options: Mapping[str, Any], refused: ImportCounts) -> ItemIn | None:
-    """Return the item as the project takes it; None: it is refused."""
+    """Return the item as the project takes it, its skips counted; None: it is refused."""
     if isinstance(found, Refused):
         refused.refuse(found.line, found.external_id, "line_invalid", found.detail)
         return None
+    refused.n_skips += found.n_skips
     try:
         image = found.image() if found.image is not None else None
     except (OSError, ValueError) as error:
@@ -121,7 +122,8 @@ def _item_in(found: Found, options: Mapping[str, Any], refused: ImportCounts) ->
     return ItemIn(
         external_id=found.external_id,
         split=_split(found, options),
-        class_name=class_of(found),
+        class_name=plain_class_of(found),
+        answers=answers_of(found),
         text=found.text,
         image_uri=found.image_uri,
         image=image,

@@ -20,8 +20,11 @@ class PairCounts:
     classes: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
-def counts_by_round(session: Session, project_id: int) -> dict[int, ClassCounts]:
-    """Return round number -> counts over its items with at least two labels."""
+def counts_by_round(session: Session, project_id: int) -> dict[int | None, ClassCounts]:
+    """Return round number -> counts over its items with at least two labels.
+
+    None: over items with imported labels, which no round asked for.
+    """
     per_class = _labels_by_item_and_class(project_id)
     n = cast(per_class.c.n, Float)
     m = func.sum(per_class.c.n).over(partition_by=per_class.c.item_id)
@@ -39,7 +42,7 @@ def counts_by_round(session: Session, project_id: int) -> dict[int, ClassCounts]
         .where(shared)
         .group_by(per_item.c.number, per_item.c.class_index)
     )
-    counts: dict[int, ClassCounts] = {}
+    counts: dict[int | None, ClassCounts] = {}
     for number, class_index, n_labels, matching, pairs in rows:
         of_round = counts.setdefault(number, ClassCounts())
         of_round.labels[class_index] = int(n_labels)
@@ -63,8 +66,8 @@ def _labels_by_item_and_class(project_id: int) -> Subquery:
             Label.class_index,
             func.count().label("n"),
         )
-        .join(BatchItem, BatchItem.id == Label.batch_item_id)
-        .join(Round, Round.id == BatchItem.round_id)
+        .outerjoin(BatchItem, BatchItem.id == Label.batch_item_id)
+        .outerjoin(Round, Round.id == BatchItem.round_id)
         .where(Label.project_id == project_id, *COUNTS_AS_OPINION)
         .group_by(Round.number, Label.item_id, Label.class_index)
         .subquery()

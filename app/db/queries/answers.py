@@ -67,7 +67,7 @@ class SlotRow:
 
 @dataclass(slots=True)
 class LabelRow:
-    """A label that was not withdrawn."""
+    """A label that was given here and not withdrawn."""
 
     item_id: int
     annotator_id: int
@@ -151,7 +151,8 @@ def _select_items() -> Select[Any]:
 _SLOT = table_of(BatchItemSlot)
 _LABEL = table_of(Label)
 LABEL_KEY = ("item_id", "annotator_id")
-IS_STANDING = _LABEL.c.withdrawn_at.is_(None)
+# Of labels given here: imported ones are history, and the labels that resolve items not given out.
+IS_STANDING = and_(_LABEL.c.withdrawn_at.is_(None), _LABEL.c.batch_item_id.is_not(None))
 # Built once: building one takes longer than Postgres takes to answer it.
 _ITEMS = _select_items()
 _SLOTS = (
@@ -173,7 +174,7 @@ class AnswerState:
         items: pool items of the project -> their pool index.
         live: by item, its batch item that is not withdrawn, and the round that ranked it.
         slots: by batch item, ascending.
-        given: by item, its labels that were not withdrawn, oldest first.
+        given: by item, its labels that were given here and not withdrawn, oldest first.
         resolved: resolved label by item.
         gold: items that the annotator was handed as gold.
         now: the transaction's instant by the database's clock.

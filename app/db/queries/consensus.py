@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy import BigInteger, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from app.db.tables import (
     GoldItem,
     Item,
     Label,
+    LabelSource,
     ResolvedLabel,
     Split,
 )
@@ -51,6 +52,8 @@ def opinions(session: Session, project_id: int) -> list[Opinion]:
             Label.project_id == project_id,
             Label.withdrawn_at.is_(None),
             ~Label.is_excluded,
+            # Where an item was labeled here, these labels decide alone.
+            or_(Label.batch_item_id.is_not(None), ResolvedLabel.source == LabelSource.IMPORT),
             ResolvedLabel.method != ConsensusSource.ADJUDICATED,
         )
         .order_by(Item.index, Label.id)
@@ -90,16 +93,18 @@ def resolved_by_index(
     wanted = select(
         func.unnest(literal(list(indices), ARRAY(BigInteger))).label("index")
     ).subquery()
+    is_labeled_here = exists().where(
+        BatchItem.item_id == Item.id, BatchItem.state == BatchItemState.LABELED
+    )
     rows = session.execute(
         select(Item.index, ResolvedLabel)
         .join(wanted, Item.index == wanted.c.index)
         .join(ResolvedLabel, ResolvedLabel.item_id == Item.id)
-        .join(BatchItem, BatchItem.item_id == Item.id)
         .where(
             Item.project_id == project_id,
             Item.split == Split.POOL,
-            BatchItem.state == BatchItemState.LABELED,
-            ResolvedLabel.method != ConsensusSource.ADJUDICATED,
+            or_(is_labeled_here, ResolvedLabel.source == LabelSource.IMPORT),
+            ResolvedLabel.method.not_in([ConsensusSource.ADJUDICATED, ConsensusSource.IMPORTED]),
         )
     )
     return {index: resolved for index, resolved in rows}  # noqa: C416 - types

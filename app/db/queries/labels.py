@@ -170,7 +170,12 @@ def work_by_annotator(session: Session, project_id: int) -> list[AnnotatorWork]:
             Annotator.name,
             n_labels,
             func.count().filter(Label.on_reserve),
-            func.percentile_cont(0.5).within_group(Label.labels_behind),
+            func.coalesce(
+                func.percentile_cont(0.5)
+                .within_group(Label.labels_behind)
+                .filter(Label.batch_item_id.is_not(None)),
+                0.0,
+            ),
             func.percentile_cont(0.5).within_group(Label.seconds),
             func.max(Label.created_at),
             Annotator.id,
@@ -195,10 +200,10 @@ class AnnotatorTime:
 
 
 def annotator_time(session: Session, project_id: int) -> AnnotatorTime:
-    """Return how long the project's labels took, those withdrawn since too."""
+    """Return how long the labels given here took, those withdrawn since too."""
     row = session.execute(
         select(func.count(), func.count(Label.seconds), func.avg(Label.seconds)).where(
-            Label.project_id == project_id
+            Label.project_id == project_id, Label.batch_item_id.is_not(None)
         )
     ).one()
     return AnnotatorTime(*row)

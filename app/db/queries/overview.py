@@ -62,7 +62,7 @@ class Signs:
 
 
 def label_pace(session: Session, project_id: int) -> LabelPace:
-    """Return how many labels were given lately, those withdrawn since too: they took time."""
+    """Return how many labels were given here lately, those withdrawn since too: they took time."""
     day = func.date_trunc("day", func.now(), "UTC")
     in_hour = Label.created_at >= func.now() - HOUR
     now, today, last_hour, first = session.execute(
@@ -72,7 +72,9 @@ def label_pace(session: Session, project_id: int) -> LabelPace:
             func.count(Label.id).filter(in_hour),
             func.min(Label.created_at).filter(in_hour),
         ).where(
-            Label.project_id == project_id, Label.created_at >= func.least(day, func.now() - HOUR)
+            Label.project_id == project_id,
+            Label.batch_item_id.is_not(None),
+            Label.created_at >= func.least(day, func.now() - HOUR),
         )
     ).one()
     return LabelPace(now, today, last_hour, (now - first).total_seconds() if first else 0.0)

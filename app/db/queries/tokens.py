@@ -121,6 +121,18 @@ def annotator_id(session: Session, name: str) -> int:
     return session.scalars(select(Annotator.id).where(Annotator.name == name)).one()
 
 
+def annotator_ids(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """Return name -> id of these annotators, those inserted that there are not.
+
+    Pass the names sorted: two transactions that insert some of the same then never wait for each
+    other.
+    """
+    if names:
+        rows = [{"name": name} for name in names]
+        session.execute(insert(Annotator).values(rows).on_conflict_do_nothing())
+    return ids_by_name(session, names)
+
+
 def ids_by_name(session: Session, names: Sequence[str]) -> dict[str, int]:
     """Return name -> id of the annotators of these names that exist."""
     rows = session.execute(select(Annotator.name, Annotator.id).where(Annotator.name.in_(names)))

@@ -57,6 +57,7 @@ def progress_of(session: Session, project_id: int, annotator_id: int) -> Progres
     labeled = select(func.count()).where(
         Label.project_id == project_id,
         Label.annotator_id == annotator_id,
+        Label.batch_item_id.is_not(None),
         Label.withdrawn_at.is_(None),
     )
     skipped = select(func.count()).where(

@@ -33,6 +33,8 @@ class Import(Base):
     n_updated: Mapped[int] = mapped_column(server_default=text("0"))
     n_known: Mapped[int] = mapped_column(server_default=text("0"))
     n_failed: Mapped[int] = mapped_column(server_default=text("0"))
+    n_labels: Mapped[int] = mapped_column(server_default=text("0"))  # by annotators, stored
+    n_skips: Mapped[int] = mapped_column(server_default=text("0"))  # of annotators, left out
     created_at: Mapped[datetime] = created_now()
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import CASCADE, Base, created_now, one_of, primary_key, reference
@@ -27,7 +27,10 @@ class ConsensusSource(StrEnum):
 
 
 class Label(Base):
-    """One annotator's answer for one item; earlier answers stand in label_revisions."""
+    """One annotator's answer for one item; earlier answers stand in label_revisions.
+
+    It was given here, for a batch item, or came with an import (`batch_item_id` is NULL).
+    """
 
     __tablename__ = "labels"
     __table_args__ = (
@@ -37,7 +40,19 @@ class Label(Base):
             "item_id",
             "annotator_id",
             unique=True,
-            postgresql_where=text("withdrawn_at IS NULL"),
+            postgresql_where=text("withdrawn_at IS NULL AND batch_item_id IS NOT NULL"),
+        ),
+        # And one imported label: importing again brings no second one.
+        Index(
+            "uq_labels_imported",
+            "item_id",
+            "annotator_id",
+            unique=True,
+            postgresql_where=text("withdrawn_at IS NULL AND batch_item_id IS NULL"),
+        ),
+        # An imported label is nobody's adjudication and was given on no batch or reserve.
+        CheckConstraint(
+            "batch_item_id IS NOT NULL OR NOT (is_adjudication OR on_reserve)", "imported"
         ),
         Index(None, "project_id", "id"),
         # Labels of today and of the last hour are counted whenever a lead looks.
@@ -64,7 +79,10 @@ class Label(Base):
     project_id: Mapped[int] = reference("projects.id")
     item_id: Mapped[int] = reference("items.id")
     annotator_id: Mapped[int] = reference("annotators.id")
-    batch_item_id: Mapped[int] = reference("batch_items.id")
+    # NULL: it came with an import.
+    batch_item_id: Mapped[int | None] = mapped_column(
+        ForeignKey("batch_items.id", ondelete=CASCADE)
+    )
     class_index: Mapped[int] = mapped_column(SmallInteger)
     seconds: Mapped[float | None]
     labels_behind: Mapped[int]  # labels resolved since the ranking that brought the item here

@@ -23,12 +23,13 @@ LABELING = (
     ),
     Invariant(
         "label_has_its_slot",
-        "Every standing label fills exactly one slot of its batch item, and no slot is filled "
-        "without one.",
+        "Every standing label that was given here fills exactly one slot of its batch item, and no "
+        "slot is filled without one.",
         """
         SELECT coalesce(l.project_id, s.project_id),
                format('label %s, slot %s of batch item %s', l.id, s.slot, s.batch_item_id)
-        FROM (SELECT * FROM labels WHERE withdrawn_at IS NULL) l
+        FROM (SELECT * FROM labels
+              WHERE withdrawn_at IS NULL AND batch_item_id IS NOT NULL) l
         FULL JOIN (SELECT * FROM batch_item_slots WHERE filled) s
             ON s.batch_item_id = l.batch_item_id AND s.leased_by = l.annotator_id
         WHERE l.id IS NULL OR s.batch_item_id IS NULL
@@ -36,11 +37,12 @@ LABELING = (
     ),
     Invariant(
         "one_standing_label",
-        "An annotator has at most one standing label of an item.",
+        "An annotator has at most one standing label of an item that was given here, and one that "
+        "was imported.",
         """
         SELECT project_id, format('item %s, annotator %s: %s', item_id, annotator_id, count(*))
         FROM labels WHERE withdrawn_at IS NULL
-        GROUP BY project_id, item_id, annotator_id HAVING count(*) > 1
+        GROUP BY project_id, item_id, annotator_id, batch_item_id IS NULL HAVING count(*) > 1
         """,
     ),
     Invariant(
@@ -100,7 +102,7 @@ LABELING = (
     Invariant(
         "resolved_by_its_labels",
         "A label resolved by majority or adjudication is a class that was given, and its agreement "
-        "is the share of the most frequent one.",
+        "is the share of the most frequent one: of the labels given here, or of those imported.",
         """
         SELECT r.project_id, format('item %s: %s, agreement %s', r.item_id, r.method, r.agreement)
         FROM resolved_labels r
@@ -108,12 +110,14 @@ LABELING = (
             SELECT coalesce(sum(n), 0) AS n, coalesce(max(n), 0) AS most FROM (
                 SELECT count(*) AS n FROM labels l WHERE l.item_id = r.item_id
                 AND l.withdrawn_at IS NULL AND NOT l.is_adjudication AND NOT l.is_excluded
+                AND (l.batch_item_id IS NULL) = (r.source = 'import')
                 GROUP BY class_index) c) given
-        WHERE r.source = 'annotator' AND (
+        WHERE r.method <> 'imported' AND (
             abs(r.agreement - given.most / greatest(given.n, 1)) > 1e-9
             OR r.method IN ('majority', 'adjudicated') AND NOT EXISTS (
                 SELECT FROM labels l WHERE l.item_id = r.item_id AND l.withdrawn_at IS NULL
                 AND NOT l.is_excluded AND l.class_index = r.class_index
+                AND (l.batch_item_id IS NULL) = (r.source = 'import')
                 AND l.is_adjudication = (r.method = 'adjudicated')))
         """,
     ),
