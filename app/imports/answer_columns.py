@@ -28,8 +28,8 @@ def answers_in(row: Mapping[str, Any], columns: Iterable[str]) -> tuple[GivenCla
 
 
 def holds_answers(value: Any) -> bool:
-    """Return whether a value is a list of answers."""
-    return any(True for _ in _of_list(value))
+    """Return whether a value is a list of answers, or an empty one."""
+    return value in ([], "[]") or any(True for _ in _of_list(value))
 
 
 def _of_list(value: Any) -> Iterator[GivenClass]:

@@ -23,6 +23,7 @@ from app.imports import (
 )
 from app.imports.files import Files, Limits, open_files
 from app.imports.found import FileRefused, Found, Options
+from app.imports.given import with_names
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,11 @@ class Source:
         Raises:
             FileRefused: nothing after the last item can be read.
         """
+        said = options or Options()
         yield from self.files.refused
         try:
-            yield from self.format.read(self.files, options or Options())
+            for found in self.format.read(self.files, said):
+                yield with_names(found, said.annotators)
         except UnicodeError as error:
             raise FileRefused(
                 f"The text cannot be decoded ({error}); name its encoding, e.g. --encoding cp1252."

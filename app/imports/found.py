@@ -82,11 +82,13 @@ class Options:
         columns: column -> field, one of FIELDS, in place of the guess by the column's name.
         encoding: of text files; None: found out.
         delimiter: of CSV; None: found out.
+        annotators: name in the file -> name here, e.g. of the numbers by which a tool knows people.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     delimiter: str | None = None
+    annotators: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is no field."""

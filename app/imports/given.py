@@ -1,10 +1,24 @@
 """The answers that an item came with: by annotator, or as one class."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 
-from app.imports.found import FoundItem
+from app.imports.found import Found, FoundItem, GivenClass
 
 UNKNOWN = "unknown"  # who gave an answer without a name, where others have one
+
+
+def with_names(found: Found, names: Mapping[str, str]) -> Found:
+    """Return what was found with its annotators by these names, those that are given another."""
+    if not names or not isinstance(found, FoundItem):
+        return found
+    labels = {}
+    for given in found.labels:
+        name = given.annotator if given.annotator is None else names.get(given.annotator)
+        named = given if name is None else GivenClass(given.class_name, name)
+        labels[named.annotator or named] = named  # of two who are one here, the last
+    return replace(found, labels=tuple(labels.values()))
 
 
 def class_of(item: FoundItem) -> str | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from app.imports.columns import Columns, RowReader, class_names_of, find_columns
 from app.imports.csv_rows import SUFFIXES as CSV_SUFFIXES
 from app.imports.csv_rows import Table
 from app.imports.files import Entry, Files
-from app.imports.found import FileRefused, Found, FoundItem, GivenClass, Options, Refused, Rows
+from app.imports.found import FileRefused, Found, FoundItem, GivenClass, Options, Refused, Row, Rows
 from app.imports.json_objects import columns_of, first_objects, json_entries, objects_of
 from app.imports.merged import merged_neighbours
 
@@ -105,8 +105,25 @@ def _person(value: Any) -> str | None:
 
 
 def _flat(rows: Rows, entry: Entry, files: Files, options: Options) -> Iterator[Found]:
-    """Yield the items of JSON-MIN or CSV: a row an answer."""
-    return merged_neighbours(_flat_items(rows, entry, files, options))
+    """Yield the items of JSON-MIN or CSV: a row an answer, of each task the oldest first."""
+    return merged_neighbours(_flat_items(_oldest_first(rows), entry, files, options))
+
+
+def _oldest_first(rows: Rows) -> Rows:
+    """Yield the rows with those of a task in the order in which they were given.
+
+    Label Studio writes the newest first.
+    """
+    for _, group in groupby(rows, _task_of):
+        yield from sorted(group, key=_given_at)
+
+
+def _task_of(row: Row | Refused) -> object:
+    return row.line if isinstance(row, Refused) else ("task", str(row[1].get("id")))
+
+
+def _given_at(row: Row | Refused) -> str:
+    return "" if isinstance(row, Refused) else str(row[1].get("updated_at") or "")
 
 
 def _flat_items(rows: Rows, entry: Entry, files: Files, options: Options) -> Iterator[Found]:

@@ -25,6 +25,11 @@ class ImportOptions(Request):
     )
     encoding: Short | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    annotators: dict[Short, Short] = Field(
+        default_factory=dict,
+        max_length=10_000,
+        description='Name in the file -> name here, e.g. {"1": "ada"}.',
+    )
     copies_images: bool = Field(
         default=False,
         description="Store the images that lie behind addresses, rather than read them from there.",

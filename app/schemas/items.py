@@ -67,8 +67,8 @@ class ItemLine(Request):
             if field is not None and not self._has(field):
                 raise ValueError(
                     f"there is no key {key[:100]!r}; did you mean {field}? A line may have "
-                    f"{', '.join(FIELDS)}, labels, and keys of your own, which are metadata; one that "
-                    f"is called {key[:100]!r} goes into metadata"
+                    f"{', '.join(FIELDS)}, labels, and keys of your own, which are metadata; "
+                    f"one that is called {key[:100]!r} goes into metadata"
                 )
         if (self.text is None) == (self.image_uri is None):
             raise ValueError("give exactly one of text and image_uri")

@@ -47,6 +47,11 @@ def import_items(  # noqa: PLR0913 - the options of a command
         typer.Option("--map", help="COLUMN=FIELD: text, image, image_uri, class, external_id, "
                      "split, annotator or ignore; may be repeated."),
     ] = None,
+    annotators: Annotated[
+        list[str] | None,
+        typer.Option("--annotator", help="NAME=OTHER: an annotator of the files and the name here; "
+                     "may be repeated."),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="pool or evaluation, whatever the files say.")
     ] = None,
@@ -94,7 +99,13 @@ def import_items(  # noqa: PLR0913 - the options of a command
 
     if split not in (None, "pool", "evaluation"):
         raise ValueError("--split is pool or evaluation.")
-    reading = Reading(format_, Options(_mapped(map_), encoding, _unescaped(delimiter)), labels)
+    said = Options(
+        _pairs("map", "COLUMN=FIELD, e.g. review=text", map_),
+        encoding,
+        _unescaped(delimiter),
+        _pairs("annotator", "NAME=OTHER, e.g. 1=ada", annotators),
+    )
+    reading = Reading(format_, said, labels)
     with ExitStack() as stack:
         sources = [stack.enter_context(_opened(path, reading)) for path in paths]
         for path, source in zip(paths, sources, strict=True):
@@ -162,7 +173,7 @@ class Sending:
                 done = sender.send(path, found_in(source, self.reading), journal)
             n_failed += done.n_failed
             typer.echo(
-                f"{path}: {done.n_created} new, {done.n_updated} now with a class or more labels, "
+                f"{path}: {done.n_created} new, {done.n_updated} updated, "
                 f"{done.n_known} known, {done.n_failed} refused."
             )
             _say(
@@ -198,13 +209,15 @@ def found_in(source: "Source", reading: Reading) -> "Iterator[Found]":
     """Return what a source holds, with the labels that stand in a table of their own."""
     from app.imports.beside import LabelTable  # noqa: PLC0415
     from app.imports.files import open_files  # noqa: PLC0415
+    from app.imports.given import with_names  # noqa: PLC0415
 
     if reading.labels is None:
         yield from source.read(reading.options)
         return
     with open_files(reading.labels) as files:
         table = LabelTable(files.entries[0], reading.options)
-    yield from table.applied(source.read())
+    names = reading.options.annotators
+    yield from (with_names(each, names) for each in table.applied(source.read()))
 
 
 def _surveyed(sources: "list[Source]", reading: Reading) -> "Survey":
@@ -377,14 +390,14 @@ def _counter(path: str) -> Iterator[Any]:
         yield lambda n_done: bar.update(task, completed=n_done)
 
 
-def _mapped(options: list[str] | None) -> dict[str, str]:
-    columns = {}
+def _pairs(name: str, form: str, options: list[str] | None) -> dict[str, str]:
+    pairs = {}
     for option in options or []:
-        column, equals, field = option.rpartition("=")
-        if not equals or not column:
-            raise ValueError(f"--map {option}: write COLUMN=FIELD, e.g. review=text.")
-        columns[column] = field
-    return columns
+        key, equals, value = option.rpartition("=")
+        if not equals or not key or not value:
+            raise ValueError(f"--{name} {option}: write {form}.")
+        pairs[key] = value
+    return pairs
 
 
 def _unescaped(delimiter: str | None) -> str | None:

@@ -69,6 +69,7 @@ def _read(attempt: Attempt, project: Project, found: Import, source: Source) -> 
         found.options.get("columns") or {},
         found.options.get("encoding"),
         found.options.get("delimiter"),
+        found.options.get("annotators") or {},
     )
     rest = islice(source.read(options), found.n_done, None)
     for piece, refused in _pieces(rest, found.options, _most(settings)):

@@ -8,6 +8,7 @@ import pytest
 
 from app.imports.formats import open_source
 from app.imports.found import FileRefused, Found, FoundItem, Options, Refused
+from app.imports.given import answers_of, plain_class_of
 from tests.app.imports.written import (
     argilla,
     label_studio_min_rows,
@@ -17,6 +18,8 @@ from tests.app.imports.written import (
     tarred,
     zipped,
 )
+
+EXPORTS = Path(__file__).parent / "exports"
 
 
 def read(path: Path, **said: Any) -> list[Found]:
@@ -46,6 +49,31 @@ class TestLabelStudio:
         other = self.answered(2, "bad", updated_at="2026-01-02")
         (item,) = read(self.write(tmp_path, newest, first, other))
         assert sorted(answers(item), key=str) == [("1", "good"), ("2", "bad")]
+
+    def test_an_answer_of_nobody_is_the_items_class(self, tmp_path: Path) -> None:
+        nobody = {**self.answered(1, "good"), "completed_by": None}
+        (item,) = read(self.write(tmp_path, nobody))
+        assert answers(item) == [(None, "good")]
+        assert isinstance(item, FoundItem)
+        assert (plain_class_of(item), answers_of(item)) == ("good", [])
+        (item,) = read(self.write(tmp_path, nobody, self.answered(2, "bad")))
+        assert isinstance(item, FoundItem)
+        assert sorted(answers_of(item)) == [("2", "bad"), ("unknown", "good")]
+
+    @pytest.mark.parametrize("suffix", [".json", "-min.json", ".csv"])
+    def test_its_own_exports_say_what_each_of_three_people_said_last(self, suffix: str) -> None:
+        people = {"1": "ada", "3": "bob", "4": "eve"}
+        found = read(EXPORTS / f"label-studio{suffix}", annotators=people)
+        assert len(found) == 30
+        said = {item.text: dict(answers(item)) for item in found if isinstance(item, FoundItem)}
+        for i in range(30):
+            right, wrong = ("good", "bad") if i % 2 == 0 else ("bad", "good")
+            expected = {"ada": right} if i < 20 else {}
+            expected |= {"bob": wrong if i in (3, 4) else right} if i < 16 else {}
+            expected |= {"eve": right if i in (0, 1, 2, 4) else wrong} if i < 7 else {}
+            assert said[f"review {i}, naïve"] == expected, i
+        n_skips = sum(item.n_skips for item in found if isinstance(item, FoundItem))
+        assert n_skips == (suffix == ".json")  # the others do not say
 
     def test_skips_are_counted_and_are_no_answer(self, tmp_path: Path) -> None:
         (item,) = read(self.write(tmp_path, self.answered(1, "good", was_cancelled=True)))
@@ -220,3 +248,67 @@ class TestOthers:
         found = read(tmp_path / "x.json")
         assert [item.external_id for item in found] == [str(i) for i in range(2000)]
         assert [item.line for item in found] == [2 + 4 * i for i in range(2000)]
+
+
+class TestTables:
+    """Tables of our own export, and with a line for each answer."""
+
+    def test_a_line_an_answer(self, tmp_path: Path) -> None:
+        rows = [
+            "id,text,class,annotator",
+            "1,x,a,ada",
+            "1,x,b,bob",
+            "1,x,b,ada",
+            "2,y,a,",
+            "3,z,,ada",
+        ]
+        (tmp_path / "x.csv").write_text("\n".join(rows))
+        found = read(tmp_path / "x.csv")
+        assert [sorted(answers(item), key=str) for item in found] == [
+            [("ada", "b"), ("bob", "b")], [(None, "a")], [],
+        ]  # fmt: skip
+
+    def test_a_column_an_annotator(self, tmp_path: Path) -> None:
+        rows = [
+            "external_id,class,labels,text,label:ada,label:bob eve",
+            "1,a,[],x,a,",
+            '2,b,[],y,"=b",b',
+        ]
+        (tmp_path / "x.csv").write_text("\n".join(rows))
+        first, second = read(tmp_path / "x.csv")
+        assert (answers(first), answers(second)) == (
+            [("ada", "a")], [("ada", "=b"), ("bob eve", "b")],
+        )  # fmt: skip
+        assert isinstance(first, FoundItem)
+        assert first.metadata == {}
+
+    @pytest.mark.parametrize("kind", ["jsonl", "csv"])
+    def test_a_list_of_answers(self, tmp_path: Path, kind: str) -> None:
+        given = [
+            {"annotator": "ada", "class": "a", "is_excluded": False},
+            {"annotator": "bob", "class": "b", "is_excluded": True},
+            {"annotator": "eve", "class": "b", "is_excluded": False},
+        ]
+        row = {"external_id": "1", "text": "x", "class": "a", "labels": given}
+        path = tmp_path / f"x.{kind}"
+        if kind == "jsonl":
+            path.write_bytes(lines([row, {**row, "external_id": "2", "labels": []}]))
+        else:
+            cell = json.dumps(given).replace('"', '""')
+            path.write_text(f'external_id,text,class,labels\n1,x,a,"{cell}"\n2,x,a,[]\n')
+        first, second = read(path)
+        assert answers(first) == [("ada", "a"), ("eve", "b")]
+        assert answers(second) == [(None, "a")]
+        assert isinstance(first, FoundItem)
+        assert first.metadata == {}
+
+    def test_a_users_name_is_no_annotator(self, tmp_path: Path) -> None:
+        (tmp_path / "x.csv").write_text("text,label,username\nfine,pos,somebody\n")
+        (item,) = read(tmp_path / "x.csv")
+        assert answers(item) == [(None, "pos")]
+
+    def test_two_names_may_be_one_person(self, tmp_path: Path) -> None:
+        rows = ["id,text,class,annotator", "1,x,a,ada", "1,x,b,Ada@x.org"]
+        (tmp_path / "x.csv").write_text("\n".join(rows))
+        (item,) = read(tmp_path / "x.csv", annotators={"Ada@x.org": "ada"})
+        assert answers(item) == [("ada", "b")]

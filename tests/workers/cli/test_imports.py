@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from workers.cli import imports, sending
 from workers.cli.main import app
 
 Run = Callable[..., Any]
+EXPORTS = Path(__file__).parents[2] / "app" / "imports" / "exports"
+PEOPLE = {"1": "ada", "3": "bob", "4": "eve"}  # of the exports
 
 
 @pytest.fixture
@@ -61,6 +64,49 @@ class TestTexts:
         assert first["metadata"] == {"source": "web"}
         admin.start(project["id"])
 
+    def test_labels_of_several_annotators_come_by_annotator(
+        self, run: Run, admin: Client, tmp_path: Path
+    ) -> None:
+        shutil.copy(EXPORTS / "label-studio.json", tmp_path / "ls.json")
+        names = [f"--annotator={number}={name}" for number, name in PEOPLE.items()]
+        dry = run("reviews", "ls.json", "--dry-run", *names)
+        assert "annotators: ada 20, bob 16, eve 7" in dry.output
+        assert "1 skipped or rejected answers stay out" in dry.output
+        done = run("reviews", "ls.json", "--create", "--evaluation-share", 0, *names)
+        assert done.exit_code == 0, done.output
+        assert "30 new, 0 updated, 0 known, 0 refused" in done.output
+        assert "43 labels by annotators were stored" in done.output
+        assert "1 skipped or rejected answers stay out" in done.output
+        (project,) = admin.projects()
+        work = {each["name"]: each["n_labels"] for each in admin.annotators(project["id"])}
+        assert work == {"ada": 20, "bob": 16, "eve": 7}
+        rows = list(admin.export_labels(project["id"]))
+        assert len(rows) == 20  # three people answered where two disagree
+        assert {len(row["labels"]) for row in rows} == {1, 2, 3}
+        again = run("reviews", "ls.json", "--again", *names)
+        assert "0 new, 0 updated, 30 known, 0 refused" in again.output
+
+    def test_our_own_export_comes_back_with_its_annotators(
+        self, run: Run, admin: Client, tmp_path: Path
+    ) -> None:
+        shutil.copy(EXPORTS / "label-studio.json", tmp_path / "ls.json")
+        run("one", "ls.json", "--create", "--evaluation-share", 0)
+        (one,) = admin.projects()
+        rows = {row["text"]: row for row in admin.export_labels(one["id"])}
+        (tmp_path / "one.jsonl").write_text("\n".join(json.dumps(row) for row in rows.values()))
+        query = {"format": "csv", "annotators": True}
+        table = admin.request("GET", f"/projects/{one['id']}/labels", params=query).text
+        (tmp_path / "one.csv").write_text(table)
+        for name in ("one.jsonl", "one.csv"):
+            done = run(name, name, "--create", "--evaluation-share", 0)
+            assert "43 labels by annotators were stored" in done.output
+            other = admin.find_project(name)
+            assert other is not None
+            for row in admin.export_labels(other["id"]):
+                before = rows[row["text"]]
+                assert row["class"] == before["class"]
+                assert row["labels"] == before["labels"]
+
     def test_a_second_run_sends_nothing(
         self, run: Run, table: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -75,7 +121,7 @@ class TestTexts:
         assert done.exit_code == 0, done.output
         assert "nothing is left" in done.output
         again = run("reviews", table, "--create", "--again")
-        assert "0 new, 0 now with a class, 100 known" in again.output
+        assert "0 new, 0 updated, 100 known" in again.output
 
     def test_an_interrupted_import_resumes_behind_the_last_piece(
         self, run: Run, table: Path, admin: Client, monkeypatch: pytest.MonkeyPatch
@@ -95,7 +141,7 @@ class TestTexts:
         assert project["n_pool"] + project["n_evaluation"] == 60
         done = run("reviews", table, "--create")
         assert "60 were sent before; resuming" in done.output
-        assert "100 new, 0 now with a class, 0 known" in done.output
+        assert "100 new, 0 updated, 0 known" in done.output
 
     def test_what_is_refused_stands_in_a_file(self, run: Run, tmp_path: Path) -> None:
         rows = 'text,label\nfine,good\n"a,b",good,odd\nlong ago,what\nbad one,bad\n'

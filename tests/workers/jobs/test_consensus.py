@@ -270,6 +270,40 @@ class TestJob:
         assert snapshot.labels.tolist() == classes.tolist()
         assert methods == {"dawid_skene"}
 
+    def test_imported_labels_of_several_annotators_are_resolved_by_it_too(
+        self, do_job: Callable[[int], None], session_factory: Factory, settings: Settings
+    ) -> None:
+        """Each item has answers of two who are mostly right and three who guess."""
+        rng = np.random.default_rng(3)
+        lines = []
+        for i in range(150):
+            careful = [name for k, name in enumerate(("ada", "bob", "joe")) if k != i % 3]
+            shares = dict.fromkeys(careful, 0.95) | dict.fromkeys(("eve", "ivy", "max"), 0.5)
+            answers = [
+                (name, "ab"[i % 2 if rng.random() < share else 1 - i % 2])
+                for name, share in shares.items()
+            ]
+            text = " ".join(rng.choice(WORDS[i % 2], 4))
+            lines.append(ItemIn(f"t{i}", text=text, answers=answers))
+        lines += [ItemIn(f"u{i}", text=" ".join(rng.choice(WORDS[i % 2], 4))) for i in range(20)]
+        lines.append(ItemIn("plain", text="plain", class_name="a"))
+        values: dict[str, Any] = {"strategy": "margin", "initial_budget": 10, "round_budget": 10}
+        values |= {"total_budget": 20, "annotation": {"consensus": "dawid_skene"}}
+        with transaction(session_factory) as session:
+            project = create_draft(session, proxy=PROXY, **values).id
+            import_lines(session, settings, project, lines)
+            start_project(session, project)
+        before = accuracy(session_factory, project)
+        do_job(project)
+        assert accuracy(session_factory, project) > before + 0.08
+        ((method, n_changed),) = computed(session_factory, project)
+        assert method == "dawid_skene"
+        assert n_changed > 10
+        with transaction(session_factory) as session:
+            found = {(r.source, r.method) for r in session.scalars(select(ResolvedLabel))}
+            assert list(find_violations(session)) == []
+        assert found == {("import", "dawid_skene"), ("import", "imported")}
+
     def test_crowdlab_asks_the_proxy_of_the_round_before(
         self,
         make_project: Callable[..., int],

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from app.db.queries import imports as queries
 from app.db.queries import projects
+from app.db.queries.invariants import find_violations
+from app.db.queries.labels import work_by_annotator
 from app.db.session import transaction
 from app.db.tables import Import, Job, Project, RefusedImportLine
 from app.domain.errors import JobFenced, TransitionNotAllowed
@@ -95,6 +97,39 @@ class TestImports:
         assert sorted((r.line, r.code) for r in rig.refused(number)) == [
             (51, "line_invalid"), (52, "line_invalid"), (53, "unknown_class"),
         ]  # fmt: skip
+
+    def test_labels_by_annotator_and_skips_are_counted(self, rig: ImportRig) -> None:
+        """As Label Studio has them: two people, of whom one skips every fifth."""
+
+        def said(who: int, name: str, *, skips: bool = False) -> dict[str, Any]:
+            value = {"type": "choices", "value": {"choices": [name]}}
+            result = [] if skips else [value]
+            return {"completed_by": who, "was_cancelled": skips, "result": result}
+
+        tasks = [
+            {
+                "id": i,
+                "data": {"text": f"text {i}"},
+                "annotations": [said(1, "ab"[i % 2]), said(2, "a", skips=i % 5 == 0)],
+            }
+            for i in range(25)
+        ]
+        options = {"annotators": {"1": "ada", "2": "bob"}}
+        number = rig.ask(json.dumps(tasks).encode(), "x.json", **options)
+        rig.run()
+        found, _ = rig.found(number)
+        assert (found.format, found.n_created, found.n_failed) == ("label-studio", 25, 0)
+        assert (found.n_labels, found.n_skips) == (45, 5)
+        with transaction(rig.factory) as session:
+            work = work_by_annotator(session, rig.project)
+            assert list(find_violations(session)) == []
+        assert {each.name: each.n_labels for each in work} == {"ada": 25, "bob": 20}
+        n_tied = sum(i % 2 == 1 and i % 5 != 0 for i in range(25))
+        assert rig.row().n_imported == 25 - n_tied
+        again = rig.ask(json.dumps(tasks).encode(), "x.json", **options)
+        rig.run()
+        found, _ = rig.found(again)
+        assert (found.n_known, found.n_labels, found.n_updated) == (25, 0, 0)
 
     def test_a_stopped_import_resumes_behind_its_last_piece(self, rig: ImportRig) -> None:
         number = rig.ask()
