@@ -1,7 +1,7 @@
 """Labels by annotators that came with an import: they belong to no batch item.
 
 Revision ID: 0044
-Revises: 0043
+Revises: 0046
 Create Date: 2026-12-01
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0044"
-down_revision = "0043"
+down_revision = "0046"
 branch_labels = None
 depends_on = None
 

@@ -186,7 +186,7 @@ def _add(done: ImportResult, part: ImportResult, n_before: int) -> None:
     done["n_known"] += part["n_known"]
     done["n_failed"] += part["n_failed"]
     done["n_without_spaces"] += part["n_without_spaces"]
-    done["n_labels"] += part["n_labels"]
+    done["n_labels"] += part.get("n_labels", 0)  # older services do not say
     for error in part["errors"]:
         done["errors"].append({**error, "line": error["line"] + n_before})
 

@@ -60,6 +60,7 @@ class TestTexts:
             "n_known": 1,
             "n_failed": 0,
             "n_without_spaces": 0,
+            "n_labels": 0,
         }
         assert result == {**counts, "errors": []}
 
