@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from app.config import environment_without_settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.queries.invariants import find_violations
 from app.db.session import make_engine, transaction
-from svp_client import Client
+from svp_client import Client, ClientError
 from tests.label_studio.real import TOKEN, RealLabelStudio
 from tests.support import wait_for
+from tests.system.test_documented_commands import DOCS, block_with
 
 N_ITEMS, TOTAL, ROUND = 300, 240, 60
 CLASSES = ("bad", "good")
@@ -37,6 +39,7 @@ class Service:
             **environment_without_settings(),
             "SVP_DATA_FOLDER": str(folder / "data"),
             "SVP_LABEL_STUDIO_POLL_SECONDS": "2",
+            "SVP_LABEL_STUDIO_HOSTS": "127.0.0.1",
         }
         self.output = folder / "output"
 
@@ -82,23 +85,30 @@ class Service:
         self.process.wait(90)
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("service"))
     service.start()
     yield service
     service.stop()
 
 
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[RealLabelStudio]:
-    there = RealLabelStudio(tmp_path / "label-studio")
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLabelStudio]:
+    there = RealLabelStudio(tmp_path_factory.mktemp("there") / "label-studio")
     there.start()
     yield there
     there.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    token = service.svp("token", "create", "root", "--role", "admin", "--all-projects")
+    with Client(service.url, token.split()[-1], timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def factory(service: Service) -> Iterator[sessionmaker[Session]]:
     engine = make_engine(EmbeddedPostgres(service.folder / "data" / "postgres").url())
     yield sessionmaker(engine)
@@ -154,11 +164,11 @@ class People:
             self.there.annotate(task, wrong, other)
 
 
-def answers_there(there: RealLabelStudio, project: int, bob: int) -> dict[str, dict[str, str]]:
+def answers_there(people: People) -> dict[str, dict[str, str]]:
     """Return text -> annotator -> class, as Label Studio has them."""
-    names = {ADA: "ada@example.com", bob: "bob@example.com"}
+    names = {ADA: "ada@example.com", people.bob: "bob@example.com"}
     found: dict[str, dict[str, str]] = {}
-    for task in there.tasks(project):
+    for task in people.there.tasks(people.project):
         for a in sorted(task["annotations"], key=lambda a: str(a["updated_at"])):
             if not a["was_cancelled"]:
                 of_item = found.setdefault(task["data"]["text"], {})
@@ -166,16 +176,16 @@ def answers_there(there: RealLabelStudio, project: int, bob: int) -> dict[str, d
     return found
 
 
-def answers_here(factory: sessionmaker[Session]) -> dict[str, dict[str, str]]:
+def answers_here(factory: sessionmaker[Session], project: int) -> dict[str, dict[str, str]]:
     """Return the same, as the service has them."""
     query = text(
         "SELECT i.text, a.name, p.classes[l.class_index + 1] FROM labels l "
         "JOIN items i ON i.id = l.item_id JOIN annotators a ON a.id = l.annotator_id "
-        "JOIN projects p ON p.id = l.project_id WHERE l.withdrawn_at IS NULL"
+        "JOIN projects p ON p.id = l.project_id WHERE l.withdrawn_at IS NULL AND p.id = :project"
     )
     found: dict[str, dict[str, str]] = {}
     with transaction(factory) as session:
-        for words, name, class_name in session.execute(query):
+        for words, name, class_name in session.execute(query, {"project": project}):
             found.setdefault(words, {})[name] = class_name
     return found
 
@@ -205,19 +215,17 @@ def test_a_project_in_rounds_by_two_people_with_restarts_of_both_sides(
     there: RealLabelStudio,
     service: Service,
     factory: sessionmaker[Session],
-    request: pytest.FixtureRequest,
+    client: Client,
 ) -> None:
-    token = service.svp("token", "create", "root", "--role", "admin", "--all-projects")
-    client = Client(service.url, token.split()[-1], timeout=60)
-    request.addfinalizer(client.close)
     project = make_project(client)
     said = service.svp(
         "labelstudio", "connect", str(project), "--url", there.url, "--token", TOKEN,
         "--public-url", service.url,
     )  # fmt: skip
-    assert "a new project 1 'reviews'" in said
+    project_there = client.label_studio(project)["project_there"]
+    assert f"a new project {project_there} 'reviews'" in said
     assert "No webhook" not in said
-    people = People(there, 1, there.add_user("bob@example.com"))
+    people = People(there, project_there, there.add_user("bob@example.com"))
 
     def state() -> Any:
         return client.project(project)["state"]
@@ -234,13 +242,13 @@ def test_a_project_in_rounds_by_two_people_with_restarts_of_both_sides(
                 fault()
         else:
             time.sleep(0.25)
-    wait_for(lambda: answers_here(factory) == answers_there(there, 1, people.bob), 60)
-    here = answers_here(factory)
+    wait_for(lambda: answers_here(factory, project) == answers_there(people), 60)
+    here = answers_here(factory, project)
     assert len(here) == TOTAL
     assert {len(of_item) for of_item in here.values()} == {1, 2}
     assert people.predictions > ROUND
     assert min(people.done[way] for way in ("revised", "deleted", "skipped", "surplus")) >= 8
-    keys = [task["data"]["svp_item"] for task in there.tasks(1)]
+    keys = [task["data"]["svp_item"] for task in there.tasks(project_there)]
     assert len(keys) == len(set(keys))
     with transaction(factory) as session:
         assert list(find_violations(session)) == []
@@ -250,3 +258,90 @@ def restart(there: RealLabelStudio) -> None:
     """Kill Label Studio at once and start it again."""
     there.stop(signal.SIGKILL)
     there.start()
+
+
+PAGE = "how-to/label-studio.md"
+COMMAND = re.compile(r"svp labelstudio (?!connect\|)[^`\n]+")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_every_command_of_its_documentation_runs(
+    there: RealLabelStudio, service: Service, client: Client
+) -> None:
+    project = make_project(client)
+    begun = block_with("svp labelstudio connect 1", PAGE)
+    run(service, there, project, begun)
+    first = client.label_studio(project)["project_there"]
+    wait_for(lambda: len(there.tasks(first)) == ROUND, 60)
+    commands = {*begun.splitlines(), *inline_commands()} - set(begun.splitlines())
+    commands -= {"svp labelstudio status"}  # named in a sentence, without its project
+
+    options = [line.split("`")[1] for line in lines_of_page() if line.startswith("| `--")]
+    assert len(options) == 4
+    for option in [*options, "--ls-project 7"]:
+        assert option in page_text()
+        line = f"svp labelstudio connect 1 --url http://localhost:8080 {option}"
+        said = run(service, there, project, line.replace("project 7", f"project {first}"))
+        assert f"is connected with project {first} " in said
+
+    there.call("DELETE", f"/api/tasks/{there.tasks(first)[0]['id']}/")
+    wait_for(lambda: client.label_studio(project)["n_tasks_gone"] == 1, 30)
+    assert "1 tasks pushed" in run(service, there, project, "svp labelstudio sync 1 --again")
+    run_until_stopped(service, "svp labelstudio run")
+    assert "no longer connected" in run(service, there, project, "svp labelstudio disconnect 1")
+    done = {"sync 1 --again", "run", "disconnect 1"}
+    assert {c.removeprefix("svp labelstudio ") for c in commands} == done
+
+    script = block_with("client.connect_label_studio(", PAGE)
+    script = script.replace("https://label-studio.example.org", there.url)
+    script = script.replace("https://svp.example.org", service.url).replace("(1", f"({project}")
+    exec(compile(script, PAGE, "exec"), {"client": client, "token": TOKEN})  # noqa: S102 - ours
+    with pytest.raises(ClientError, match="label_studio_not_connected"):
+        client.label_studio(project)
+
+
+def page_text() -> str:
+    return (DOCS / PAGE).read_text()
+
+
+def lines_of_page() -> list[str]:
+    return page_text().splitlines()
+
+
+def inline_commands() -> set[str]:
+    """Return the commands that stand in the page's sentences and tables."""
+    inline = re.findall(r"`([^`]+)`", page_text())
+    return {words for words in inline if COMMAND.fullmatch(words)}
+
+
+def run(service: Service, there: RealLabelStudio, project: int, script: str) -> str:
+    """Return what commands of the page print, of this project and Label Studio."""
+    script = script.replace("http://localhost:8080", there.url)
+    script = re.sub(r"(connect|sync|status|disconnect) 1\b", rf"\1 {project}", script)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", script],
+        env={**service.environment, "PATH": path, "LABEL_STUDIO_TOKEN": TOKEN},
+        input=TOKEN,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_until_stopped(service: Service, command: str) -> None:
+    """Run a command that goes on until it is told to end; it ends well."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "workers.cli.main", *command.split()[1:]],
+        env=service.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "until stopped" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(30) == 0

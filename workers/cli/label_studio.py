@@ -120,6 +120,7 @@ def run() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    typer.echo("Exchanging with Label Studio until stopped.")
     with sessions() as factory:
         run_label_studio(factory, settings, stopped)
 
