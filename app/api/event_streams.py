@@ -5,7 +5,7 @@ One task of the process asks the database, for all streams together, and only wh
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -31,9 +31,6 @@ T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
-# An event becomes visible with its transaction, which may be later than the next event's.
-LATE_SECONDS = 30.0
-LATE_IDS = 1000
 PAGE = 500
 MOST_WAITING = 2000  # messages; a reader who is so far behind connects again and resumes
 MOST_OF_CALLER = 6  # browsers open no more connections to one host
@@ -51,11 +48,14 @@ def message(kind: str, body: BaseModel, event_id: int | None = None) -> bytes:
 
 @dataclass(eq=False)
 class Stream:
-    """One reader: of which project, who it is, and the events that it already has."""
+    """One reader: of which project, who it is, and up to which event it has been told.
+
+    Events of a project become visible in the order of their ids (`events.append`).
+    """
 
     project_id: int
     caller: Hashable
-    known: set[int] = field(default_factory=set)
+    told_id: int = 0
     waiting: asyncio.Queue[tuple[int | None, bytes] | None] = field(
         default_factory=lambda: asyncio.Queue(MOST_WAITING)
     )
@@ -96,8 +96,7 @@ class EventStreams:
         self._limiter = CapacityLimiter(1)
         self._poller: asyncio.Task[None] | None = None
         self._is_closed = False
-        self._seen: dict[int, float] = {}
-        self._floor: int | None = None
+        self._found_ids: dict[int, int] = {}  # project -> the newest event handed out
         self._told: dict[tuple[str, int], bytes] = {}
 
     @property
@@ -144,16 +143,20 @@ class EventStreams:
 
     async def _begin(self, stream: Stream, after_id: int | None) -> AsyncIterator[bytes]:
         """Yield what the reader has missed, and how everything is."""
-        stream.known |= await self._ask(queries.newest_ids, stream.project_id, after_id, LATE_IDS)
+        newest = await self._ask(queries.newest_of, stream.project_id)
+        # What comes from now on is handed out; this stream is among those that get it.
+        self._found_ids.setdefault(stream.project_id, newest)
+        stream.told_id = newest if after_id is None else min(after_id, newest)
         if after_id is None:  # where a reader resumes that loses the stream before the first event
-            yield f"id: {max(stream.known, default=0)}\n\n".encode()
-        while after_id is not None:
-            page = await self._ask(queries.list_page, stream.project_id, after_id, PAGE)
+            yield f"id: {newest}\n\n".encode()
+        while stream.told_id < newest:
+            page = await self._ask(queries.list_page, stream.project_id, stream.told_id, PAGE)
             for event in page:
-                stream.known.add(event.id)
+                stream.told_id = event.id
                 yield _of_event(event)
-            after_id = page[-1].id if len(page) == PAGE else None
-        found = await self._ask(_look, [stream.project_id], None)
+            if not page:
+                break  # the project was deleted just now
+        found = await self._ask(_look, [stream.project_id], {})
         for _, text in _of_states(found):
             yield text
 
@@ -174,7 +177,10 @@ class EventStreams:
             if told is None:
                 return
             event_id, text = told
-            if event_id is None or event_id not in stream.known:
+            if event_id is None:
+                yield text
+            elif event_id > stream.told_id:
+                stream.told_id = event_id
                 yield text
 
     def _enter(self, stream: Stream) -> None:
@@ -191,37 +197,30 @@ class EventStreams:
         if not self._streams and self._poller is not None:
             self._poller.cancel()
             self._poller = None
-            self._floor = None
-            self._seen.clear()
+            self._found_ids.clear()
             self._told.clear()
 
     async def _poll(self) -> None:
         while True:
             watched = sorted({stream.project_id for stream in self._streams})
             try:
-                if self._floor is None:
-                    self._floor = max(0, await self._ask(queries.newest_id) - LATE_IDS)
-                self._hand_out(await self._ask(_look, watched, self._floor))
+                known = {i: self._found_ids[i] for i in watched if i in self._found_ids}
+                self._found_ids = known
+                self._hand_out(await self._ask(_look, watched, dict(known)))
             except (SQLAlchemyError, OSError) as error:  # the next look tries again
                 structlog.get_logger().warning("events.look_failed", reason=str(error).strip())
             await asyncio.sleep(self._poll_seconds)
 
     def _hand_out(self, found: Found) -> None:
-        now = asyncio.get_running_loop().time()
-        new = [event for event in found.events if event.id not in self._seen]
-        self._seen.update((event.id, now) for event in new)
-        for event in new:
+        for event in found.events:
             self._tell(event.project_id, event.id, _of_event(event))
+            self._found_ids[event.project_id] = event.id
         told = {}
         for (kind, of_id, project_id), text in _of_states(found):
             told[kind, of_id] = text
             if self._told.get((kind, of_id)) != text:
                 self._tell(project_id, None, text)
         self._told = told
-        old = [event_id for event_id, at in self._seen.items() if at < now - LATE_SECONDS]
-        if old:
-            self._floor = max(old)
-            self._seen = {i: at for i, at in self._seen.items() if i > self._floor}
 
     def _tell(self, project_id: int, event_id: int | None, text: bytes) -> None:
         for stream in self._streams:
@@ -240,9 +239,9 @@ class EventStreams:
         return await to_thread.run_sync(ask, limiter=self._limiter)
 
 
-def _look(session: Session, project_ids: Sequence[int], floor: int | None) -> Found:
+def _look(session: Session, project_ids: Sequence[int], known: Mapping[int, int]) -> Found:
     return Found(
-        [] if floor is None else queries.list_above(session, project_ids, floor, 2 * LATE_IDS),
+        queries.list_new(session, known, PAGE),
         job_queries.live_of_projects(session, project_ids),
         project_queries.counts_of(session, project_ids),
     )

@@ -29,6 +29,7 @@ from app.services.transitions import (
 )
 
 WAKE_AGAIN_SECONDS = 30.0
+LOCK_SECONDS = 1.0  # that a claim waits for its project; jobs of other projects wait meanwhile
 # Packing runs beside these, while none of them does: neither keeps the other waiting.
 PACKING = frozenset({JobKind.PACK})
 COMPUTING = frozenset(JobKind) - PACKING
@@ -77,8 +78,12 @@ def claim(
 ) -> ClaimedJob | None:
     """Claim the job; None if it has ended, belongs to another or has used its attempts up.
 
-    None as well if it is not of these kinds.
+    None as well if it is not of these kinds, or another transaction keeps its project's lock: the
+    event of the claim is written under it, as all events are, and the worker looks again.
     """
+    project_id = queries.project_of(session, job_id)
+    if project_id is None or not projects.lock_soon(session, project_id, LOCK_SECONDS):
+        return None
     token = uuid4()
     claimed = queries.claim(
         session, job_id, token, settings.job_lease_seconds, settings.job_max_lost_workers, kinds

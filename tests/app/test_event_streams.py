@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from app.api.event_streams import MOST_OF_CALLER
+from app.api.event_streams import MOST_OF_CALLER, PAGE
 from app.db.queries import events
 from app.db.session import transaction
 from app.db.tables import Role
@@ -87,6 +87,16 @@ def numbers(reader: Reader) -> list[int]:
     return [e["facts"]["n"] for e in reader.of("event") if e["name"] == "test.happened"]
 
 
+def waits_for_lock(factory: Factory) -> bool:
+    """Return whether somebody waits for a lock in this test's database."""
+    with transaction(factory) as session:
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(session.scalar(waiting))
+
+
 class TestStream:
     def test_new_events_come_and_earlier_ones_do_not(
         self, watch: Callable[..., Reader], start: Start, append: Callable[..., None]
@@ -115,22 +125,46 @@ class TestStream:
         assert numbers(second) == [1, 2, 3]
         assert len(second.of("event")) == 3
 
-    def test_an_event_that_commits_after_a_later_one_is_told_too(
-        self,
-        watch: Callable[..., Reader],
-        start: Start,
-        append: Callable[..., None],
-        session_factory: Factory,
+    def test_nothing_is_lost_where_a_later_event_would_commit_first(
+        self, watch: Callable[..., Reader], start: Start, session_factory: Factory
     ) -> None:
         project = start()
-        reader = watch(project)
-        wait_for(lambda: bool(reader.of("counts")), 10)
+        first = watch(project)
+        wait_for(lambda: bool(first.of("counts")), 10)
+
+        def append_later() -> None:
+            with transaction(session_factory) as session:
+                events.append(session, project, "test.happened", {"n": 2})
+
+        later = threading.Thread(target=append_later)
         with session_factory() as slow:
             events.append(slow, project, "test.happened", {"n": 1})
-            append(project, 2)
-            wait_for(lambda: numbers(reader) == [2], 10)
+            later.start()
+            wait_for(lambda: waits_for_lock(session_factory) or not later.is_alive(), 10)
+            resumed = watch(project, after=0)
+            wait_for(lambda: bool(resumed.of("counts")), 10)
+            last = max(at for _, at, _ in resumed.told if at is not None)
             slow.commit()
-        wait_for(lambda: numbers(reader) == [2, 1], 10)
+        later.join(10)
+        again = watch(project, headers={"Last-Event-ID": str(last)})
+        for reader in (first, resumed, again):
+            wait_for(lambda r=reader: len(numbers(r)) == 2, 10)  # type: ignore[misc]
+            assert numbers(reader) == [1, 2]
+
+    def test_a_reader_far_behind_is_told_all(
+        self, watch: Callable[..., Reader], start: Start, session_factory: Factory
+    ) -> None:
+        project = start()
+        with transaction(session_factory) as session:
+            for n in range(2 * PAGE + 1):
+                events.append(session, project, "test.happened", {"n": n})
+        reader = watch(project, after=0)
+        wait_for(lambda: len(numbers(reader)) > 2 * PAGE, 20)
+        with transaction(session_factory) as session:
+            for n in range(2 * PAGE + 1, 3 * PAGE + 2):
+                events.append(session, project, "test.happened", {"n": n})
+        wait_for(lambda: len(numbers(reader)) > 3 * PAGE + 1, 20)
+        assert numbers(reader) == list(range(3 * PAGE + 2))
 
     def test_a_jobs_progress_and_the_projects_counts_are_told_as_they_change(
         self, watch: Callable[..., Reader], text_project: int, session_factory: Factory

@@ -148,7 +148,7 @@ def happen(session_factory: Factory, text_project: int) -> Callable[[int], int]:
     def append(n: int) -> int:
         with transaction(session_factory) as session:
             events.append(session, text_project, "item.flagged", {"n": n})
-            return max(events.newest_ids(session, text_project, None, 1))
+            return events.newest_of(session, text_project)
 
     return append
 

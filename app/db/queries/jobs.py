@@ -30,6 +30,11 @@ def is_claimable(max_lost_workers: int) -> ColumnElement[bool]:
     return or_(IS_WAITING, and_(IS_STALE, Job.lost_workers + 1 < max_lost_workers))
 
 
+def project_of(session: Session, job_id: int) -> int | None:
+    """Return the project of a job; None: there is no such job."""
+    return session.scalar(select(Job.project_id).where(Job.id == job_id))
+
+
 def claim(  # noqa: PLR0913, PLR0917 - all bound in one statement
     session: Session,
     job_id: int,
@@ -43,8 +48,8 @@ def claim(  # noqa: PLR0913, PLR0917 - all bound in one statement
     None as well if it is not of these kinds.
 
     Returns the job and the state that it was in. One UPDATE: of any number of claims at once
-    exactly one wins. Waits for no lock: a child may hold the row for as long as it lives, and the
-    worker looks again. The worker that replaces a lost one continues its attempt.
+    exactly one wins. Does not wait for the row: a child may hold it for as long as it lives, and
+    the worker looks again. The worker that replaces a lost one continues its attempt.
     """
     is_lost = case((Job.state == JobState.RUNNING, 1), else_=0)
     found = (

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import ColumnElement, bindparam, func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db.tables import Event, Label, Project
@@ -17,6 +19,10 @@ _LOCKED = (
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
+_LOCKED_ID = (
+    select(Project.id).where(Project.id == bindparam("project_id")).with_for_update(key_share=True)
+)
+_SET_LOCK_TIMEOUT = text("SELECT set_config('lock_timeout', :timeout, true)")  # in this transaction
 _LAST = "last locked project"
 _LOCKED_IF_FREE = _LOCKED.with_for_update(key_share=True, skip_locked=True)
 
@@ -52,6 +58,19 @@ def lock_if_free(session: Session, project_id: int) -> Project | None:
     """
     project = session.scalar(_LOCKED_IF_FREE, {"project_id": project_id})
     return None if project is None or project.state == ProjectState.DELETING else project
+
+
+def lock_soon(session: Session, project_id: int, seconds: float) -> bool:
+    """Lock the project's row; False if another transaction holds it for longer, or it is gone."""
+    timeout = f"{round(1000 * seconds)}ms"
+    try:
+        with session.begin_nested():
+            session.execute(_SET_LOCK_TIMEOUT, {"timeout": timeout})
+            return session.scalar(_LOCKED_ID, {"project_id": project_id}) is not None
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
 
 
 def get(session: Session, project_id: int) -> Project:
