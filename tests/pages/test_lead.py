@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from tests.loop import Factory, give, poll
 from tests.pages.conftest import GetPage
 from tests.pages.lead import Made, make_project
 
+EXPORTS = Path(__file__).parents[1] / "app" / "imports" / "exports"
 SCRIPT = "<script>throw Error('ran')</script>"
 Post = Callable[..., httpx.Response]
 
@@ -67,6 +69,18 @@ def test_pages_of_a_project_without_anything_say_what_to_do(
         assert words in get_page(f"/projects/{empty}{path}").text, path
 
 
+def test_the_list_of_imports_counts_labels_and_skips(
+    get_page: GetPage, admin: Client, text_project: int, session_factory: Factory
+) -> None:
+    admin.import_files(text_project, [("ls.json", b"[]")])
+    with transaction(session_factory) as session:
+        session.execute(text("UPDATE imports SET n_labels = 4321, n_skips = 17"))
+    page = get_page(f"/projects/{text_project}/import").text
+    shown = " ".join(re.sub("<[^>]+>", " ", page).split())
+    assert "Labels by annotator Skips left out" in shown
+    assert re.search(r"0 0 0 4\W321 17 ", shown)
+
+
 class TestWizard:
     CSV = b"id,review,label,page\n1,fine,pos,3\n2,bad,neg,4\n3,so so,,5\n"
 
@@ -98,6 +112,13 @@ class TestWizard:
         assert ">neg\npos</textarea>" in page
         assert re.search(r'value="text" selected>text', page)
         assert "so so" in page
+
+    def test_annotators_and_skips_of_the_files_are_named(self, post: Post) -> None:
+        data = (EXPORTS / "label-studio.json").read_bytes()
+        page = post("/projects/new/files", files={"files": ("ls.json", data)}).text
+        shown = " ".join(re.sub("<[^>]+>", "", page).split())
+        assert "Labels by 3 annotators: 1 20, 3 16, 4 7." in shown
+        assert "1 skipped or rejected answers stay out." in shown
 
     def test_other_columns_show_other_items(self, post: Post) -> None:
         page = self.look(post)

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from app.imports.files import Files
 from svp_client import Client
+from tests.app.conftest import bearer, change_settings
 from tests.app.imports.written import in_folder, png
+from tests.app.serving_files import FileHost
 from workers.cli import imports, sending
 from workers.cli.main import app
 
@@ -184,6 +187,28 @@ class TestImages:
         assert "0.png" in {item["external_id"] for item in admin.items(project["id"])} | {
             item["external_id"] for item in admin.items(project["id"], "evaluation")
         }
+
+    def test_images_behind_addresses_are_copied_on_request(
+        self, run: Run, tmp_path: Path, admin: Client, http: TestClient
+    ) -> None:
+        """With `--copy` the host may go; without it an image is read from there each time."""
+        images = {"/a.png": png("red"), "/b.png": png("blue")}
+        with FileHost(images, {}) as host:
+            change_settings(http, image_hosts=(host.name,))
+            addresses = [f"{host.url}{path}" for path in (*images, "/gone.png")]
+            rows = [f"{i},{url},{'xy'[i % 2]}" for i, url in enumerate(addresses)]
+            (tmp_path / "x.csv").write_text("\n".join(["id,image_url,label", *rows]))
+            for name, more in (("kept", ["--copy"]), ("there", [])):
+                done = run(name, "x.csv", "--create", "--evaluation-share", "0", *more)
+                assert "2 new, 0 updated, 0 known, 1 refused" in done.output
+                assert "image_not_found" in (tmp_path / "import-errors.csv").read_text()
+        found = {}
+        for project in admin.projects():
+            item = next(admin.items(project["id"]))
+            path = f"/api/v1/projects/{project['id']}/items/{item['item_id']}/image"
+            found[project["name"]] = http.get(path, headers=bearer(admin))
+        assert found["kept"].content == png("red")
+        assert found["there"].status_code >= 400
 
     def test_an_unreadable_image_is_refused_alone(
         self, run: Run, tmp_path: Path, admin: Client

@@ -7,6 +7,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config import Settings
@@ -15,14 +16,15 @@ from app.db.queries import projects
 from app.db.queries.invariants import find_violations
 from app.db.queries.labels import work_by_annotator
 from app.db.session import transaction
-from app.db.tables import Import, Job, Project, RefusedImportLine
-from app.domain.errors import JobFenced, TransitionNotAllowed
+from app.db.tables import Import, Item, Job, Project, RefusedImportLine
+from app.domain.errors import ArtifactMissing, JobFenced, TransitionNotAllowed
 from app.domain.states import JobState
 from app.services.file_imports import cancel_import, create_import
 from app.services.jobs import ClaimedJob, give_back, retry
 from app.services.projects import ModelChoice
 from app.storage.artifacts import ArtifactStore
-from tests.app.imports.written import class_folders, zipped
+from tests.app.imports.written import class_folders, png, zipped
+from tests.app.serving_files import FileHost
 from tests.loop import claim_waiting, create_draft
 from workers.jobs.attempt import Attempt
 from workers.jobs.imports import run_import
@@ -219,6 +221,37 @@ class TestImports:
                 number = create_import(session, rig.project, source, {}, rig.settings)[0].id
             rig.run()
             assert rig.found(number)[1].state == state
+
+    @pytest.mark.parametrize("copies", [True, False])
+    def test_images_behind_addresses_are_stored_on_request(
+        self, rig: ImportRig, *, copies: bool
+    ) -> None:
+        """What is stored here is read once; the others are named by their address."""
+        with transaction(rig.factory) as session:
+            rig.project = create_draft(
+                session, "images", "image", proxy=ModelChoice("preact8", {})
+            ).id
+        images = {"/a.png": png("red"), "/b.png": png("blue")}
+        with FileHost(images, {}) as host:
+            rig.settings = rig.settings.model_copy(update={"image_hosts": (host.name,)})
+            rows = [{"id": path, "image_uri": host.url + path} for path in (*images, "/gone.png")]
+            content = "\n".join(map(json.dumps, rows)).encode()
+            number = rig.ask(content, "x.jsonl", copies_images=copies)
+            rig.run()
+            address = host.url
+        found, _ = rig.found(number)
+        assert (found.n_created, found.n_failed) == (2, 1)
+        assert [(r.line, r.code) for r in rig.refused(number)] == [(3, "image_not_found")]
+        with transaction(rig.factory) as session:
+            items = {item.external_id: item for item in session.scalars(select(Item))}
+        for path, data in images.items():
+            digest = str(items[path].content_hash)
+            assert items[path].image_uri == (None if copies else f"{address}{path}")
+            if copies:
+                assert rig.store.get(digest) == data
+            else:
+                with pytest.raises(ArtifactMissing):
+                    rig.store.get(digest)
 
     def test_an_object_store_is_copied_first(self, rig: ImportRig) -> None:
         with fsspec.open("memory://bucket/x.jsonl", "wb") as file:
