@@ -19,9 +19,11 @@ from app.schemas.webhooks import (
     WebhookCreate,
     WebhookCreated,
     WebhookOut,
+    WebhookSecretChange,
 )
 from app.services.webhooks import (
     WebhookIn,
+    change_secret,
     change_webhook,
     create_webhook,
     delete_webhook,
@@ -75,6 +77,20 @@ def change(
     changes = {k: v for k, v in body.model_dump(exclude_unset=True).items() if v is not None}
     changed = change_webhook(session, project, webhook, changes, settings)
     return present_webhook(session, changed, shows_address=True)
+
+
+@router.post("/{webhook}/secret", summary="Change the secret", responses=problems(403, 404, 409))
+def secret(
+    body: WebhookSecretChange,
+    session: SessionDep,
+    project: ProjectIdDep,
+    _admin: AdminDep,
+    webhook: int,
+) -> WebhookCreated:
+    """Sign by a new secret, shown only now; for 24 hours messages carry both signatures."""
+    new, changed = change_secret(session, project, webhook, ends_old=body.ends_old)
+    shown = present_webhook(session, changed, shows_address=True)
+    return WebhookCreated(**shown.model_dump(), secret=new)
 
 
 @router.delete(

@@ -56,6 +56,7 @@ EVENTS: Mapping[str, str] = {
     "class.retired": "A class was retired.",
     "webhook.created": "A webhook was created.",
     "webhook.changed": "A webhook was changed.",
+    "webhook.secret_changed": "A webhook's messages are signed by a new secret.",
     "webhook.deleted": "A webhook was deleted.",
     "webhook.disabled": "A webhook was disabled, because its receiver is gone or fails for days.",
 }

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -17,6 +17,8 @@ BY_LEAD = "a lead has disabled it"
 # A message that fails for so long is dead; a webhook that fails for so long is disabled.
 RETRY_FOR = timedelta(days=3)
 DISABLE_AFTER = timedelta(days=5)
+# After a change of the secret the former one signs, too, for so long.
+KEEP_FORMER = timedelta(hours=24)
 FIRST_PAUSE_SECONDS = 5.0
 PAUSE_GROWTH = 3.0
 LONGEST_PAUSE_SECONDS = 4 * 3600.0
@@ -33,15 +35,25 @@ def shown_secret(secret: bytes) -> str:
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
-def signed_headers(secret: bytes, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
-    """Return the headers by which a receiver knows who sent this message, and when."""
+def signed_headers(
+    secrets_: Sequence[bytes], message_id: str, at: datetime, body: bytes
+) -> dict[str, str]:
+    """Return the headers by which a receiver knows who sent this message, and when.
+
+    Args:
+        secrets_: the keys; a receiver that knows one of them takes the message.
+        message_id: the same each time that the message is sent.
+        at: when it is sent.
+        body: of the request.
+    """
     timestamp = str(int(at.timestamp()))
     signed = b".".join([message_id.encode(), timestamp.encode(), body])
-    signature = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+    digests = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets_]
+    signatures = [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(signatures),
     }
 
 

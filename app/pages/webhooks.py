@@ -16,6 +16,7 @@ from app.presenters.webhooks import present_delivery, present_webhook
 from app.schemas.webhooks import WebhookCreated
 from app.services.webhooks import (
     WebhookIn,
+    change_secret,
     change_webhook,
     create_webhook,
     delete_webhook,
@@ -102,6 +103,15 @@ def submit_switch(
     return _back(page, project, webhook, words)
 
 
+@router.post("/{webhook}/secret")
+def submit_secret(
+    page: LeadPage, session: SessionDep, project: ProjectDep, webhook: int
+) -> Response:
+    """Change the secret; the new one is shown on this answer alone."""
+    secret, _ = change_secret(session, project.id, webhook, ends_old=False)
+    return _show(page, session, project, webhook, None, secret)
+
+
 @router.post("/{webhook}/delete")
 def submit_deletion(
     page: LeadPage, session: SessionDep, project: ProjectIdDep, webhook: int
@@ -132,8 +142,13 @@ def _back(page: Page, project: int, webhook: int, words: str) -> Response:
     return page.redirect(f"/projects/{project}/webhooks/{webhook}", flash=words)
 
 
-def _show(
-    page: Page, session: Session, project: Project, webhook_id: int, before: int | None
+def _show(  # noqa: PLR0913, PLR0917 - what the page shows
+    page: Page,
+    session: Session,
+    project: Project,
+    webhook_id: int,
+    before: int | None,
+    secret: str = "",
 ) -> Response:
     webhook = find_webhook(session, project.id, webhook_id)
     rows = deliveries.list_page(session, webhook.id, before, SHOWN)
@@ -141,6 +156,7 @@ def _show(
         "webhook.html",
         project=project,
         webhook=present_webhook(session, webhook, shows_address=True),
+        secret=secret,
         deliveries=[present_delivery(delivery, event) for delivery, event in rows],
         more=rows[-1][0].id if len(rows) == SHOWN else None,
     )

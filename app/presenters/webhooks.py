@@ -13,7 +13,7 @@ from app.services.deliveries import message_id_of
 
 SHOWN = (
     "id", "events", "description", "disabled_at", "disabled_reason", "n_failures", "failing_since",
-    "retry_at", "created_at",
+    "retry_at", "former_until", "created_at",
 )  # fmt: skip
 
 

@@ -50,6 +50,15 @@ class WebhookChange(Request):
     )
 
 
+class WebhookSecretChange(Request):
+    """How the secret changes."""
+
+    ends_old: bool = Field(
+        default=False,
+        description="false: for 24 hours messages are signed by both; true: the old one ends now.",
+    )
+
+
 class WebhookOut(Response):
     """A webhook without its secret.
 
@@ -69,11 +78,14 @@ class WebhookOut(Response):
     n_failures: int
     failing_since: datetime | None
     retry_at: datetime | None
+    former_until: datetime | None = Field(
+        description="Until then messages are signed by the former secret, too."
+    )
     created_at: datetime
 
 
 class WebhookCreated(WebhookOut):
-    """A new webhook; the secret that signs its messages is shown only here."""
+    """A webhook that is new, or has a new secret: what signs its messages is shown only here."""
 
     secret: str
 

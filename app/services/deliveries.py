@@ -60,7 +60,8 @@ def next_message(
         return None
     delivery, event, project = found
     body = _body(delivery, event, project)
-    message = Message(webhook.url, message_id_of(delivery), webhook.secret, body)
+    secrets = (webhook.secret, *queries.former_secrets(session, webhook))
+    message = Message(webhook.url, message_id_of(delivery), secrets, body)
     return NextMessage(delivery.id, webhook_id, project.id, message)
 
 

@@ -19,11 +19,11 @@ HEADERS = {"Content-Type": "application/json", "User-Agent": "svp-webhooks/1"}
 
 @dataclass(frozen=True)
 class Message:
-    """One message: where it goes, its id, the key that signs it, and its body."""
+    """One message: where it goes, its id, the keys that sign it, and its body."""
 
     url: str
     id: str
-    secret: bytes
+    secrets: tuple[bytes, ...]
     body: bytes
 
 
@@ -83,7 +83,7 @@ def _post(message: Message, settings: Settings) -> Answer:
     headers = {
         **HEADERS,
         "Host": parts.netloc,
-        **signed_headers(message.secret, message.id, datetime.now(UTC), message.body),
+        **signed_headers(message.secrets, message.id, datetime.now(UTC), message.body),
     }
     return post(url, message.body, headers, host if parts.scheme == "https" else None, deadline)
 

@@ -15,7 +15,7 @@ from app.db.session import DELIVERY_CHANNEL, announce
 from app.db.tables import DeliveryState, Webhook, WebhookDelivery
 from app.domain.errors import NotFound, WebhookDisabled, WebhookInvalid
 from app.domain.event_kinds import checked_kinds
-from app.domain.webhooks import BY_LEAD, new_secret, shown_secret
+from app.domain.webhooks import BY_LEAD, KEEP_FORMER, new_secret, shown_secret
 from app.services.addresses import PORTS, is_among, is_private_literal
 
 MOST_OF_PROJECT = 20
@@ -106,6 +106,31 @@ def change_webhook(
     announce(session, DELIVERY_CHANNEL)
     session.refresh(webhook)
     return webhook
+
+
+def change_secret(
+    session: Session, project_id: int, webhook_id: int, *, ends_old: bool
+) -> tuple[str, Webhook]:
+    """Give the webhook a new secret; return (it, the webhook). It is never shown again.
+
+    For a day messages carry signatures by both, so that the receiver can change in between; not
+    so if `ends_old`: the old one is known to others. Of two changes within a day the first secret
+    ends at once.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    projects.lock(session, project_id)
+    webhook = find_webhook(session, project_id, webhook_id)
+    secret = new_secret()
+    webhook.former_secret = None if ends_old else webhook.secret
+    webhook.former_until = None if ends_old else func.now() + KEEP_FORMER
+    webhook.secret = secret
+    session.flush()
+    session.refresh(webhook)
+    facts = {**_facts(webhook), "ends_old": ends_old}
+    events.append(session, project_id, "webhook.secret_changed", facts)
+    return shown_secret(secret), webhook
 
 
 def delete_webhook(session: Session, project_id: int, webhook_id: int) -> None:

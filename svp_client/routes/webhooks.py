@@ -59,6 +59,17 @@ class Webhooks:
         return send("PATCH", path, as_json, changes, is_idempotent=True)
 
     @result
+    def change_webhook_secret(
+        self, project: int, webhook: int, *, ends_old: bool = False
+    ) -> Call[WebhookCreated]:
+        """Sign by a new secret; return the webhook with it, shown only now.
+
+        For 24 hours messages are signed by the old one, too, unless `ends_old`.
+        """
+        path = paths.webhooks(project, f"/{webhook}/secret")
+        return send("POST", path, as_json, {"ends_old": ends_old})
+
+    @result
     def delete_webhook(self, project: int, webhook: int) -> Call[None]:
         """Remove a webhook with its messages, those that wait too."""
         return send("DELETE", paths.webhooks(project, f"/{webhook}"), nothing)

@@ -18,11 +18,12 @@ class Webhook(TypedDict):
     n_failures: int
     failing_since: str | None
     retry_at: str | None
+    former_until: str | None
     created_at: str
 
 
 class WebhookCreated(Webhook):
-    """A new webhook; the secret that signs its messages is shown only here."""
+    """A webhook that is new, or has a new secret: what signs its messages is shown only here."""
 
     secret: str
 

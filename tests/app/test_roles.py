@@ -70,6 +70,7 @@ REQUIRED: dict[Needs, list[str]] = {
         "GET /projects/{project}/webhooks/{webhook}",
         "PATCH /projects/{project}/webhooks/{webhook}",
         "DELETE /projects/{project}/webhooks/{webhook}",
+        "POST /projects/{project}/webhooks/{webhook}/secret",
         "POST /projects/{project}/webhooks/{webhook}/test",
         "GET /projects/{project}/webhooks/{webhook}/deliveries",
         "POST /projects/{project}/webhooks/{webhook}/deliveries/replay",

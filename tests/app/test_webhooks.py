@@ -174,6 +174,21 @@ class TestLife:
         assert (listed["url"], listed["events"]) == (URL, ["item.*"])
         assert (listed["description"], listed["is_enabled"]) == ("for the team", True)
 
+    @pytest.mark.parametrize("ends_old", [False, True])
+    def test_a_new_secret_is_shown_once(
+        self, admin: Client, text_project: int, *, ends_old: bool
+    ) -> None:
+        made = admin.create_webhook(text_project, URL)
+        changed = admin.change_webhook_secret(text_project, made["id"], ends_old=ends_old)
+        assert changed["secret"].startswith("whsec_")
+        assert changed["secret"] != made["secret"]
+        assert (changed["former_until"] is None) is ends_old
+        shown = admin.webhook(text_project, made["id"])
+        assert "secret" not in shown
+        assert shown["former_until"] == changed["former_until"]
+        (facts,) = facts_of(admin, text_project, "webhook.secret_changed")
+        assert facts == {"webhook": made["id"], "host": "example.org", "ends_old": ends_old}
+
     def test_a_reader_sees_the_host_alone(
         self, admin: Client, make_client: MakeClient, text_project: int
     ) -> None:

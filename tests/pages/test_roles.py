@@ -71,6 +71,7 @@ REQUIRED: dict[str, list[str]] = {
         "POST /projects/{project}/webhooks",
         "GET /projects/{project}/webhooks/{webhook}",
         "POST /projects/{project}/webhooks/{webhook}/test",
+        "POST /projects/{project}/webhooks/{webhook}/secret",
         "POST /projects/{project}/webhooks/{webhook}/switch",
         "POST /projects/{project}/webhooks/{webhook}/delete",
         "POST /projects/{project}/webhooks/{webhook}/replay",

@@ -60,6 +60,12 @@ def test_its_page_tests_switches_replays_and_deletes(
     path = f"/projects/{text_project}/webhooks/{made['id']}"
     assert post(f"{path}/test").status_code == 303
     assert "webhook.test" in get_page(path).text
+    answer = post(f"{path}/secret")
+    assert answer.status_code == 200
+    assert "whsec_" in answer.text
+    again = get_page(path).text
+    assert "whsec_" not in again
+    assert "by the former secret, too" in again
     post(f"{path}/switch")
     assert "Disabled: a lead has disabled it" in get_page(path).text
     post(f"{path}/switch")
@@ -75,7 +81,7 @@ def test_both_pages_work_in_a_browser(browse: Browse, admin: Client, text_projec
 
     page = browse("root").new_page()
     page.goto(f"/projects/{text_project}/settings")
-    page.get_by_label("Address").fill(URL)
+    page.get_by_label("Address", exact=True).fill(URL)
     page.get_by_role("button", name="Add a webhook").click()
     assert page.locator("#secret").input_value().startswith("whsec_")
     assert_accessible(page)

@@ -167,7 +167,7 @@ def test_the_receiver_of_webhooks_tells_slack_teams_and_mail(tmp_path: Path) -> 
         b'{"type": "round.state_changed", "data": {"project": {"id": 1, "name": "reviews"},'
         b' "facts": {"round": 3, "to": "completed"}}}'
     )
-    signed = signed_headers(secret, "msg_1", datetime.now(UTC), body)
+    signed = signed_headers([secret], "msg_1", datetime.now(UTC), body)
     url = f"http://127.0.0.1:{port}/"
     with receiving() as chats, socket.create_server(("127.0.0.1", 0)) as mail_host:
         taking = threading.Thread(target=take_mail, args=(mail_host, mails), daemon=True)

@@ -75,6 +75,24 @@ def disable(project: ProjectId, webhook: WebhookId) -> None:
     _switch(project, webhook, is_enabled=False)
 
 
+@commands.command("secret")
+def secret(
+    project: ProjectId,
+    webhook: WebhookId,
+    *,
+    ends_old: Annotated[
+        bool, typer.Option("--end-old", help="Others know the old one: it signs no more.")
+    ] = False,
+) -> None:
+    """Print a new secret, shown only now; for 24 hours messages are signed by both."""
+    from app.db.session import transaction  # noqa: PLC0415
+    from app.services.webhooks import change_secret  # noqa: PLC0415
+
+    with sessions() as factory, transaction(factory) as session:
+        new, _ = change_secret(session, project, webhook, ends_old=ends_old)
+    typer.echo(new)
+
+
 @commands.command("delete")
 def delete(project: ProjectId, webhook: WebhookId) -> None:
     """Delete a webhook with its messages."""

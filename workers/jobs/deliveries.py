@@ -4,24 +4,18 @@ Those that fail, answer slowly, or never answered yet have places of their own, 
 others waiting.
 """
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
-
-from app.config import Settings
 from app.db.queries import deliveries as queries
 from app.db.session import transaction
 from app.services.deliveries import next_message, record_outcome
 from app.services.webhook_posts import post_message
 from app.services.webhooks import disable_failing
+from workers.jobs.watchers import Watcher
 
-POLL_SECONDS = 1.0
 # Webhooks served at once. One that keeps a quick thread for long counts as slow meanwhile.
 QUICK, SLOW = 8, 16
 MOST_THREADS = 64
@@ -44,39 +38,26 @@ class Turn:
         return self.is_slow or time.monotonic() - self.began_at > queries.SLOW_SECONDS
 
 
-class Deliverer(threading.Thread):
-    """Looks for messages at every wake-up and every second until `stopped`."""
+class Deliverer(Watcher):
+    """Sends the messages that wait."""
 
-    def __init__(
-        self,
-        factory: sessionmaker[Session],
-        settings: Settings,
-        woken: threading.Event,
-        stopped: threading.Event,
-    ) -> None:
-        super().__init__(name="deliverer", daemon=True)
-        self._factory = factory
-        self._settings = settings
-        self._woken = woken
-        self._stopped = stopped
-        self._claim_seconds = settings.webhook_seconds + CLAIM_SPARE_SECONDS
+    part = "deliveries"
+
+    def prepare(self) -> None:
+        """Make the places of turns."""
+        self._claim_seconds = self._settings.webhook_seconds + CLAIM_SPARE_SECONDS
         self._pool = ThreadPoolExecutor(MOST_THREADS, "deliverer")
         self._turns: dict[int, Turn] = {}
-        self._log = structlog.get_logger()
         self._clean_at = time.monotonic() + CLEAN_SECONDS
 
-    def run(self) -> None:
-        """Look until `stopped`; then end what is under way."""
-        while not self._stopped.is_set():
-            self._woken.wait(POLL_SECONDS)
-            self._woken.clear()
-            try:
-                self._claim(is_slow=False)
-                self._claim(is_slow=True)
-                self._clean()
-            except SQLAlchemyError as error:  # the next look tries again
-                self._log.warning("deliveries.look_failed", reason=str(error).strip())
-                self._stopped.wait(POLL_SECONDS)
+    def look(self) -> None:
+        """Begin turns of the webhooks that have messages, and clean up now and then."""
+        self._claim(is_slow=False)
+        self._claim(is_slow=True)
+        self._clean()
+
+    def end(self) -> None:
+        """End the turns that are under way."""
         self._pool.shutdown(cancel_futures=True)
 
     def _claim(self, *, is_slow: bool) -> None:
@@ -133,10 +114,12 @@ class Deliverer(threading.Thread):
         self._log.warning("webhook.disabled", webhook=webhook_id, reason=because)
 
     def _clean(self) -> None:
-        """Remove messages that ended long ago, now and then."""
+        """Remove messages that ended long ago and secrets that sign no more, now and then."""
         if time.monotonic() < self._clean_at:
             return
         self._clean_at = time.monotonic() + CLEAN_SECONDS
+        with transaction(self._factory) as session:
+            queries.forget_former_secrets(session)
         n = CLEAN_AT_ONCE
         while n == CLEAN_AT_ONCE and not self._stopped.is_set():
             with transaction(self._factory) as session:

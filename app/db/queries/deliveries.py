@@ -4,6 +4,7 @@ Claims and pauses run by the database's clock. What is longer than any may be wa
 that clock was set back, and does not count.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -85,6 +86,27 @@ def release(session: Session, webhook_id: int, token: UUID) -> None:
         update(Webhook)
         .where(Webhook.id == webhook_id, Webhook.claim_token == token)
         .values(claim_token=None, claimed_until=None)
+    )
+
+
+def former_secrets(session: Session, webhook: Webhook) -> Sequence[bytes]:
+    """Return the webhook's former secret while it still signs."""
+    if webhook.former_until is None:
+        return ()
+    still = select(Webhook.former_secret).where(
+        Webhook.id == webhook.id,
+        Webhook.former_secret.is_not(None),
+        Webhook.former_until > func.now(),
+    )
+    return [secret for secret in session.scalars(still) if secret is not None]
+
+
+def forget_former_secrets(session: Session) -> None:
+    """Remove the former secrets that sign no more."""
+    session.execute(
+        update(Webhook)
+        .where(Webhook.former_until <= func.now())
+        .values(former_secret=None, former_until=None)
     )
 
 

@@ -33,6 +33,9 @@ class Webhook(Base):
     description: Mapped[str] = mapped_column(server_default=text("''"))
     events: Mapped[list[str]]  # kinds: app.domain.event_kinds
     secret: Mapped[bytes] = mapped_column(LargeBinary)  # as it is: it signs
+    # Signs beside the other until then.
+    former_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    former_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = created_now()
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]

@@ -5,139 +5,46 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from app.config import Settings, environment_without_settings
 from app.db.queries import deliveries, events
 from app.db.session import DELIVERY_CHANNEL, make_engine, make_session_factory, transaction
-from app.db.tables import Webhook
 from app.services.deliveries import next_message, record_outcome
-from app.services.overview import ProblemCode, read_overview
 from app.services.webhook_posts import Outcome
 from app.services.webhooks import (
-    WebhookIn,
-    change_webhook,
-    create_webhook,
-    replay_dead,
     replay_delivery,
     send_test,
 )
 from tests.loop import Factory, create_draft
 from tests.receivers import OK, Received, Receiver, after, receiving
 from tests.support import wait_for
-from workers.jobs.deliveries import QUICK, TURN, Deliverer, Turn
+from tests.workers.jobs.delivering import (
+    PATIENCE,
+    Happen,
+    arrived,
+    deliverer,
+    happen,
+    numbers,
+    project,
+    receiver,
+    run,
+    send_once,
+    settings,
+    states,
+    subscribe,
+    webhook_row,
+)
+from workers.jobs.deliveries import QUICK, TURN
 from workers.jobs.wakeups import Listener
 
-PATIENCE = 20.0
-Happen = Callable[..., None]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as started:
-        yield started
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"webhook_hosts": ("127.0.0.1",), "webhook_seconds": 10.0})
-
-
-@pytest.fixture
-def project(session_factory: Factory) -> int:
-    with transaction(session_factory) as session:
-        return create_draft(session, "reviews").id
-
-
-@pytest.fixture
-def subscribe(session_factory: Factory, settings: Settings, project: int) -> Callable[..., Any]:
-    """subscribe(url, *kinds) -> (id, secret) of a new webhook."""
-
-    def add(url: str, *kinds: str, of: int = project) -> tuple[int, str]:
-        with transaction(session_factory) as session:
-            wanted = WebhookIn(url, kinds or ("item.*",))
-            secret, webhook = create_webhook(session, of, wanted, settings)
-            return webhook.id, secret
-
-    return add
-
-
-@pytest.fixture
-def happen(session_factory: Factory, project: int) -> Happen:
-    """happen(n) -> an event with this number."""
-
-    def append(n: int, of: int = project) -> None:
-        with transaction(session_factory) as session:
-            events.append(session, of, "item.flagged", {"n": n})
-
-    return append
-
-
-@pytest.fixture
-def deliverer(
-    database_url: str, session_factory: Factory, settings: Settings
-) -> Iterator[Deliverer]:
-    """A deliverer as a worker has it, woken by Postgres."""
-    stopped, woken = threading.Event(), threading.Event()
-    threads = [
-        Deliverer(session_factory, settings, woken, stopped),
-        Listener(database_url, {DELIVERY_CHANNEL: woken}, stopped),
-    ]
-    for thread in threads:
-        thread.start()
-    yield threads[0]  # type: ignore[misc]
-    stopped.set()
-    woken.set()
-    for thread in threads:
-        thread.join(PATIENCE)
-
-
-def numbers(receiver: Receiver, secret: str) -> list[int]:
-    return [each.verified(secret)["data"]["facts"].get("n") for each in receiver.received]
-
-
-def arrived(receiver: Receiver, n: int) -> float:
-    """Return after how many seconds so many messages are there."""
-    return wait_for(lambda: len(receiver.received) >= n, PATIENCE)
-
-
-def run(factory: Factory, statement: str, **given: Any) -> Any:
-    with transaction(factory) as session:
-        return session.execute(text(statement), given)
-
-
-def states(factory: Factory) -> list[str]:
-    with transaction(factory) as session:
-        return list(session.scalars(text("SELECT state FROM webhook_deliveries ORDER BY id")))
-
-
-def webhook_row(factory: Factory, webhook: int) -> Webhook:
-    with transaction(factory) as session:
-        return session.get_one(Webhook, webhook)
-
-
-def send_once(factory: Factory, settings: Settings, webhook: int) -> None:
-    """Send the webhook's oldest message now, whatever pause it has."""
-    sender = Deliverer(factory, settings, threading.Event(), threading.Event())
-    run(factory, "UPDATE webhooks SET retry_at = NULL")
-    token = uuid4()
-    with transaction(factory) as session:
-        claimed = [
-            found
-            for slow in (False, True)
-            for found in deliveries.claim_due(session, token, 30, 10, slow=slow)
-        ]
-    assert claimed == [webhook]
-    sender.send(webhook, token, 1, Turn(is_slow=False))
-    with transaction(factory) as session:
-        deliveries.release(session, webhook, token)
+__all__ = ["deliverer", "happen", "project", "receiver", "settings", "subscribe"]
 
 
 @pytest.mark.usefixtures("deliverer")
@@ -241,187 +148,6 @@ class TestArrival:
         wait_for(lambda: set(states(session_factory)) == {"delivered"}, PATIENCE)
         row = webhook_row(session_factory, webhook)
         assert (row.n_failures, row.failing_since, row.retry_at) == (0, None, None)
-
-
-class TestFailures:
-    def test_an_answer_that_asks_for_time_gets_it(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-    ) -> None:
-        webhook, _ = subscribe(receiver.url)
-        happen(0)
-        receiver.answer = lambda _: (429, {"Retry-After": "3600"})
-        send_once(session_factory, settings, webhook)
-        waits = "SELECT extract(epoch FROM retry_at - now()) FROM webhooks"
-        assert 3590 < run(session_factory, waits).scalar_one() <= 3600
-        with transaction(session_factory) as session:
-            claimed = deliveries.claim_due(session, uuid4(), 30, 10, slow=True)
-        assert claimed == []
-
-    @pytest.mark.parametrize(
-        ("answer", "words"),
-        [
-            ((302, {"Location": "http://127.0.0.1:1/"}), "redirects are not followed"),
-            ((404, {}), "it answered 404"),
-        ],
-    )
-    def test_the_reason_is_kept(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-        answer: tuple[int, dict[str, str]],
-        words: str,
-    ) -> None:
-        webhook, _ = subscribe(receiver.url)
-        happen(0)
-        receiver.answer = lambda _: answer
-        send_once(session_factory, settings, webhook)
-        assert len(receiver.received) == 1
-        kept = run(session_factory, "SELECT last_error, last_status FROM webhook_deliveries").one()
-        assert words in kept[0]
-        assert kept[1] == answer[0]
-
-    def test_a_receiver_that_is_not_there_and_one_that_hangs(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-    ) -> None:
-        webhook, _ = subscribe(receiver.url)
-        happen(0)
-        hanging = threading.Event()
-        receiver.answer = after(hanging, PATIENCE)
-        send_once(session_factory, settings.model_copy(update={"webhook_seconds": 0.2}), webhook)
-        hanging.set()
-        said = "SELECT last_error FROM webhook_deliveries"
-        assert "no answer within 0.2 s" in run(session_factory, said).scalar_one()
-        run(session_factory, "UPDATE webhooks SET url = 'http://127.0.0.1:1/'")
-        send_once(session_factory, settings, webhook)
-        assert "cannot be reached" in run(session_factory, said).scalar_one()
-        assert webhook_row(session_factory, webhook).n_failures == 2
-
-    def test_a_name_that_leads_to_a_private_address_is_not_asked(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        webhook, _ = subscribe("https://example.org/x")
-        happen(0)
-        monkeypatch.setattr(
-            "socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("127.0.0.1", receiver.port))]
-        )
-        unlisted = settings.model_copy(update={"webhook_hosts": ()})
-        from app.services.webhook_posts import Message, post_message  # noqa: PLC0415
-
-        outcome = post_message(
-            Message(f"https://example.org:{receiver.port}/", "msg_1", b"x", b"{}"), unlisted
-        )
-        assert "SVP_WEBHOOK_HOSTS" in (outcome.fault or "")
-        assert receiver.received == []
-        assert webhook_row(session_factory, webhook).n_failures == 0
-
-    def test_a_message_dies_after_three_days_and_the_next_is_tried(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-        project: int,
-    ) -> None:
-        webhook, secret = subscribe(receiver.url)
-        for n in range(2):
-            happen(n)
-        receiver.answer = lambda _: (500, {})
-        send_once(session_factory, settings, webhook)
-        run(
-            session_factory,
-            "UPDATE webhook_deliveries SET first_tried_at = now() - interval '71 h'",
-        )
-        send_once(session_factory, settings, webhook)
-        assert states(session_factory) == ["pending", "pending"]
-        run(
-            session_factory,
-            "UPDATE webhook_deliveries SET first_tried_at = now() - interval '72 h' "
-            "WHERE first_tried_at IS NOT NULL AND n_attempts > 0",
-        )
-        send_once(session_factory, settings, webhook)
-        assert states(session_factory) == ["dead", "pending"]
-        receiver.answer = lambda _: OK
-        send_once(session_factory, settings, webhook)
-        assert states(session_factory) == ["dead", "delivered"]
-        with transaction(session_factory) as session:
-            assert replay_dead(session, project, webhook) == 1
-        send_once(session_factory, settings, webhook)
-        assert states(session_factory) == ["delivered", "delivered"]
-        assert numbers(receiver, secret) == [0, 0, 0, 1, 0]
-        assert len({got.id for got in receiver.received}) == 2
-
-    def test_gone_disables_at_once_with_a_notice(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-        project: int,
-    ) -> None:
-        webhook, _ = subscribe(receiver.url)
-        happen(0)
-        happen(1)
-        receiver.answer = lambda _: (410, {})
-        send_once(session_factory, settings, webhook)
-        row = webhook_row(session_factory, webhook)
-        assert row.disabled_at is not None
-        assert "410" in (row.disabled_reason or "")
-        assert states(session_factory) == ["dead", "dead"]
-        with transaction(session_factory) as session:
-            facts = events.newest_facts(session, project, "webhook.disabled")
-            from app.db.queries.projects import get  # noqa: PLC0415
-
-            problems = read_overview(session, get(session, project)).problems
-        assert facts is not None
-        assert (facts["webhook"], facts["n_dead"]) == (webhook, 2)
-        assert ProblemCode.WEBHOOK_DISABLED in [problem.code for problem in problems]
-        happen(2)
-        assert len(states(session_factory)) == 2
-
-    def test_failing_for_days_disables(
-        self,
-        receiver: Receiver,
-        subscribe: Callable[..., Any],
-        happen: Happen,
-        session_factory: Factory,
-        settings: Settings,
-        project: int,
-    ) -> None:
-        webhook, _ = subscribe(receiver.url)
-        happen(0)
-        receiver.answer = lambda _: (503, {})
-        send_once(session_factory, settings, webhook)
-        run(session_factory, "UPDATE webhooks SET failing_since = now() - interval '119 h'")
-        send_once(session_factory, settings, webhook)
-        assert webhook_row(session_factory, webhook).disabled_at is None
-        run(session_factory, "UPDATE webhooks SET failing_since = now() - interval '120 h'")
-        send_once(session_factory, settings, webhook)
-        assert webhook_row(session_factory, webhook).disabled_at is not None
-        with transaction(session_factory) as session:
-            change_webhook(session, project, webhook, {"is_enabled": True}, settings)
-        row = webhook_row(session_factory, webhook)
-        assert (row.disabled_at, row.failing_since, row.n_failures) == (None, None, 0)
 
 
 class TestClaims:
