@@ -1,6 +1,7 @@
 # make demo: the whole loop on real images. make up: the service for use. make test: the tests;
-# make test-slow: those that take minutes, whole systems and the largest networks.
-# make test-faults: parts of a running service are killed, cut off, filled up; FAULT_RUNS=40 of each.
+# make test-slow: whole systems, the largest networks, and faults: parts of a running service are
+# killed, cut off, filled up. make test-faults FAULT_RUNS=40: each of the faults so often.
+# make test-nightly: those that take minutes each and rarely find what the others do not.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --durations=20
 # As many processes as cores: each computes on one.
 PARALLEL_PYTEST := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist worksteal
 
-.PHONY: demo test test-slow test-faults up lint docs clean
+.PHONY: demo test test-slow test-faults test-nightly up lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/svp demo
@@ -20,10 +21,13 @@ test: $(VENV)/installed-dev
 	$(PARALLEL_PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev
-	$(PYTEST) -m "slow and not faults" $(PYTEST_ARGS)
+	$(PARALLEL_PYTEST) -m "slow and not nightly" $(PYTEST_ARGS)
 
 test-faults: $(VENV)/installed-dev
 	$(PYTEST) -m faults $(PYTEST_ARGS)
+
+test-nightly: $(VENV)/installed-dev
+	$(PARALLEL_PYTEST) -m nightly --hypothesis-profile thorough $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -27,13 +27,14 @@ Problem = tuple[np.ndarray, np.ndarray]
 Picked = tuple[np.ndarray, np.ndarray]
 Dtypes = tuple[type, type]
 # The loops are compiled for each pair, which takes longer than all the examples.
+MIXED = [pytest.mark.slow, pytest.mark.nightly]
 each_dtypes = pytest.mark.parametrize(
     "dtypes",
     [
         (np.float32, np.float32),
         (np.float64, np.float64),
-        pytest.param((np.float32, np.float64), marks=pytest.mark.slow),
-        pytest.param((np.float64, np.float32), marks=pytest.mark.slow),
+        pytest.param((np.float32, np.float64), marks=MIXED),
+        pytest.param((np.float64, np.float32), marks=MIXED),
     ],
     ids=lambda pair: "-".join(dtype.__name__ for dtype in pair),
 )

@@ -30,6 +30,7 @@ def up() -> Iterator[UpService]:
 
 @pytest.mark.faults
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(700)
 def test_nothing_is_lost_and_nothing_stops_in_two_minutes_of_faults(up: UpService) -> None:
     plan = Plan(2, seed=1, kinds=KINDS, gap_seconds=(5, 15), total_budget=60)

@@ -76,8 +76,10 @@ def test_core_sets_keep_the_same(client: Client, tmp_path: Path) -> None:
     "order",
     [
         ("k_centers_budget=20", "same_initial=true", "models.shallow.recipe.schedule=one_cycle"),
-        ("seeds=[3]", "initial_uniform=0"),  # and the whole pool is ranked
-        ("seeds=[3]", "k_centers_budget=0"),
+        pytest.param(  # and the whole pool is ranked
+            ("seeds=[3]", "initial_uniform=0"), marks=pytest.mark.nightly
+        ),
+        pytest.param(("seeds=[3]", "k_centers_budget=0"), marks=pytest.mark.nightly),
     ],
 )
 def test_studies_give_the_same_scores_and_errors(
@@ -94,6 +96,7 @@ def test_studies_give_the_same_scores_and_errors(
     assert 0 < lines["shallow", 3][0].train_seconds < lines["shallow", 3][1].train_seconds
 
 
+@pytest.mark.nightly
 def test_a_model_without_settings_keeps_its_own_recipe(client: Client, tmp_path: Path) -> None:
     """The service gives a project's own recipe to a core-set of the same model without one."""
     models = "models={short={model='preact8', recipe={epochs=1}}, whole={model='preact8'}}"
@@ -134,6 +137,7 @@ def measurements(out: Path) -> dict[tuple[str, int], list[object]]:
     }
 
 
+@pytest.mark.nightly
 def test_the_best_epoch_is_reported_as_in_process(client: Client, tmp_path: Path) -> None:
     only = ["seeds=[12]", "budgets.total_budget=18", "arms={proxy={selector='proxy'}}"]
     rounds = tiny(tmp_path, "traps.report_best_epoch=true", *only)
@@ -147,6 +151,7 @@ def test_the_best_epoch_is_reported_as_in_process(client: Client, tmp_path: Path
     assert in_process["proxy", 12][1].target_error_best is not None
 
 
+@pytest.mark.nightly
 def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path) -> None:
     experiment = tiny(
         tmp_path,
@@ -159,6 +164,7 @@ def test_options_of_the_selection_select_the_same(client: Client, tmp_path: Path
     assert indices(served) == indices(in_process)
 
 
+@pytest.mark.nightly
 def test_a_first_round_of_another_budget_selects_the_same(client: Client, tmp_path: Path) -> None:
     changes = ("budgets.first_round_budget=4", "budgets.total_budget=25", "seeds=[8]")
     experiment = tiny(tmp_path, *changes)
@@ -168,6 +174,7 @@ def test_a_first_round_of_another_budget_selects_the_same(client: Client, tmp_pa
     assert indices(served) == indices(in_process)
 
 
+@pytest.mark.nightly
 def test_a_warm_start_selects_the_same(client: Client, tmp_path: Path) -> None:
     experiment = tiny(tmp_path, "models.proxy.recipe.warm_start=true", "seeds=[6]")
     in_process = run(experiment, tmp_path / "process")

@@ -161,7 +161,6 @@ def test_every_order_of_events_keeps_the_promises(
 
 
 MACHINE = hypothesis_settings(
-    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -91,6 +91,7 @@ class TestWithoutBroker:
         assert woken.wait(5)
 
     @pytest.mark.slow
+    @pytest.mark.nightly
     def test_20_000_wakeups_of_four_writers_with_garbage_leave_it_at_work(
         self,
         database_url: str,
@@ -150,6 +151,7 @@ def over_redis(settings: Settings, redis_url: str) -> Settings:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 class TestOverRedis:
     @pytest.mark.timeout(900)
     def test_20_000_wakeups_with_garbage_and_a_broadcast_shutdown_leave_it_at_work(

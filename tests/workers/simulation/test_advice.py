@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.config import Settings
 from tests.benchmarks.advice import AMAZON, DIGITS, CourseRound, run_course
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 @pytest.fixture

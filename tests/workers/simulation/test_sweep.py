@@ -118,6 +118,7 @@ class TestSideBySide:
         assert errors(rounds.out) == errors(turn / "rounds")
         assert planned_tasks([rounds, sets, study], own_seeds) == []
 
+    @pytest.mark.nightly
     def test_a_run_that_fails_stops_no_other_and_says_why(self, tmp_path: Path) -> None:
         small = Run(tiny_core_sets(tmp_path, "arms.k_centers.initial_uniform=20"), tmp_path / "bad")
         good = Run(tiny_study(tmp_path, "seeds=[3]"), tmp_path / "good")
