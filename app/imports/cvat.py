@@ -1,10 +1,10 @@
-"""CVAT for images 1.1: `annotations.xml`, whose tags are the classes."""
+"""CVAT for images 1.1: `annotations.xml`, whose tags are the classes, or an XML for each split."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from app.imports.files import Entry, Files
+from app.imports.files import Entry, Files, split_in_name
 from app.imports.found import FileRefused, Found, FoundItem, GivenClass, Options, Refused, split_of
 
 BLOCK_BYTES = 1 << 18
@@ -22,23 +22,26 @@ class TaggedImage:
 
 def recognises(files: Files) -> bool:
     """Return whether there is an XML of annotations."""
-    entry = _entry(files)
-    return entry is not None and b"<annotations" in entry.head()
+    return bool(_entries(files))
 
 
 def read(files: Files, options: Options) -> Iterator[Found]:
     """Yield an item an image; shapes are left out."""
     del options  # the format says all
-    entry = _entry(files)
-    if entry is None:
+    entries = _entries(files)
+    if not entries:
         raise FileRefused("There is no annotations.xml; give CVAT's export as it is.")
-    for image in _images(entry):
-        yield _item(image, files, entry)
+    for entry in entries:
+        for image in _images(entry):
+            yield _item(image, files, entry)
 
 
-def _entry(files: Files) -> Entry | None:
-    found = [entry for entry in files.others if entry.suffix == ".xml"]
-    return found[0] if len(found) == 1 else None
+def _entries(files: Files) -> list[Entry]:
+    return [
+        entry
+        for entry in files.others
+        if entry.suffix == ".xml" and b"<annotations" in entry.head()
+    ]
 
 
 def _item(image: TaggedImage, files: Files, entry: Entry) -> FoundItem | Refused:
@@ -57,7 +60,7 @@ def _item(image: TaggedImage, files: Files, entry: Entry) -> FoundItem | Refused
         image=found.read if found else None,
         image_uri=None if found else name,
         labels=tuple(GivenClass(label) for label in classes),
-        split=split_of(subset),
+        split=split_of(subset) if subset else split_in_name(entry),
     )
 
 

@@ -9,6 +9,7 @@ from app.imports.found import FileRefused, Found, FoundItem, GivenClass, Options
 from app.imports.tables import SUFFIXES
 
 METADATA = "metadata"
+WITHOUT_CLASS = "no_label"  # the folder of CVAT and Datumaro for images without a class
 
 
 def recognises(files: Files) -> bool:
@@ -36,11 +37,12 @@ def _items(files: Files) -> Iterator[Found]:
     has_classes = len(classes) > 1
     for line, entry in enumerate(files.images, start=1):
         name = class_of(entry) if has_classes else None
+        labels = () if name in (None, WITHOUT_CLASS) else (GivenClass(name),)
         yield FoundItem(
             line,
             entry.name,
             image=entry.read,
-            labels=(GivenClass(name),) if name else (),
+            labels=labels,
             split=split_in_name(entry) if "/" in entry.name else None,
         )
 

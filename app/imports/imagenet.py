@@ -1,13 +1,15 @@
 """ImageNet 1.0 as CVAT writes it: `label/label_file.jpg`, or lists of files and `synsets.txt`."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from app.imports.files import Entry, Files, split_in_name
 from app.imports.found import Found, FoundItem, GivenClass, Options, Refused
+from app.imports.image_folder import WITHOUT_CLASS
 
 SYNSETS = "synsets.txt"
-WITHOUT_CLASS = "no_label"
+QUOTED = re.compile(r'"(.*)"(.*)')  # a name with blanks, its suffix behind the quotes
 
 
 def recognises(files: Files) -> bool:
@@ -52,7 +54,7 @@ def _listed_item(
 ) -> FoundItem | Refused:
     words = line.split(" ")
     n_numbers = next((i for i, word in enumerate(reversed(words)) if not word.isdigit()), 0)
-    name = " ".join(words[: len(words) - n_numbers]).strip('"')
+    name = QUOTED.sub(r"\1\2", " ".join(words[: len(words) - n_numbers]))
     classes = [int(word) for word in words[len(words) - n_numbers :]]
     places = (name, f"images/{name}", f"{entry.stem}/{name}")
     found = next((f for f in (files.find(place, entry) for place in places) if f), None)

@@ -312,3 +312,29 @@ class TestTables:
         (tmp_path / "x.csv").write_text("\n".join(rows))
         (item,) = read(tmp_path / "x.csv", annotators={"Ada@x.org": "ada"})
         assert answers(item) == [("ada", "b")]
+
+
+class TestDatumaro:
+    """What Datumaro 1.13 writes: eight images, five of `train`, the last two without a class."""
+
+    @pytest.mark.parametrize(
+        ("name", "format_"),
+        [("cvat", "cvat"), ("imagenet", "images"), ("imagenet-lists", "imagenet"),
+         ("imagenet-splits", "images")],
+    )  # fmt: skip
+    def test_classes_and_splits_are_read(self, name: str, format_: str) -> None:
+        with open_source(EXPORTS / f"datumaro-{name}.zip") as source:
+            assert source.format.name == format_
+            found = {}
+            for item in source.read():
+                assert isinstance(item, FoundItem), item
+                assert item.image is not None
+                assert item.image().startswith(b"\x89PNG")
+                found[Path(item.external_id).name] = (answers(item), item.split)
+        classes = {f"pic {i}.png": [(None, ("red", "blue")[i % 2])] for i in range(6)}
+        expected = classes | {"pic 6.png": [], "pic 7.png": []}
+        assert {key: given for key, (given, _) in found.items()} == expected
+        if name != "imagenet":  # which has no splits
+            n_train = [key for key, (_, split) in found.items() if split == "pool"]
+            assert sorted(n_train) == [f"pic {i}.png" for i in range(5)]
+            assert {split for _, split in found.values()} == {"pool", "evaluation"}
