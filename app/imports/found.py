@@ -46,7 +46,7 @@ class FoundItem:
         labels: classes in it, one an annotator; none: it is not labeled.
         split: pool or evaluation; None: the file does not say.
         metadata: what else the file says of it.
-        n_skips: how many annotators skipped it.
+        n_skips: how many answers to it were skipped, discarded or rejected.
     """
 
     line: int

@@ -27,7 +27,7 @@ def recognises(files: Files) -> bool:
 def read(files: Files, options: Options) -> Iterator[Found]:
     """Yield the items, put together by their input's hash, in memory.
 
-    A label that was rejected is no class: the item comes without one.
+    A label that was rejected is no class: the item comes without one, and the answer is counted.
     """
     for entry in json_entries(files):
         yield from merged_all(_items(entry, files, options))
@@ -50,8 +50,8 @@ def _items(entry: Entry, files: Files, options: Options) -> Iterator[Found]:
             }
         )
         found = RowReader(columns, files, entry).item(line, _plain(said))
-        is_ignored = said.get("answer") == "ignore"
-        yield found if isinstance(found, Refused) else replace(found, n_skips=int(is_ignored))
+        stays_out = said.get("answer") != "accept"
+        yield found if isinstance(found, Refused) else replace(found, n_skips=int(stays_out))
 
 
 def _plain(said: Mapping[str, Any]) -> dict[str, Any]:

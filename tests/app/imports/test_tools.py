@@ -101,7 +101,9 @@ class TestLabelStudio:
 
 
 class TestProdigy:
-    def test_a_rejected_label_is_no_class_and_an_ignored_one_a_skip(self, tmp_path: Path) -> None:
+    def test_a_rejected_label_is_no_class_and_stays_out_as_an_ignored_one(
+        self, tmp_path: Path
+    ) -> None:
         rows = [
             {"text": t, "label": "good", "answer": a, "_input_hash": i, "_annotator_id": "ada"}
             for i, (t, a) in enumerate([("a", "accept"), ("b", "reject"), ("c", "ignore")])
@@ -109,7 +111,7 @@ class TestProdigy:
         (tmp_path / "x.jsonl").write_bytes(lines(rows))
         found = read(tmp_path / "x.jsonl")
         assert [answers(item) for item in found] == [[("ada", "good")], [], []]
-        assert [item.n_skips for item in found if isinstance(item, FoundItem)] == [0, 0, 1]
+        assert [item.n_skips for item in found if isinstance(item, FoundItem)] == [0, 1, 1]
 
     def test_two_binary_questions_about_one_text_are_one_item(self, tmp_path: Path) -> None:
         rows = [
