@@ -54,10 +54,15 @@ def write_zip(path: Path, n_images: int) -> None:
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(n_images):
-            pixels = np.repeat(rng.integers(0, 256, (SIDE, SIDE // 8, 3), np.uint8), 8, axis=1)
-            buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-            archive.writestr(f"{'ab'[number % 2]}/{number}.png", buffer.getvalue())
+            archive.writestr(f"{'ab'[number % 2]}/{number}.png", png_of(rng, SIDE))
+
+
+def png_of(rng: np.random.Generator, side: int) -> bytes:
+    """Return a square PNG of random stripes."""
+    pixels = np.repeat(rng.integers(0, 256, (side, side // 8, 3), np.uint8), 8, axis=1)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 class Sides:
