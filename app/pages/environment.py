@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from app.pages.assets import ASSETS
 from app.pages.words import FILTERS, NO_VALUE
@@ -20,7 +21,12 @@ def percent(fraction: float | None, digits: int = 1) -> str:
 
 def instant(when: datetime | None) -> str:
     """Return an instant in UTC, to the minute; a dash where there is none."""
-    return NO_VALUE if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if when is None:
+        return NO_VALUE
+    utc = when.astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        utc.isoformat(timespec="seconds"), f"{utc:%Y-%m-%d %H:%M}"
+    )
 
 
 ENVIRONMENT = Environment(

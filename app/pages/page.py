@@ -97,13 +97,17 @@ class Page:
 
     def render(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Return a template as the answer; it also knows `page`, `url` and `flash`."""
-        flash = unquote(self.request.cookies.get(FLASH_COOKIE, ""))[:MAX_FLASH]
+        flash = "" if self.is_fragment else self._flash()
         known = {"page": self, "caller": self.caller, "url": self.url, "flash": flash}
         html = ENVIRONMENT.get_template(template).render({**known, **context})
         response = HTMLResponse(html, status, HEADERS)
         if flash:
             response.delete_cookie(FLASH_COOKIE, path=self.url("/"))
         return response
+
+    def _flash(self) -> str:
+        """Return what the last form said; only a whole page shows it, so only that takes it."""
+        return unquote(self.request.cookies.get(FLASH_COOKIE, ""))[:MAX_FLASH]
 
     def redirect(self, path: str, flash: str = "") -> Response:
         """Send the browser on to a path of this service; the page there shows `flash` once."""

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.deps import ProjectDep, SessionDep
+from app.api.deps import ImageUrlsDep, ProjectDep, SessionDep
 from app.db.queries import rounds
 from app.domain.errors import NotFound
 from app.pages.page import PageRoute, ReadPage
+from app.presenters.items import content_of
 from app.presenters.rounds import present_selected_item
 from app.schemas.rounds import RoundOut
 
@@ -23,10 +24,11 @@ def list_rounds(page: ReadPage, session: SessionDep, project: ProjectDep) -> Res
 
 
 @router.get("/rounds/{number}")
-def read_round(
+def read_round(  # noqa: PLR0913, PLR0917 - the parts of a request
     page: ReadPage,
     session: SessionDep,
     project: ProjectDep,
+    urls: ImageUrlsDep,
     number: int,
     after: Annotated[int, Query(ge=-1, le=2**40)] = -1,
 ) -> Response:
@@ -40,5 +42,6 @@ def read_round(
         project=project,
         round=RoundOut.model_validate(found),
         items=[present_selected_item(selected, item) for selected, item in rows],
+        contents={item.id: content_of(item, urls) for _, item in rows},
         more=rows[-1][0].rank if len(rows) == SHOWN else None,
     )

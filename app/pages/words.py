@@ -1,10 +1,12 @@
 """Numbers, times and money as people read them; the templates' filters."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 NO_VALUE = "\u2013"  # an en dash
 THIN = "\u202f"
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+SHORT = 0.05  # seconds, which duration would show as none
 
 
 def duration(seconds: float | None) -> str:
@@ -55,9 +57,43 @@ def plain(name: object) -> str:
     return str(name).replace("_", " ")
 
 
+WORK = {
+    "select": "select",
+    "train_target": "train the target",
+    "select_core_set": "select a core-set",
+    "pack": "prepare the items",
+    "analyze": "analysis",
+    "export_labels": "export labels",
+}
+
+
+def work(kind: object) -> str:
+    """Return the kind of a job in words."""
+    words = WORK.get(str(kind), plain(kind))
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def stage(name: object) -> str:
+    """Return the part that a job is at in words: `epoch-6` as `epoch 6`."""
+    return plain(name).replace("-", " ")
+
+
+def parts(seconds: Mapping[str, float]) -> str:
+    """Return the seconds of each part, longest first; short ones together."""
+    ordered = sorted(seconds.items(), key=lambda part: -part[1])
+    shown = [f"{plain(name)} {duration(spent)}" for name, spent in ordered if spent >= SHORT]
+    rest = sum(spent for _, spent in ordered if spent < SHORT)
+    if rest or not shown:
+        shown.append(f"{'the rest' if shown else 'together'} {duration(rest if seconds else None)}")
+    return ", ".join(shown)
+
+
 def shortened(text: str, n: int = 200) -> str:
     """Return the beginning of a text, with an ellipsis where something was cut off."""
     return text if len(text) <= n else f"{text[:n].rstrip()}\u2026"
 
 
-FILTERS = {each.__name__: each for each in (duration, ago, until, money, decimal, plain, shortened)}
+FILTERS = {
+    each.__name__: each
+    for each in (duration, ago, until, money, decimal, plain, work, stage, parts, shortened)
+}

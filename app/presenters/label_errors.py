@@ -1,7 +1,9 @@
 """Labels that are likely wrong, as the API and pages show them."""
 
 from app.db.queries.label_errors import SuspectedItem
+from app.schemas.items import Content
 from app.schemas.label_errors import SuspectedLabelOut
+from app.services.image_urls import ImageUrls
 
 
 def present_suspected(found: SuspectedItem, classes: list[str]) -> SuspectedLabelOut:
@@ -20,3 +22,10 @@ def present_suspected(found: SuspectedItem, classes: list[str]) -> SuspectedLabe
         reasons=suspected.reasons,
         class_now=None if found.class_now is None else classes[found.class_now],
     )
+
+
+def present_suspected_content(found: SuspectedItem, project_id: int, urls: ImageUrls) -> Content:
+    """Return what an annotator saw of the item."""
+    if found.text is not None:
+        return Content(text=found.text)
+    return Content(image_url=urls.of(project_id, found.suspected.item_id))

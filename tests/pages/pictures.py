@@ -20,7 +20,7 @@ from workers.simulation.own_labeling import start_own_project
 WINDOW: ViewportSize = {"width": 1200, "height": 760}
 PAUSE_MS = 1200  # curves and pictures are drawn after the page is there
 SEED = 1
-N_ROUNDS, PER_ROUND = 4, 60
+N_ROUNDS, PER_ROUND = 6, 60
 EPOCHS = {"proxy": 6, "target": 8}
 JOB_SECONDS = 300
 PAGES = (
@@ -45,6 +45,7 @@ def label_digits(client: Client, url: str) -> int:
         strategy="least_confidence",
         seed=SEED,
         initial_budget=PER_ROUND,
+        reserve=0,
         round_budget=PER_ROUND,
         total_budget=N_ROUNDS * PER_ROUND,
         labels_per_item=2,
@@ -132,7 +133,7 @@ def take_all(page: Page, stack: Stack, finished: int, own: int, folder: Path) ->
     for listed, name in (("models", "model"), ("rounds", "round"), ("jobs", "job")):
         page.goto(f"{base}/{listed}")
         page.locator("main table a").first.click()
-        camera.take(name, whole=True)
+        camera.take(name)
     page.goto(f"{base}/items?disputed=true")
     page.locator(".item-grid a.shown").first.click()
     camera.take("item", whole=True)

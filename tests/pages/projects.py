@@ -35,21 +35,28 @@ def start_images(
     settings: Settings,
     n: int,
     classes: Sequence[str] = ("circle", "square"),
+    side: int | None = None,
     **given: Any,
 ) -> int:
-    """Return the id of a project whose `n` images are all being labeled."""
-    lines = [ItemIn(f"i-{i}.png", image=drawing(i)) for i in range(n)]
+    """Return the id of a project whose `n` images are all being labeled.
+
+    Args:
+        side: pixels of each image's sides; drawings of 240 x 180 without it.
+    """
+    lines = [ItemIn(f"i-{i}.png", image=drawing(i, side)) for i in range(n)]
     proxy = ModelChoice("preact8", {})
     return _start(factory, settings, lines, classes, "image", proxy=proxy, **given)
 
 
-def drawing(number: int) -> bytes:
+def drawing(number: int, side: int | None = None) -> bytes:
     """Return a PNG of a circle (even numbers) or a square, each with a colour of its own."""
     image = Image.new("RGB", (240, 180), (40 + 9 * number % 60, 60, 90))
     draw = ImageDraw.Draw(image)
     box = (60 + 7 * number % 60, 40, 150 + 7 * number % 60, 130)
     colour = (230, 90 + 37 * number % 150, 80 + 53 * number % 150)
     (draw.rectangle if number % 2 else draw.ellipse)(box, fill=colour)
+    if side is not None:
+        image = image.resize((side, side))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

@@ -242,14 +242,14 @@ class TestItems:
         page = get_page(f"/projects/{made.project}/items?disputed=true").text
         assert page.count('class="shown"') == 1
         page = get_page(f"/projects/{made.project}/items?state=unlabeled&view=list").text
-        assert "No item is like this" not in page
+        assert "No item matches" not in page
 
 
 class TestPeople:
     def test_agreement_is_shown_by_annotator_and_pair(self, get_page: GetPage, made: Made) -> None:
         page = get_page(f"/projects/{made.project}/annotators/agreement").text
         words = " ".join(re.sub("<[^>]+>", " ", page).split())
-        assert "Labels by several 2 items" in words
+        assert "Labeled by several 2 items" in words
         assert "ada plain bob plain 2" in words
 
     def test_an_annotator_is_paused_with_a_reason_and_resumed(

@@ -92,7 +92,7 @@ class TestWholeProject:
         page.get_by_role("button", name="Look at the files").click()
         page.get_by_label("mood").select_option("class")
         page.get_by_role("button", name="Show the items again").click()
-        expect(page.get_by_label("Classes, one a line")).to_have_value("neg\npos")
+        expect(page.get_by_label("Classes, one per line")).to_have_value("neg\npos")
         page.get_by_label("Items to label in all").fill("8")
         page.get_by_label("Items in each round").fill("4")
         page.get_by_label("Annotators for each item").fill("2")

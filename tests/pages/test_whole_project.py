@@ -94,7 +94,7 @@ class Lead:
         page.get_by_role("button", name="Look at the files").click()
         page.get_by_label("mood").select_option("class")
         page.get_by_role("button", name="Show the items again").click()
-        expect(page.get_by_label("Classes, one a line")).to_have_value("bad\ngood")
+        expect(page.get_by_label("Classes, one per line")).to_have_value("bad\ngood")
         page.get_by_label("Name of the project").fill("Visits")
         page.get_by_label("Items to label in all").fill(str(TOTAL))
         page.get_by_label("Items in each round").fill(str(ROUND))

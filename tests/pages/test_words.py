@@ -4,7 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.pages.words import ago, decimal, duration, money, plain, shortened, until
+from app.pages.words import (
+    ago,
+    decimal,
+    duration,
+    money,
+    parts,
+    plain,
+    shortened,
+    stage,
+    until,
+    work,
+)
 
 DASH = "\u2013"
 
@@ -40,3 +51,17 @@ def test_money_names_and_long_texts() -> None:
     assert (money(2), money(None, "EUR"), decimal(None)) == ("2.00", DASH, DASH)
     assert plain("train_and_select") == "train and select"
     assert (shortened("abc", 3), shortened("abcd", 3)) == ("abc", "abc\u2026")
+
+
+def test_short_parts_are_told_together() -> None:
+    told = parts({"metrics": 0.01, "training": 1.7, "evaluation": 0.2, "packing": 0.04})
+    assert told.replace("\u202f", " ") == "training 1.7 s, evaluation 0.2 s, the rest 0.1 s"
+    assert parts({}) == f"together {DASH}"
+    assert parts({"control": 0.01}).replace("\u202f", " ") == "together 0.0 s"
+
+
+def test_jobs_are_named_in_words() -> None:
+    assert [work("train_and_select"), work("pack"), work("import")] == [
+        "Train and select", "Prepare the items", "Import",
+    ]  # fmt: skip
+    assert stage("epoch-6") == "epoch 6"

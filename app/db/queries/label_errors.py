@@ -37,6 +37,7 @@ class SuspectedItem:
     external_id: str
     index: int
     class_now: int | None
+    text: str | None
 
 
 def replace_all(
@@ -65,7 +66,7 @@ def replace_all(
 def page(session: Session, analysis_id: int, after_rank: int, limit: int) -> list[SuspectedItem]:
     """Return up to `limit` suspected labels below this rank, most suspected first."""
     rows = session.execute(
-        select(SuspectedLabel, Item.external_id, Item.index, ResolvedLabel.class_index)
+        select(SuspectedLabel, Item.external_id, Item.index, ResolvedLabel.class_index, Item.text)
         .join(Item, Item.id == SuspectedLabel.item_id)
         .outerjoin(ResolvedLabel, ResolvedLabel.item_id == Item.id)
         .where(SuspectedLabel.analysis_id == analysis_id, SuspectedLabel.rank > after_rank)

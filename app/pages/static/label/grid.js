@@ -1,6 +1,7 @@
 // The page that shows many items at once: those of one suggested class, or all as one class. Mark
 // the wrong ones; the rest get the class, and one undo takes all of them back.
 
+import { showPixels } from "../pixels.js";
 import { forget, imageOf, isImage, prepare } from "./content.js";
 import { isForOthers } from "./keys.js";
 import { Queue } from "./queue.js";
@@ -75,6 +76,7 @@ class Grid {
     holder.classList.toggle("of-texts", this.shown.length > 0 && !isImage(this.shown[0]));
     const hadFocus = holder.contains(document.activeElement) || document.activeElement === document.body;
     holder.replaceChildren(...cells);
+    showPixels(holder.querySelectorAll("img"));
     if (hadFocus) {
       cells[0]?.focus({ preventScroll: true });
     }

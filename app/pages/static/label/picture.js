@@ -1,6 +1,8 @@
 // Shows an image: fitted at first; zoomed, moved, turned, and with other contrast and brightness.
 // Only the view changes. Turning and light stay for the next image, zoom and place do not.
 
+import { isEnlarged } from "../pixels.js";
+
 const MOST_ZOOM = 16;
 const STEP = 1.25;
 
@@ -91,16 +93,11 @@ export class Picture {
       const style = this.image.style; // set by script, which the policy allows
       style.transform = `translate(${this.x}px, ${this.y}px) rotate(${this.turned}deg) scale(${this.scale * fit})`;
       style.filter = contrast === 100 && brightness === 100 ? "" : `contrast(${contrast}%) brightness(${brightness}%)`;
-      style.imageRendering = this.#isPixelated(width) ? "pixelated" : "auto";
+      style.imageRendering = isEnlarged(this.image, width * this.scale, height * this.scale) ? "pixelated" : "auto";
     }
     if (words) {
       this.onView(words);
     }
-  }
-
-  // Small images are shown as what they are: pixels.
-  #isPixelated(width) {
-    return this.image.naturalWidth > 0 && this.image.naturalWidth * 3 < width * this.scale;
   }
 
   #wheel(event) {

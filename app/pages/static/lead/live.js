@@ -2,6 +2,9 @@
 // when one comes that concerns it. A part says where it is read (data-live) and what it waits for
 // (data-on: event, job, counts).
 
+const FLASH = "svp-flash";
+const FLASH_MS = 10_000;
+const SUBMIT_MS = 5_000;
 const source = document.querySelector("[data-stream]");
 const PAUSE = { event: 1500, job: 1000, counts: 1500 };
 const parts = [...document.querySelectorAll("[data-live]")].map((element) => ({
@@ -28,6 +31,40 @@ async function refresh(part) {
   }
 }
 
+// What the last form said, and until when a reload keeps it; null where nothing is kept.
+function keptFlash() {
+  const kept = JSON.parse(sessionStorage.getItem(FLASH) ?? "null");
+  sessionStorage.removeItem(FLASH);
+  return kept && kept.page === location.pathname && kept.until > Date.now() ? kept : null;
+}
+
+let flash = keptFlash();
+const said = document.querySelector("main > .flash[role=status]");
+if (said) {
+  flash = { page: location.pathname, words: said.textContent, until: Date.now() + FLASH_MS };
+} else if (flash) {
+  const line = document.createElement("p");
+  line.className = "flash";
+  line.setAttribute("role", "status");
+  line.dir = "auto";
+  line.textContent = flash.words;
+  document.querySelector("main").prepend(line);
+}
+
+// A form on its way brings a new page by itself, which a reload would cut off.
+let submittedAt = -Infinity;
+addEventListener("submit", () => { submittedAt = Date.now(); });
+
+function reload() {
+  const wait = submittedAt + SUBMIT_MS - Date.now();
+  if (wait > 0) {
+    setTimeout(reload, wait);
+    return;
+  }
+  if (flash && flash.until > Date.now()) sessionStorage.setItem(FLASH, JSON.stringify(flash));
+  location.reload();
+}
+
 function note(kind) {
   for (const part of parts) {
     if (part.kinds.includes(kind) && part.due === null) {
@@ -43,7 +80,7 @@ function listen() {
     stream.addEventListener(kind, (message) => {
       const told = JSON.parse(message.data);
       if (kind === "counts" && told.state !== source.dataset.state && source.dataset.state) {
-        location.reload(); // other buttons, other headings
+        reload(); // other buttons, other headings
         return;
       }
       note(kind);
