@@ -24,8 +24,8 @@ def instant(when: datetime | None) -> str:
     if when is None:
         return NO_VALUE
     utc = when.astimezone(UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(
-        utc.isoformat(timespec="seconds"), f"{utc:%Y-%m-%d %H:%M}"
+    return Markup('<time datetime="{}"><span>{}</span> <span>{} UTC</span></time>').format(
+        utc.isoformat(timespec="seconds"), f"{utc:%Y-%m-%d}", f"{utc:%H:%M}"
     )
 
 
