@@ -1,11 +1,14 @@
 """Pages of jobs: the list with progress and what was logged, retry, cancel."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
 
 from app.api.deps import ProjectDep, ProjectIdDep, SessionDep, SettingsDep
-from app.db.queries import events, jobs
+from app.db.queries import analyses, events, jobs
+from app.db.tables import Job
 from app.domain.errors import NotFound
 from app.pages.page import LeadPage, PageRoute, ReadPage
 from app.schemas.events import EventOut
@@ -32,6 +35,7 @@ def list_jobs(
         template,
         project=project,
         jobs=found,
+        kinds=_kinds(session, rows),
         more=found[-1].id if len(found) == SHOWN else None,
     )
 
@@ -47,9 +51,16 @@ def read_job(page: ReadPage, session: SessionDep, project: ProjectDep, job: int)
         "job.html",
         project=project,
         job=JobOut.model_validate(found),
+        kind=_kinds(session, [found])[found.id],
         happened=happened,
         log=jobs.log_of(session, job),
     )
+
+
+def _kinds(session: Session, rows: Sequence[Job]) -> dict[int, str]:
+    """Return job id -> what it does: of an analysis, which one."""
+    asked = analyses.kinds(session, [row.analysis_id for row in rows if row.analysis_id])
+    return {row.id: asked.get(row.analysis_id or 0, row.kind) for row in rows}
 
 
 @router.post("/jobs/{job}/retry")

@@ -7,6 +7,7 @@ from app.db.queries import analyses
 from app.db.tables import AnalysisKind
 from app.pages.page import PageRoute, ReadPage
 from app.schemas.jobs import JobOut
+from app.services.maps import has_features
 
 router = APIRouter(prefix="/projects/{project}", include_in_schema=False, route_class=PageRoute)
 
@@ -19,5 +20,6 @@ def show_map(page: ReadPage, session: SessionDep, project: ProjectDep) -> Respon
         "map.html",
         project=project,
         job=JobOut.model_validate(rows[-1][1]) if rows else None,
+        can_be_drawn=has_features(session, project),
         drawn=next((a for a, _ in reversed(rows) if a.result_hash is not None), None),
     )

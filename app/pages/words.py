@@ -63,12 +63,18 @@ WORK = {
     "select_core_set": "select a core-set",
     "pack": "prepare the items",
     "analyze": "analysis",
+    "labels_saved": "estimate the labels saved",
+    "audit": "audit the proxy",
+    "label_errors": "search for label errors",
+    "proxy_advice": "compare proxies",
+    "map": "draw the map",
+    "predictions": "predict the pool",
     "export_labels": "export labels",
 }
 
 
 def work(kind: object) -> str:
-    """Return the kind of a job in words."""
+    """Return the kind of a job or of an analysis in words."""
     words = WORK.get(str(kind), plain(kind))
     return f"{words[0].upper()}{words[1:]}"
 

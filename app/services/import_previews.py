@@ -22,6 +22,7 @@ from app.imports.tables import SUFFIXES, rows_of
 from app.storage.artifacts import ArtifactStore
 
 SHOWN_ITEMS = 8
+SHOWN_WITH_CLASS = 4  # at least, where so many have one
 MOST_ITEMS = 200_000  # more are not counted, so that a preview comes soon
 MOST_SECONDS = 8.0
 MOST_IMAGE_BYTES = 20 << 20
@@ -44,7 +45,7 @@ class Preview:
 
     Attributes:
         survey: counts of all that was looked at.
-        items: the first ones, with small pictures of those that are images.
+        items: the first ones, and some with a class; with small pictures of those that are images.
         columns: column of a table -> the field that it is taken for, None: metadata.
         formats: titles of the formats.
         is_partial: whether there is more than was looked at.
@@ -125,15 +126,25 @@ def _columns_of(source: Source) -> list[str]:
 
 
 def _noted(read: Iterable[Found], found: Preview, until: float) -> Iterator[Found]:
-    """Yield what is read, up to a number and a time; keep the first items."""
+    """Yield what is read, up to a number and a time; keep some items."""
     for n, each in enumerate(islice(read, MOST_ITEMS + 1)):
         if n == MOST_ITEMS or (n % 1000 == 999 and time.monotonic() > until):
             found.is_partial = True
             return
-        if isinstance(each, FoundItem) and len(found.items) < SHOWN_ITEMS:
-            found.items.append(each)
-            found.thumbnails.append(_thumbnail(each))
+        if isinstance(each, FoundItem):
+            _keep(found, each)
         yield each
+
+
+def _keep(found: Preview, item: FoundItem) -> None:
+    """Keep an item if it is one of the first, or in place of the last of them without a class."""
+    if len(found.items) == SHOWN_ITEMS:
+        without = [row for row, kept in enumerate(found.items) if not kept.labels]
+        if not item.labels or len(without) <= SHOWN_ITEMS - SHOWN_WITH_CLASS:
+            return
+        del found.items[without[-1]], found.thumbnails[without[-1]]
+    found.items.append(item)
+    found.thumbnails.append(_thumbnail(item))
 
 
 def _thumbnail(item: FoundItem) -> str | None:

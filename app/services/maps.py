@@ -46,6 +46,11 @@ class MapPoints:
     places: list[ItemPlace]
 
 
+def has_features(session: Session, project: Project) -> bool:
+    """Return whether items can be laid out: a proxy was trained, or features were brought."""
+    return project.features_hash is not None or models.newest_proxy(session, project.id) is not None
+
+
 def create_map(session: Session, project_id: int, settings: Settings) -> tuple[Analysis, Job]:
     """Ask for a map by the newest proxy, or of brought features where none was trained.
 
@@ -55,7 +60,7 @@ def create_map(session: Session, project_id: int, settings: Settings) -> tuple[A
     """
     project = projects.lock(session, project_id)
     proxy = models.newest_proxy(session, project_id)
-    if proxy is None and project.features_hash is None:
+    if not has_features(session, project):
         raise AnalysisInvalid(
             "A map needs features: label until a round has trained a proxy, or bring features."
         )

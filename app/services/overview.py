@@ -60,7 +60,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class LiveJob:
-    """A queued or running job, and when it ends if it takes as long as the last of its kind."""
+    """A queued or running job, and when it ends if it takes as long as the last of its kind.
+
+    Of the first of its kind: if its epochs go on as they did so far.
+    """
 
     job: Job
     last_seconds: float | None
@@ -111,7 +114,7 @@ def read_overview(session: Session, project: Project) -> Overview:
         project=project,
         round_=round_,
         pace=pace,
-        jobs=[_expected(job, last_seconds.get(job.kind)) for job in live],
+        jobs=[_expected(job, last_seconds.get(job.kind), counted.now) for job in live],
         queue=queue,
         problems=list(_problems(moment)),
         n_workers=signs.n_workers,
@@ -146,10 +149,14 @@ def _queue(session: Session, project: Project, held: HeldSlots) -> Queue:
     )
 
 
-def _expected(job: Job, last_seconds: float | None) -> LiveJob:
-    end = None
-    if job.started_at is not None and last_seconds is not None:
-        end = job.started_at + timedelta(seconds=last_seconds)
+def _expected(job: Job, last_seconds: float | None, now: datetime) -> LiveJob:
+    if job.started_at is None:
+        return LiveJob(job, last_seconds, None)
+    seconds = last_seconds
+    if seconds is None and job.progress.get("epoch"):
+        share = job.progress["epoch"] / job.progress["epochs"]
+        seconds = (now - job.started_at).total_seconds() / share
+    end = None if seconds is None else job.started_at + timedelta(seconds=seconds)
     return LiveJob(job, last_seconds, end)
 
 

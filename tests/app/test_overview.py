@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.config import Settings
-from app.db.queries import projects
+from app.db.queries import jobs, projects
 from app.db.session import transaction
 from app.services.overview import read_overview
 from svp_client import Client
@@ -95,6 +95,28 @@ class TestWork:
         (found,) = (each for each in live if each.job.kind == "select")
         assert found.job.started_at is not None
         assert found.expected_end_at == found.job.started_at + timedelta(seconds=90)
+
+    def test_the_first_of_its_kind_ends_as_its_epochs_go_on(
+        self, admin: Client, start: Start, session_factory: Factory, settings: Settings
+    ) -> None:
+        project = start()
+        give(admin, project, poll(admin, project, 2))
+        assert claim_waiting(session_factory, settings, project) is not None
+        run(
+            session_factory,
+            "UPDATE jobs SET started_at = now() - interval '30 s', "
+            """progress = '{"epoch": 3, "epochs": 12}' WHERE state = 'running'""",
+        )
+        run(session_factory, "UPDATE jobs SET started_at = NULL WHERE state = 'succeeded'")
+        with transaction(session_factory) as session:
+            live = read_overview(session, projects.get(session, project)).jobs
+        (found,) = (each for each in live if each.job.kind == "select")
+        assert found.job.started_at is not None
+        assert found.expected_end_at is not None
+        seconds = (found.expected_end_at - found.job.started_at).total_seconds()
+        assert seconds == pytest.approx(120, abs=5)
+        with transaction(session_factory) as session:
+            assert jobs.seconds_to_selection(session, project) == pytest.approx(90, abs=5)
 
 
 class TestProblems:

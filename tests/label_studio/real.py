@@ -1,6 +1,6 @@
 """The real Label Studio, in an environment of its own, started and stopped by tests.
 
-SVP_LABEL_STUDIO names the environment's folder; by default ~/.cache/label-studio.
+LABEL_STUDIO_FOLDER names the environment's folder; by default ~/.cache/label-studio.
 """
 
 import json
@@ -35,11 +35,11 @@ SETTINGS = {
 def environment_folder() -> Path:
     """Return the folder of the environment that holds it; skip the test if there is none."""
     default = Path.home() / ".cache" / "label-studio"
-    folder = Path(os.environ.get("SVP_LABEL_STUDIO", default))
+    folder = Path(os.environ.get("LABEL_STUDIO_FOLDER", default))
     require(
         (folder / "bin" / "label-studio").exists(),
         f"no Label Studio in {folder}: python3 -m venv {folder} && "
-        f"{folder}/bin/pip install label-studio, or set SVP_LABEL_STUDIO",
+        f"{folder}/bin/pip install label-studio, or set LABEL_STUDIO_FOLDER",
     )
     return folder
 

@@ -81,6 +81,22 @@ def test_the_list_of_imports_counts_labels_and_skips(
     assert re.search(r"0 0 0 4\W321 17 ", shown)
 
 
+def test_a_map_is_offered_once_there_are_features(
+    get_page: GetPage, text_project: int, made: Made
+) -> None:
+    assert "bring features" in get_page(f"/projects/{text_project}/map").text
+    assert "Draw the map" not in get_page(f"/projects/{text_project}/map").text
+    with_features = get_page(f"/projects/{made.project}/map").text
+    assert "Draw the map" in with_features
+
+
+def test_jobs_say_which_analysis_they_are(get_page: GetPage, post: Post, made: Made) -> None:
+    assert post(f"/projects/{made.project}/analyses", kind="map").status_code == 303
+    page = get_page(f"/projects/{made.project}/jobs").text
+    (job,) = re.findall(r"/jobs/(\d+)\">Job \d+</a></td><td>Draw the map", page)
+    assert "Draw the map" in get_page(f"/projects/{made.project}/jobs/{job}").text
+
+
 class TestWizard:
     CSV = b"id,review,label,page\n1,fine,pos,3\n2,bad,neg,4\n3,so so,,5\n"
 
@@ -112,6 +128,12 @@ class TestWizard:
         assert ">neg\npos</textarea>" in page
         assert re.search(r'value="text" selected>text', page)
         assert "so so" in page
+
+    def test_rows_with_a_class_are_shown_wherever_they_stand(self, post: Post) -> None:
+        rows = [b"%d,text %d,%s,1" % (n, n, b"pos" if n >= 20 else b"") for n in range(30)]
+        page = self.look(post, b"\n".join([b"id,review,label,page", *rows]))
+        shown = re.findall(r"text (\d+)", page)
+        assert shown == ["0", "1", "2", "3", "20", "21", "22", "23"]
 
     def test_annotators_and_skips_of_the_files_are_named(self, post: Post) -> None:
         data = (EXPORTS / "label-studio.json").read_bytes()

@@ -1,5 +1,7 @@
 """Statements on analyses."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -22,6 +24,12 @@ def list_all(session: Session, project_id: int, kind: AnalysisKind) -> list[tupl
     """Return every analysis of this kind with its newest job, oldest first."""
     statement = _with_newest_job(project_id).where(Analysis.kind == kind).order_by(Analysis.id)
     return [(analysis, job) for analysis, job in session.execute(statement)]
+
+
+def kinds(session: Session, analysis_ids: Collection[int]) -> dict[int, str]:
+    """Return analysis id -> its kind."""
+    rows = session.execute(select(Analysis.id, Analysis.kind).where(Analysis.id.in_(analysis_ids)))
+    return {analysis_id: kind for analysis_id, kind in rows}  # noqa: C416 - types
 
 
 def newest_answered(session: Session, project_id: int, kind: AnalysisKind) -> Analysis | None:

@@ -296,7 +296,8 @@ def projects_with_expired_leases(session: Session) -> list[int]:
 def seconds_to_selection(session: Session, project_id: int) -> float | None:
     """Return when the project's live selection ends, if it takes as long as the last one did.
 
-    None: none is live, or none of its kind has succeeded before. Below 0: it takes longer.
+    Of the first one, if its epochs go on as they did so far. None: none is live, or nothing is
+    known yet. Below 0: it takes longer.
     """
     last = aliased(Job)
     took = (
@@ -313,8 +314,10 @@ def seconds_to_selection(session: Session, project_id: int) -> float | None:
         .scalar_subquery()
     )
     runs = func.coalesce(func.extract("epoch", func.now() - Job.started_at), 0)
+    n_epochs, n_done = (Job.progress[name].as_float() for name in ("epochs", "epoch"))
+    goes_on = runs * n_epochs / func.nullif(n_done, 0)
     seconds = session.scalar(
-        select(took - runs).where(
+        select(func.coalesce(took, goes_on) - runs).where(
             Job.project_id == project_id,
             Job.kind.in_((JobKind.SELECT, JobKind.TRAIN_AND_SELECT)),
             Job.state.in_((JobState.QUEUED, JobState.RUNNING)),
