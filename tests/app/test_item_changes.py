@@ -92,6 +92,16 @@ class TestErase:
         assert list(admin.gold(project)) == []
         assert admin.project(project)["n_imported"] == 0
 
+    def test_labels_of_a_cancelled_project_go_with_their_places(
+        self, admin: Client, people: list[Client], start: Start
+    ) -> None:
+        project = start(labels_per_item=2)
+        (item, *_) = poll(people[0], project, 1)
+        give(people[0], project, [item], "a")  # the second one never comes
+        admin.cancel(project)
+        assert admin.erase_items(project, [item]) == {"n_erased": 1}
+        assert labels(admin, project) == {}
+
     def test_a_finished_and_an_archived_project_erase_too(
         self, admin: Client, project: int
     ) -> None:

@@ -4,7 +4,9 @@ It holds under reserve 0, overlap 1, on the CPU, for any order of labels, any nu
 and a killed job.
 """
 
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -247,15 +249,26 @@ def test_killed_command_finds_its_projects_again(
 
 
 def kill_next_training(service: Stack, killed: threading.Event) -> None:
-    """Kill the process of the next job that trains a proxy, with signal 9."""
+    """Kill the process of the next job that trains a proxy, with signal 9, before the job ends."""
     log = service.log_file("worker")
     seen = log.stat().st_size
 
-    def claimed() -> list[str]:
+    def logged(words: str) -> list[str]:
         new = log.read_bytes()[seen:].decode().splitlines()
-        return [line for line in new if "job.claimed" in line and "kind=pack" not in line]
+        return [line for line in new if words in line and "kind=pack" not in line]
 
-    wait_for(lambda: len(claimed()) >= 2, 120)  # the first one selects uniformly
-    pid = int(claimed()[1].partition("pid=")[2].split()[0])
-    os.killpg(pid, signal.SIGKILL)
+    for n in itertools.count(1):  # the first one selects uniformly
+        wait_for(lambda n=n: len(logged("job.claimed")) > n, 120)
+        claimed = logged("job.claimed")[n]
+        os.killpg(int(claimed.partition("pid=")[2].split()[0]), signal.SIGKILL)
+        job = claimed.partition("job_id=")[2].split()[0]
+        wait_for(lambda job=job: exit_codes(logged("job.ended"), job), 30)
+        if exit_codes(logged("job.ended"), job) != ["0"]:
+            break
     killed.set()
+
+
+def exit_codes(lines: list[str], job: str) -> list[str]:
+    """Return the exit codes of a job's attempts, of the log's lines on their ends."""
+    found = (line for line in lines if re.search(rf"job_id={job}\b", line))
+    return re.findall(r"exit_code=(\S+)", "\n".join(found))

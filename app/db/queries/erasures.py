@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.db.queries import deletions
 from app.db.tables import (
+    BatchItem,
+    BatchItemSlot,
     GoldItem,
     Item,
     ItemFlag,
@@ -59,7 +61,17 @@ def forget_resolved(session: Session, project: Project, item_ids: Sequence[int])
 
 
 def forget_answers(session: Session, item_ids: Sequence[int]) -> None:
-    """Remove what people said about these items: labels with their history, flags, gold."""
+    """Remove what people said about these items: labels with their history, flags, gold.
+
+    Places in batches are empty then, those that a cancelled project had withdrawn with labels too.
+    """
+    places = select(BatchItem.id).where(BatchItem.item_id.in_(item_ids))
+    session.execute(
+        update(BatchItemSlot)
+        .where(BatchItemSlot.batch_item_id.in_(places))
+        .values(filled=False, leased_by=None, leased_until=None, reserved_for=None)
+        .execution_options(synchronize_session=False)
+    )
     for table in (Label, ItemFlag, GoldItem, SuspectedLabel):
         item_id = table.__table__.c.item_id
         session.execute(delete(table).where(item_id.in_(item_ids)))
