@@ -4,7 +4,6 @@ It holds under reserve 0, overlap 1, on the CPU, for any order of labels, any nu
 and a killed job.
 """
 
-import itertools
 import os
 import re
 import signal
@@ -257,14 +256,18 @@ def kill_next_training(service: Stack, killed: threading.Event) -> None:
         new = log.read_bytes()[seen:].decode().splitlines()
         return [line for line in new if words in line and "kind=pack" not in line]
 
-    for n in itertools.count(1):  # the first one selects uniformly
-        wait_for(lambda n=n: len(logged("job.claimed")) > n, 120)
+    def kill(n: int) -> list[str]:
+        """Kill the process of claimed job `n`; return the exit codes of its attempts."""
+        wait_for(lambda: len(logged("job.claimed")) > n, 120)
         claimed = logged("job.claimed")[n]
         os.killpg(int(claimed.partition("pid=")[2].split()[0]), signal.SIGKILL)
         job = claimed.partition("job_id=")[2].split()[0]
-        wait_for(lambda job=job: exit_codes(logged("job.ended"), job), 30)
-        if exit_codes(logged("job.ended"), job) != ["0"]:
-            break
+        wait_for(lambda: bool(exit_codes(logged("job.ended"), job)), 30)
+        return exit_codes(logged("job.ended"), job)
+
+    n = 1  # the first one selects uniformly
+    while kill(n) == ["0"]:  # it had just ended
+        n += 1
     killed.set()
 
 
